@@ -1,0 +1,102 @@
+"""The environment contract: dynamics are a function, chance is an argument."""
+
+import abc
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from influence_jax.types import EnvSpec, TimeStep
+
+
+class Environment(abc.ABC):
+    """A partially observed stochastic game, written as a structural causal model.
+
+    A concrete environment gives four pure functions: `initial_state`, `sample_noise`, `dynamics` and `observe`.
+    Everything a caller uses follows from them. All functions are for one environment and are meant to be vmapped;
+    ``params`` is a pytree of traced numbers, so it may be vmapped too, while shapes are static attributes of the
+    environment. A state must offer ``time i32[]``, the number of steps taken in this episode.
+    """
+
+    spec: EnvSpec
+
+    @property
+    @abc.abstractmethod
+    def default_params(self) -> Any:
+        """The numbers of the original game (rates, thresholds, fines)."""
+
+    @abc.abstractmethod
+    def initial_state(self, key: jax.Array, params: Any) -> Any:
+        """Draw the state at the start of an episode."""
+
+    @abc.abstractmethod
+    def sample_noise(self, key: jax.Array, params: Any) -> Any:
+        """Draw all the randomness of one step, as a pytree."""
+
+    @abc.abstractmethod
+    def dynamics(self, state: Any, actions: jax.Array, noise: Any, params: Any):
+        """Return ``(state, reward f32[N], discount f32[], metrics {name: f32[N]})`` after ``actions i32[N]``."""
+
+    @abc.abstractmethod
+    def observe(self, state: Any) -> tuple[jax.Array, jax.Array]:
+        """Return ``(observation u8[N,V,V,3], visible bool[N,N])`` of a state."""
+
+    def reset(self, key: jax.Array, params: Any) -> tuple[Any, TimeStep]:
+        """Start an episode."""
+        state = self.initial_state(key, params)
+        return state, self._restart(state)
+
+    def transition(self, state: Any, actions: jax.Array, noise: Any, params: Any) -> tuple[Any, TimeStep]:
+        """Take one step under given noise. The same noise with another action is the counterfactual world."""
+        state, reward, discount, metrics = self.dynamics(state, actions, noise, params)
+        observation, visible = self.observe(state)
+        return state, TimeStep(
+            observation=observation,
+            reward=reward,
+            discount=discount,
+            first=jnp.zeros((), bool),
+            truncated=(state.time >= self.spec.horizon) & (discount > 0),
+            visible=visible,
+            metrics=metrics,
+        )
+
+    def step(self, key: jax.Array, state: Any, actions: jax.Array, params: Any) -> tuple[Any, TimeStep]:
+        """Take one step: `transition` under freshly drawn noise."""
+        return self.transition(state, actions, self.sample_noise(key, params), params)
+
+    def step_or_reset(
+        self, key: jax.Array, state: Any, timestep: TimeStep, actions: jax.Array, params: Any
+    ) -> tuple[Any, TimeStep]:
+        """Step, or start a new episode where ``timestep`` was the last of its episode (``actions`` are ignored there).
+
+        The final observation of an episode is therefore seen and can be bootstrapped from, at the price of one idle
+        step per episode. The state is selected first, so that the view is computed once.
+        """
+        reset_key, noise_key = jax.random.split(key)
+        fresh = self.initial_state(reset_key, params)
+        stepped, reward, discount, metrics = self.dynamics(state, actions, self.sample_noise(noise_key, params), params)
+        over = timestep.last
+        state = jax.tree.map(lambda a, b: jnp.where(over, a, b), fresh, stepped)
+        observation, visible = self.observe(state)
+        return state, TimeStep(
+            observation=observation,
+            reward=jnp.where(over, 0.0, reward),
+            discount=jnp.where(over, 1.0, discount),
+            first=over,
+            truncated=~over & (state.time >= self.spec.horizon) & (discount > 0),
+            visible=visible,
+            metrics={name: jnp.where(over, 0.0, value) for name, value in metrics.items()},
+        )
+
+    def _restart(self, state: Any) -> TimeStep:
+        observation, visible = self.observe(state)
+        nothing = jnp.zeros((self.spec.num_agents,), jnp.float32)
+        return TimeStep(
+            observation=observation,
+            reward=nothing,
+            discount=jnp.ones((), jnp.float32),
+            first=jnp.ones((), bool),
+            truncated=jnp.zeros((), bool),
+            visible=visible,
+            metrics=dict.fromkeys(self.spec.metric_names, nothing),
+        )

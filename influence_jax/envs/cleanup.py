@@ -1,0 +1,236 @@
+"""Cleanup: a public good. Apples grow only while somebody cleans the river."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from influence_jax.envs.grid import beams, chance, maps, vision
+from influence_jax.envs.grid.movement import CLEAN, FIRE
+from influence_jax.envs.grid.world import GridWorld, check_option
+
+WASTE_RULES = ("lottery", "bernoulli")
+
+
+@struct.dataclass
+class CleanupParams:
+    """The numbers of the game, f32[] each."""
+
+    apple_rate: jax.Array  # probability per apple site and step while the river is clean
+    waste_rate: jax.Array  # probability of new waste, per clean river cell ("lottery") or per step ("bernoulli")
+    depletion_threshold: jax.Array  # share of waste from which on nothing grows
+    fire_cost: jax.Array  # reward lost by firing
+    hit_penalty: jax.Array  # reward lost per beam that hits
+
+
+@struct.dataclass
+class CleanupState:
+    """One game of Cleanup. Cells are (row, column)."""
+
+    position: jax.Array  # i32[N,2], distinct
+    heading: jax.Array  # i32[N], clockwise quarter turns from up
+    apples: jax.Array  # bool[H,W]
+    waste: jax.Array  # bool[H,W], a part of the river
+    beams: jax.Array  # u8[H,W], beams of the last step: 0 none, 1 fire, 2 cleaning
+    time: jax.Array  # i32[], steps taken in this episode
+
+
+@struct.dataclass
+class StepNoise:
+    """All the chance in one step of Cleanup. The same noise with another action is the counterfactual world."""
+
+    move_rank: jax.Array  # i32[N], a permutation; of the rivals for a cell the lowest rank gets it
+    beam_rank: jax.Array  # i32[N], a permutation; lowest acts first
+    apple: (
+        jax.Array
+    )  # f32[NA] in [0,1), by apple site in row-major order; an apple grows where it is below the probability
+    waste_coin: jax.Array  # f32[] in [0,1), waste appears where it is below the probability
+    waste_pick: (
+        jax.Array
+    )  # f32[] in [0,1), waste appears in the floor(waste_pick * k)-th of the k clean river cells, row-major
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cleanup(GridWorld):
+    """Cleanup of Hughes et al. (2018), https://arxiv.org/abs/1803.08884, with the rules of the public NumPy code.
+
+    Observation: u8[N,V,V,3], see `GridWorld`. Actions: i32[N] in 0..8, see ``spec.action_names``. Reward: +1 for an
+    apple, -1 for firing, -50 per fire beam that hits the agent. An episode is truncated at the horizon and never
+    terminates. Metrics of a step, f32[N]: ``apples`` eaten, ``fires`` (1 if the agent fired), ``hits`` (beams that hit
+    it), ``cleans`` (waste cells it removed). ``visible``: the other agent stands inside the window.
+
+    A step has four phases: agents turn and move at once; they eat; they fire or clean, one after another; apples and
+    waste grow.
+
+    Attributes:
+        waste_rule: ``"lottery"``: a coin is flipped for the clean river cells in random order until one of them
+            becomes waste, so with k clean cells there is no new waste with probability (1 - waste_rate)^k.
+            ``"bernoulli"``: waste appears in a random clean cell with probability waste_rate, the rule of Melting Pot
+            (registered as ``"cleanup-mp"``).
+    """
+
+    layout: Sequence[str] | str = maps.CLEANUP
+    waste_rule: str = "lottery"
+
+    letters: ClassVar[str] = "@P BHRS"
+    num_actions: ClassVar[int] = 9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_option("waste_rule", self.waste_rule, WASTE_RULES)
+
+    @functools.cached_property
+    def apple_sites(self) -> np.ndarray:
+        """bool[H,W]: cells where apples grow."""
+        return maps.mask(self.drawing, "B")
+
+    @functools.cached_property
+    def river(self) -> np.ndarray:
+        """bool[H,W]: cells that are waste or can become waste."""
+        return maps.mask(self.drawing, "HR")
+
+    @functools.cached_property
+    def background(self) -> np.ndarray:
+        """u8[H,W]: `vision` codes of the map without apples and waste."""
+        codes = np.full(self.walls.shape, vision.EMPTY, np.uint8)
+        codes[self.walls] = vision.WALL
+        codes[self.river] = vision.RIVER
+        codes[maps.mask(self.drawing, "S")] = vision.STREAM
+        return codes
+
+    @property
+    def default_params(self) -> CleanupParams:
+        """The numbers of the original game."""
+        return CleanupParams(
+            apple_rate=jnp.float32(0.05),
+            waste_rate=jnp.float32(0.5),
+            depletion_threshold=jnp.float32(0.4),
+            fire_cost=jnp.float32(1),
+            hit_penalty=jnp.float32(50),
+        )
+
+    def initial_state(self, key: jax.Array, params: CleanupParams) -> CleanupState:
+        """Draw the state at the start of an episode: the map as drawn, agents in place, then one phase of growth."""
+        place_key, grow_key = jax.random.split(key)
+        position, heading = self.place_agents(place_key)
+        apples, waste = self.grow(
+            jnp.zeros(self.walls.shape, bool),
+            jnp.asarray(maps.mask(self.drawing, "H")),
+            position,
+            self.sample_noise(grow_key, params),
+            params,
+        )
+        return CleanupState(
+            position=position,
+            heading=heading,
+            apples=apples,
+            waste=waste,
+            beams=jnp.zeros(self.walls.shape, jnp.uint8),
+            time=jnp.zeros((), jnp.int32),
+        )
+
+    def sample_noise(self, key: jax.Array, params: CleanupParams) -> StepNoise:
+        """Draw all the chance of one step."""
+        del params
+        n, sites = self.num_agents, int(self.apple_sites.sum())
+        words = jax.random.bits(key, (2 * n + sites + 2,), jnp.uint32)
+        move, beam, apple, coin, pick = jnp.split(words, (n, 2 * n, 2 * n + sites, 2 * n + sites + 1))
+        return StepNoise(
+            move_rank=chance.ranks(move),
+            beam_rank=chance.ranks(beam),
+            apple=chance.uniform(apple),
+            waste_coin=chance.uniform(coin[0]),
+            waste_pick=chance.uniform(pick[0]),
+        )
+
+    def dynamics(
+        self, state: CleanupState, actions: jax.Array, noise: StepNoise, params: CleanupParams
+    ) -> tuple[CleanupState, jax.Array, jax.Array, dict[str, jax.Array]]:
+        """Return ``(state, reward f32[N], discount f32[], metrics)`` after ``actions i32[N]``."""
+        position, heading = self.move(state.position, state.heading, actions, noise.move_rank)
+        apples, eaten = self.eat(state.apples, position)
+        waste, beam_map, fires, hits, cleans = self.beam(position, heading, actions, noise.beam_rank, state.waste)
+        apples, waste = self.grow(apples, waste, position, noise, params)
+        metrics = {
+            "apples": eaten.astype(jnp.float32),
+            "fires": fires.astype(jnp.float32),
+            "hits": hits.astype(jnp.float32),
+            "cleans": cleans.astype(jnp.float32),
+        }
+        reward = metrics["apples"] - params.fire_cost * metrics["fires"] - params.hit_penalty * metrics["hits"]
+        state = CleanupState(
+            position=position, heading=heading, apples=apples, waste=waste, beams=beam_map, time=state.time + 1
+        )
+        return state, reward, jnp.ones((), jnp.float32), metrics
+
+    def beam(
+        self, position: jax.Array, heading: jax.Array, actions: jax.Array, rank: jax.Array, waste: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
+        """Let the agents fire and clean, lowest ``rank i32[N]`` first.
+
+        Returns:
+            ``waste bool[H,W]`` that remains, the map of beams u8[H,W], and for each agent whether it fired bool[N],
+            the fire beams that hit it i32[N] and the waste cells it removed i32[N].
+        """
+        fires, cleans = actions == FIRE, actions == CLEAN
+        lanes = beams.cast(position, heading, self.clear_runs)
+        lanes, waste, removed = beams.clean(lanes, cleans, rank, waste)
+        beam_map = beams.trace(lanes, fires, cleans, rank, self.walls.shape)
+        return waste, beam_map, fires, beams.hits(lanes, fires), removed
+
+    def growth_rates(self, waste: jax.Array, params: CleanupParams) -> tuple[jax.Array, jax.Array]:
+        """Return the apple and the waste rate in force, f32[] each: both 0 while the share of waste is at the threshold or above."""
+        capacity = jnp.float32(max(1, self.river.sum()))
+        amount = jnp.sum(waste, dtype=jnp.float32)
+        limit = params.depletion_threshold * capacity
+        # Both sides are close to integers wherever equality matters (equality is too dirty), so the margin decides it
+        # in float32 for every threshold of up to three digits.
+        too_dirty = amount >= limit - 1e-3
+        apple_rate = jnp.where(too_dirty, 0.0, params.apple_rate * (1 - amount / jnp.maximum(limit, 1e-3)))
+        return apple_rate, jnp.where(too_dirty, 0.0, params.waste_rate)
+
+    def grow(
+        self, apples: jax.Array, waste: jax.Array, position: jax.Array, noise: StepNoise, params: CleanupParams
+    ) -> tuple[jax.Array, jax.Array]:
+        """Return ``(apples bool[H,W], waste bool[H,W])`` with what grows in one step, both decided from the map as it
+        is now.
+
+        Apples do not grow under agents; waste does.
+        """
+        apple_rate, waste_rate = self.growth_rates(waste, params)
+        grown = maps.spread(noise.apple < apple_rate, self.apple_sites, False)
+        clean = self.river & ~waste
+        count = jnp.sum(clean, dtype=jnp.int32)
+        flips = count if self.waste_rule == "lottery" else (count > 0).astype(jnp.int32)
+        appears = noise.waste_coin < 1 - power(1 - waste_rate, flips, self.walls.size)
+        which = jnp.minimum(
+            (noise.waste_pick * count).astype(jnp.int32), count - 1
+        )  # the product may round up to count
+        return apples | (grown & ~self.occupied(position)), waste | (appears & nth(clean, which))
+
+    def cell_codes(self, state: CleanupState) -> jax.Array:
+        """Return u8[H,W]: the codes of `vision` for the map of a state, without agents and beams."""
+        codes = jnp.where(state.waste, jnp.uint8(vision.WASTE), self.background)
+        return jnp.where(state.apples, jnp.uint8(vision.APPLE), codes)
+
+
+def power(base: jax.Array, exponent: jax.Array, limit: int) -> jax.Array:
+    """Return ``base ** exponent`` for ``exponent i32[]`` in 0..limit by repeated squaring, exact for powers of two."""
+    result = jnp.ones_like(base)
+    for bit in range(limit.bit_length()):
+        result = jnp.where(exponent >> bit & 1, result * base, result)
+        base = base * base
+    return result
+
+
+def nth(mask: jax.Array, n: jax.Array) -> jax.Array:
+    """Return bool[H,W]: only the ``n``-th True cell of ``mask bool[H,W]`` in row-major order, counted from 0."""
+    in_row = jnp.sum(mask, axis=1, dtype=jnp.int32)
+    before_row = jnp.cumsum(in_row) - in_row
+    before = before_row[:, None] + jnp.cumsum(mask, axis=1, dtype=jnp.int32) - mask
+    return mask & (before == n)

@@ -1,0 +1,1 @@
+"""The parts that grid games are made of: maps, movement, beams and views."""

@@ -1,0 +1,117 @@
+"""Fire and cleaning beams: three parallel lanes of five cells.
+
+The middle lane starts in the cell ahead of the agent, the side lanes in the cells to its left and right. A lane ends
+before a wall or the edge of the map, and at the first agent, which it covers.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from influence_jax.envs.grid.movement import DIRECTIONS
+
+LENGTH = 5
+NO_BEAM, FIRE_BEAM, CLEAN_BEAM = range(3)  # codes in the map of beams
+
+
+@struct.dataclass
+class Lanes:
+    """The three lanes (left, middle, right) that each agent's beam has, or would have."""
+
+    start: jax.Array  # i32[N,3,2], the first cell, may lie in a wall or outside the map
+    direction: jax.Array  # i32[N,2], (row, column) of one step along the lanes
+    reach: jax.Array  # i32[N,3], number of cells covered, 0..LENGTH
+    strikes: jax.Array  # bool[N,3,N], the lane of the row ends at the agent of the column
+
+
+def clear_runs(walls: np.ndarray) -> np.ndarray:
+    """Return u8[4,H+2,W+2]: by heading and cell (shifted by one), the free cells in a row from this one, at most LENGTH."""
+    height, width = walls.shape
+    free = np.pad(~walls, 1 + LENGTH)
+    runs = np.zeros((4, height + 2, width + 2), np.uint8)
+    for heading, (down, right) in enumerate(DIRECTIONS):
+        open_so_far = np.ones((height + 2, width + 2), bool)
+        for step in range(LENGTH):
+            top, left = LENGTH + step * down, LENGTH + step * right
+            open_so_far &= free[top : top + height + 2, left : left + width + 2]
+            runs[heading] += open_so_far
+    return runs
+
+
+def cast(position: jax.Array, heading: jax.Array, runs: np.ndarray) -> Lanes:
+    """Cast the lanes of every agent between walls and agents; ``runs`` comes from `clear_runs`."""
+    directions = jnp.asarray(DIRECTIONS)
+    direction, side = directions[heading], directions[(heading + 1) % 4]
+    start = position[:, None] + jnp.stack([-side, direction, side], axis=1)
+    free = jnp.asarray(runs)[heading[:, None], start[..., 0] + 1, start[..., 1] + 1].astype(jnp.int32)
+    offset = position - start[:, :, None]  # i32[N,3,N,2]
+    along = jnp.sum(offset * direction[:, None, None], axis=-1)
+    across = jnp.sum(offset * side[:, None, None], axis=-1)
+    distance = jnp.where((across == 0) & (along >= 0), along, LENGTH)
+    reach = jnp.minimum(free, jnp.min(distance, axis=-1) + 1)
+    return Lanes(start, direction, reach, strikes=distance < reach[..., None])
+
+
+def hits(lanes: Lanes, fires: jax.Array) -> jax.Array:
+    """Return i32[N]: how many of the beams of the agents in ``fires bool[N]`` strike each agent."""
+    return jnp.sum(lanes.strikes & fires[:, None, None], axis=(0, 1), dtype=jnp.int32)
+
+
+def clean(lanes: Lanes, cleans: jax.Array, rank: jax.Array, waste: jax.Array) -> tuple[Lanes, jax.Array, jax.Array]:
+    """Remove waste by the beams of the agents in ``cleans bool[N]``, one agent after another.
+
+    A cleaning lane removes the first waste cell on its way and ends there, so a later beam may reach past it.
+
+    Args:
+        lanes: as cast between walls and agents.
+        cleans: bool[N], agents with a cleaning beam.
+        rank: i32[N], a permutation; lowest acts first.
+        waste: bool[H,W].
+
+    Returns:
+        The lanes with the reach of the cleaning ones shortened; the remaining waste; and i32[N], the waste cells each
+        agent removed.
+    """
+    height, width = waste.shape
+    num_agents = cleans.shape[0]
+    steps = jnp.arange(LENGTH)
+    cells = lanes.start[:, :, None] + steps[:, None] * lanes.direction[:, None, None]  # i32[N,3,LENGTH,2]
+    inside = cleans[:, None, None] & (steps < lanes.reach[..., None])
+    dirty = inside & waste.at[cells[..., 0], cells[..., 1]].get(mode="clip")
+    cell = jnp.where(inside, cells[..., 0] * width + cells[..., 1], -1)
+
+    order = jnp.sum(jnp.where(rank == jnp.arange(num_agents)[:, None], jnp.arange(num_agents), 0), axis=1)
+    dirty, cell = dirty[order], cell[order]
+    firsts, removed = [], []
+    for turn in range(num_agents):
+        first = jnp.min(jnp.where(dirty[turn], steps, LENGTH), axis=-1)  # i32[3]
+        gone = jnp.max(
+            jnp.where(steps == first[:, None], cell[turn], -1), axis=-1
+        )  # i32[3], -1 where the lane met no waste
+        dirty = dirty & ~jnp.any(cell[..., None] == gone, axis=-1)
+        firsts.append(first)
+        removed.append(gone)
+    first = jnp.stack(firsts)[rank]
+    grid = jnp.arange(height * width).reshape(height, width)
+    for gone in jnp.stack(removed).reshape(-1):
+        waste = waste & (grid != gone)
+    reach = jnp.minimum(lanes.reach, first + 1)
+    return lanes.replace(reach=reach), waste, jnp.sum(first < LENGTH, axis=-1, dtype=jnp.int32)
+
+
+def trace(lanes: Lanes, fires: jax.Array, cleans: jax.Array, rank: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """Return u8[H,W]: the last beam in acting order that crosses each cell (NO_BEAM, FIRE_BEAM or CLEAN_BEAM)."""
+    height, width = shape
+    beam = jnp.where(fires | cleans, 2 * rank + 2 + cleans, 0).astype(
+        jnp.uint16
+    )  # later is larger; the low bit is the kind
+    end = lanes.start + (lanes.reach[..., None] - 1) * lanes.direction[:, None]
+    low, high = jnp.minimum(lanes.start, end), jnp.maximum(lanes.start, end)
+    rows, columns = jnp.arange(height), jnp.arange(width)
+    in_rows = (rows >= low[..., :1]) & (rows <= high[..., :1])  # bool[N,3,H]
+    in_columns = (columns >= low[..., 1:]) & (columns <= high[..., 1:])  # bool[N,3,W]
+    covered = in_rows & (lanes.reach > 0)[..., None]
+    value = jnp.where(covered, beam[:, None, None], 0)[..., None] * in_columns[..., None, :].astype(jnp.uint16)
+    last = jnp.max(value, axis=(0, 1))
+    return jnp.where(last == 0, NO_BEAM, FIRE_BEAM + last % 2).astype(jnp.uint8)

@@ -1,0 +1,157 @@
+"""What all grid games share: options and their checks, placing agents, and looking."""
+
+import abc
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from influence_jax.envs.base import Environment
+from influence_jax.envs.grid import beams, chance, maps, movement, vision
+from influence_jax.envs.render import render_map
+from influence_jax.types import EnvSpec
+
+VIEWS = ("egocentric", "reference")
+METRIC_NAMES = ("apples", "fires", "hits", "cleans")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GridWorld(Environment):
+    """Agents with headings and beams on a map; the abstract base of `Cleanup` and `Harvest`.
+
+    A state offers ``position i32[N,2]`` (row, column), ``heading i32[N]`` (clockwise quarter turns from up), ``apples
+    bool[H,W]``, ``beams u8[H,W]`` (of the last step, see `beams.trace`) and ``time i32[]``.
+
+    Attributes:
+        layout: the map as text, a sequence of rows or one text with line breaks; see `influence_jax.envs.grid.maps`.
+        num_agents: N, at most the number of start cells.
+        view_radius: cells that an agent sees in each direction; the view is V = 2 view_radius + 1 cells wide.
+        horizon: steps per episode.
+        view: ``"egocentric"``: the cell ahead is always above the centre, and agents are drawn in every observation.
+            ``"reference"``: the pixels of the public NumPy code
+            (https://github.com/eugenevinitsky/sequential_social_dilemma_games at commit 0207821): for the headings
+            right and left the cell ahead is *below* the centre, and the first observation of an episode shows no
+            agents.
+        beams_visible: draw the beams of the last step over everything else, as when the paper was written. None
+            stands for True in the egocentric view and False in the reference view, whose pixels never show beams.
+    """
+
+    layout: Sequence[str] | str
+    num_agents: int = 5
+    view_radius: int = 7
+    horizon: int = 1000
+    view: str = "egocentric"
+    beams_visible: bool | None = None
+
+    letters: ClassVar[str]
+    num_actions: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        rows = self.layout.strip("\n").split("\n") if isinstance(self.layout, str) else self.layout
+        object.__setattr__(self, "layout", tuple(rows))
+        object.__setattr__(self, "drawing", maps.parse(self.layout, self.letters))
+        check_option("view", self.view, VIEWS)
+        if self.beams_visible is None:
+            object.__setattr__(self, "beams_visible", self.view == "egocentric")
+        check_option("beams_visible", self.beams_visible, (True, False))
+        if self.view == "reference" and self.beams_visible:
+            raise ValueError("beams_visible is True, but view='reference' never shows beams; use view='egocentric'.")
+        check_integer("num_agents", self.num_agents, 1)
+        check_integer("view_radius", self.view_radius, 0)
+        check_integer("horizon", self.horizon, 1)
+        if self.num_agents > len(self.start_cells):
+            raise ValueError(
+                f"num_agents is {self.num_agents}, but the layout has {len(self.start_cells)} start cells ('P'); "
+                f"at most one agent per start cell is allowed."
+            )
+
+    @functools.cached_property
+    def spec(self) -> EnvSpec:
+        """The static facts of the environment."""
+        side = 2 * self.view_radius + 1
+        return EnvSpec(
+            num_agents=self.num_agents,
+            num_actions=self.num_actions,
+            action_names=movement.ACTION_NAMES[: self.num_actions],
+            observation_shape=(side, side, 3),
+            horizon=self.horizon,
+            metric_names=METRIC_NAMES,
+        )
+
+    @functools.cached_property
+    def walls(self) -> np.ndarray:
+        """bool[H,W]: cells that nobody can enter."""
+        return maps.mask(self.drawing, maps.WALL)
+
+    @functools.cached_property
+    def start_cells(self) -> np.ndarray:
+        """i32[S,2]: cells where an agent may start, in row-major order."""
+        return np.argwhere(maps.mask(self.drawing, maps.START)).astype(np.int32)
+
+    @functools.cached_property
+    def clear_runs(self) -> np.ndarray:
+        """u8[4,H+2,W+2]: how far beams fly between walls."""
+        return beams.clear_runs(self.walls)
+
+    @abc.abstractmethod
+    def cell_codes(self, state: Any) -> jax.Array:
+        """Return u8[H,W]: the codes of `vision` for the map of a state, without agents and beams."""
+
+    def place_agents(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Draw ``(position i32[N,2], heading i32[N])``: distinct start cells and headings, both uniform."""
+        num_starts = len(self.start_cells)
+        words = jax.random.bits(key, (num_starts + self.num_agents,), jnp.uint32)
+        chosen = chance.ranks(words[:num_starts]) == jnp.arange(self.num_agents)[:, None]
+        position = jnp.sum(jnp.where(chosen[..., None], self.start_cells, 0), axis=1)
+        return position, chance.quarters(words[num_starts:])
+
+    def move(
+        self, position: jax.Array, heading: jax.Array, actions: jax.Array, rank: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Return ``(position i32[N,2], heading i32[N])`` after turns and steps, ``rank`` as in `movement.resolve`."""
+        want = movement.wanted_cells(position, heading, actions, self.walls)
+        position = movement.resolve(position, want, actions <= movement.STAY, rank)
+        return position, movement.turn(heading, actions)
+
+    def occupied(self, position: jax.Array) -> jax.Array:
+        """Return bool[H,W]: an agent stands on the cell."""
+        grid = np.arange(self.walls.size).reshape(self.walls.shape)
+        cells = position[:, 0] * self.walls.shape[1] + position[:, 1]
+        return functools.reduce(jnp.logical_or, [grid == cell for cell in cells])
+
+    def eat(self, apples: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return ``(apples bool[H,W], eaten bool[N])`` after every agent has eaten the apple on its cell."""
+        return apples & ~self.occupied(position), apples[position[:, 0], position[:, 1]]
+
+    def observe(self, state: Any) -> tuple[jax.Array, jax.Array]:
+        """Return ``(observation u8[N,V,V,3], visible bool[N,N])``; walls do not block sight."""
+        codes = self.cell_codes(state)
+        with_agents = vision.draw_agents(codes, state.position)
+        if self.view == "egocentric":
+            codes, quarter_turns = with_agents, state.heading
+        else:
+            codes, quarter_turns = jnp.where(state.time == 0, codes, with_agents), (4 - state.heading) % 4
+        if self.beams_visible:
+            codes = vision.draw_beams(codes, state.beams)
+        seen = vision.windows(codes, state.position, quarter_turns, self.view_radius)
+        return jnp.asarray(vision.PALETTE)[seen], vision.visible(state.position, self.view_radius)
+
+    def render(self, state: Any, scale: int = 16) -> np.ndarray:
+        """Return u8[scale H, scale W, 3]: the whole map seen from above, in RGB (on the host, not for traced code)."""
+        return render_map(self.cell_codes(state), state.beams, state.position, state.heading, scale)
+
+
+def check_option(name: str, value: Any, allowed: Sequence[Any]) -> None:
+    """Raise a ValueError unless ``value`` is one of ``allowed``."""
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}; allowed are {', '.join(map(repr, allowed))}.")
+
+
+def check_integer(name: str, value: Any, minimum: int) -> None:
+    """Raise a ValueError unless ``value`` is an integer of at least ``minimum``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise ValueError(f"{name} is {value!r}; allowed are integers from {minimum}.")

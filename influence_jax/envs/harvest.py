@@ -1,0 +1,164 @@
+"""Harvest: a common pool. Apples grow back only next to other apples; whoever takes the last one of a patch ends it."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from influence_jax.envs.grid import beams, chance, maps, vision
+from influence_jax.envs.grid.movement import FIRE
+from influence_jax.envs.grid.world import GridWorld, check_option
+
+NEIGHBOURHOODS = {"square": 2, "disc": 4}  # largest squared distance: 8 and 12 neighbours
+
+
+@struct.dataclass
+class HarvestParams:
+    """The numbers of the game."""
+
+    regrowth: jax.Array  # f32[4], probability per step with 0, 1, 2, and 3 or more apples in the neighbourhood
+    fire_cost: jax.Array  # f32[], reward lost by firing
+    hit_penalty: jax.Array  # f32[], reward lost per beam that hits
+
+
+@struct.dataclass
+class HarvestState:
+    """One game of Harvest. Cells are (row, column)."""
+
+    position: jax.Array  # i32[N,2], distinct
+    heading: jax.Array  # i32[N], clockwise quarter turns from up
+    apples: jax.Array  # bool[H,W]
+    beams: jax.Array  # u8[H,W], beams of the last step: 0 none, 1 fire
+    time: jax.Array  # i32[], steps taken in this episode
+
+
+@struct.dataclass
+class StepNoise:
+    """All the chance in one step of Harvest. The same noise with another action is the counterfactual world."""
+
+    move_rank: jax.Array  # i32[N], a permutation; of the rivals for a cell the lowest rank gets it
+    beam_rank: (
+        jax.Array
+    )  # i32[N], a permutation; lowest acts first (without effect, since fire beams do not change the map)
+    apple: (
+        jax.Array
+    )  # f32[NA] in [0,1), by apple site in row-major order; an apple grows where it is below the probability
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Harvest(GridWorld):
+    """Harvest of Hughes et al. (2018), https://arxiv.org/abs/1803.08884, with the rules of the public NumPy code.
+
+    Observation: u8[N,V,V,3], see `GridWorld`. Actions: i32[N] in 0..7, see ``spec.action_names``. Reward: +1 for an
+    apple, -1 for firing, -50 per fire beam that hits the agent. An episode is truncated at the horizon and never
+    terminates. Metrics of a step, f32[N]: ``apples`` eaten, ``fires`` (1 if the agent fired), ``hits`` (beams that hit
+    it), ``cleans`` (always 0). ``visible``: the other agent stands inside the window.
+
+    A step has four phases: agents turn and move at once; they eat; they fire; apples grow back.
+
+    Attributes:
+        regrowth: the neighbourhood whose apples let a site grow back. ``"square"``: the 8 cells around it.
+            ``"disc"``: the 12 cells at a distance of at most 2, the rule of Melting Pot (registered as
+            ``"harvest-mp"``).
+    """
+
+    layout: Sequence[str] | str = maps.HARVEST
+    regrowth: str = "square"
+
+    letters: ClassVar[str] = "@P A"
+    num_actions: ClassVar[int] = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_option("regrowth", self.regrowth, tuple(NEIGHBOURHOODS))
+
+    @functools.cached_property
+    def apple_sites(self) -> np.ndarray:
+        """bool[H,W]: cells where apples grow."""
+        return maps.mask(self.drawing, "A")
+
+    @property
+    def default_params(self) -> HarvestParams:
+        """The numbers of the original game."""
+        return HarvestParams(
+            regrowth=jnp.array([0, 0.005, 0.02, 0.05], jnp.float32),
+            fire_cost=jnp.float32(1),
+            hit_penalty=jnp.float32(50),
+        )
+
+    def initial_state(self, key: jax.Array, params: HarvestParams) -> HarvestState:
+        """Draw the state at the start of an episode: an apple on every site, so that nothing is left to grow."""
+        del params
+        position, heading = self.place_agents(key)
+        return HarvestState(
+            position=position,
+            heading=heading,
+            apples=jnp.asarray(self.apple_sites),
+            beams=jnp.zeros(self.walls.shape, jnp.uint8),
+            time=jnp.zeros((), jnp.int32),
+        )
+
+    def sample_noise(self, key: jax.Array, params: HarvestParams) -> StepNoise:
+        """Draw all the chance of one step."""
+        del params
+        n, sites = self.num_agents, int(self.apple_sites.sum())
+        words = jax.random.bits(key, (2 * n + sites,), jnp.uint32)
+        move, beam, apple = jnp.split(words, (n, 2 * n))
+        return StepNoise(move_rank=chance.ranks(move), beam_rank=chance.ranks(beam), apple=chance.uniform(apple))
+
+    def dynamics(
+        self, state: HarvestState, actions: jax.Array, noise: StepNoise, params: HarvestParams
+    ) -> tuple[HarvestState, jax.Array, jax.Array, dict[str, jax.Array]]:
+        """Return ``(state, reward f32[N], discount f32[], metrics)`` after ``actions i32[N]``."""
+        position, heading = self.move(state.position, state.heading, actions, noise.move_rank)
+        apples, eaten = self.eat(state.apples, position)
+        beam_map, fires, hits = self.beam(position, heading, actions, noise.beam_rank)
+        apples = self.grow(apples, position, noise, params)
+        metrics = {
+            "apples": eaten.astype(jnp.float32),
+            "fires": fires.astype(jnp.float32),
+            "hits": hits.astype(jnp.float32),
+            "cleans": jnp.zeros((self.num_agents,), jnp.float32),
+        }
+        reward = metrics["apples"] - params.fire_cost * metrics["fires"] - params.hit_penalty * metrics["hits"]
+        state = HarvestState(position=position, heading=heading, apples=apples, beams=beam_map, time=state.time + 1)
+        return state, reward, jnp.ones((), jnp.float32), metrics
+
+    def beam(
+        self, position: jax.Array, heading: jax.Array, actions: jax.Array, rank: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Return the map of beams u8[H,W], and per agent whether it fired bool[N] and the beams that hit it i32[N]."""
+        fires = actions == FIRE
+        lanes = beams.cast(position, heading, self.clear_runs)
+        beam_map = beams.trace(lanes, fires, jnp.zeros_like(fires), rank, self.walls.shape)
+        return beam_map, fires, beams.hits(lanes, fires)
+
+    def apple_neighbours(self, apples: jax.Array) -> jax.Array:
+        """Return u8[H,W]: the number of apples in the neighbourhood of each cell."""
+        height, width = apples.shape
+        padded = jnp.pad(apples.astype(jnp.uint8), 2)
+        count = jnp.zeros((height, width), jnp.uint8)
+        for down in range(-2, 3):
+            for right in range(-2, 3):
+                if 0 < down**2 + right**2 <= NEIGHBOURHOODS[self.regrowth]:
+                    count += padded[2 + down : 2 + down + height, 2 + right : 2 + right + width]
+        return count
+
+    def grow(self, apples: jax.Array, position: jax.Array, noise: StepNoise, params: HarvestParams) -> jax.Array:
+        """Return ``apples bool[H,W]`` with those that grow in one step, decided from the map as it is now; none under agents."""
+        count = self.apple_neighbours(apples)
+        rate = jnp.select(
+            [count == neighbours for neighbours in range(3)], list(params.regrowth[:3]), params.regrowth[3]
+        )
+        grown = maps.spread(noise.apple, self.apple_sites, 1.0) < rate
+        return apples | (grown & ~self.occupied(position))
+
+    def cell_codes(self, state: HarvestState) -> jax.Array:
+        """Return u8[H,W]: the codes of `vision` for the map of a state, without agents and beams."""
+        walls = jnp.where(self.walls, vision.WALL, vision.EMPTY).astype(jnp.uint8)
+        return jnp.where(state.apples, jnp.uint8(vision.APPLE), walls)
