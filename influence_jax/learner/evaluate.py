@@ -1,0 +1,71 @@
+"""Whole episodes under frozen parameters: what they return, and what they look like."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from influence_jax.learner.rollout import Actors, rollout, start
+from influence_jax.learner.train import Learner
+from influence_jax.learner.update import LearnerState
+from influence_jax.metrics import equality
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What happened in whole episodes; leading axes are members ``S`` and episodes ``P``. Policies are sampled as in training."""
+
+    agent_returns: np.ndarray  # f32[S,P,N], the environment's reward alone
+    collective_return: np.ndarray  # f32[S,P]
+    equality: np.ndarray  # f32[S,P]
+    influence: np.ndarray  # f32[S,P], per step, of a mean agent on all others, nats
+    facts: dict[str, np.ndarray]  # f32[S,P,N], the environment's metrics summed over the episode
+
+
+def evaluate(learner: Learner, state: LearnerState, num_episodes: int = 20, seed: int = 0) -> Evaluation:
+    """Play ``num_episodes`` with the parameters of every member; the same seed gives all members the same games."""
+    horizon = learner.env.spec.horizon
+
+    def one_member(params):
+        start_key, act_key = jax.random.split(jax.random.key(seed))
+        actors = start_together(learner, num_episodes, start_key)
+        _, steps, _ = rollout(
+            learner.env, learner.env_params, learner.network, learner.model, params, actors, horizon, act_key
+        )
+        # A game that ended before its horizon has begun another one, which does not count.
+        playing = jnp.cumsum(steps.first, axis=0) == 1
+        total = lambda x: jnp.sum(jnp.where(playing[..., None], x, 0.0), axis=0)  # noqa: E731
+        returns = total(steps.reward)
+        influence = total(steps.decision.influence.sum(axis=-1)).mean(axis=-1) / playing.sum(axis=0)
+        facts = {name: total(fact) for name, fact in steps.metrics.items()}
+        return Evaluation(returns, returns.sum(axis=-1), equality(returns), influence, facts).__dict__
+
+    return Evaluation(**jax.device_get(jax.jit(jax.vmap(one_member))(state.params)))
+
+
+def play(learner: Learner, state: LearnerState, member: int = 0, seed: int = 0) -> Any:
+    """Play one episode with a member's parameters; return the environment's states on the host, leading axis time."""
+    start_key, act_key = jax.random.split(jax.random.key(seed))
+
+    def step(carry, t):
+        actors, params = carry
+        key = jax.random.fold_in(act_key, t)
+        after, _, _ = rollout(learner.env, learner.env_params, learner.network, learner.model, params, actors, 1, key)
+        return (after, params), (jax.tree.map(lambda x: x[0], actors.env_state), actors.timestep.first[0])
+
+    @jax.jit
+    def episode(params):
+        actors = start_together(learner, 1, start_key)
+        return jax.lax.scan(step, (actors, params), jnp.arange(learner.env.spec.horizon + 1))[1]
+
+    states, first = jax.device_get(episode(jax.tree.map(lambda x: x[member], state.params)))
+    length = 1 + np.flatnonzero(np.append(first[1:], True))[0]
+    return jax.tree.map(lambda x: x[:length], states)
+
+
+def start_together(learner: Learner, num_envs: int, key: jax.Array) -> Actors:
+    """Begin all episodes at their beginning, where training staggers them."""
+    actors = start(learner.env, learner.env_params, learner.network, learner.model, num_envs, key)
+    return actors.replace(env_state=actors.env_state.replace(time=jnp.zeros_like(actors.env_state.time)))
