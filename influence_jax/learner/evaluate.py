@@ -1,12 +1,14 @@
 """Whole episodes under frozen parameters: what they return, and what they look like."""
 
 import dataclasses
+import pathlib
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax.envs.render import save_animation
 from influence_jax.learner.rollout import Actors, rollout, start
 from influence_jax.learner.train import Learner
 from influence_jax.learner.update import LearnerState
@@ -63,6 +65,17 @@ def play(learner: Learner, state: LearnerState, member: int = 0, seed: int = 0) 
     states, first = jax.device_get(episode(jax.tree.map(lambda x: x[member], state.params)))
     length = 1 + np.flatnonzero(np.append(first[1:], True))[0]
     return jax.tree.map(lambda x: x[:length], states)
+
+
+def render_episode(
+    learner: Learner, state: LearnerState, path: str | pathlib.Path, member: int = 0, seed: int = 0, fps: int = 15
+) -> None:
+    """Save `play` as an animation, ``.gif`` or ``.mp4``."""
+    states = play(learner, state, member, seed)
+    frames = [learner.env.render(jax.tree.map(lambda x, t=t: x[t], states)) for t in range(len(states.time))]
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_animation(frames, path, fps)
 
 
 def start_together(learner: Learner, num_envs: int, key: jax.Array) -> Actors:

@@ -1,0 +1,115 @@
+"""What all influence models share: the seam to the learner, marginalisation, and the order of the other agents."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from influence_jax.influence.measures import Measure
+from influence_jax.types import CounterfactualBatch, Decision, Network, NetworkSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class InfluenceModel:
+    """One way to produce influence, as pure functions.
+
+    ``decide(network, key, params, carry, memory, timestep) -> (Decision, carry, memory)`` acts for all agents in one step of
+    ``E`` environments; ``params`` and ``carry`` have a leading agent axis. ``auxiliary_batch(trajectory)`` gathers what
+    ``auxiliary_loss(network, params, carry, features, batch, first, hparams) -> (loss, metrics)`` of one agent needs, with a
+    leading agent axis; both are None for a model that learns nothing beside the policy.
+    """
+
+    network_spec: NetworkSpec
+    init_memory: Callable[[int], Any]
+    decide: Callable[..., tuple[Decision, Any, Any]]
+    auxiliary_batch: Callable[..., Any] | None = None
+    auxiliary_loss: Callable[..., tuple[jax.Array, dict[str, jax.Array]]] | None = None
+    about_next_action: bool = False  # influence is on the others' next action, which a last step does not have
+
+
+def log_marginal(batch: CounterfactualBatch) -> jax.Array:
+    """Average the alternatives under the influencer's own policy: ``f32[*, J, A]``, log probabilities (equation 1)."""
+    return jax.nn.logsumexp(batch.weights[..., None, None] + batch.alternatives, axis=-3)
+
+
+def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Array:
+    """Return the influence of what k really did on each j, ``f32[*, J]``; no gradient passes."""
+    influence = measure(batch.factual, log_marginal(batch), batch.realised)
+    return jax.lax.stop_gradient(jnp.where(batch.mask, influence, 0.0))
+
+
+def mutual_information(batch: CounterfactualBatch) -> jax.Array:
+    """Return the KL averaged over k's own policy, ``f32[*, J]``, nats: ``H(marginal) - sum_c pi_k(c) H(alternative c)``."""
+    weights = jnp.exp(batch.weights)[..., None]
+    information = entropy(log_marginal(batch)) - jnp.sum(weights * entropy(batch.alternatives), axis=-2)
+    return jax.lax.stop_gradient(jnp.where(batch.mask, jnp.maximum(information, 0.0), 0.0))
+
+
+def entropy(log_probs: jax.Array) -> jax.Array:
+    """Shannon entropy over the last axis, nats."""
+    return -jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1)
+
+
+def with_factual(alternatives: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax.Array:
+    """Put the real answer ``f32[*, J, A]`` in the row of the symbol really used, so that the two agree to the bit."""
+    really = jax.nn.one_hot(symbol, alternatives.shape[-3], dtype=bool)
+    return jnp.where(really[..., None, None], factual[..., None, :, :], alternatives)
+
+
+def act(network: Network, key: jax.Array, params: Any, carry: Any, features: jax.Array, context: jax.Array):
+    """Step every agent's policy and sample, one key per agent.
+
+    ``features f32[N,E,F]``, ``context i32[N,E,L]``. Returns ``(carry, log_policy f32[N,E,A], value f32[N,E], action i32[N,E])``.
+    """
+
+    def one_agent(key, params, carry, features, context):
+        gates = network.precompute(params, "policy", carry, features)
+        carry, _, heads = network.resolve(params, "policy", carry, gates, context)
+        log_policy = jax.nn.log_softmax(heads["action"])
+        return carry, log_policy, heads["value"], distrax.Categorical(logits=log_policy).sample(seed=key)
+
+    keys = jax.random.split(key, context.shape[0])
+    return jax.vmap(one_agent)(keys, params, carry, features, context)
+
+
+def forget(first: jax.Array, carry: Any, previous: jax.Array) -> tuple[Any, jax.Array]:
+    """At ``first bool[E]`` zero the carries ``[N,E,...]`` and mark the previous symbols ``i32[E,N]`` as none (-1)."""
+    carry = jax.tree.map(lambda x: jnp.where(first[:, None], 0.0, x), carry)
+    return carry, jnp.where(first[:, None], -1, previous)
+
+
+def agents_first(x: jax.Array) -> jax.Array:
+    """Exchange the environment and the agent axis."""
+    return jnp.swapaxes(x, 0, 1)
+
+
+def others(x: jax.Array) -> jax.Array:
+    """For each agent the entries of the others, ascending: ``[E,N] -> [E,N,N-1]``."""
+    return x[:, _others_index(x.shape[1])]
+
+
+def own_first(x: jax.Array) -> jax.Array:
+    """For each agent its own entry, then those of the others: ``[E,N] -> [E,N,N]``."""
+    return jnp.concatenate([x[..., None], others(x)], axis=-1)
+
+
+def pairs_of_others(x: jax.Array) -> jax.Array:
+    """Drop the diagonal: ``[..., N,N] -> [..., N,N-1]``."""
+    n = x.shape[-1]
+    return x[..., np.arange(n)[:, None], _others_index(n)]
+
+
+def insert_self(x: jax.Array) -> jax.Array:
+    """Undo `pairs_of_others`, with zeros on the diagonal: ``[..., N,N-1] -> [..., N,N]``."""
+    n = x.shape[-2]
+    row, column = np.indices((n, n))
+    source = np.clip(np.where(column > row, column - 1, column), 0, n - 2)
+    return jnp.where(row == column, jnp.zeros((), x.dtype), x[..., row, source])
+
+
+def _others_index(n: int) -> np.ndarray:
+    return np.array([[j for j in range(n) if j != k] for k in range(n)], dtype=np.int32).reshape(n, n - 1)

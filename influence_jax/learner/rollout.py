@@ -1,0 +1,70 @@
+"""Acting: T steps of E environments under fixed parameters."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from influence_jax.types import TimeStep, Trajectory
+
+
+@struct.dataclass
+class Actors:
+    """Everything that acting carries from one step to the next."""
+
+    env_state: Any  # leading E
+    timestep: TimeStep  # leading E
+    carry: Any  # {branch: Carry}, leading [N,E]
+    memory: Any  # of the influence model, leading E
+
+
+def start(env, env_params, network, model, num_envs: int, key: jax.Array) -> Actors:
+    """Reset every environment and start its clock at another point of the episode.
+
+    With all clocks in step, every rollout would see one phase of the episode only.
+    """
+    env_state, timestep = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(key, num_envs), env_params)
+    clocks = jnp.arange(num_envs) * env.spec.horizon // num_envs
+    return Actors(
+        env_state=env_state.replace(time=clocks.astype(env_state.time.dtype)),
+        timestep=timestep,
+        carry=network.zero_carry((env.spec.num_agents, num_envs)),
+        memory=model.init_memory(num_envs),
+    )
+
+
+def rollout(env, env_params, network, model, params, actors: Actors, length: int, key: jax.Array):
+    """Take ``length`` steps. Returns ``(actors, trajectory, bootstrap_value f32[E,N])``."""
+
+    def step(actors, t):
+        act_key, env_key = jax.random.split(jax.random.fold_in(key, t))
+        decision, carry, memory = model.decide(network, act_key, params, actors.carry, actors.memory, actors.timestep)
+        now = actors.timestep
+        env_keys = jax.random.split(env_key, now.first.shape[0])
+        env_state, after = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))(
+            env_keys, actors.env_state, now, decision.action, env_params
+        )
+        if model.about_next_action:
+            goes_on = ~after.last[:, None, None]
+            decision = decision.replace(
+                influence=jnp.where(goes_on, decision.influence, 0.0),
+                mutual_information=jnp.where(goes_on, decision.mutual_information, 0.0),
+            )
+        transition = Trajectory(
+            observation=now.observation,
+            first=now.first,
+            valid=~now.last,
+            visible=now.visible,
+            decision=decision,
+            reward=after.reward,
+            discount=after.discount,
+            truncated=after.truncated,
+            metrics=after.metrics,
+        )
+        return Actors(env_state=env_state, timestep=after, carry=carry, memory=memory), transition
+
+    actors, trajectory = jax.lax.scan(step, actors, jnp.arange(length))
+    bootstrap_key = jax.random.fold_in(key, length)
+    bootstrap, _, _ = model.decide(network, bootstrap_key, params, actors.carry, actors.memory, actors.timestep)
+    return actors, trajectory, bootstrap.value

@@ -1,0 +1,70 @@
+"""Social metrics, computed inside the program and averaged over whatever window a log point covers."""
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+
+@struct.dataclass
+class Mean:
+    """A mean in the making: means over several updates add up, and an empty one reads as NaN."""
+
+    total: jax.Array
+    count: jax.Array
+
+    def value(self) -> jax.Array:
+        """Return the mean."""
+        return self.total / jnp.where(self.count > 0, self.count, jnp.nan)
+
+
+def mean_over(values: jax.Array, mask: jax.Array) -> Mean:
+    """Average ``values [*B, ...]`` over the leading axes where ``mask bool[*B]`` holds; trailing axes are kept."""
+    axes = tuple(range(mask.ndim))
+    expanded = mask.reshape(*mask.shape, *([1] * (values.ndim - mask.ndim)))
+    return Mean(total=jnp.where(expanded, values, 0.0).sum(axis=axes), count=mask.sum().astype(jnp.float32))
+
+
+def equality(returns: jax.Array) -> jax.Array:
+    """One minus the Gini coefficient of ``returns f32[..., N]``, in [0, 1] (section 5 of the paper's supplement).
+
+    With N agents and non-negative returns it is at least 1/N. Where the sum is not positive it is 0 by definition.
+    """
+    total = returns.sum(axis=-1)
+    differences = jnp.abs(returns[..., :, None] - returns[..., None, :]).sum(axis=(-2, -1))
+    gini = differences / (2 * returns.shape[-1] * jnp.where(total > 0, total, 1.0))
+    return jnp.where(total > 0, jnp.clip(1.0 - gini, 0.0, 1.0), 0.0)
+
+
+@struct.dataclass
+class EpisodeTally:
+    """Sums over the running episode of each environment."""
+
+    reward: jax.Array  # f32[E,N]
+    facts: dict[str, jax.Array]  # f32[E,N], the environment's metrics
+    whole: jax.Array  # bool[E], False for an episode that was joined part-way
+
+
+def init_tally(num_envs: int, num_agents: int, names: tuple[str, ...], whole: jax.Array) -> EpisodeTally:
+    """Return empty sums."""
+    nothing = jnp.zeros((num_envs, num_agents))
+    return EpisodeTally(reward=nothing, facts=dict.fromkeys(names, nothing), whole=whole)
+
+
+def tally_episodes(tally: EpisodeTally, reward, facts, first, ended) -> tuple[EpisodeTally, EpisodeTally, jax.Array]:
+    """Add up a rollout, time first. Returns ``(tally, sums after each step, finished bool[T,E])``.
+
+    ``finished`` marks the steps that ended an episode seen from its start; read the sums there.
+    """
+
+    def step(tally, now):
+        reward, facts, first, ended = now
+        restart = first[:, None]
+        tally = EpisodeTally(
+            reward=jnp.where(restart, 0.0, tally.reward) + reward,
+            facts={name: jnp.where(restart, 0.0, tally.facts[name]) + facts[name] for name in facts},
+            whole=tally.whole | first,
+        )
+        return tally, (tally, ended & tally.whole)
+
+    tally, (sums, finished) = jax.lax.scan(step, tally, (reward, facts, first, ended))
+    return tally, sums, finished

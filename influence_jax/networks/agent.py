@@ -1,0 +1,133 @@
+"""One agent's network: shared convolution, a policy branch and, where asked for, a branch that models the other agents.
+
+Everything here is for one agent; the learner vmaps over agents, whose parameters are stacked and never shared.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from influence_jax.config import NetworkConfig
+from influence_jax.networks.encoder import ConvEncoder
+from influence_jax.networks.recurrent import Carry, SymbolicLSTM, zero_carry
+from influence_jax.types import NetworkSpec
+
+
+class Branch(nn.Module):
+    """Two dense layers and a recurrent core."""
+
+    sizes: NetworkConfig
+    blocks: int
+    symbols: int
+
+    def setup(self):
+        """Create the layers."""
+        self.first = nn.Dense(self.sizes.hidden_size)
+        self.second = nn.Dense(self.sizes.hidden_size)
+        self.core = SymbolicLSTM(self.sizes.lstm_size, self.sizes.hidden_size, self.blocks, self.symbols)
+
+    def trunk(self, image: jax.Array) -> jax.Array:
+        """Return the features of an encoded image."""
+        return nn.relu(self.second(nn.relu(self.first(image))))
+
+
+class AgentNetwork(nn.Module):
+    """The network of the supplement's section 10.2, with every step that influence must interrupt exposed as a method.
+
+    Branches are named: "policy" has heads "action" and "value"; "moa" has the head "prediction", ``f32[..., J, A]``.
+    """
+
+    sizes: NetworkConfig
+    spec: NetworkSpec
+
+    def setup(self):
+        """Create the branches and their heads."""
+        actions, targets = self.spec.num_actions, self.spec.moa_targets
+        small = nn.initializers.variance_scaling(0.01**2, "fan_in", "normal")  # near-uniform distributions at the start
+        self.encoder = ConvEncoder(self.sizes.conv_channels)
+        self.policy = Branch(self.sizes, self.spec.context_blocks, actions)
+        self.action_head = nn.Dense(actions, kernel_init=small)
+        self.value_head = nn.Dense(1)
+        if targets:
+            self.moa = Branch(self.sizes, targets + 1, actions)
+            self.moa_head = nn.Dense(targets * actions, kernel_init=small)
+
+    @property
+    def branches(self) -> dict[str, Branch]:
+        """The branches this network has, by name."""
+        return {"policy": self.policy} | ({"moa": self.moa} if self.spec.moa_targets else {})
+
+    def encode(self, observation: jax.Array) -> dict[str, jax.Array]:
+        """Return each branch's features ``f32[..., F]`` of ``u8[..., V, V, 3]``."""
+        image = self.encoder(observation)
+        return {name: branch.trunk(image) for name, branch in self.branches.items()}
+
+    def precompute(self, branch: str, carry: Carry, features: jax.Array) -> jax.Array:
+        """Return a branch's gates before its symbols are known."""
+        return self.branches[branch].core.precompute(carry, features)
+
+    def resolve(self, branch: str, carry: Carry, gates: jax.Array, context: jax.Array):
+        """Step a branch under given symbols: ``(carry, gates, heads)``."""
+        carry, gates = self.branches[branch].core.resolve(carry, gates, context)
+        return carry, gates, self._read(branch, carry.hidden)
+
+    def alternatives(self, branch: str, carry: Carry, gates: jax.Array, symbol: jax.Array, block: jax.Array | int):
+        """Return the heads ``[..., C, ...]`` had one block of symbols been otherwise; ``carry`` is that before the step."""
+        return self._read(branch, self.branches[branch].core.alternatives(carry, gates, symbol, block))
+
+    def unroll(self, branch: str, carry: Carry, features: jax.Array, context: jax.Array, first: jax.Array):
+        """Return the heads over a rollout whose symbols ``i32[T, ..., L]`` are all known."""
+        core = self.branches[branch].core
+        return self._read(branch, core.unroll(carry, core.project(features, context), first))
+
+    def initialise(self, observation: jax.Array):
+        """Touch every parameter, for `init`."""
+        for name, features in self.encode(observation).items():
+            branch = self.branches[name]
+            carry = zero_carry((*features.shape[:-1], self.sizes.lstm_size))
+            context = jnp.zeros((*features.shape[:-1], branch.blocks), jnp.int32)
+            self.resolve(name, carry, self.precompute(name, carry, features), context)
+
+    def _read(self, branch: str, hidden: jax.Array) -> dict[str, jax.Array]:
+        if branch == "policy":
+            return {"action": self.action_head(hidden), "value": self.value_head(hidden)[..., 0]}
+        prediction = self.moa_head(hidden)
+        return {"prediction": prediction.reshape(*hidden.shape[:-1], self.spec.moa_targets, self.spec.num_actions)}
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkFunctions:
+    """An `AgentNetwork` as the pure functions of `influence_jax.types.Network`, plus `init`."""
+
+    module: AgentNetwork
+
+    def init(self, key: jax.Array, observation_shape: tuple[int, ...]):
+        """Draw one agent's parameters."""
+        return self.module.init(key, jnp.zeros(observation_shape, jnp.uint8), method="initialise")["params"]
+
+    def encode(self, params, observation):
+        """Return each branch's features."""
+        return self.module.apply({"params": params}, observation, method="encode")
+
+    def precompute(self, params, branch, carry, features):
+        """Return a branch's gates before its symbols are known."""
+        return self.module.apply({"params": params}, branch, carry, features, method="precompute")
+
+    def resolve(self, params, branch, carry, gates, context):
+        """Step a branch under given symbols."""
+        return self.module.apply({"params": params}, branch, carry, gates, context, method="resolve")
+
+    def alternatives(self, params, branch, carry, gates, symbol, block):
+        """Return the heads under every symbol of one block."""
+        return self.module.apply({"params": params}, branch, carry, gates, symbol, block, method="alternatives")
+
+    def unroll(self, params, branch, carry, features, context, first):
+        """Return the heads over a rollout."""
+        return self.module.apply({"params": params}, branch, carry, features, context, first, method="unroll")
+
+    def zero_carry(self, shape: tuple[int, ...]) -> dict[str, Carry]:
+        """Return each branch's recurrent state at the start of an episode."""
+        branches = ("policy", "moa") if self.module.spec.moa_targets else ("policy",)
+        return {name: zero_carry((*shape, self.module.sizes.lstm_size)) for name in branches}

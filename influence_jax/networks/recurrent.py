@@ -1,0 +1,98 @@
+"""The recurrent core: an LSTM whose symbolic input can be exchanged without running it again."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from flax import struct
+
+
+@struct.dataclass
+class Carry:
+    """LSTM state before a step."""
+
+    hidden: jax.Array  # f32[...,H]
+    cell: jax.Array  # f32[...,H]
+
+
+def zero_carry(shape: tuple[int, ...]) -> Carry:
+    """Return the state at the start of an episode."""
+    return Carry(hidden=jnp.zeros(shape), cell=jnp.zeros(shape))
+
+
+def reset_carry(carry: Carry, first: jax.Array) -> Carry:
+    """Zero the state where ``first bool[...]`` is set."""
+    return jax.tree.map(lambda x: jnp.where(first[..., None], 0.0, x), carry)
+
+
+class SymbolicLSTM(nn.Module):
+    """An LSTM over features and ``blocks`` one-hot symbols, split where the symbols enter.
+
+    The symbols enter the gates linearly, so the gates under another symbol differ by one row of the input kernel::
+
+        gates = features W_f + hidden U + b + sum_l W_l[symbol_l]
+
+    `precompute` gives the costly part, `resolve` adds the symbols and steps, `alternatives` steps under every symbol of one
+    block. A symbol of -1 stands for the zero vector.
+    """
+
+    size: int
+    features: int
+    blocks: int
+    symbols: int
+
+    def setup(self):
+        """Create the parameters; gate order is input, forget, cell, output."""
+        glorot = nn.initializers.glorot_uniform()  # orthogonal needs a QR, and several at once deadlock XLA:CPU on 2 cores
+        width = 4 * self.size
+        rows = self.features + self.blocks * self.symbols
+        self.input_kernel = self.param("input_kernel", glorot, (rows, width))
+        self.recurrent_kernel = self.param("recurrent_kernel", glorot, (self.size, width))
+        self.bias = self.param("bias", lambda _: jnp.zeros(width).at[self.size : 2 * self.size].set(1.0))
+
+    def project(self, features: jax.Array, context: jax.Array) -> jax.Array:
+        """Return the input's share of the gates, ``f32[..., 4H]``, for features and symbols that are both known."""
+        symbols = self._one_hot(context)
+        return jnp.concatenate([features, symbols], axis=-1) @ self.input_kernel + self.bias
+
+    def precompute(self, carry: Carry, features: jax.Array) -> jax.Array:
+        """Return the gates before any symbol is known, ``f32[..., 4H]``."""
+        kernel = jnp.concatenate([self.input_kernel[: self.features], self.recurrent_kernel])
+        return jnp.concatenate([features, carry.hidden], axis=-1) @ kernel + self.bias
+
+    def resolve(self, carry: Carry, gates: jax.Array, context: jax.Array) -> tuple[Carry, jax.Array]:
+        """Add the symbols ``i32[..., L]`` to precomputed gates and step; return ``(carry, gates with symbols)``."""
+        if self.blocks:
+            gates = gates + self._one_hot(context) @ self.input_kernel[self.features :]
+        return step_gates(carry, gates), gates
+
+    def alternatives(self, carry: Carry, gates: jax.Array, symbol: jax.Array, block: jax.Array | int) -> jax.Array:
+        """Return the hidden state ``f32[..., C, H]`` had ``block`` held each of its ``C`` symbols instead of ``symbol``.
+
+        ``gates`` are those with all real symbols in them, as `resolve` returned them.
+        """
+        rows = jax.lax.dynamic_slice_in_dim(self.input_kernel, self.features + block * self.symbols, self.symbols)
+        without = gates - jax.nn.one_hot(symbol, self.symbols) @ rows
+        carry = jax.tree.map(lambda x: x[..., None, :], carry)
+        return step_gates(carry, without[..., None, :] + rows).hidden
+
+    def unroll(self, carry: Carry, inputs: jax.Array, first: jax.Array) -> jax.Array:
+        """Run over ``inputs f32[T, ..., 4H]`` from `project`, zeroing the state at ``first bool[T, ...]``: ``f32[T, ..., H]``."""
+        recurrent_kernel = self.recurrent_kernel
+
+        def step(carry, now):
+            gates, first = now
+            carry = reset_carry(carry, first)
+            carry = step_gates(carry, gates + carry.hidden @ recurrent_kernel)
+            return carry, carry.hidden
+
+        return jax.lax.scan(step, carry, (inputs, first))[1]
+
+    def _one_hot(self, context: jax.Array) -> jax.Array:
+        return jax.nn.one_hot(context, self.symbols).reshape(*context.shape[:-1], self.blocks * self.symbols)
+
+
+def step_gates(carry: Carry, gates: jax.Array) -> Carry:
+    """Apply the LSTM's nonlinearities to complete gates ``f32[..., 4H]``."""
+    i, f, g, o = jnp.split(gates, 4, axis=-1)
+    cell = nn.sigmoid(f) * carry.cell + nn.sigmoid(i) * jnp.tanh(g)
+    return Carry(hidden=nn.sigmoid(o) * jnp.tanh(cell), cell=cell)

@@ -1,0 +1,119 @@
+"""Shared pytrees: what crosses a border between modules, every field with its shape.
+
+Axis letters: ``E`` parallel environments, ``N`` agents, ``K`` influencers, ``J`` influencees (both range over agents), ``C``
+alternatives of the intervened variable, ``A`` actions, ``V`` side of the square view. Cells are (row, column).
+"""
+
+import dataclasses
+from typing import Any, Protocol
+
+import jax
+from flax import struct
+
+
+@struct.dataclass
+class TimeStep:
+    """What one environment reports after a reset or a step (one environment; callers vmap).
+
+    An episode that reaches its horizon is *truncated*: its last ``TimeStep`` has ``truncated=True`` and ``discount=1``, so a
+    learner bootstraps from its observation. ``discount`` is 0 only where the game itself ends.
+    """
+
+    observation: jax.Array  # u8[N,V,V,3]
+    reward: jax.Array  # f32[N], extrinsic, unscaled
+    discount: jax.Array  # f32[], 0 only at true termination
+    first: jax.Array  # bool[], True right after a reset
+    truncated: jax.Array  # bool[], True at the horizon
+    visible: jax.Array  # bool[N,N], row sees column; diagonal False
+    metrics: dict[str, jax.Array]  # facts of this step, f32[N] each, names in EnvSpec.metric_names
+
+    @property
+    def last(self) -> jax.Array:
+        """bool[]: the episode ends here, by termination or truncation; the next step is a reset."""
+        return self.truncated | (self.discount == 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class EnvSpec:
+    """The static facts of an environment that other modules may rely on."""
+
+    num_agents: int
+    num_actions: int
+    action_names: tuple[str, ...]
+    observation_shape: tuple[int, int, int]  # (V, V, 3) of one agent, uint8
+    horizon: int  # environment steps per episode
+    metric_names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkSpec:
+    """What an influence model asks of each agent's network."""
+
+    num_actions: int
+    context_blocks: int = 0  # L, symbols that enter the policy's recurrent core, each one of num_actions
+    moa_targets: int = 0  # other agents whose next action a second branch predicts; 0 for no such branch
+
+
+class Network(Protocol):
+    """One agent's network as pure functions of its parameters; branches are named "policy" and "moa".
+
+    ``precompute`` does all that needs no symbols, ``resolve`` adds the symbols and steps the recurrent state, and
+    ``alternatives`` answers for every symbol that one block might have held; the latter two are cheap.
+    """
+
+    def encode(self, params: Any, observation: jax.Array) -> dict[str, jax.Array]:
+        """Return each branch's features ``f32[..., F]`` of ``u8[..., V, V, 3]``."""
+
+    def precompute(self, params: Any, branch: str, carry: Any, features: jax.Array) -> jax.Array:
+        """Return a branch's gates before its symbols are known."""
+
+    def resolve(self, params: Any, branch: str, carry: Any, gates: jax.Array, context: jax.Array):
+        """Step a branch under the symbols ``i32[..., L]``: ``(carry, gates, heads)``."""
+
+    def alternatives(self, params: Any, branch: str, carry: Any, gates: jax.Array, symbol: jax.Array, block: Any):
+        """Return the heads ``[..., C, ...]`` had ``block`` held each other symbol; ``carry`` and ``gates`` as of `resolve`."""
+
+    def unroll(self, params: Any, branch: str, carry: Any, features: jax.Array, context: jax.Array, first: jax.Array):
+        """Return the heads over a rollout, time first, whose symbols are all known."""
+
+
+@struct.dataclass
+class CounterfactualBatch:
+    """What influencers did, what they might have done instead, and how the influencees would have answered.
+
+    All distributions are natural-log probabilities. Leading axes ``*`` range over environments and influencers in either
+    order; ``J`` indexes the influencees of each influencer.
+    """
+
+    factual: jax.Array  # f32[*,J,A], answer to what k really did
+    alternatives: jax.Array  # f32[*,C,J,A], answer to each of the C things k might have done
+    weights: jax.Array  # f32[*,C], k's own policy over its alternatives
+    realised: jax.Array  # i32[*,J], what j really did (used by PMI alone)
+    mask: jax.Array  # bool[*,J], pairs that count
+
+
+@struct.dataclass
+class Decision:
+    """What all agents did in one step, and what the learner must remember of it."""
+
+    action: jax.Array  # i32[E,N]
+    log_prob: jax.Array  # f32[E,N], of the action taken
+    value: jax.Array  # f32[E,N]
+    context: jax.Array  # i32[E,N,L], symbols that entered the policy's recurrent core; -1 for none
+    influence: jax.Array  # f32[E,K,J], of k on j, already masked, nats (or the measure's unit); diagonal 0
+    mutual_information: jax.Array  # f32[E,K,J], mean KL over k's own policy, masked likewise, nats
+
+
+@struct.dataclass
+class Trajectory:
+    """One rollout, time first. ``t`` is the step at which an action was chosen; rewards are its consequence."""
+
+    observation: jax.Array  # u8[T,E,N,V,V,3]
+    first: jax.Array  # bool[T,E], carries are zeroed before this step
+    valid: jax.Array  # bool[T,E], False on the idle step that follows the last observation of an episode
+    visible: jax.Array  # bool[T,E,N,N]
+    decision: Decision  # leading T
+    reward: jax.Array  # f32[T,E,N], extrinsic, of the step taken at t
+    discount: jax.Array  # f32[T,E], 0 where the step taken at t ended the game
+    truncated: jax.Array  # bool[T,E], the step taken at t reached the horizon
+    metrics: dict[str, jax.Array]  # f32[T,E,N], facts of the step taken at t
