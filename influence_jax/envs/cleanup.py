@@ -184,7 +184,7 @@ class Cleanup(GridWorld):
         return waste, beam_map, fires, beams.hits(lanes, fires), removed
 
     def growth_rates(self, waste: jax.Array, params: CleanupParams) -> tuple[jax.Array, jax.Array]:
-        """Return the apple and the waste rate in force, f32[] each: both 0 while the share of waste is at the threshold or above."""
+        """Return the apple and the waste rate in force, f32[] each: 0 when the share of waste reaches the threshold."""
         capacity = jnp.float32(max(1, self.river.sum()))
         amount = jnp.sum(waste, dtype=jnp.float32)
         limit = params.depletion_threshold * capacity
@@ -211,7 +211,7 @@ class Cleanup(GridWorld):
         which = jnp.minimum(
             (noise.waste_pick * count).astype(jnp.int32), count - 1
         )  # the product may round up to count
-        return apples | (grown & ~self.occupied(position)), waste | (appears & nth(clean, which))
+        return apples | (grown & ~self.occupied(position)), waste | (appears & chance.nth_true(clean, which))
 
     def cell_codes(self, state: CleanupState) -> jax.Array:
         """Return u8[H,W]: the codes of `vision` for the map of a state, without agents and beams."""
@@ -226,11 +226,3 @@ def power(base: jax.Array, exponent: jax.Array, limit: int) -> jax.Array:
         result = jnp.where(exponent >> bit & 1, result * base, result)
         base = base * base
     return result
-
-
-def nth(mask: jax.Array, n: jax.Array) -> jax.Array:
-    """Return bool[H,W]: only the ``n``-th True cell of ``mask bool[H,W]`` in row-major order, counted from 0."""
-    in_row = jnp.sum(mask, axis=1, dtype=jnp.int32)
-    before_row = jnp.cumsum(in_row) - in_row
-    before = before_row[:, None] + jnp.cumsum(mask, axis=1, dtype=jnp.int32) - mask
-    return mask & (before == n)

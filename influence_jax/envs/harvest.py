@@ -150,7 +150,7 @@ class Harvest(GridWorld):
         return count
 
     def grow(self, apples: jax.Array, position: jax.Array, noise: StepNoise, params: HarvestParams) -> jax.Array:
-        """Return ``apples bool[H,W]`` with those that grow in one step, decided from the map as it is now; none under agents."""
+        """Return ``apples bool[H,W]`` with what grows in one step, decided from the map as is; nothing under agents."""
         count = self.apple_neighbours(apples)
         rate = jnp.select(
             [count == neighbours for neighbours in range(3)], list(params.regrowth[:3]), params.regrowth[3]

@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from influence_jax.envs.grid import masks
 from influence_jax.envs.grid.movement import DIRECTIONS
 
 LENGTH = 5
+BEAMS_PER_WORD = masks.WORD // 3
 NO_BEAM, FIRE_BEAM, CLEAN_BEAM = range(3)  # codes in the map of beams
 
 
@@ -26,7 +28,7 @@ class Lanes:
 
 
 def clear_runs(walls: np.ndarray) -> np.ndarray:
-    """Return u8[4,H+2,W+2]: by heading and cell (shifted by one), the free cells in a row from this one, at most LENGTH."""
+    """Return u8[4,H+2,W+2]: by heading and cell (shifted by one), the free cells in a row from it, at most LENGTH."""
     height, width = walls.shape
     free = np.pad(~walls, 1 + LENGTH)
     runs = np.zeros((4, height + 2, width + 2), np.uint8)
@@ -73,45 +75,44 @@ def clean(lanes: Lanes, cleans: jax.Array, rank: jax.Array, waste: jax.Array) ->
         The lanes with the reach of the cleaning ones shortened; the remaining waste; and i32[N], the waste cells each
         agent removed.
     """
-    height, width = waste.shape
     num_agents = cleans.shape[0]
     steps = jnp.arange(LENGTH)
     cells = lanes.start[:, :, None] + steps[:, None] * lanes.direction[:, None, None]  # i32[N,3,LENGTH,2]
     inside = cleans[:, None, None] & (steps < lanes.reach[..., None])
     dirty = inside & waste.at[cells[..., 0], cells[..., 1]].get(mode="clip")
-    cell = jnp.where(inside, cells[..., 0] * width + cells[..., 1], -1)
+    cell = jnp.where(inside, cells[..., 0] * waste.shape[1] + cells[..., 1], -1)
 
     order = jnp.sum(jnp.where(rank == jnp.arange(num_agents)[:, None], jnp.arange(num_agents), 0), axis=1)
     dirty, cell = dirty[order], cell[order]
-    firsts, removed = [], []
+    first = []
     for turn in range(num_agents):
-        first = jnp.min(jnp.where(dirty[turn], steps, LENGTH), axis=-1)  # i32[3]
-        gone = jnp.max(
-            jnp.where(steps == first[:, None], cell[turn], -1), axis=-1
-        )  # i32[3], -1 where the lane met no waste
-        dirty = dirty & ~jnp.any(cell[..., None] == gone, axis=-1)
-        firsts.append(first)
-        removed.append(gone)
-    first = jnp.stack(firsts)[rank]
-    grid = jnp.arange(height * width).reshape(height, width)
-    for gone in jnp.stack(removed).reshape(-1):
-        waste = waste & (grid != gone)
-    reach = jnp.minimum(lanes.reach, first + 1)
-    return lanes.replace(reach=reach), waste, jnp.sum(first < LENGTH, axis=-1, dtype=jnp.int32)
+        first.append(jnp.min(jnp.where(dirty[turn], steps, LENGTH), axis=-1))  # i32[3], LENGTH where it meets no waste
+        removed = jnp.max(jnp.where(steps == first[turn][:, None], cell[turn], -1), axis=-1)
+        dirty = dirty & ~jnp.any(cell[..., None] == removed, axis=-1)
+    first = jnp.stack(first)[rank]
+    met = first < LENGTH
+    removed = lanes.start + first[..., None] * lanes.direction[:, None]
+    waste = waste & ~masks.mark(removed.reshape(-1, 2), met.reshape(-1), waste.shape)
+    return lanes.replace(reach=jnp.minimum(lanes.reach, first + 1)), waste, jnp.sum(met, axis=-1, dtype=jnp.int32)
 
 
 def trace(lanes: Lanes, fires: jax.Array, cleans: jax.Array, rank: jax.Array, shape: tuple[int, int]) -> jax.Array:
-    """Return u8[H,W]: the last beam in acting order that crosses each cell (NO_BEAM, FIRE_BEAM or CLEAN_BEAM)."""
-    height, width = shape
-    beam = jnp.where(fires | cleans, 2 * rank + 2 + cleans, 0).astype(
-        jnp.uint16
-    )  # later is larger; the low bit is the kind
+    """Return u8[H,W]: the last beam in acting order that crosses each cell (NO_BEAM, FIRE_BEAM or CLEAN_BEAM).
+
+    Each lane is one bit of a word and later lanes are higher bits, so that of two sets of lanes the one with the
+    later lane is the larger number.
+    """
     end = lanes.start + (lanes.reach[..., None] - 1) * lanes.direction[:, None]
     low, high = jnp.minimum(lanes.start, end), jnp.maximum(lanes.start, end)
-    rows, columns = jnp.arange(height), jnp.arange(width)
-    in_rows = (rows >= low[..., :1]) & (rows <= high[..., :1])  # bool[N,3,H]
-    in_columns = (columns >= low[..., 1:]) & (columns <= high[..., 1:])  # bool[N,3,W]
-    covered = in_rows & (lanes.reach > 0)[..., None]
-    value = jnp.where(covered, beam[:, None, None], 0)[..., None] * in_columns[..., None, :].astype(jnp.uint16)
-    last = jnp.max(value, axis=(0, 1))
-    return jnp.where(last == 0, NO_BEAM, FIRE_BEAM + last % 2).astype(jnp.uint8)
+    shown = (lanes.reach > 0) & (fires | cleans)[:, None]
+    beams = jnp.full(shape, NO_BEAM, jnp.uint8)
+    for first in range(0, len(rank), BEAMS_PER_WORD):
+        turn = (rank - first)[:, None]
+        in_word = shown & (turn >= 0) & (turn < BEAMS_PER_WORD)
+        shift = jnp.where(in_word, 3 * turn + jnp.arange(3), 0).astype(jnp.uint32)
+        bit = jnp.where(in_word, jnp.uint32(1) << shift, 0)
+        crossing = masks.covering_bits(low.reshape(-1, 2), high.reshape(-1, 2), bit.reshape(-1), shape)
+        cleaning = jnp.sum(jnp.where(cleans[:, None], bit, 0), dtype=jnp.uint32)
+        kind = jnp.where(crossing & cleaning > crossing & ~cleaning, jnp.uint8(CLEAN_BEAM), jnp.uint8(FIRE_BEAM))
+        beams = jnp.where(crossing > 0, kind, beams)
+    return beams

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax.envs.grid import masks
+
 EMPTY, WALL, APPLE, WASTE, RIVER, STREAM, FIRE, CLEAN, AGENT = range(9)  # cell codes; agent n is AGENT + n % 10
 NUM_COLOURS = 10  # agents 10, 11, ... look like agents 0, 1, ...
 
@@ -34,10 +36,13 @@ PALETTE = np.array(
 
 def draw_agents(codes: jax.Array, position: jax.Array) -> jax.Array:
     """Return ``codes u8[H,W]`` with every agent of ``position i32[N,2]`` drawn over the map."""
-    height, width = codes.shape
-    grid = jnp.arange(height * width).reshape(height, width)
-    for agent, cell in enumerate(position[:, 0] * width + position[:, 1]):
-        codes = jnp.where(grid == cell, jnp.uint8(AGENT + agent % NUM_COLOURS), codes)
+    for first in range(0, len(position), masks.WORD):
+        some = position[first : first + masks.WORD]
+        bits = jnp.uint32(1) << jnp.arange(len(some), dtype=jnp.uint32)
+        standing = masks.covering_bits(some, some, bits, codes.shape)
+        for index in range(len(some)):
+            code = jnp.uint8(AGENT + (first + index) % NUM_COLOURS)
+            codes = jnp.where((standing >> index & 1) > 0, code, codes)
     return codes
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.envs.base import Environment
-from influence_jax.envs.grid import beams, chance, maps, movement, vision
+from influence_jax.envs.grid import beams, chance, maps, masks, movement, vision
 from influence_jax.envs.render import render_map
 from influence_jax.types import EnvSpec
 
@@ -119,9 +119,7 @@ class GridWorld(Environment):
 
     def occupied(self, position: jax.Array) -> jax.Array:
         """Return bool[H,W]: an agent stands on the cell."""
-        grid = np.arange(self.walls.size).reshape(self.walls.shape)
-        cells = position[:, 0] * self.walls.shape[1] + position[:, 1]
-        return functools.reduce(jnp.logical_or, [grid == cell for cell in cells])
+        return masks.mark(position, jnp.ones(self.num_agents, bool), self.walls.shape)
 
     def eat(self, apples: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return ``(apples bool[H,W], eaten bool[N])`` after every agent has eaten the apple on its cell."""
