@@ -92,7 +92,7 @@ def clean(lanes: Lanes, cleans: jax.Array, rank: jax.Array, waste: jax.Array) ->
     first = jnp.stack(first)[rank]
     met = first < LENGTH
     removed = lanes.start + first[..., None] * lanes.direction[:, None]
-    waste = waste & ~masks.mark(removed.reshape(-1, 2), met.reshape(-1), waste.shape)
+    waste = waste & ~masks.mark(removed, met, waste.shape)
     return lanes.replace(reach=jnp.minimum(lanes.reach, first + 1)), waste, jnp.sum(met, axis=-1, dtype=jnp.int32)
 
 
@@ -111,7 +111,7 @@ def trace(lanes: Lanes, fires: jax.Array, cleans: jax.Array, rank: jax.Array, sh
         in_word = shown & (turn >= 0) & (turn < BEAMS_PER_WORD)
         shift = jnp.where(in_word, 3 * turn + jnp.arange(3), 0).astype(jnp.uint32)
         bit = jnp.where(in_word, jnp.uint32(1) << shift, 0)
-        crossing = masks.covering_bits(low.reshape(-1, 2), high.reshape(-1, 2), bit.reshape(-1), shape)
+        crossing = masks.covering_bits(low, high, bit, shape)
         cleaning = jnp.sum(jnp.where(cleans[:, None], bit, 0), dtype=jnp.uint32)
         kind = jnp.where(crossing & cleaning > crossing & ~cleaning, jnp.uint8(CLEAN_BEAM), jnp.uint8(FIRE_BEAM))
         beams = jnp.where(crossing > 0, kind, beams)
