@@ -1,13 +1,14 @@
 """Sequential social dilemmas and social influence as intrinsic motivation, end to end on an accelerator.
 
-The way in: ``presets.get`` gives an experiment, `train` runs it, `evaluate` and `play` look at what was learned, `load` reads a
-run back. `make` gives an environment alone.
+The way in: ``presets.get`` gives an experiment, `train` runs it (with a `Progress` to watch), `evaluate` and
+`render_episode` show what was learned, `load` reads a run back. `make` gives an environment alone.
 """
 
 from influence_jax import presets
 from influence_jax.config import ConfigError, ExperimentConfig
 from influence_jax.envs import make
-from influence_jax.learner.evaluate import Evaluation, evaluate, play
+from influence_jax.learner.evaluate import Evaluation, evaluate, play, render_episode
+from influence_jax.runtime.progress import Progress
 from influence_jax.runtime.run import LogPoint, Run, load, train
 
 __version__ = "0.1.0"
@@ -17,11 +18,13 @@ __all__ = [
     "Evaluation",
     "ExperimentConfig",
     "LogPoint",
+    "Progress",
     "Run",
     "evaluate",
     "load",
     "make",
     "play",
     "presets",
+    "render_episode",
     "train",
 ]

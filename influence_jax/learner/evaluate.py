@@ -1,6 +1,7 @@
 """Whole episodes under frozen parameters: what they return, and what they look like."""
 
 import dataclasses
+import functools
 import pathlib
 from typing import Any
 
@@ -17,7 +18,7 @@ from influence_jax.metrics import equality
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What happened in whole episodes; leading axes are members ``S`` and episodes ``P``. Policies are sampled as in training."""
+    """What happened in whole episodes; leading axes are members ``S`` and episodes ``P``."""
 
     agent_returns: np.ndarray  # f32[S,P,N], the environment's reward alone
     collective_return: np.ndarray  # f32[S,P]
@@ -27,44 +28,66 @@ class Evaluation:
 
 
 def evaluate(learner: Learner, state: LearnerState, num_episodes: int = 20, seed: int = 0) -> Evaluation:
-    """Play ``num_episodes`` with the parameters of every member; the same seed gives all members the same games."""
-    horizon = learner.env.spec.horizon
+    """Play ``num_episodes`` with the parameters of every member, sampling as in training.
 
+    The same seed gives all members the same games.
+    """
+    return Evaluation(**jax.device_get(_episodes(learner, num_episodes, state.params, jax.random.key(seed))))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _episodes(learner: Learner, num_episodes: int, params, key: jax.Array) -> dict[str, jax.Array]:
     def one_member(params):
-        start_key, act_key = jax.random.split(jax.random.key(seed))
+        start_key, act_key = jax.random.split(key)
         actors = start_together(learner, num_episodes, start_key)
         _, steps, _ = rollout(
-            learner.env, learner.env_params, learner.network, learner.model, params, actors, horizon, act_key
+            learner.env,
+            learner.env_params,
+            learner.network,
+            learner.model,
+            params,
+            actors,
+            learner.env.spec.horizon,
+            act_key,
         )
         # A game that ended before its horizon has begun another one, which does not count.
         playing = jnp.cumsum(steps.first, axis=0) == 1
-        total = lambda x: jnp.sum(jnp.where(playing[..., None], x, 0.0), axis=0)  # noqa: E731
-        returns = total(steps.reward)
-        influence = total(steps.decision.influence.sum(axis=-1)).mean(axis=-1) / playing.sum(axis=0)
-        facts = {name: total(fact) for name, fact in steps.metrics.items()}
-        return Evaluation(returns, returns.sum(axis=-1), equality(returns), influence, facts).__dict__
 
-    return Evaluation(**jax.device_get(jax.jit(jax.vmap(one_member))(state.params)))
+        def total(x):
+            return jnp.sum(jnp.where(playing[..., None], x, 0.0), axis=0)
+
+        returns = total(steps.reward)
+        influence = total(steps.decision.influence.sum(axis=-1)).mean(axis=-1)
+        return {
+            "agent_returns": returns,
+            "collective_return": returns.sum(axis=-1),
+            "equality": equality(returns),
+            "influence": influence / playing.sum(axis=0),
+            "facts": {name: total(fact) for name, fact in steps.metrics.items()},
+        }
+
+    return jax.vmap(one_member)(params)
 
 
 def play(learner: Learner, state: LearnerState, member: int = 0, seed: int = 0) -> Any:
     """Play one episode with a member's parameters; return the environment's states on the host, leading axis time."""
-    start_key, act_key = jax.random.split(jax.random.key(seed))
-
-    def step(carry, t):
-        actors, params = carry
-        key = jax.random.fold_in(act_key, t)
-        after, _, _ = rollout(learner.env, learner.env_params, learner.network, learner.model, params, actors, 1, key)
-        return (after, params), (jax.tree.map(lambda x: x[0], actors.env_state), actors.timestep.first[0])
-
-    @jax.jit
-    def episode(params):
-        actors = start_together(learner, 1, start_key)
-        return jax.lax.scan(step, (actors, params), jnp.arange(learner.env.spec.horizon + 1))[1]
-
-    states, first = jax.device_get(episode(jax.tree.map(lambda x: x[member], state.params)))
+    params = jax.tree.map(lambda x: x[member], state.params)
+    states, first = jax.device_get(_states(learner, params, jax.random.key(seed)))
     length = 1 + np.flatnonzero(np.append(first[1:], True))[0]
     return jax.tree.map(lambda x: x[:length], states)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _states(learner: Learner, params, key: jax.Array):
+    start_key, act_key = jax.random.split(key)
+
+    def step(actors, t):
+        key = jax.random.fold_in(act_key, t)
+        after, _, _ = rollout(learner.env, learner.env_params, learner.network, learner.model, params, actors, 1, key)
+        return after, (jax.tree.map(lambda x: x[0], actors.env_state), actors.timestep.first[0])
+
+    actors = start_together(learner, 1, start_key)
+    return jax.lax.scan(step, actors, jnp.arange(learner.env.spec.horizon + 1))[1]
 
 
 def render_episode(

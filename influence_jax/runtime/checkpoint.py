@@ -1,17 +1,13 @@
-"""Saving and restoring a run: its configuration once, its whole learner state every so often."""
+"""Saving and restoring the whole state of a run."""
 
-import dataclasses
-import json
 import pathlib
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
-from influence_jax.config import ConfigError, ExperimentConfig, from_json, to_json
 from influence_jax.learner.update import LearnerState
 
-FORMAT_VERSION = 1  # of everything in a run's directory; raise it when older files can no longer be read
 KEPT = 2  # newest checkpoints
 
 
@@ -42,37 +38,6 @@ class Checkpoints:
     def close(self) -> None:
         """Let go of the directory."""
         self._manager.close()
-
-
-def save_config(config: ExperimentConfig, directory: pathlib.Path) -> None:
-    """Write ``config.json``."""
-    text = json.dumps({"format_version": FORMAT_VERSION} | json.loads(to_json(config)), indent=2) + "\n"
-    (directory / "config.json").write_text(text)
-
-
-def load_config(directory: pathlib.Path) -> ExperimentConfig:
-    """Read ``config.json``; refuse a directory without a run and a format that this version does not know."""
-    path = directory / "config.json"
-    if not path.exists():
-        raise ConfigError(f"{str(directory)!r} holds no run; allowed is a directory that `train` wrote.")
-    values = json.loads(path.read_text())
-    version = values.pop("format_version", None)
-    if version != FORMAT_VERSION:
-        raise ConfigError(f"format_version of {str(path)!r} is {version!r}; this version reads {FORMAT_VERSION}.")
-    return from_json(json.dumps(values))
-
-
-def differences(saved: ExperimentConfig, given: ExperimentConfig) -> list[str]:
-    """Return one text for each setting in which two configurations differ."""
-    saved, given = (_flatten(dataclasses.asdict(config)) for config in (saved, given))
-    return [f"{path} is {given[path]!r}, was {saved[path]!r}" for path in saved if saved[path] != given[path]]
-
-
-def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for name, value in values.items():
-        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
 
 
 def _is_key(x: Any) -> bool:

@@ -23,7 +23,7 @@ class Recorder:
         if directory is None:
             return
         truncate(directory / "metrics.jsonl", from_update)
-        self._file = open(directory / "metrics.jsonl", "a")  # noqa: SIM115
+        self._file = open(directory / "metrics.jsonl", "a")
         self._writers = [
             SummaryWriter(str(directory / "tensorboard" / f"member_{m}"), purge_step=from_env_steps + 1, flush_secs=10)
             for m in range(members)

@@ -2,16 +2,11 @@
 
 import contextlib
 import dataclasses
-import datetime
-import json
 import pathlib
-import platform
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib import metadata
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +16,7 @@ from influence_jax.analysis.load import load_metrics
 from influence_jax.config import ConfigError, ExperimentConfig
 from influence_jax.learner.train import Learner, make_learner
 from influence_jax.learner.update import LearnerState
-from influence_jax.runtime import checkpoint, population
+from influence_jax.runtime import directory, population
 from influence_jax.runtime.checkpoint import Checkpoints
 from influence_jax.runtime.recorder import Recorder, make_rows
 
@@ -87,133 +82,76 @@ def train(
     given = {"seeds": seeds, "total_steps": None if total_steps is None else whole_number(total_steps)}
     config = dataclasses.replace(config, **{name: value for name, value in given.items() if value is not None})
     learner = make_learner(config)
-    directory = None if out is None else pathlib.Path(out)
-    claim(directory, config, resume)
-    checkpoints = None if directory is None else Checkpoints(directory)
-    update = checkpoints.latest() or 0 if resume else 0
-    if update:
-        state = checkpoints.restore(jax.eval_shape(lambda: population.init_population(learner)), update)
-    else:
-        state = population.init_population(learner)
-    if directory is not None:
-        stamp(directory, update)
+    if out is None:
+        if resume:
+            raise ConfigError("resume is True without out; allowed with it: the directory of a run.")
+        return _loop(learner, population.init_population(learner), 0, None, None, callback)
 
-    arguments = population.repeat_hyperparams(config), jnp.float32(config.num_updates)
-    started = time.perf_counter()
-    chunk = population.compile_chunk(learner).lower(state, *arguments).compile()
-    compile_seconds = time.perf_counter() - started
-
-    recorder = Recorder(directory, config.seeds, update, update * config.steps_per_update)
-    saved = update
-    steps_per_chunk = config.steps_per_update * config.log_interval * config.seeds
-    begun = time.perf_counter()
-    try:
-        with deferred_interrupt() as interrupted:
-            while update < config.num_updates and not interrupted.is_set():
-                started = time.perf_counter()
-                state, logs = chunk(state, *arguments)
-                logs = jax.device_get(logs)
-                update += config.log_interval
-                now = time.perf_counter()
-                point = LogPoint(
-                    update=update,
-                    num_updates=config.num_updates,
-                    env_steps=update * config.steps_per_update,
-                    total_env_steps=config.num_updates * config.steps_per_update,
-                    steps_per_second=steps_per_chunk / (now - started),
-                    metrics=logs,
-                )
-                recorder.write(
-                    make_rows(
-                        logs,
-                        update=update,
-                        env_steps=point.env_steps,
-                        steps_per_second=round(point.steps_per_second, 1),
-                        seconds=round(now - begun, 3),
-                    )
-                )
-                refuse_non_finite(state, update)
-                due = update % (config.log_interval * config.checkpoint_interval) == 0
-                if checkpoints and (due or update == config.num_updates):
-                    checkpoints.save(state, update)
-                    saved = update
-                if callback is not None:
-                    try:
-                        callback(point)
-                    except KeyboardInterrupt:
-                        interrupted.set()
-        if checkpoints and saved != update:
-            checkpoints.save(state, update)
-        return Run(learner, state, update, recorder.metrics(), compile_seconds)
-    finally:
-        recorder.close()
-        if checkpoints:
-            checkpoints.close()
+    path = pathlib.Path(out)
+    directory.reclaim(path, config) if resume else directory.claim(path, config)
+    with contextlib.closing(Checkpoints(path)) as checkpoints:
+        state, update = population.init_population(learner), checkpoints.latest() or 0
+        if update:
+            state = checkpoints.restore(state, update)
+        directory.stamp(path, update)
+        return _loop(learner, state, update, path, checkpoints, callback)
 
 
 def load(out: str | pathlib.Path) -> Run:
     """Read a run back as of its newest checkpoint, to evaluate or render it."""
-    directory = pathlib.Path(out)
-    learner = make_learner(checkpoint.load_config(directory))
-    checkpoints = Checkpoints(directory)
-    update = checkpoints.latest()
-    if update is None:
-        raise ConfigError(f"{str(directory)!r} holds a run without a checkpoint; allowed is one that wrote at least one.")
-    state = checkpoints.restore(jax.eval_shape(lambda: population.init_population(learner)), update)
-    checkpoints.close()
-    return Run(learner, state, update, load_metrics(directory))
+    path = pathlib.Path(out)
+    learner = make_learner(directory.load_config(path))
+    with contextlib.closing(Checkpoints(path)) as checkpoints:
+        update = checkpoints.latest()
+        if update is None:
+            raise ConfigError(f"{str(path)!r} holds a run without a checkpoint yet; allowed is one with a checkpoint.")
+        state = checkpoints.restore(jax.eval_shape(lambda: population.init_population(learner)), update)
+    return Run(learner, state, update, load_metrics(path))
 
 
-def whole_number(value: float) -> int:
+def _loop(learner, state, update, path, checkpoints, callback) -> Run:
+    config = learner.config
+    arguments = population.repeat_hyperparams(config), jnp.float32(config.num_updates)
+    compile_seconds = -time.perf_counter()
+    chunk = population.compile_chunk(learner).lower(state, *arguments).compile()
+    compile_seconds += time.perf_counter()
+
+    saved, begun = update, time.perf_counter()
+    recorder = Recorder(path, config.seeds, update, update * config.steps_per_update)
+    with contextlib.closing(recorder), deferred_interrupt() as interrupted:
+        while update < config.num_updates and not interrupted.is_set():
+            started = time.perf_counter()
+            state, metrics = chunk(state, *arguments)
+            metrics = jax.device_get(metrics)
+            update += config.log_interval
+            now = time.perf_counter()
+            point = LogPoint(
+                update=update,
+                num_updates=config.num_updates,
+                env_steps=update * config.steps_per_update,
+                total_env_steps=config.num_updates * config.steps_per_update,
+                steps_per_second=config.log_interval * config.steps_per_update * config.seeds / (now - started),
+                metrics=metrics,
+            )
+            clock = {"steps_per_second": round(point.steps_per_second, 1), "seconds": round(now - begun, 3)}
+            recorder.write(make_rows(metrics, update=update, env_steps=point.env_steps, **clock))
+            refuse_non_finite(state, update)
+            if checkpoints and update % (config.log_interval * config.checkpoint_interval) == 0:
+                checkpoints.save(state, update)
+                saved = update
+            if callback is not None:
+                try:
+                    callback(point)
+                except KeyboardInterrupt:
+                    interrupted.set()
+        if checkpoints and saved != update:
+            checkpoints.save(state, update)
+        return Run(learner, state, update, recorder.metrics(), compile_seconds)
+
+
+def whole_number(value: float) -> float:
     """Read 2e6 as 2000000; leave alone what is not whole, for `config.validate` to refuse."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def claim(directory: pathlib.Path | None, config: ExperimentConfig, resume: bool) -> None:
-    """Refuse to mix two runs in a directory; write the configuration of a new one."""
-    if directory is None:
-        if resume:
-            raise ConfigError("resume is True without out; allowed with it: the directory of a run.")
-        return
-    if resume:
-        different = checkpoint.differences(checkpoint.load_config(directory), config)
-        if different:
-            raise ConfigError(f"{str(directory)!r} holds a run under another configuration: {'; '.join(different)}.")
-        return
-    if (directory / "config.json").exists():
-        raise ConfigError(f"out is {str(directory)!r}, which holds a run; allowed are another directory, or resume.")
-    if directory.exists() and not directory.is_dir():
-        raise ConfigError(f"out is {str(directory)!r}, which is a file; allowed are directories.")
-    directory.mkdir(parents=True, exist_ok=True)
-    checkpoint.save_config(config, directory)
-
-
-def stamp(directory: pathlib.Path, update: int) -> None:
-    """Add to ``run.json`` when, from where and on what this part of the run was done."""
-    path = directory / "run.json"
-    parts = json.loads(path.read_text()) if path.exists() else []
-    device = jax.devices()[0]
-    parts.append(
-        {
-            "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "from_update": update,
-            "command": sys.argv,
-            "platform": device.platform,
-            "device": device.device_kind,
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-        }
-        | {name: version(name) for name in ("influence_jax", "jax", "jaxlib", "flax", "optax", "numpy")}
-    )
-    path.write_text(json.dumps(parts, indent=2) + "\n")
-
-
-def version(package: str) -> str | None:
-    """Return the installed version; None for a source tree that was not installed."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 @jax.jit
@@ -228,8 +166,8 @@ def refuse_non_finite(state: LearnerState, update: int) -> None:
     if broken.size:
         members = ", ".join(map(str, broken))
         raise FloatingPointError(
-            f"the parameters of member {members} are no longer finite after update {update}; the metrics up to there are "
-            "written, and the last checkpoint is from before. Lower hyperparams.learning_rate or hyperparams.max_grad_norm."
+            f"the parameters of member {members} are no longer finite after update {update}; the metrics up to there "
+            "are kept, and the last checkpoint is from before (a lower hyperparams.learning_rate may help)."
         )
 
 

@@ -1,0 +1,7 @@
+"""``python -m influence_jax``."""
+
+import sys
+
+from influence_jax.cli import main
+
+sys.exit(main())

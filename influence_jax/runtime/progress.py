@@ -1,0 +1,69 @@
+"""What a person sees while a run goes on."""
+
+import time
+
+import numpy as np
+import rich.progress
+from rich.console import Console
+
+from influence_jax.runtime.run import LogPoint
+
+LINE_EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+class Progress:
+    """A callback for `train`: a bar on a terminal, now and then a line elsewhere. Use it as a context manager."""
+
+    def __init__(self, console: Console | None = None):
+        self._console = console or Console()
+        self._spoken = -np.inf
+        self._returns: np.ndarray | None = None
+        self._bar = None
+        if self._console.is_terminal:
+            self._bar = rich.progress.Progress(
+                rich.progress.BarColumn(bar_width=20),
+                rich.progress.TextColumn("{task.description}"),
+                console=self._console,
+            )
+            self._task = self._bar.add_task("compiling", total=None)
+
+    def __enter__(self) -> "Progress":
+        """Show the bar."""
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        """Leave the last state of the bar on the screen."""
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, point: LogPoint) -> None:
+        """Show a log point."""
+        now = time.perf_counter()
+        returns = point.metrics["collective_return"]
+        self._returns = returns if self._returns is None else np.where(np.isfinite(returns), returns, self._returns)
+        text = self._describe(point)
+        if self._bar:
+            self._bar.update(self._task, total=point.num_updates, completed=point.update, description=text)
+        elif now - self._spoken >= LINE_EVERY or point.update == point.num_updates:
+            self._console.print(text, highlight=False, soft_wrap=True)
+            self._spoken = now
+
+    def _describe(self, point: LogPoint) -> str:
+        left = (point.total_env_steps - point.env_steps) * len(self._returns) / point.steps_per_second
+        members = " ".join("-" if np.isnan(x) else f"{x:.0f}" for x in self._returns)
+        return (
+            f"{point.env_steps:,} of {point.total_env_steps:,} steps, {point.steps_per_second:,.0f} steps/s, "
+            f"{duration(left)} left, return {members}, influence {np.mean(point.metrics['influence']):.2g}"
+        )
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as people do: 42 s, 3 min 5 s, 2 h 10 min."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"

@@ -1,0 +1,206 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import influence_jax
+from influence_jax.analysis import load_metrics
+from influence_jax.config import ConfigError, to_json
+from influence_jax.runtime.recorder import make_rows, truncate
+
+WALL_CLOCK = ("steps_per_second", "seconds")
+
+
+def stop_at(update):
+    def callback(point):
+        if point.update == update:
+            raise KeyboardInterrupt
+
+    return callback
+
+
+def assert_same(a, b):
+    """Bit for bit, typed keys included."""
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
+            x, y = jax.random.key_data(x), jax.random.key_data(y)
+        assert x.dtype == y.dtype
+        np.testing.assert_array_equal(np.asarray(x), np.asarray(y))
+
+
+def assert_same_metrics(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        if name not in WALL_CLOCK:
+            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny, tmp_path_factory):
+    """A run without interruption, and its directory."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    return influence_jax.train(tiny, out=out), out
+
+
+def test_resume_equals_uninterrupted(tiny, whole, tmp_path):
+    out = tmp_path / "run"
+    half = influence_jax.train(tiny, out=out, callback=stop_at(50))
+    assert half.update == 50 and not half.finished
+    rest = influence_jax.train(tiny, out=out, resume=True)
+    assert rest.update == 100 and rest.finished
+    assert_same(whole[0].state, rest.state)
+    assert_same_metrics(whole[0].metrics, rest.metrics)
+
+
+def test_resume_after_a_crash_drops_what_follows_the_last_checkpoint(tiny, whole, tmp_path):
+    out = tmp_path / "run"
+
+    def crash(point):
+        if point.update == 60:
+            raise RuntimeError("the power is gone")
+
+    with pytest.raises(RuntimeError, match="power"):
+        influence_jax.train(tiny, out=out, callback=crash)
+    assert load_metrics(out)["update"][-1, 0] == 60
+    with open(out / "metrics.jsonl", "a") as file:
+        file.write('{"update": 70, "env_st')
+    rest = influence_jax.train(tiny, out=out, resume=True)
+    assert json.loads((out / "run.json").read_text())[1]["from_update"] == 40
+    assert_same(whole[0].state, rest.state)
+    assert_same_metrics(whole[0].metrics, rest.metrics)
+
+
+def test_resume_before_the_first_checkpoint_starts_again(tiny, whole, tmp_path):
+    out = tmp_path / "run"
+
+    def crash(point):
+        raise RuntimeError("the power is gone")
+
+    with pytest.raises(RuntimeError, match="power"):
+        influence_jax.train(tiny, out=out, callback=crash)
+    rest = influence_jax.train(tiny, out=out, resume=True)
+    assert_same_metrics(whole[0].metrics, rest.metrics)
+
+
+def test_memory_alone_gives_the_same_run(tiny, whole):
+    run = influence_jax.train(tiny)
+    assert_same(whole[0].state, run.state)
+    assert_same_metrics(whole[0].metrics, run.metrics)
+
+
+def test_load_gives_the_last_state(whole):
+    run = influence_jax.load(whole[1])
+    assert run.update == 100
+    assert_same(whole[0].state, run.state)
+    assert_same_metrics(whole[0].metrics, run.metrics)
+
+
+def test_files(tiny, whole):
+    run, out = whole
+    saved = json.loads((out / "config.json").read_text())
+    assert saved.pop("format_version") == 1
+    assert saved == json.loads(to_json(tiny))
+    assert json.loads((out / "run.json").read_text())[0]["jax"] == jax.__version__
+    assert sorted(p.name for p in (out / "checkpoints").iterdir()) == ["100", "80"]
+    assert len(list((out / "tensorboard").glob("member_*/events*"))) == 2
+
+    def no_constant(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    rows = [json.loads(line, parse_constant=no_constant) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [(r["update"], r["member"]) for r in rows] == [(10 * (i + 1), m) for i in range(10) for m in range(2)]
+    assert all(r["env_steps"] == r["update"] * 12 for r in rows)
+    wanted = "collective_return agent_returns equality influence influence_weight entropy moa_cross_entropy".split()
+    assert {*wanted, "apples", "fires", "cleans", "steps_per_second"} <= rows[0].keys()
+    assert len(rows[0]["agent_returns"]) == 2
+    assert run.metrics["agent_returns"].shape == (10, 2, 2)
+    assert run.metrics["collective_return"].shape == (10, 2)
+
+
+def test_callback_is_told_everything(tiny):
+    points = []
+
+    def callback(point):
+        points.append(point)
+        raise KeyboardInterrupt
+
+    run = influence_jax.train(tiny, total_steps=2.4e3, seeds=1, callback=callback)
+    (point,) = points
+    assert (point.update, point.num_updates, point.env_steps, point.total_env_steps) == (10, 200, 120, 2400)
+    assert point.steps_per_second > 0 and point.metrics["collective_return"].shape == (1,)
+    assert run.config.total_steps == 2400 and run.config.seeds == 1
+
+
+def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
+    with pytest.raises(ConfigError, match="holds a run; allowed"):
+        influence_jax.train(tiny, out=whole[1])
+    other = dataclasses.replace(tiny, hyperparams=tiny.hyperparams.replace(entropy_coef=0.5))
+    with pytest.raises(ConfigError, match=r"another configuration: hyperparams.entropy_coef is 0.5, was 0.00223\.$"):
+        influence_jax.train(other, out=whole[1], resume=True)
+    with pytest.raises(ConfigError, match="holds no run"):
+        influence_jax.train(tiny, out=tmp_path / "nothing", resume=True)
+    assert not (tmp_path / "nothing").exists()
+    with pytest.raises(ConfigError, match="resume is True without out"):
+        influence_jax.train(tiny, resume=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="is a file"):
+        influence_jax.train(tiny, out=tmp_path / "file")
+
+
+def test_an_unknown_format_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"format_version": 99}')
+    with pytest.raises(ConfigError, match="format_version of .* is 99; this version reads 1"):
+        influence_jax.load(tmp_path)
+
+
+@pytest.mark.parametrize("setting", [{"total_steps": 2.5}, {"total_steps": 0}, {"seeds": 0}])
+def test_impossible_settings_leave_nothing_behind(tiny, tmp_path, setting):
+    with pytest.raises(ConfigError, match=f"{next(iter(setting))} is"):
+        influence_jax.train(tiny, out=tmp_path / "run", **setting)
+    assert not (tmp_path / "run").exists()
+
+
+def test_non_finite_parameters_stop_the_run(tiny, tmp_path):
+    broken = dataclasses.replace(tiny, hyperparams=tiny.hyperparams.replace(learning_rate=1e38))
+    with pytest.raises(FloatingPointError, match="member 0, 1 are no longer finite after update 10"):
+        influence_jax.train(broken, out=tmp_path / "run")
+    assert load_metrics(tmp_path / "run")["update"].tolist() == [[10, 10]]
+
+
+def test_rows_are_json_and_exact():
+    logs = {"a": np.float32([0.1, np.nan]), "b": np.float32([[1.0, np.inf], [1 / 3, 2.0]])}
+    first, second = make_rows(logs, update=7)
+    assert first == {"update": 7, "member": 0, "a": 0.1, "b": [1.0, None]}
+    assert second["a"] is None and np.float32(second["b"][0]) == np.float32(1 / 3)
+
+
+def test_truncate(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"update": 1}\n{"update": 2}\n{"update": 3}\n{"upda')
+    truncate(path, 2)
+    assert path.read_text() == '{"update": 1}\n{"update": 2}\n'
+    truncate(path, 0)
+    assert path.read_text() == ""
+
+
+def test_interrupt_signal_finishes_the_chunk_and_saves(tiny, tmp_path):
+    def press(point):
+        if point.update == 30:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    run = influence_jax.train(tiny, out=tmp_path / "run", callback=press)
+    assert run.update == 30 and influence_jax.load(tmp_path / "run").update == 30
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_nothing_is_computed_by_import():
+    """A program that only imports the package must not take hold of a device."""
+    code = "import influence_jax, jax; assert not jax._src.xla_bridge._backends"
+    subprocess.run([sys.executable, "-c", code], check=True, close_fds=False)
