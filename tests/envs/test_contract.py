@@ -1,0 +1,175 @@
+"""What every registered environment promises."""
+
+import functools
+import hashlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import influence_jax.envs
+from influence_jax.types import TimeStep
+
+HORIZON = 40
+HASHES = {"cleanup": "", "cleanup-mp": "", "harvest": "", "harvest-mp": ""}
+
+
+@pytest.fixture(scope="module", params=influence_jax.envs.registered())
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def env(name):
+    return influence_jax.envs.make(name, horizon=HORIZON)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def play(env, key, actions):
+    """Reset, then play ``actions i32[T,N]`` by `step_or_reset`; return the first timestep and the stacked rest."""
+    reset_key, step_key = jax.random.split(key)
+    first = env.reset(reset_key, env.default_params)
+
+    def step(carry, inputs):
+        carry = env.step_or_reset(inputs[0], *carry, inputs[1], env.default_params)
+        return carry, carry
+
+    return first, jax.lax.scan(step, first, (jax.random.split(step_key, len(actions)), actions))[1]
+
+
+def random_actions(env, steps, seed):
+    return np.random.default_rng(seed).integers(0, env.spec.num_actions, (steps, env.spec.num_agents), dtype=np.int32)
+
+
+@pytest.fixture(scope="module")
+def played(env):
+    """Two and a half episodes."""
+    return jax.device_get(play(env, jax.random.key(0), random_actions(env, 100, 0)))
+
+
+def test_spec_says_what_timesteps_hold(env, played):
+    n = env.spec.num_agents
+    side = 2 * env.view_radius + 1
+    assert env.spec.observation_shape == (side, side, 3)
+    assert len(env.spec.action_names) == len(set(env.spec.action_names)) == env.spec.num_actions
+    (_, first), (_, rest) = played
+    expected = TimeStep(
+        observation=((n, side, side, 3), np.uint8),
+        reward=((n,), np.float32),
+        discount=((), np.float32),
+        first=((), np.bool_),
+        truncated=((), np.bool_),
+        visible=((n, n), np.bool_),
+        metrics=dict.fromkeys(env.spec.metric_names, ((n,), np.float32)),
+    )
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), first) == expected
+    assert jax.tree.map(lambda x: (x.shape[1:], x.dtype), rest) == expected
+
+
+def test_state_offers_the_public_fields(env, played):
+    (state, _), _ = played
+    n, shape = env.spec.num_agents, env.walls.shape
+    fields = {"position": ((n, 2), np.int32), "heading": ((n,), np.int32), "apples": (shape, np.bool_)}
+    fields |= {"beams": (shape, np.uint8), "time": ((), np.int32)}
+    if hasattr(env, "waste_rule"):
+        fields["waste"] = (shape, np.bool_)
+    assert {key: (value.shape, value.dtype) for key, value in vars(state).items()} == fields
+
+
+def test_episodes_are_truncated_at_the_horizon_and_start_again(env, played):
+    (state, first), (states, rest) = played
+    assert first.first and not first.truncated and state.time == 0
+    ticks = np.arange(1, 101)
+    period = HORIZON + 1  # every episode costs one idle step, that of the reset
+    np.testing.assert_array_equal(states.time, ticks % period)
+    np.testing.assert_array_equal(rest.truncated, ticks % period == HORIZON)
+    np.testing.assert_array_equal(rest.first, ticks % period == 0)
+    np.testing.assert_array_equal(rest.discount, 1)
+    np.testing.assert_array_equal(rest.last, rest.truncated)
+    for quantity in (rest.reward, *rest.metrics.values()):
+        assert not quantity[rest.first].any()
+    # A fresh episode is a draw of its own.
+    assert (states.position[HORIZON] != state.position).any()
+
+
+def test_reward_is_apples_minus_fires_minus_fifty_per_hit(played):
+    _, (_, rest) = played
+    facts = rest.metrics
+    np.testing.assert_array_equal(rest.reward, facts["apples"] - facts["fires"] - 50 * facts["hits"])
+    assert facts["fires"].sum() > 0
+
+
+def test_map_stays_lawful(env, played):
+    _, (states, _) = played
+    assert not (states.apples & ~env.apple_sites).any()
+    if hasattr(states, "waste"):
+        assert not (states.waste & ~env.river).any()
+    for position in states.position:
+        assert len({tuple(cell) for cell in position}) == env.spec.num_agents
+        assert not env.walls[tuple(position.T)].any()
+
+
+def test_golden_hash_of_100_steps(name, played):
+    _, (states, rest) = played
+    digest = hashlib.sha256()
+    for array in (states.position, states.apples, rest.observation, rest.reward, rest.visible):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    assert digest.hexdigest()[:16] == HASHES[name]
+
+
+def test_step_is_transition_under_sampled_noise(env):
+    @jax.jit
+    def both(key, state, actions):
+        params = env.default_params
+        noise = env.sample_noise(key, params)
+        return env.step(key, state, actions, params), env.transition(state, actions, noise, params)
+
+    state, _ = jax.jit(env.reset)(jax.random.key(1), env.default_params)
+    one, other = both(jax.random.key(2), state, random_actions(env, 1, 1)[0])
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_jit_vmap_and_eager_agree(env):
+    params = env.default_params
+    keys = jax.random.split(jax.random.key(3), 3)
+    state, _ = jax.jit(jax.vmap(env.reset, (0, None)))(keys, params)
+    actions = random_actions(env, 3, 3)
+    together = jax.jit(jax.vmap(env.step, (0, 0, 0, None)))(keys, state, actions, params)
+    jitted = jax.jit(env.step)
+    for index in range(3):
+        own = jax.tree.map(lambda x: x[index], state)
+        alone = jitted(keys[index], own, actions[index], params)
+        jax.tree.map(np.testing.assert_array_equal, alone, jax.tree.map(lambda x: x[index], together))
+    jax.tree.map(np.testing.assert_array_equal, env.step(keys[2], own, actions[2], params), alone)
+
+
+def test_step_compiles_once(env):
+    traces = []
+
+    @jax.jit
+    def step(key, state, actions, params):
+        traces.append(None)
+        return env.step(key, state, actions, params)
+
+    state, _ = jax.jit(env.reset)(jax.random.key(4), env.default_params)
+    for key in jax.random.split(jax.random.key(5), 3):
+        state, _ = step(key, state, random_actions(env, 1, 5)[0], env.default_params)
+    assert len(traces) == 1
+
+
+def test_params_may_be_vmapped(env):
+    """A fine of 50 in one world and of 0 in the other."""
+    params = jax.tree.map(lambda x: jnp.stack([x, x]), env.default_params)
+    params = params.replace(fire_cost=jnp.array([1.0, 0.0]))
+    state, _ = jax.jit(env.reset)(jax.random.key(6), env.default_params)
+    fire = jnp.full((env.spec.num_agents,), env.spec.action_names.index("fire"))
+    step = jax.jit(jax.vmap(env.step, (None, None, None, 0)))
+    _, timestep = step(jax.random.key(7), state, fire, params)
+    np.testing.assert_array_equal(timestep.reward[1] - timestep.reward[0], 1)
+
+
+def test_same_settings_are_equal_and_hashable(name, env):
+    assert env == influence_jax.envs.make(name, horizon=HORIZON)
+    assert hash(env) == hash(influence_jax.envs.make(name, horizon=HORIZON))
+    assert env != influence_jax.envs.make(name, horizon=HORIZON, num_agents=2)
