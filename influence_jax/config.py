@@ -204,10 +204,17 @@ def validate(config: ExperimentConfig) -> None:
     for path, allowed in _CHOICES.items():
         value = _get(config, path)
         if value is not None and value not in allowed:
-            raise ConfigError(f"{path} is {value!r}; allowed: {', '.join(allowed)}.{nearest(str(value), list(allowed))}")
+            raise ConfigError(
+                f"{path} is {value!r}; allowed: {', '.join(allowed)}.{nearest(str(value), list(allowed))}"
+            )
     for name, (low, high) in _RANGES.items():
         value = getattr(config.hyperparams, name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high or math.isinf(value):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not low <= value <= high
+            or math.isinf(value)
+        ):
             limits = f"from {low} to {high}" if math.isfinite(high) else f"from {low} up" if low == 0 else ""
             raise ConfigError(f"hyperparams.{name} is {value!r}; allowed are finite numbers {limits}".rstrip() + ".")
     if config.influence.model == "moa" and config.influence.measure == "pmi":

@@ -26,7 +26,9 @@ _MOA = InfluenceConfig(model="moa", measure="kl", moa_train_only_visible=True)
 _MOA_BASELINE = InfluenceConfig(model="moa", measure="kl", moa_train_only_visible=False)
 
 
-def _hyperparams(entropy: float, start: float, end: float, moa: float = 1.0, beta: float = 0.0, curriculum: float = 0.0):
+def _hyperparams(
+    entropy: float, start: float, end: float, moa: float = 1.0, beta: float = 0.0, curriculum: float = 0.0
+):
     return Hyperparams(
         entropy_coef=entropy,
         learning_rate=start,
@@ -99,13 +101,17 @@ PROFILES = {
     ),
     "large": Profile(
         "large synchronous batches for an accelerator, rewards scaled",
-        LearnerConfig(num_envs=256, rollout_length=32, optimizer="adam", value_loss="huber", reward_scaling="running_std"),
+        LearnerConfig(
+            num_envs=256, rollout_length=32, optimizer="adam", value_loss="huber", reward_scaling="running_std"
+        ),
         {"gae_lambda": 0.97, "max_grad_norm": 1.0, "value_coef": 0.5},
         10,
     ),
     "small": Profile(
         "our setting for a few million steps on a CPU, rewards scaled",
-        LearnerConfig(num_envs=32, rollout_length=20, optimizer="adam", value_loss="huber", reward_scaling="running_std"),
+        LearnerConfig(
+            num_envs=32, rollout_length=20, optimizer="adam", value_loss="huber", reward_scaling="running_std"
+        ),
         {"gae_lambda": 0.97, "max_grad_norm": 1.0, "value_coef": 0.5},
         50,
     ),

@@ -28,7 +28,13 @@ def moa(num_agents: int, num_actions: int, measure: Measure, train_only_visible:
         mask = timestep.visible & ~timestep.last[:, None, None]
         symbols = base.agents_first(base.own_first(base.agents_first(action)))
         moa_carry, batch = jax.vmap(counterfactuals, in_axes=(None, 0, 0, 0, 0, 0, 0))(
-            network, params, carry["moa"], features["moa"], symbols, log_policy, base.agents_first(base.pairs_of_others(mask))
+            network,
+            params,
+            carry["moa"],
+            features["moa"],
+            symbols,
+            log_policy,
+            base.agents_first(base.pairs_of_others(mask)),
         )
         pairwise = [base.pairwise_influence(batch, measure), base.mutual_information(batch)]
         influence, information = (base.insert_self(base.agents_first(x)) for x in pairwise)
@@ -102,11 +108,15 @@ def counterfactuals(network, params, carry, features, symbols, log_policy, mask)
 
 
 def marginal_cross_entropy(targets: jax.Array, mask: jax.Array, num_actions: int) -> jax.Array:
-    """Cross-entropy of predicting each agent's action frequencies, taken from ``targets i32[T,E,J]`` themselves, nats."""
+    """Cross-entropy of predicting each agent's action frequencies, taken from ``targets i32[T,E,J]``, nats.
+
+    Frequencies scored on the data they were counted in look too good; the Miller-Madow term takes that back.
+    """
     counts = jnp.sum(jax.nn.one_hot(targets, num_actions) * mask[..., None], axis=(0, 1))
     total = counts.sum(axis=-1, keepdims=True)
     log_frequency = jnp.log(jnp.maximum(counts, 1.0)) - jnp.log(jnp.maximum(total, 1.0))
-    return -jnp.sum(counts * log_frequency) / jnp.maximum(counts.sum(), 1.0)
+    excess = jnp.sum(jnp.maximum((counts > 0).sum(axis=-1) - 1, 0)) / 2
+    return (excess - jnp.sum(counts * log_frequency)) / jnp.maximum(counts.sum(), 1.0)
 
 
 def repeat_cross_entropy(last: jax.Array, targets: jax.Array, mask: jax.Array, num_actions: int) -> jax.Array:

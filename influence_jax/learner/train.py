@@ -19,9 +19,9 @@ from influence_jax.metrics import init_tally
 from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Learner:
-    """What stays fixed while a member of the population learns."""
+    """What stays fixed while a member of the population learns. Hashed by identity: jit takes it as a static argument."""
 
     config: ExperimentConfig
     env: Environment

@@ -112,7 +112,8 @@ def report(learner, tally: EpisodeTally, trajectory, logs: dict[str, jax.Array])
         "mutual_information": mean_over(informed.mean(axis=-1), valid),
         "step_reward": mean_over(trajectory.reward.sum(axis=-1), valid),
         "visible_fraction": mean_over(
-            trajectory.visible.sum(axis=(-2, -1)) / max(1, learner.env.spec.num_agents * (learner.env.spec.num_agents - 1)),
+            trajectory.visible.sum(axis=(-2, -1))
+            / max(1, learner.env.spec.num_agents * (learner.env.spec.num_agents - 1)),
             valid,
         ),
     }

@@ -42,7 +42,9 @@ class SymbolicLSTM(nn.Module):
 
     def setup(self):
         """Create the parameters; gate order is input, forget, cell, output."""
-        glorot = nn.initializers.glorot_uniform()  # orthogonal needs a QR, and several at once deadlock XLA:CPU on 2 cores
+        glorot = (
+            nn.initializers.glorot_uniform()
+        )  # orthogonal needs a QR, and several at once deadlock XLA:CPU on 2 cores
         width = 4 * self.size
         rows = self.features + self.blocks * self.symbols
         self.input_kernel = self.param("input_kernel", glorot, (rows, width))

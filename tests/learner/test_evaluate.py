@@ -1,0 +1,90 @@
+import dataclasses
+
+import imageio.v3 as imageio
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.envs.probes import Stipend
+from influence_jax.learner.evaluate import evaluate, play, render_episode
+from influence_jax.learner.train import make_learner
+from influence_jax.runtime.population import init_population
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+FIRE = 7
+
+
+@pytest.fixture(scope="module")
+def learner(tiny):
+    return make_learner(tiny)
+
+
+@pytest.fixture(scope="module")
+def state(learner):
+    """Two members; the second does nothing but fire."""
+    state = init_population(learner)
+    head = state.params["action_head"]
+    bias = head["bias"].at[1].set(100.0 * jax.nn.one_hot(FIRE, head["bias"].shape[-1]))
+    return state.replace(params=state.params | {"action_head": head | {"bias": bias}})
+
+
+@pytest.fixture(scope="module")
+def evaluation(learner, state):
+    return evaluate(learner, state, num_episodes=3)
+
+
+def test_it_plays_with_the_parameters_given(evaluation):
+    assert (evaluation.facts["fires"][1] == 20).all()
+    assert (evaluation.facts["fires"][0] < 20).all()
+
+
+def test_returns_are_those_of_whole_episodes(evaluation):
+    facts = evaluation.facts
+    np.testing.assert_allclose(evaluation.agent_returns, facts["apples"] - facts["fires"] - 50 * facts["hits"])
+    np.testing.assert_allclose(evaluation.collective_return, evaluation.agent_returns.sum(axis=-1))
+    assert evaluation.agent_returns.shape == (2, 3, 2)
+    assert evaluation.equality.shape == evaluation.influence.shape == (2, 3)
+
+
+def test_who_always_does_the_same_has_no_influence(evaluation):
+    assert (evaluation.influence[0] > 0).any()
+    np.testing.assert_allclose(evaluation.influence[1], 0, atol=1e-9)
+
+
+def test_the_seed_fixes_the_games(learner, state, evaluation):
+    again, other = (evaluate(learner, state, num_episodes=3, seed=seed) for seed in (0, 1))
+    np.testing.assert_array_equal(evaluation.agent_returns, again.agent_returns)
+    assert (evaluation.facts["apples"] != other.facts["apples"]).any()
+
+
+def test_a_game_that_ends_early_counts_once(tiny):
+    class Short(Stipend):
+        """Ends after three of its ten steps."""
+
+        def dynamics(self, state, actions, noise, params):
+            state, reward, discount, metrics = super().dynamics(state, actions, noise, params)
+            return state, reward, jnp.where(state.time >= 3, 0.0, discount), metrics
+
+    small = dataclasses.replace(tiny, env=dataclasses.replace(tiny.env, name="influence_jax.envs.probes:Stipend"))
+    small = dataclasses.replace(small, env=dataclasses.replace(small.env, layout=None, view_radius=None, horizon=10))
+    learner = make_learner(small)
+    state = init_population(learner)
+    assert (evaluate(learner, state, num_episodes=2).agent_returns == 10).all()
+    short = dataclasses.replace(learner, env=Short())
+    assert (evaluate(short, state, num_episodes=2).agent_returns == 3).all()
+    assert play(short, state).time.tolist() == [0, 1, 2, 3]
+
+
+def test_play_shows_one_episode_of_a_member(learner, state):
+    states = play(learner, state, member=1)
+    assert states.time.tolist() == list(range(21))
+    assert (states.position == states.position[0]).all()  # it only fires
+    assert (play(learner, state, member=0).position != states.position).any()
+
+
+def test_render_episode(learner, state, tmp_path):
+    path = tmp_path / "new" / "episode.gif"
+    render_episode(learner, state, path, member=1)
+    frames = imageio.imread(path, index=None)
+    assert frames.shape[0] >= 2 and frames.shape[-1] == 3

@@ -1,0 +1,187 @@
+"""One update seen from outside: independence of the agents, chance, time, populations."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, InfluenceConfig, LearnerConfig, NetworkConfig
+from influence_jax.influence import base
+from influence_jax.learner.rollout import rollout
+from influence_jax.learner.train import make_learner
+from influence_jax.learner.update import update
+from influence_jax.runtime import population
+
+PROBE = "influence_jax.envs.probes:"
+
+
+def tiny(env="Cue", model="moa", **changes) -> ExperimentConfig:
+    config = ExperimentConfig(
+        env=EnvConfig(name=PROBE + env, num_agents=3, horizon=6),
+        network=NetworkConfig(conv_channels=2, hidden_size=8, lstm_size=8),
+        influence=InfluenceConfig(model=model),
+        learner=LearnerConfig(num_envs=4, rollout_length=5, optimizer="adam", reward_scaling="running_std"),
+        hyperparams=Hyperparams(influence_weight=0.5 if model == "moa" else 0.0),
+        total_steps=200,
+        log_interval=2,
+    )
+    return dataclasses.replace(config, **changes)
+
+
+@pytest.fixture(scope="module")
+def learner():
+    return make_learner(tiny())
+
+
+@pytest.fixture(scope="module")
+def state(learner):
+    return jax.jit(learner.init)(jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def played(learner, state):
+    run = jax.jit(lambda p, a, k: rollout(learner.env, learner.env_params, learner.network, learner.model, p, a, 14, k))
+    return run(state.params, state.actors, jax.random.key(5))
+
+
+@pytest.fixture(scope="module")
+def step(learner):
+    return jax.jit(lambda state, hparams: update(learner, state, hparams, 100.0))
+
+
+def test_rollout_marks_the_borders_of_episodes(played):
+    """Clocks start at 0, 1, 3 and 4 of 6: the idle step comes when the clock has reached 6."""
+    _, trajectory, _ = played
+    for env, clock in enumerate((0, 1, 3, 4)):
+        idle = [t for t in range(14) if (t + clock) % 7 == 6]
+        np.testing.assert_array_equal(np.flatnonzero(~trajectory.valid[:, env]), idle)
+        np.testing.assert_array_equal(np.flatnonzero(trajectory.truncated[:, env]), [t - 1 for t in idle if t])
+        # The actors' very first step is a reset too, wherever the clock stands.
+        np.testing.assert_array_equal(
+            np.flatnonzero(trajectory.first[:, env]), [0] + [t + 1 for t in idle if t + 1 < 14]
+        )
+        assert not trajectory.reward[np.array(idle), env].any()
+
+
+def test_influence_on_the_next_action_needs_a_next_action(played):
+    _, trajectory, _ = played
+    influence = trajectory.decision.influence.sum(axis=(-2, -1))
+    silent = ~trajectory.valid | trajectory.truncated
+    assert not influence[silent].any() and (influence[~silent] > 0).all()
+
+
+def test_learner_sees_what_the_actors_did(learner, state, played):
+    """Unrolled in one go, the network gives the log-probabilities and values of acting."""
+    _, trajectory, _ = played
+    decision = trajectory.decision
+
+    def unroll(params, carry, observation, context):
+        features = learner.network.encode(params, observation)["policy"]
+        return learner.network.unroll(params, "policy", carry["policy"], features, context, trajectory.first)
+
+    heads = jax.vmap(unroll, in_axes=(0, 0, 2, 2), out_axes=2)(
+        state.params, state.actors.carry, trajectory.observation, decision.context
+    )
+    log_policy = jax.nn.log_softmax(heads["action"])
+    log_prob = jnp.take_along_axis(log_policy, decision.action[..., None], axis=-1)[..., 0]
+    np.testing.assert_allclose(log_prob, decision.log_prob, atol=1e-6)
+    np.testing.assert_allclose(heads["value"], decision.value, atol=1e-5)
+
+
+def test_context_is_what_the_others_did_last(played):
+    _, trajectory, _ = played
+    action, context, first = (
+        np.asarray(x) for x in (trajectory.decision.action, trajectory.decision.context, trajectory.first)
+    )
+    for t in range(1, 14):
+        expected = np.asarray(base.others(jnp.asarray(action[t - 1])))
+        np.testing.assert_array_equal(context[t][~first[t]], expected[~first[t]])
+        assert (context[t][first[t]] == -1).all()
+
+
+def test_identical_agents_sample_differently(learner, state):
+    """Same parameters and same views: with one key for all they would act as one."""
+    same = jax.tree.map(lambda x: jnp.broadcast_to(x[:1], x.shape), state.params)
+    timestep = state.actors.timestep
+    views = jnp.broadcast_to(timestep.observation[:1, :1], timestep.observation.shape)
+    decision, _, _ = learner.model.decide(
+        learner.network,
+        jax.random.key(1),
+        same,
+        state.actors.carry,
+        state.actors.memory,
+        timestep.replace(observation=views),
+    )
+    actions = np.concatenate([decision.action.T.ravel()])
+    assert len(set(actions)) > 1
+    many = []
+    for seed in range(40):
+        decision, _, _ = learner.model.decide(
+            learner.network, jax.random.key(seed), same, state.actors.carry, state.actors.memory, timestep
+        )
+        many.append(decision.action)
+    many = np.concatenate(many)  # [160, N]
+    agreement = (many[:, 0] == many[:, 1]).mean()
+    assert abs(agreement - 1 / 3) < 0.15
+
+
+def test_agents_learn_alone(learner, state, step):
+    """Another value head for agent 0 changes its own parameters after an update, and nobody else's, to the bit."""
+    moved = jax.tree.map(lambda x: x, state.params)
+    moved["value_head"]["bias"] = moved["value_head"]["bias"].at[0].add(5.0)
+    before, _ = step(state, learner.config.hyperparams)
+    after, _ = step(state.replace(params=moved), learner.config.hyperparams)
+    changed = jax.tree.leaves(
+        jax.tree.map(lambda a, b: jnp.any(a != b, axis=tuple(range(1, a.ndim))), before.params, after.params)
+    )
+    changed = np.stack(changed).any(axis=0)
+    np.testing.assert_array_equal(changed, [True, False, False])
+
+
+def test_influence_is_paid_and_a_baseline_shares_its_noise(learner, state, step):
+    paid, logs = step(state.replace(update=jnp.int32(50)), learner.config.hyperparams)
+    unpaid, others = step(state.replace(update=jnp.int32(50)), learner.config.hyperparams.replace(influence_weight=0.0))
+    np.testing.assert_array_equal(paid.actors.timestep.observation, unpaid.actors.timestep.observation)
+    assert logs["influence"].value() == others["influence"].value() > 0
+    assert any(
+        jnp.any(a != b) for a, b in zip(jax.tree.leaves(paid.params), jax.tree.leaves(unpaid.params), strict=True)
+    )
+
+
+def test_no_gradient_reaches_the_network_through_the_reward(learner, state):
+    """The loss sees advantages as numbers: differentiating through a whole update finds nothing in the rewards."""
+
+    def total_reward(params):
+        _, trajectory, _ = rollout(
+            learner.env, learner.env_params, learner.network, learner.model, params, state.actors, 3, state.key
+        )
+        return trajectory.decision.influence.sum() + trajectory.reward.sum()
+
+    assert not any(jnp.any(g) for g in jax.tree.leaves(jax.jit(jax.grad(total_reward))(state.params)))
+
+
+def test_member_of_a_population_is_a_solo_run():
+    config = tiny(seeds=3, seed=4)
+    together, alone = (make_learner(c) for c in (config, dataclasses.replace(config, seeds=1, seed=5)))
+    results = []
+    for learner in (together, alone):
+        state = population.init_population(learner)
+        chunk = population.compile_chunk(learner)
+        results.append(chunk(state, population.repeat_hyperparams(learner.config), 10.0))
+    (many, many_logs), (one, one_logs) = results
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b[0], atol=1e-5), many.params, one.params)
+    np.testing.assert_allclose(many_logs["step_reward"][1], one_logs["step_reward"][0], rtol=1e-5)
+    assert many_logs["step_reward"][0] != many_logs["step_reward"][1]
+    np.testing.assert_array_equal(jax.random.key_data(many.key)[1], jax.random.key_data(one.key)[0])
+
+
+def test_chunk_compiles_once_and_advances_the_clock():
+    learner = make_learner(tiny())
+    chunk = population.compile_chunk(learner)
+    state, hparams = population.init_population(learner), population.repeat_hyperparams(learner.config)
+    for _ in range(3):
+        state, logs = chunk(state, hparams, 10.0)
+    assert chunk._cache_size() == 1 and int(state.update[0]) == 6
+    assert all(np.isfinite(np.asarray(v)).all() for k, v in logs.items()), {k: v for k, v in logs.items()}

@@ -1,0 +1,129 @@
+"""The network against XLA's own convolution, an LSTM written in NumPy, and the sizes that the paper's layers imply."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.config import NetworkConfig
+from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
+from influence_jax.networks.encoder import ConvEncoder
+from influence_jax.networks.recurrent import Carry, zero_carry
+from influence_jax.types import NetworkSpec
+
+SMALL = NetworkConfig(conv_channels=2, hidden_size=5, lstm_size=7)
+
+
+def network(sizes=SMALL, **spec) -> NetworkFunctions:
+    return NetworkFunctions(AgentNetwork(sizes, NetworkSpec(**spec)))
+
+
+def louder(params, seed=0):
+    """Parameters of order one everywhere, biases included, so that no test passes because something is zero."""
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    return tree.unflatten([0.5 * jax.random.normal(k, x.shape) for k, x in zip(keys, leaves, strict=True)])
+
+
+@pytest.mark.parametrize("shape", [(15, 15, 3), (3, 3, 3), (7, 5, 2)])
+def test_encoder_is_a_convolution(shape):
+    encoder = ConvEncoder(4)
+    images = jax.random.randint(jax.random.key(0), (6, *shape), 0, 256).astype(jnp.uint8)
+    params = louder(encoder.init(jax.random.key(1), images)["params"])
+
+    def by_xla(params):
+        layout = ("NHWC", "HWIO", "NHWC")
+        out = jax.lax.conv_general_dilated(images / 255.0, params["kernel"], (1, 1), "VALID", dimension_numbers=layout)
+        return jax.nn.relu(out + params["bias"]).reshape(6, -1)
+
+    def ours(params):
+        return encoder.apply({"params": params}, images)
+
+    np.testing.assert_allclose(ours(params), by_xla(params), atol=1e-5)
+    gradients = (jax.grad(lambda p, f=f: jnp.sum(jnp.sin(f(p))))(params) for f in (ours, by_xla))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), *gradients)
+
+
+@pytest.mark.parametrize(
+    ("spec", "count"),
+    [
+        ({"num_actions": 9}, 117_426),
+        ({"num_actions": 8}, 117_297),
+        ({"num_actions": 9, "context_blocks": 4}, 135_858),
+        ({"num_actions": 8, "context_blocks": 4}, 133_681),
+        ({"num_actions": 9, "context_blocks": 4, "moa_targets": 4}, 279_510),
+        ({"num_actions": 8, "context_blocks": 4, "moa_targets": 4}, 274_257),
+    ],
+)
+def test_parameter_counts_of_the_papers_networks(spec, count):
+    params = jax.eval_shape(lambda: network(NetworkConfig(), **spec).init(jax.random.key(0), (15, 15, 3)))
+    assert sum(np.prod(x.shape) for x in jax.tree.leaves(params)) == count
+
+
+def numpy_step(core, features, symbols, hidden, cell, blocks, actions):
+    """One LSTM step from the definition, in double precision."""
+    sigmoid = lambda x: 1 / (1 + np.exp(-x))  # noqa: E731
+    one_hot = np.zeros((blocks, actions))
+    for block, symbol in enumerate(symbols):
+        if symbol >= 0:
+            one_hot[block, symbol] = 1
+    core = jax.tree.map(lambda x: np.asarray(x, np.float64), core)
+    gates = (
+        np.concatenate([features, one_hot.ravel()]) @ core["input_kernel"]
+        + hidden @ core["recurrent_kernel"]
+        + core["bias"]
+    )
+    i, f, g, o = np.split(gates, 4)
+    cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(cell), cell
+
+
+def test_core_is_an_lstm_and_every_alternative_a_naive_rerun():
+    functions = network(num_actions=4, context_blocks=2, moa_targets=2)
+    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    keys = jax.random.split(jax.random.key(1), 4)
+    carry = Carry(*(jax.random.normal(k, (7,)) for k in keys[:2]))
+    features, context = jax.random.normal(keys[2], (5,)), jnp.array([3, -1])
+    gates = functions.precompute(params, "policy", carry, features)
+    stepped, gates, heads = functions.resolve(params, "policy", carry, gates, context)
+
+    def expected(symbols):
+        hidden, cell = numpy_step(params["policy"]["core"], features, symbols, carry.hidden, carry.cell, 2, 4)
+        return hidden, cell, hidden @ np.asarray(params["action_head"]["kernel"]) + params["action_head"]["bias"]
+
+    hidden, cell, logits = expected([3, -1])
+    np.testing.assert_allclose(stepped.hidden, hidden, atol=1e-5)
+    np.testing.assert_allclose(stepped.cell, cell, atol=1e-5)
+    np.testing.assert_allclose(heads["action"], logits, atol=1e-5)
+    for block in range(2):
+        alternatives = functions.alternatives(params, "policy", carry, gates, context[block], block)["action"]
+        for symbol in range(4):
+            symbols = [symbol if b == block else int(context[b]) for b in range(2)]
+            np.testing.assert_allclose(alternatives[symbol], expected(symbols)[2], atol=2e-5)
+
+
+def test_unroll_is_the_steps_one_by_one_and_forgets_at_first():
+    functions = network(num_actions=4, context_blocks=2)
+    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    keys = jax.random.split(jax.random.key(1), 3)
+    features = jax.random.normal(keys[0], (6, 3, 5))
+    context = jax.random.randint(keys[1], (6, 3, 2), -1, 4)
+    first = jnp.zeros((6, 3), bool).at[2, 1].set(True)
+    carry = Carry(*(jax.random.normal(keys[2], (2, 3, 7))))
+    unrolled = functions.unroll(params, "policy", carry, features, context, first)
+    for t in range(6):
+        zero = zero_carry((3, 7))
+        carry = jax.tree.map(lambda c, z, t=t: jnp.where(first[t][:, None], z, c), carry, zero)
+        gates = functions.precompute(params, "policy", carry, features[t])
+        carry, _, heads = functions.resolve(params, "policy", carry, gates, context[t])
+        np.testing.assert_allclose(unrolled["action"][t], heads["action"], atol=1e-5)
+        np.testing.assert_allclose(unrolled["value"][t], heads["value"], atol=1e-5)
+
+
+def test_bad_symbol_is_the_zero_vector():
+    functions = network(num_actions=4, context_blocks=1)
+    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    carry, features = zero_carry((7,)), jnp.ones(5)
+    gates = functions.precompute(params, "policy", carry, features)
+    _, resolved, _ = functions.resolve(params, "policy", carry, gates, jnp.array([-1]))
+    np.testing.assert_array_equal(gates, resolved)
