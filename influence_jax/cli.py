@@ -20,7 +20,7 @@ from influence_jax.config import ConfigError, ExperimentConfig, nearest, validat
 from influence_jax.envs.render import SUFFIXES
 from influence_jax.learner.evaluate import Evaluation, evaluate, render_episode
 from influence_jax.runtime import run
-from influence_jax.runtime.progress import Progress, duration
+from influence_jax.runtime.progress import Progress
 
 USAGE = """usage: influence-jax COMMAND ...
 
@@ -89,10 +89,7 @@ def _train(arguments: list[str]) -> int:
 
     with Progress() as progress:
         result = run.train(config, out=options.out, resume=options.resume, callback=progress)
-    print(
-        f"{result.update:,} of {config.num_updates:,} updates done, after {duration(result.compile_seconds)} of compiling; "
-        f"see {options.out}"
-    )
+    print(f"{result.update:,} of {config.num_updates:,} updates done; see {options.out}")
     if result.finished:
         return 0
     command = ["influence-jax", "train", name, *(a for a in arguments if a != "--resume"), "--resume"]
@@ -138,15 +135,15 @@ def _evaluate(arguments: list[str]) -> int:
 
 
 def evaluation_table(evaluation: Evaluation, title: str) -> Table:
-    """Show each member's means over episodes, with the standard deviation of the collective return."""
+    """Show each member's means over episodes, and the standard deviation of the collective return."""
     table = Table(title=title, box=rich.box.SIMPLE)
     columns = {"equality": evaluation.equality, "influence": evaluation.influence}
     columns |= {name: fact.sum(axis=-1) for name, fact in evaluation.facts.items()}
-    for column in ("member", "collective return", *columns):
-        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("member", "return", "std", *columns):
+        table.add_column(column, justify="right")
     for member, returns in enumerate(evaluation.collective_return):
         means = (f"{np.mean(values[member]):.3g}" for values in columns.values())
-        table.add_row(str(member), f"{returns.mean():.1f} ± {returns.std():.1f}", *means)
+        table.add_row(str(member), f"{returns.mean():.1f}", f"{returns.std():.1f}", *means)
     return table
 
 

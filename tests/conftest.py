@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from influence_jax import presets
-from influence_jax.config import EnvConfig, LearnerConfig, NetworkConfig
+from influence_jax.config import EnvConfig, NetworkConfig
 
 
 def pytest_configure(config):
@@ -15,19 +15,39 @@ def pytest_configure(config):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+@pytest.fixture(scope="module")
+def compile_quickly():
+    """Spend little on optimising programs that take a few steps only."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """A whole experiment in a second or two: two MOA agents on a small Harvest, two members, 100 updates."""
+    config = presets.get("harvest-moa", profile="small")
     return dataclasses.replace(
-        presets.get("harvest-moa", profile="small"),
+        config,
         env=EnvConfig(name="harvest", num_agents=2, horizon=20, layout=TINY_MAP, view_radius=2),
         network=NetworkConfig(conv_channels=2, hidden_size=8, lstm_size=8),
-        learner=LearnerConfig(num_envs=3, rollout_length=4, optimizer="adam", reward_scaling="running_std"),
+        learner=dataclasses.replace(config.learner, num_envs=3, rollout_length=4),
         total_steps=3 * 4 * 100,
         seeds=2,
         log_interval=10,
         checkpoint_interval=4,
     )
+
+
+@pytest.fixture(scope="session")
+def tiny_options():
+    """The same experiment on the command line."""
+    options = (
+        "--env.num-agents 2 --env.horizon 20 --env.view-radius 2 --network.conv-channels 2 --network.hidden-size 8 "
+        "--network.lstm-size 8 --learner.num-envs 3 --learner.rollout-length 4 --total-steps 1.2e3 --seeds 2 "
+        "--log-interval 10 --checkpoint-interval 4"
+    )
+    return ["train", "harvest-moa", "--profile", "small", *options.split(), "--env.layout", *TINY_MAP]
 
 
 TINY_MAP = (

@@ -90,9 +90,8 @@ def train(
     path = pathlib.Path(out)
     directory.reclaim(path, config) if resume else directory.claim(path, config)
     with contextlib.closing(Checkpoints(path)) as checkpoints:
-        state, update = population.init_population(learner), checkpoints.latest() or 0
-        if update:
-            state = checkpoints.restore(state, update)
+        update = checkpoints.latest() or 0
+        state = checkpoints.restore(_shapes(learner), update) if update else population.init_population(learner)
         directory.stamp(path, update)
         return _loop(learner, state, update, path, checkpoints, callback)
 
@@ -105,15 +104,19 @@ def load(out: str | pathlib.Path) -> Run:
         update = checkpoints.latest()
         if update is None:
             raise ConfigError(f"{str(path)!r} holds a run without a checkpoint yet; allowed is one with a checkpoint.")
-        state = checkpoints.restore(jax.eval_shape(lambda: population.init_population(learner)), update)
+        state = checkpoints.restore(_shapes(learner), update)
     return Run(learner, state, update, load_metrics(path))
+
+
+def _shapes(learner: Learner) -> LearnerState:
+    return jax.eval_shape(lambda: population.init_population(learner))
 
 
 def _loop(learner, state, update, path, checkpoints, callback) -> Run:
     config = learner.config
     arguments = population.repeat_hyperparams(config), jnp.float32(config.num_updates)
     compile_seconds = -time.perf_counter()
-    chunk = population.compile_chunk(learner).lower(state, *arguments).compile()
+    chunk = population.compile_chunk(learner).lower(_shapes(learner), *arguments).compile()
     compile_seconds += time.perf_counter()
 
     saved, begun = update, time.perf_counter()

@@ -31,6 +31,8 @@ def test_bar_on_a_terminal():
     assert "1,000 of 3,000 steps" in text.getvalue()
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.7, "1 min 0 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.7, "1 min 0 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")]
+)
 def test_duration(seconds, text):
     assert duration(seconds) == text

@@ -14,6 +14,8 @@ from influence_jax.analysis import load_metrics
 from influence_jax.config import ConfigError, to_json
 from influence_jax.runtime.recorder import make_rows, truncate
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 WALL_CLOCK = ("steps_per_second", "seconds")
 
 
@@ -155,7 +157,7 @@ def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
 
 def test_an_unknown_format_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"format_version": 99}')
-    with pytest.raises(ConfigError, match="format_version of .* is 99; this version reads 1"):
+    with pytest.raises(ConfigError, match=r"format_version of .* is 99; this version reads 1"):
         influence_jax.load(tmp_path)
 
 

@@ -1,0 +1,65 @@
+"""The layers of the package: who may import whom. Read from the syntax trees, so that nothing has to run."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1] / "influence_jax"
+
+# What each part may import from the package, beside itself. The leaves do not know one another.
+ALLOWED = {
+    "types": set(),
+    "config": {"types"},
+    "presets": {"config"},
+    "metrics": {"types", "config"},
+    "rewards": {"types", "config"},
+    "envs": {"types", "config"},
+    "networks": {"types", "config"},
+    "influence": {"types", "config"},
+    "learner": {"types", "config", "metrics", "rewards", "envs", "networks", "influence"},
+    "analysis": set(),  # reads files
+    "runtime": {"types", "config", "learner", "analysis"},
+    "cli": {"config", "presets", "envs", "learner", "runtime", "analysis"},
+    "__main__": {"cli"},
+    "__init__": {"config", "presets", "envs", "learner", "runtime"},
+}
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def part_of(path):
+    relative = path.relative_to(ROOT)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """Every module that a file imports, wherever it does."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_downwards(path):
+    part = part_of(path)
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("influence_jax.")}
+    assert used - {part} <= ALLOWED[part]
+
+
+@pytest.mark.parametrize("name", ["learner/returns.py", "learner/losses.py", "learner/optimizer.py"])
+def test_the_maths_of_learning_knows_no_other_part(name):
+    used = {module.split(".")[1] for module in imports(ROOT / name) if module.startswith("influence_jax.")}
+    assert used <= {"types", "config"}
+
+
+def test_analysis_touches_no_device():
+    for path in (ROOT / "analysis").glob("*.py"):
+        assert not {name.split(".")[0] for name in imports(path)} & {"jax", "jaxlib", "flax", "optax", "orbax"}
+
+
+def test_environments_know_nothing_of_influence():
+    for path in (ROOT / "envs").rglob("*.py"):
+        assert "influence" not in path.read_text().replace("influence_jax", "")
