@@ -1,0 +1,75 @@
+"""The learner on problems whose answers are known."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, InfluenceConfig, LearnerConfig, NetworkConfig
+from influence_jax.learner.train import make_learner
+from influence_jax.runtime import population
+
+PROBE = "influence_jax.envs.probes:"
+
+
+def learn(env: str, updates: int, model: str = "independent", horizon: int = 10, **hyperparams):
+    """Train two members of two agents; return ``(learner, state, metrics of the last chunk)``."""
+    config = ExperimentConfig(
+        env=EnvConfig(name=PROBE + env, num_agents=2, horizon=horizon),
+        network=NetworkConfig(conv_channels=6, hidden_size=32, lstm_size=32),
+        influence=InfluenceConfig(model=model),
+        learner=LearnerConfig(num_envs=32, rollout_length=10, optimizer="adam"),
+        hyperparams=Hyperparams(
+            **(
+                {"learning_rate": 5e-3, "learning_rate_end": 5e-4, "gae_lambda": 0.9, "max_grad_norm": 1.0}
+                | hyperparams
+            )
+        ),
+        total_steps=updates * 320,
+        seeds=2,
+        log_interval=updates // 5,
+    )
+    learner = make_learner(config)
+    state, chunk = population.init_population(learner), population.compile_chunk(learner)
+    for _ in range(5):
+        state, logs = chunk(state, population.repeat_hyperparams(config), jnp.float32(config.num_updates))
+    return learner, state, jax.device_get(logs)
+
+
+@pytest.mark.parametrize("model", ["independent", "moa"])
+def test_every_agent_answers_its_own_cue(model):
+    _, _, logs = learn("Cue", 300, model, discount=0.3)
+    assert (logs["agent_returns"] > 9.5).all(), logs["agent_returns"]
+
+
+def test_memory_bridges_an_episode():
+    _, _, logs = learn("Recall", 400, discount=0.3)
+    assert (logs["agent_returns"] > 9.3).all(), logs["agent_returns"]
+
+
+def acted_values(learner, state):
+    """Values that the agents give to the states they are in, with the time of each: ``(f32[S,E,N], i32[S,E])``."""
+    actors = state.actors
+
+    def decide(params, actors):
+        args = (learner.network, jax.random.key(0), params, actors.carry, actors.memory, actors.timestep)
+        return learner.model.decide(*args)[0].value
+
+    return np.asarray(jax.vmap(decide)(state.params, actors)), np.asarray(actors.env_state.time)
+
+
+def test_a_horizon_is_not_an_end():
+    """A steady reward of 1 is worth 1 / (1 - gamma) at every step, the last one included."""
+    learner, state, _ = learn("Stipend", 600, discount=0.8)
+    values, _ = acted_values(learner, state)
+    np.testing.assert_allclose(values, 1 / (1 - 0.8), rtol=0.1)
+
+
+def test_an_end_is_an_end():
+    """With the game over after three steps the first is worth 1 + gamma + gamma^2, the last 1."""
+    learner, state, _ = learn("Severance", 400, horizon=3, discount=0.8)
+    values, time = acted_values(learner, state)
+    for step, expected in enumerate((1 + 0.8 + 0.64, 1 + 0.8, 1.0)):
+        np.testing.assert_allclose(values[time == step], expected, atol=0.25)
