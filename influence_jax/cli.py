@@ -136,7 +136,7 @@ def _evaluate(arguments: list[str]) -> int:
 
 def evaluation_table(evaluation: Evaluation, title: str) -> Table:
     """Show each member's means over episodes, and the standard deviation of the collective return."""
-    table = Table(title=title, box=rich.box.SIMPLE)
+    table = Table(title=title, box=rich.box.SIMPLE, pad_edge=False)
     columns = {"equality": evaluation.equality, "influence": evaluation.influence}
     columns |= {name: fact.sum(axis=-1) for name, fact in evaluation.facts.items()}
     for column in ("member", "return", "std", *columns):

@@ -41,13 +41,13 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def tiny_options():
-    """The same experiment on the command line."""
+    """The settings by which `tiny` differs from its preset, on the command line."""
     options = (
         "--env.num-agents 2 --env.horizon 20 --env.view-radius 2 --network.conv-channels 2 --network.hidden-size 8 "
         "--network.lstm-size 8 --learner.num-envs 3 --learner.rollout-length 4 --total-steps 1.2e3 --seeds 2 "
         "--log-interval 10 --checkpoint-interval 4"
     )
-    return ["train", "harvest-moa", "--profile", "small", *options.split(), "--env.layout", *TINY_MAP]
+    return [*options.split(), "--env.layout", *TINY_MAP]
 
 
 TINY_MAP = (

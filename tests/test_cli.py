@@ -11,13 +11,15 @@ from influence_jax.cli import TrainOptions, main, option_names
 from influence_jax.runtime.directory import load_config
 from influence_jax.runtime.progress import Progress
 
+TRAIN = ["train", "harvest-moa", "--profile", "small"]
+
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 @pytest.fixture(scope="module")
 def run_directory(tiny_options, tmp_path_factory):
     out = tmp_path_factory.mktemp("cli") / "run"
-    assert main([*tiny_options, "--out", str(out)]) == 0
+    assert main([*TRAIN, *tiny_options, "--out", str(out)]) == 0
     return out
 
 
@@ -57,7 +59,7 @@ def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
         if point.update == 50:
             raise KeyboardInterrupt
 
-    arguments = [*tiny_options, "--out", str(tmp_path / "my run")]
+    arguments = [*TRAIN, *tiny_options, "--out", str(tmp_path / "my run")]
     monkeypatch.setattr(Progress, "__call__", press)
     assert main(arguments) == 130
     advice = capsys.readouterr().out.splitlines()[-1].partition("Go on with: ")[2]
@@ -103,15 +105,17 @@ def test_refusals(capsys, tmp_path, monkeypatch, arguments, sentence):
 
 
 def test_refusals_about_directories(tiny_options, capsys, run_directory, tmp_path):
-    assert "holds a run" in refusal(capsys, *tiny_options, "--out", str(run_directory))
-    assert "seed is 5, was 0" in refusal(capsys, *tiny_options, "--out", str(run_directory), "--resume", "--seed", "5")
-    assert "holds no run" in refusal(capsys, *tiny_options, "--out", str(tmp_path / "x"), "--resume")
+    assert "holds a run" in refusal(capsys, *TRAIN, *tiny_options, "--out", str(run_directory))
+    assert "seed is 5, was 0" in refusal(
+        capsys, *TRAIN, *tiny_options, "--out", str(run_directory), "--resume", "--seed", "5"
+    )
+    assert "holds no run" in refusal(capsys, *TRAIN, *tiny_options, "--out", str(tmp_path / "x"), "--resume")
     picture = str(tmp_path / "x.gif")
     assert "allowed are 0 to 1" in refusal(capsys, "render", str(run_directory), "--out", picture, "--member", "2")
 
 
 def test_non_finite_parameters_are_a_failure(tiny_options, capsys, tmp_path):
-    assert main([*tiny_options, "--out", str(tmp_path / "run"), "--hyperparams.learning-rate", "1e38"]) == 1
+    assert main([*TRAIN, *tiny_options, "--out", str(tmp_path / "run"), "--hyperparams.learning-rate", "1e38"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "no longer finite after update 10" in line
 

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 PANELS = {
     "collective return": ["collective_return"],
@@ -38,6 +39,7 @@ def plot_learning_curves(metrics: dict[str, np.ndarray], path: str | pathlib.Pat
             axis.plot(steps[measured], np.nanmean(values[measured], axis=1), color=f"C{color}", label=column)
         axis.set_title(name, fontsize="medium")
         axis.set_xlabel("environment steps")
+        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
         if len(columns) > 1:
             axis.legend(fontsize="small")
     for axis in axes[len(panels) :]:

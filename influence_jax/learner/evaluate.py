@@ -104,4 +104,7 @@ def render_episode(
 def start_together(learner: Learner, num_envs: int, key: jax.Array) -> Actors:
     """Begin all episodes at their beginning, where training staggers them."""
     actors = start(learner.env, learner.env_params, learner.network, learner.model, num_envs, key)
-    return actors.replace(env_state=actors.env_state.replace(time=jnp.zeros_like(actors.env_state.time)))
+    return actors.replace(
+        env_state=actors.env_state.replace(time=jnp.zeros_like(actors.env_state.time)),
+        timestep=actors.timestep.replace(first=jnp.ones((num_envs,), bool)),
+    )

@@ -22,13 +22,14 @@ class Actors:
 def start(env, env_params, network, model, num_envs: int, key: jax.Array) -> Actors:
     """Reset every environment and start its clock at another point of the episode.
 
-    With all clocks in step, every rollout would see one phase of the episode only.
+    With all clocks in step, every rollout would see one phase of the episode only. An episode that is joined part-way has
+    no ``first`` step, so that nobody takes it for a whole one.
     """
     env_state, timestep = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(key, num_envs), env_params)
     clocks = jnp.arange(num_envs) * env.spec.horizon // num_envs
     return Actors(
         env_state=env_state.replace(time=clocks.astype(env_state.time.dtype)),
-        timestep=timestep,
+        timestep=timestep.replace(first=clocks == 0),
         carry=network.zero_carry((env.spec.num_agents, num_envs)),
         memory=model.init_memory(num_envs),
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from influence_jax.envs.probes import Stipend
-from influence_jax.learner.evaluate import evaluate, play, render_episode
+from influence_jax.learner.evaluate import evaluate, play, render_episode, start_together
 from influence_jax.learner.train import make_learner
 from influence_jax.runtime.population import init_population
 
@@ -32,6 +32,15 @@ def state(learner):
 @pytest.fixture(scope="module")
 def evaluation(learner, state):
     return evaluate(learner, state, num_episodes=3)
+
+
+def test_training_joins_episodes_part_way_and_evaluation_does_not(learner, state):
+    joined = jax.tree.map(lambda x: x[0], state.actors)
+    assert joined.env_state.time.tolist() == [0, 6, 13]
+    assert joined.timestep.first.tolist() == [True, False, False]
+    together = start_together(learner, 3, jax.random.key(0))
+    assert together.env_state.time.tolist() == [0, 0, 0]
+    assert together.timestep.first.all()
 
 
 def test_it_plays_with_the_parameters_given(evaluation):

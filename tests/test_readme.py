@@ -1,0 +1,82 @@
+"""Everything that the README tells people to type works; what would take long is replaced here, in plain sight."""
+
+import pathlib
+import re
+import shlex
+import subprocess
+import tomllib
+
+import pytest
+
+import influence_jax
+from influence_jax.cli import main
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+COMMANDS = [line.partition("#")[0].strip() for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+PROGRAMS = [text for kind, text in BLOCKS if kind == "python"]
+
+
+def test_nothing_is_left_out():
+    assert {kind for kind, _ in BLOCKS} == {"sh", "python"}
+    assert {command.split()[0] for command in COMMANDS} == {"make", "pip", "influence-jax"}
+    assert len(PROGRAMS) == 2
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make")])
+def test_make_knows(command):
+    subprocess.run([*command.split(), "--dry-run"], cwd=ROOT, check=True, capture_output=True, close_fds=False)
+
+
+@pytest.mark.slow
+def test_demo():
+    subprocess.run(["make", "demo"], cwd=ROOT, check=True, close_fds=False)
+    assert {path.name for path in (ROOT / "demo").iterdir()} >= {"learning_curves.png", "episode.gif"}
+
+
+def test_installable_extras_exist():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = re.findall(r"\[(\w+)\]", " ".join(c for c in COMMANDS if c.startswith("pip")))
+    assert extras and set(extras) <= project["optional-dependencies"].keys()
+    assert project["version"] == influence_jax.__version__
+
+
+def test_commands(tmp_path, monkeypatch, tiny_options):
+    monkeypatch.chdir(tmp_path)
+    for command in (c for c in COMMANDS if c.startswith("influence-jax")):
+        short = command.replace("--total-steps 2e6 --seeds 4", shlex.join(tiny_options))
+        assert ("train" in command) == (short != command)
+        assert main(shlex.split(short)[1:]) == 0
+    assert (tmp_path / "runs" / "episode.gif").exists()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs(program, tmp_path, monkeypatch, tiny):
+    monkeypatch.chdir(tmp_path)
+    short = program.replace('influence_jax.presets.get("cleanup-moa", profile="small")', "tiny")
+    short = short.replace("seeds=4, total_steps=2e6", "seeds=2, total_steps=1200")
+    assert ("train" in program) == (short != program)
+    exec(short, {"tiny": tiny})
+    if "train" in program:
+        assert {path.name for path in tmp_path.iterdir()} == {"curves.png", "episode.gif"}
+
+
+def test_options_named_in_the_text(tiny_options, capsys):
+    text = " ".join(README.split())
+    for option in re.findall(r"`(--[^`]+)`", text):
+        with pytest.raises(SystemExit):
+            main(["train", "harvest-moa", "--help"])
+        assert option.split()[0] in capsys.readouterr().out
+
+
+def test_every_preset_is_listed():
+    listed = re.findall(r"`([\w-]+)`", "".join(re.findall(r"^\| `.*", README, flags=re.MULTILINE)))
+    assert sorted(listed) == sorted(influence_jax.presets.names())
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert target.startswith("https://") or (ROOT / target).exists()
