@@ -185,14 +185,7 @@ class Cleanup(GridWorld):
 
     def growth_rates(self, waste: jax.Array, params: CleanupParams) -> tuple[jax.Array, jax.Array]:
         """Return the apple and the waste rate in force, f32[] each: 0 when the share of waste reaches the threshold."""
-        capacity = jnp.float32(max(1, self.river.sum()))
-        amount = jnp.sum(waste, dtype=jnp.float32)
-        limit = params.depletion_threshold * capacity
-        # Both sides are close to integers wherever equality matters (equality is too dirty), so the margin decides it
-        # in float32 for every threshold of up to three digits.
-        too_dirty = amount >= limit - 1e-3
-        apple_rate = jnp.where(too_dirty, 0.0, params.apple_rate * (1 - amount / jnp.maximum(limit, 1e-3)))
-        return apple_rate, jnp.where(too_dirty, 0.0, params.waste_rate)
+        return growth_rates(jnp.sum(waste, dtype=jnp.int32), self.river.sum(), params)
 
     def grow(
         self, apples: jax.Array, waste: jax.Array, position: jax.Array, noise: StepNoise, params: CleanupParams
@@ -217,6 +210,16 @@ class Cleanup(GridWorld):
         """Return u8[H,W]: the codes of `vision` for the map of a state, without agents and beams."""
         codes = jnp.where(state.waste, jnp.uint8(vision.WASTE), self.background)
         return jnp.where(state.apples, jnp.uint8(vision.APPLE), codes)
+
+
+def growth_rates(amount: jax.Array, capacity: jax.Array | int, params: CleanupParams) -> tuple[jax.Array, jax.Array]:
+    """Return f32, the apple and the waste rate in force with ``amount i32`` of ``capacity i32`` river cells dirty."""
+    limit = params.depletion_threshold * jnp.float32(capacity)
+    # A share equal to the threshold is too dirty. Rounding in float32 is far below the margin, and amounts below the limit
+    # are further from it than the margin, for thresholds of up to three digits.
+    too_dirty = amount >= limit - 1e-4
+    apple_rate = params.apple_rate * (1 - amount / jnp.maximum(limit, 1e-4))
+    return jnp.where(too_dirty, 0.0, apple_rate), jnp.where(too_dirty, 0.0, params.waste_rate)
 
 
 def power(base: jax.Array, exponent: jax.Array, limit: int) -> jax.Array:

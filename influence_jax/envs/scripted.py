@@ -1,0 +1,126 @@
+"""Scripted players: anchors for what learned returns mean.
+
+A player is a function ``player(key, env, state) -> actions i32[N]`` of the true state of `Cleanup` or `Harvest`. It is pure
+JAX code for one environment, so it may be vmapped and scanned. `team` lets every agent play a role of its own.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from influence_jax.envs.grid import beams, movement
+from influence_jax.envs.grid.world import GridWorld
+
+Player = Callable[[jax.Array, GridWorld, Any], jax.Array]
+
+FAR = np.int16(np.iinfo(np.int16).max - 1)  # no target can be reached
+_STEP_BY_QUARTER = np.array([movement.FORWARD, movement.RIGHT, movement.BACKWARD, movement.LEFT], np.int32)
+
+
+def uniform(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
+    """Take any action, all equally likely."""
+    del state
+    return jax.random.randint(key, (env.num_agents,), 0, env.num_actions)
+
+
+def uniform_without_fire(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
+    """Take any action but firing, all equally likely."""
+    del state
+    actions = jax.random.randint(key, (env.num_agents,), 0, env.num_actions - 1)
+    return actions + (actions >= movement.FIRE)
+
+
+def greedy(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
+    """Walk to the nearest apple, whatever that does to the others."""
+    return walk(key, env, state, state.apples, np.zeros_like(env.walls))
+
+
+def sparing(min_neighbours: int) -> Player:
+    """Return the Harvest player that walks to, and steps on, only apples with at least ``min_neighbours`` apples around them."""
+
+    def player(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
+        ripe = state.apples & (env.apple_neighbours(state.apples) >= min_neighbours)
+        return walk(key, env, state, ripe, state.apples & ~ripe)
+
+    return player
+
+
+def cleaner(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
+    """Clean while the beam meets waste; turn clockwise where another heading would; else walk to the nearest waste (Cleanup)."""
+    counts = [_waste_ahead(env, state, (state.heading + turns) % 4) for turns in range(4)]
+    would_help = functools.reduce(jnp.maximum, counts) > 0
+    going = walk(key, env, state, state.waste, np.zeros_like(env.walls))
+    return jnp.select([counts[0] > 0, would_help], [movement.CLEAN, movement.TURN_CLOCKWISE], going)
+
+
+def careless(player: Player, share: float = 0.1) -> Player:
+    """Return ``player`` with a ``share`` of its actions replaced by random ones (never firing), which also ends deadlocks."""
+
+    def mixed(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
+        slip_key, random_key, player_key = jax.random.split(key, 3)
+        slips = jax.random.bernoulli(slip_key, share, (env.num_agents,))
+        return jnp.where(slips, uniform_without_fire(random_key, env, state), player(player_key, env, state))
+
+    return mixed
+
+
+def team(*roles: Player) -> Player:
+    """Return the player in which agent n plays ``roles[n]``."""
+
+    def player(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
+        distinct = tuple(dict.fromkeys(roles))
+        keys = dict(zip(distinct, jax.random.split(key, len(distinct)), strict=True))
+        chosen = {role: role(role_key, env, state) for role, role_key in keys.items()}
+        return jnp.stack([chosen[role][agent] for agent, role in enumerate(roles)])
+
+    return player
+
+
+def walk(key: jax.Array, env: GridWorld, state: Any, targets: jax.Array, closed: jax.Array) -> jax.Array:
+    """Return the first step of a shortest path from each agent to the nearest target, ties broken at random.
+
+    Agents count as obstacles, so that nobody waits for somebody else to go. An agent that can reach no target stays.
+
+    Args:
+        key: for the ties.
+        env: the environment.
+        state: its state.
+        targets: bool[H,W], cells to reach.
+        closed: bool[H,W], cells to keep off, apart from walls and agents.
+    """
+    obstacles = env.walls | closed | env.occupied(state.position)
+    distance = jnp.pad(distances(targets & ~obstacles, obstacles), 1, constant_values=FAR)
+    rows, columns = state.position.T[..., None] + 1 + movement.DIRECTIONS.T[:, None]  # [N,4]
+    ahead = distance[rows, columns] + jax.random.uniform(key, rows.shape)
+    quarter = (jnp.argmin(ahead, axis=1) - state.heading) % 4
+    return jnp.where(jnp.min(ahead, axis=1) < FAR, jnp.asarray(_STEP_BY_QUARTER)[quarter], movement.STAY)
+
+
+def distances(targets: jax.Array, obstacles: jax.Array) -> jax.Array:
+    """Return i16[H,W]: steps from each cell to the nearest of ``targets bool[H,W]`` around ``obstacles``, FAR if none."""
+
+    def spread(wave):
+        distance, _ = wave
+        padded = jnp.pad(distance, 1, constant_values=FAR)
+        near = jnp.minimum(
+            jnp.minimum(padded[:-2, 1:-1], padded[2:, 1:-1]), jnp.minimum(padded[1:-1, :-2], padded[1:-1, 2:])
+        )
+        closer = jnp.where(obstacles, FAR, jnp.minimum(distance, jnp.minimum(near + 1, FAR)))
+        return closer, jnp.any(closer != distance)
+
+    start = jnp.where(targets, jnp.int16(0), FAR)
+    return jax.lax.while_loop(lambda wave: wave[1], spread, (start, jnp.any(targets)))[0]
+
+
+def _waste_ahead(env: GridWorld, state: Any, heading: jax.Array) -> jax.Array:
+    """Return i32[N]: the waste cells that each agent alone would remove by cleaning under ``heading i32[N]``."""
+    lanes = beams.cast(state.position, heading, env.clear_runs)
+    steps = jnp.arange(beams.LENGTH)
+    cells = lanes.start[:, :, None] + steps[:, None] * lanes.direction[:, None, None]
+    inside = steps < lanes.reach[..., None]
+    dirty = inside & state.waste.at[cells[..., 0], cells[..., 1]].get(mode="clip")
+    return jnp.sum(jnp.any(dirty, axis=-1), axis=-1)
