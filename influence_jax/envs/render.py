@@ -1,6 +1,7 @@
 """Pictures and films of episodes, on the host."""
 
 import pathlib
+import subprocess
 from collections.abc import Sequence
 
 import imageio.v3 as imageio
@@ -51,20 +52,28 @@ def save_animation(frames: Sequence[np.ndarray], path: str | pathlib.Path, fps: 
 
     Raises:
         ValueError: the suffix of ``path`` is neither ``.gif`` nor ``.mp4``, or there are no frames.
+        ModuleNotFoundError: a film in mp4 is asked for without the package imageio-ffmpeg.
     """
     path = pathlib.Path(path)
     if path.suffix not in SUFFIXES:
-        raise ValueError(
-            f"the suffix of {path.name!r} is {path.suffix!r}; allowed are {', '.join(map(repr, SUFFIXES))}."
-        )
+        allowed = ", ".join(map(repr, SUFFIXES))
+        raise ValueError(f"the suffix of {path.name!r} is {path.suffix!r}; allowed are {allowed}.")
     if len(frames) == 0:
         raise ValueError("there are no frames to save; give at least one.")
     if path.suffix == ".gif":
         imageio.imwrite(path, np.stack(frames), duration=1000 / fps, loop=0)
     else:
-        # The codec wants even sides; imageio-ffmpeg would rescale the picture otherwise.
-        height, width = (side + side % 2 for side in frames[0].shape[:2])
-        padded = [
-            np.pad(frame, ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0))) for frame in frames
-        ]
-        imageio.imwrite(path, np.stack(padded), fps=fps, macro_block_size=2)
+        _write_mp4(np.stack(frames), path, fps)
+
+
+def _write_mp4(frames: np.ndarray, path: pathlib.Path, fps: float) -> None:
+    """Pipe the frames through ffmpeg; not by imageio, whose way to start it forks a process in which JAX has threads."""
+    try:
+        import imageio_ffmpeg
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{path.name!r} needs the package imageio-ffmpeg; '.gif' always works.") from error
+    height, width = frames.shape[1:3]
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
+    target = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", str(path)]  # the codec wants even sides
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *source, *target]
+    subprocess.run(command, input=frames.tobytes(), check=True)

@@ -69,13 +69,17 @@ def careless(player: Player, share: float = 0.1) -> Player:
 
 
 def team(*roles: Player) -> Player:
-    """Return the player in which agent n plays ``roles[n]``."""
+    """Return the player in which agent n plays ``roles[n]``; it raises a ValueError unless there is one role per agent."""
 
     def player(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
+        if len(roles) != env.num_agents:
+            raise ValueError(
+                f"the team has {len(roles)} roles and the environment {env.num_agents} agents; give one role per agent."
+            )
         distinct = tuple(dict.fromkeys(roles))
-        keys = dict(zip(distinct, jax.random.split(key, len(distinct)), strict=True))
-        chosen = {role: role(role_key, env, state) for role, role_key in keys.items()}
-        return jnp.stack([chosen[role][agent] for agent, role in enumerate(roles)])
+        keys = jax.random.split(key, len(distinct))
+        actions = {role: role(role_key, env, state) for role, role_key in zip(distinct, keys, strict=True)}
+        return jnp.stack([actions[role][agent] for agent, role in enumerate(roles)])
 
     return player
 
