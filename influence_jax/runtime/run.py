@@ -91,7 +91,7 @@ def train(
     directory.reclaim(path, config) if resume else directory.claim(path, config)
     with contextlib.closing(Checkpoints(path)) as checkpoints:
         update = checkpoints.latest() or 0
-        state = checkpoints.restore(_shapes(learner), update) if update else population.init_population(learner)
+        state = _restore(checkpoints, learner, update) if update else population.init_population(learner)
         directory.stamp(path, update)
         return _loop(learner, state, update, path, checkpoints, callback)
 
@@ -104,19 +104,20 @@ def load(out: str | pathlib.Path) -> Run:
         update = checkpoints.latest()
         if update is None:
             raise ConfigError(f"{str(path)!r} holds a run without a checkpoint yet; allowed is one with a checkpoint.")
-        state = checkpoints.restore(_shapes(learner), update)
+        state = _restore(checkpoints, learner, update)
     return Run(learner, state, update, load_metrics(path))
 
 
-def _shapes(learner: Learner) -> LearnerState:
-    return jax.eval_shape(lambda: population.init_population(learner))
+def _restore(checkpoints: Checkpoints, learner: Learner, update: int) -> LearnerState:
+    return checkpoints.restore(jax.eval_shape(lambda: population.init_population(learner)), update)
 
 
 def _loop(learner, state, update, path, checkpoints, callback) -> Run:
     config = learner.config
     arguments = population.repeat_hyperparams(config), jnp.float32(config.num_updates)
     compile_seconds = -time.perf_counter()
-    chunk = population.compile_chunk(learner).lower(_shapes(learner), *arguments).compile()
+    shapes = jax.eval_shape(lambda *x: x, state, *arguments)  # forgets where a restored state lies: one program for all
+    chunk = population.compile_chunk(learner).lower(*shapes).compile()
     compile_seconds += time.perf_counter()
 
     saved, begun = update, time.perf_counter()

@@ -60,40 +60,40 @@ def test_resume_equals_uninterrupted(tiny, whole, tmp_path):
     assert_same_metrics(whole[0].metrics, rest.metrics)
 
 
-def test_resume_after_a_crash_drops_what_follows_the_last_checkpoint(tiny, whole, tmp_path):
+def test_resume_after_crashes(tiny, whole, tmp_path):
+    """Log points after the last checkpoint are dropped; before the first one a run starts again."""
     out = tmp_path / "run"
 
-    def crash(point):
-        if point.update == 60:
-            raise RuntimeError("the power is gone")
+    def crash_at(update):
+        def callback(point):
+            if point.update == update:
+                raise RuntimeError("the power is gone")
+
+        return callback
 
     with pytest.raises(RuntimeError, match="power"):
-        influence_jax.train(tiny, out=out, callback=crash)
-    assert load_metrics(out)["update"][-1, 0] == 60
+        influence_jax.train(tiny, out=out, callback=crash_at(20))
+    with pytest.raises(RuntimeError, match="power"):
+        influence_jax.train(tiny, out=out, callback=crash_at(60), resume=True)
+    assert load_metrics(out)["update"][:, 0].tolist() == [10, 20, 30, 40, 50, 60]
     with open(out / "metrics.jsonl", "a") as file:
         file.write('{"update": 70, "env_st')
     rest = influence_jax.train(tiny, out=out, resume=True)
-    assert json.loads((out / "run.json").read_text())[1]["from_update"] == 40
+    assert [part["from_update"] for part in json.loads((out / "run.json").read_text())] == [0, 0, 40]
     assert_same(whole[0].state, rest.state)
     assert_same_metrics(whole[0].metrics, rest.metrics)
 
 
-def test_resume_before_the_first_checkpoint_starts_again(tiny, whole, tmp_path):
-    out = tmp_path / "run"
-
-    def crash(point):
-        raise RuntimeError("the power is gone")
-
-    with pytest.raises(RuntimeError, match="power"):
-        influence_jax.train(tiny, out=out, callback=crash)
-    rest = influence_jax.train(tiny, out=out, resume=True)
-    assert_same_metrics(whole[0].metrics, rest.metrics)
-
-
-def test_memory_alone_gives_the_same_run(tiny, whole):
-    run = influence_jax.train(tiny)
+def test_memory_alone_gives_the_same_run_and_a_callback_sees_it(tiny, whole):
+    points = []
+    other = dataclasses.replace(tiny, seeds=1, total_steps=7)
+    run = influence_jax.train(other, seeds=2, total_steps=1.2e3, callback=points.append)
+    assert run.config == tiny
     assert_same(whole[0].state, run.state)
     assert_same_metrics(whole[0].metrics, run.metrics)
+    assert [point.update for point in points] == list(range(10, 101, 10))
+    assert (points[0].num_updates, points[0].env_steps, points[0].total_env_steps) == (100, 120, 1200)
+    assert points[0].steps_per_second > 0 and points[0].metrics["collective_return"].shape == (2,)
 
 
 def test_load_gives_the_last_state(whole):
@@ -123,20 +123,6 @@ def test_files(tiny, whole):
     assert len(rows[0]["agent_returns"]) == 2
     assert run.metrics["agent_returns"].shape == (10, 2, 2)
     assert run.metrics["collective_return"].shape == (10, 2)
-
-
-def test_callback_is_told_everything(tiny):
-    points = []
-
-    def callback(point):
-        points.append(point)
-        raise KeyboardInterrupt
-
-    run = influence_jax.train(tiny, total_steps=2.4e3, seeds=1, callback=callback)
-    (point,) = points
-    assert (point.update, point.num_updates, point.env_steps, point.total_env_steps) == (10, 200, 120, 2400)
-    assert point.steps_per_second > 0 and point.metrics["collective_return"].shape == (1,)
-    assert run.config.total_steps == 2400 and run.config.seeds == 1
 
 
 def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
