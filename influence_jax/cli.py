@@ -49,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     except FloatingPointError as error:
         print(f"influence-jax: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("influence-jax: stopped", file=sys.stderr)
+        return 130
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ FORMAT_VERSION = 1  # of everything in the directory; raise it when older files 
 
 def claim(directory: pathlib.Path, config: ExperimentConfig) -> None:
     """Make the directory that of a new run; refuse one that holds a run."""
-    if (directory / "config.json").exists():
+    if any((directory / name).exists() for name in ("config.json", "checkpoints", "metrics.jsonl")):
         raise ConfigError(f"out is {str(directory)!r}, which holds a run; allowed are another directory, or to resume.")
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"out is {str(directory)!r}, which is a file; allowed are directories.")

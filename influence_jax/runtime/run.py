@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import pathlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -37,10 +38,10 @@ class LogPoint:
 class Run:
     """A run as far as it got."""
 
-    learner: Learner
-    state: LearnerState  # leading S
+    learner: Learner = dataclasses.field(repr=False)
+    state: LearnerState = dataclasses.field(repr=False)  # leading S
     update: int  # updates done
-    metrics: dict[str, np.ndarray]  # [U,S] or [U,S,N]: log points, members, agents; NaN where nothing was measured
+    metrics: dict[str, np.ndarray] = dataclasses.field(repr=False)  # [U,S] or [U,S,N]: log points, members, agents
     compile_seconds: float = 0.0
 
     @property
@@ -90,7 +91,7 @@ def train(
     path = pathlib.Path(out)
     directory.reclaim(path, config) if resume else directory.claim(path, config)
     with contextlib.closing(Checkpoints(path)) as checkpoints:
-        update = checkpoints.latest() or 0
+        update = (checkpoints.latest() or 0) if resume else 0
         state = _restore(checkpoints, learner, update) if update else population.init_population(learner)
         directory.stamp(path, update)
         return _loop(learner, state, update, path, checkpoints, callback)
@@ -189,6 +190,7 @@ def deferred_interrupt():
 
     def handler(signum, frame):
         del signum, frame
+        print("finishing this chunk, then saving; once more to stop at once", file=sys.stderr)
         pressed.set()
         signal.signal(signal.SIGINT, previous)
 

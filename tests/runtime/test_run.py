@@ -136,6 +136,9 @@ def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
     assert not (tmp_path / "nothing").exists()
     with pytest.raises(ConfigError, match="resume is True without out"):
         influence_jax.train(tiny, resume=True)
+    (tmp_path / "checkpoints").mkdir()  # whose configuration was lost
+    with pytest.raises(ConfigError, match="holds a run; allowed"):
+        influence_jax.train(tiny, out=tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="is a file"):
         influence_jax.train(tiny, out=tmp_path / "file")
