@@ -85,10 +85,11 @@ def clean(lanes: Lanes, cleans: jax.Array, rank: jax.Array, waste: jax.Array) ->
     order = jnp.sum(jnp.where(rank == jnp.arange(num_agents)[:, None], jnp.arange(num_agents), 0), axis=1)
     dirty, cell = dirty[order], cell[order]
     first = []
-    for turn in range(num_agents):
-        first.append(jnp.min(jnp.where(dirty[turn], steps, LENGTH), axis=-1))  # i32[3], LENGTH where it meets no waste
-        removed = jnp.max(jnp.where(steps == first[turn][:, None], cell[turn], -1), axis=-1)
-        dirty = dirty & ~jnp.any(cell[..., None] == removed, axis=-1)
+    for _ in range(num_agents):
+        first.append(jnp.min(jnp.where(dirty[0], steps, LENGTH), axis=-1))  # i32[3], LENGTH where it meets no waste
+        removed = jnp.max(jnp.where(steps == first[-1][:, None], cell[0], -1), axis=-1)
+        cell = cell[1:]
+        dirty = dirty[1:] & ~jnp.any(cell[..., None] == removed, axis=-1)
     first = jnp.stack(first)[rank]
     met = first < LENGTH
     removed = lanes.start + first[..., None] * lanes.direction[:, None]
