@@ -87,26 +87,29 @@ SHAPERS = {"individual": individual, "prosocial": prosocial, "inequity_averse": 
 
 @struct.dataclass
 class RewardScale:
-    """Running variance of each agent's discounted return (count, mean and squared deviations, after Welford and Chan)."""
+    """Moments of each agent's discounted return, fading with a half-life of `RETURN_HALF_LIFE`."""
 
     discounted: jax.Array  # f32[E,N], discounted sum of the rewards of this episode so far
-    count: jax.Array  # f32[]
-    mean: jax.Array  # f32[N]
-    deviation: jax.Array  # f32[N], sum of squared deviations
+    weight: jax.Array  # f32[], total weight of the moments; approaches 1
+    mean: jax.Array  # f32[N], times weight
+    square: jax.Array  # f32[N], times weight
+
+
+RETURN_HALF_LIFE = 100_000  # environment steps; the fines of a first phase must not hide the apples of the next
 
 
 def init_scale(num_envs: int, num_agents: int) -> RewardScale:
     """Return the statistics before any reward."""
     return RewardScale(
         discounted=jnp.zeros((num_envs, num_agents)),
-        count=jnp.zeros(()),
+        weight=jnp.zeros(()),
         mean=jnp.zeros(num_agents),
-        deviation=jnp.zeros(num_agents),
+        square=jnp.zeros(num_agents),
     )
 
 
 def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, discount: jax.Array):
-    """Update the statistics with ``reward f32[T,E,N]`` and divide it by the standard deviation, never below 1.
+    """Update the moments with ``reward f32[T,E,N]`` and divide it by the standard deviation, never below 1.
 
     The mean is not subtracted, so ratios between rewards, and with them the game, stay as they are. Returns
     ``(scale, reward)``.
@@ -118,15 +121,16 @@ def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, disco
         return total, total
 
     discounted, returns = jax.lax.scan(accumulate, scale.discounted, (reward, first))
-    size = reward.shape[0] * reward.shape[1]
-    mean = returns.mean(axis=(0, 1))
-    deviation = jnp.square(returns - mean).sum(axis=(0, 1))
-    count = scale.count + size
-    gap = mean - scale.mean
+    keep = 0.5 ** (reward.shape[0] * reward.shape[1] / RETURN_HALF_LIFE)
+
+    def fade(old, new):
+        return keep * old + (1.0 - keep) * new
+
     scale = RewardScale(
         discounted=discounted,
-        count=count,
-        mean=scale.mean + gap * size / count,
-        deviation=scale.deviation + deviation + jnp.square(gap) * scale.count * size / count,
+        weight=fade(scale.weight, 1.0),
+        mean=fade(scale.mean, returns.mean(axis=(0, 1))),
+        square=fade(scale.square, jnp.square(returns).mean(axis=(0, 1))),
     )
-    return scale, reward / jnp.maximum(jnp.sqrt(scale.deviation / count), 1.0)
+    variance = scale.square / scale.weight - jnp.square(scale.mean / scale.weight)
+    return scale, reward / jnp.sqrt(jnp.maximum(variance, 1.0))

@@ -79,7 +79,7 @@ def by_hand(world):
 def test_influence_is_the_naive_rerun(world, by_hand):
     decision, _, _ = decide(*world)
     influence, information, surprisal = by_hand
-    assert influence.max() > 0.05, "the reference must have something to find"
+    assert influence.max() > 0.02, "the reference must have something to find"
     np.testing.assert_allclose(decision.influence, influence, atol=2e-5)
     np.testing.assert_allclose(decision.mutual_information, information, atol=2e-5)
     assert np.all(decision.influence <= surprisal[..., None] + 1e-5)

@@ -166,19 +166,23 @@ def test_curriculum_rises_linearly_then_stays():
     assert rewards.influence_weight(at_once, jnp.float32(0.001)) == 2.0
 
 
-def test_reward_scale_is_the_spread_of_discounted_returns():
-    """Chunk by chunk the same as NumPy over all returns at once; never below 1; ratios kept."""
+def test_reward_scale_is_the_fading_spread_of_discounted_returns(monkeypatch):
+    """Weighted moments over all returns, the older half as heavy; never below 1; ratios kept."""
+    monkeypatch.setattr(rewards, "RETURN_HALF_LIFE", 40)
     rng = np.random.default_rng(1)
-    reward = rng.normal(size=(30, 4, 2)) * np.array([20.0, 0.01])
-    first = rng.random((30, 4)) < 0.1
+    reward = rng.normal(size=(20, 4, 2)) * np.array([20.0, 0.01])
+    first = rng.random((20, 4)) < 0.1
     total, returns = np.zeros((4, 2)), []
-    for t in range(30):
+    for t in range(20):
         total = np.where(first[t][:, None], 0, total) * 0.9 + reward[t]
         returns.append(total)
     scale = rewards.init_scale(4, 2)
-    for part in (slice(0, 10), slice(10, 30)):
+    for part in (slice(0, 10), slice(10, 20)):
         scale, scaled = rewards.scale_rewards(scale, jnp.float32(reward[part]), jnp.asarray(first[part]), 0.9)
-    std = np.std(np.array(returns), axis=(0, 1))
+    returns = np.array(returns)
+    weights = np.repeat([1 / 3, 2 / 3], 10)[:, None, None] / 40
+    mean = (weights * returns).sum(axis=(0, 1))
+    std = np.sqrt((weights * (returns - mean) ** 2).sum(axis=(0, 1)))
     assert std[0] > 1 > std[1]
     np.testing.assert_allclose(scaled[..., 0], reward[10:, :, 0] / std[0], rtol=1e-4)
     np.testing.assert_allclose(scaled[..., 1], reward[10:, :, 1], rtol=1e-6)
