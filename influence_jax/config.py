@@ -48,18 +48,30 @@ class NetworkConfig:
     """Units of each of the two dense layers."""
     lstm_size: int = 128
     """Units of the LSTM."""
+    message_embedding: int = 32
+    """Units of the linear layer between the LSTM and the messages (Table 2)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class InfluenceConfig:
     """How influence is produced and measured."""
 
-    model: Literal["independent", "moa"] = "independent"
-    """"independent" computes none; "moa" asks each agent's own model of the others (section 6)."""
+    model: Literal["independent", "basic", "communication", "moa"] = "independent"
+    """"independent" computes none; in "basic" influencers act first and are seen (section 4); in "communication" agents send
+    messages (section 5); "moa" asks each agent's own model of the others (section 6)."""
     visible_actions: bool = False
-    """Whether an independent agent is told the others' last actions; a moa agent always is."""
-    measure: Literal["kl", "jsd", "pmi"] = "kl"
+    """Whether an independent agent is told the others' last actions; a basic and a moa agent always is."""
+    measure: Literal["kl", "jsd", "pmi", "tv", "hellinger", "reverse_kl"] = "kl"
     """How far the others' behaviour moved."""
+    num_influencers: int = 1
+    """K of the basic model: agents 0 to K-1 act first and influence the rest."""
+    num_messages: int = 9
+    """Vocabulary of the communication model."""
+    credit: Literal["cause", "effect"] = "cause"
+    """Which message of the communication model is paid: the one that influenced, or the one sent when its effect shows."""
+    control: Literal["none", "shuffled", "noise", "entropy", "mi"] = "none"
+    """Negative control, what is paid instead at the same scale: the influence of another environment, random numbers, the
+    influencer's own surprisal, or the mutual information, which does not depend on the action."""
     moa_train_only_visible: bool = True
     """Whether the model of others is trained only on agents in view (Table 3, "MOA loss only when visible")."""
 
@@ -67,6 +79,15 @@ class InfluenceConfig:
 @dataclasses.dataclass(frozen=True)
 class LearnerConfig:
     """Shape and rules of one synchronous update."""
+
+    algorithm: Literal["a2c", "ppo"] = "a2c"
+    """One gradient step a rollout, or clipped surrogate steps over several epochs of minibatches."""
+    ppo_epochs: int = 4
+    """Passes over a rollout (PPO)."""
+    ppo_minibatches: int = 8
+    """Groups of environments in a pass (PPO); time is never shuffled."""
+    shaper: Literal["individual", "prosocial", "inequity_averse"] = "individual"
+    """How an agent feels about rewards, its own and the others'."""
 
     num_envs: int = 32
     """E, parallel environments of each member."""
@@ -96,16 +117,34 @@ class Hyperparams:
     """Weight of the policy's entropy bonus."""
     value_coef: float = 0.5
     """Weight of the value loss."""
+    ppo_clip: float = 0.2
+    """How far a probability may move in one rollout's epochs, as a ratio (PPO)."""
     max_grad_norm: float = 40.0
     """Global-norm clip, per agent and per module."""
     extrinsic_weight: float = 1.0
     """Alpha, the weight of the environment's reward."""
     influence_weight: float = 0.0
     """Beta, the weight of the influence reward."""
+    influencee_share: float = 0.0
+    """What influencees of the basic model are paid, as a fraction of what their influencers get (Table 1: 0 or 1)."""
     influence_curriculum: float = 0.0
     """Fraction of the run over which beta rises linearly from 0."""
     moa_loss_weight: float = 1.0
     """Weight of the cross-entropy of the model of other agents."""
+    message_extrinsic_weight: float = 1.0
+    """Alpha of the message head, whose reward is alpha e + beta c."""
+    message_loss_weight: float = 1.0
+    """Weight of the message head's policy and value losses."""
+    message_entropy_coef: float = 0.001
+    """Weight of the message head's entropy bonus, outside the loss weight."""
+    prosocial_weight: float = 0.85
+    """Eta of prosocial agents: what a reward of another agent is worth to oneself."""
+    envy: float = 5.0
+    """Of inequity-averse agents: weight of being behind (Hughes et al. 2018, alpha)."""
+    guilt: float = 0.05
+    """Of inequity-averse agents: weight of being ahead (Hughes et al. 2018, beta)."""
+    inequity_decay: float = 0.975
+    """Of inequity-averse agents: lambda of the smoothed rewards that are compared, multiplied by the discount."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,6 +202,11 @@ _POSITIVE_INTS = (
     "network.conv_channels",
     "network.hidden_size",
     "network.lstm_size",
+    "network.message_embedding",
+    "influence.num_influencers",
+    "influence.num_messages",
+    "learner.ppo_epochs",
+    "learner.ppo_minibatches",
     "learner.num_envs",
     "learner.rollout_length",
     "total_steps",
@@ -182,11 +226,24 @@ _RANGES = {
     "influence_weight": (-math.inf, math.inf),
     "influence_curriculum": (0, 1),
     "moa_loss_weight": (0, math.inf),
+    "influencee_share": (0, math.inf),
+    "message_extrinsic_weight": (-math.inf, math.inf),
+    "message_loss_weight": (0, math.inf),
+    "message_entropy_coef": (0, math.inf),
+    "prosocial_weight": (-math.inf, math.inf),
+    "envy": (-math.inf, math.inf),
+    "guilt": (-math.inf, math.inf),
+    "inequity_decay": (0, 1),
+    "ppo_clip": (0, math.inf),
 }
 _CHOICES = {
     "env.view": ("egocentric", "reference"),
-    "influence.model": ("independent", "moa"),
-    "influence.measure": ("kl", "jsd", "pmi"),
+    "influence.model": ("independent", "basic", "communication", "moa"),
+    "influence.measure": ("kl", "jsd", "pmi", "tv", "hellinger", "reverse_kl"),
+    "influence.credit": ("cause", "effect"),
+    "influence.control": ("none", "shuffled", "noise", "entropy", "mi"),
+    "learner.algorithm": ("a2c", "ppo"),
+    "learner.shaper": ("individual", "prosocial", "inequity_averse"),
     "learner.optimizer": ("rmsprop", "adam"),
     "learner.value_loss": ("squared", "huber"),
     "learner.reward_scaling": ("none", "running_std"),
@@ -221,6 +278,12 @@ def validate(config: ExperimentConfig) -> None:
         raise ConfigError(
             "influence.measure is 'pmi' with influence.model 'moa'; allowed with it: kl, jsd (PMI needs the others' next "
             "actions, which are not known when the reward is paid)."
+        )
+    learner = config.learner
+    if learner.algorithm == "ppo" and learner.num_envs % learner.ppo_minibatches:
+        raise ConfigError(
+            f"learner.ppo_minibatches is {learner.ppo_minibatches} with {learner.num_envs} environments; allowed are the "
+            "divisors of learner.num_envs."
         )
     if config.influence.model == "independent" and config.hyperparams.influence_weight != 0:
         raise ConfigError(

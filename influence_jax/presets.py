@@ -1,6 +1,6 @@
 """The paper's experiments as configurations, and three profiles of the learner to run them with.
 
-Numbers are those of Tables 1 and 3 of the paper's supplement: entropy weight, learning rate at start and end, influence weight,
+Numbers are those of Tables 1 to 3 of the paper's supplement: entropy weight, learning rate at start and end, influence weight,
 curriculum (there in millions of environment steps, here as a fraction of the 300 million of a full run, so that it scales with
 a shorter one) and weight of the model-of-others loss. What the paper does not state (optimiser, rollout length, clipping,
 returns, scaling of rewards) is the profile's.
@@ -15,69 +15,130 @@ from influence_jax.config import (
     Hyperparams,
     InfluenceConfig,
     LearnerConfig,
+    NetworkConfig,
     nearest,
 )
 
 PAPER_STEPS = 300_000_000
 
-_A3C = InfluenceConfig()
-_VISIBLE = InfluenceConfig(visible_actions=True)
-_MOA = InfluenceConfig(model="moa", measure="kl", moa_train_only_visible=True)
-_MOA_BASELINE = InfluenceConfig(model="moa", measure="kl", moa_train_only_visible=False)
+
+def _basic(influencers: int, measure: str = "kl") -> InfluenceConfig:
+    return InfluenceConfig(model="basic", num_influencers=influencers, measure=measure)
 
 
-def _hyperparams(
-    entropy: float, start: float, end: float, moa: float = 1.0, beta: float = 0.0, curriculum: float = 0.0
-):
-    return Hyperparams(
-        entropy_coef=entropy,
-        learning_rate=start,
-        learning_rate_end=end,
-        moa_loss_weight=moa,
-        influence_weight=beta,
-        influence_curriculum=curriculum * 1e6 / PAPER_STEPS,
-    )
+def _talking(vocabulary: int) -> InfluenceConfig:
+    return InfluenceConfig(model="communication", num_messages=vocabulary)
 
 
-# name: (what it is, game, influence, hyper-parameters)
+def _moa(only_visible: bool) -> InfluenceConfig:
+    return InfluenceConfig(model="moa", moa_train_only_visible=only_visible)
+
+
+def _rates(
+    entropy: float, start: float, end: float, beta: float = 0.0, curriculum: float = 0.0, **others: float
+) -> dict[str, float]:
+    return {
+        "entropy_coef": entropy,
+        "learning_rate": start,
+        "learning_rate_end": end,
+        "influence_weight": beta,
+        "influence_curriculum": curriculum * 1e6 / PAPER_STEPS,
+        **others,
+    }
+
+
+def _message(entropy: float, weight: float, extrinsic: float) -> dict[str, float]:
+    return {"message_entropy_coef": entropy, "message_loss_weight": weight, "message_extrinsic_weight": extrinsic}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Preset:
+    """One column of a table, in one game."""
+
+    summary: str
+    influence: InfluenceConfig
+    hyperparams: dict[str, float]
+    shaper: str = "individual"
+    message_embedding: int = 32
+
+
+_CLEANUP_A3C = _rates(0.00176, 0.00126, 0.000012)
+_HARVEST_A3C = _rates(0.000687, 0.00136, 0.000028)
+_INDEPENDENT = InfluenceConfig()
+
+# What a baseline of the communication model uses for its message head is not in the paper; it is that of the treatment.
 _PRESETS = {
-    "cleanup-a3c": ("independent agents (Table 1, A3C)", "cleanup", _A3C, _hyperparams(0.00176, 0.00126, 0.000012)),
-    "cleanup-visible-actions": (
-        "independent agents told the others' last actions (Table 1, visible actions)",
-        "cleanup",
-        _VISIBLE,
-        _hyperparams(0.00176, 0.00126, 0.000012),
+    "cleanup-a3c": _Preset("independent agents (Table 1, A3C)", _INDEPENDENT, _CLEANUP_A3C),
+    "cleanup-visible-actions": _Preset(
+        "basic model without its reward (Table 1, visible actions)", _basic(3), _CLEANUP_A3C
     ),
-    "cleanup-moa": (
-        "influence through a model of the other agents (Table 3, influence)",
-        "cleanup",
-        _MOA,
-        _hyperparams(0.00176, 0.00123, 0.000012, moa=15.007, beta=0.620, curriculum=40),
+    "cleanup-basic": _Preset(
+        "basic influence, one influencer (Table 1, influence)",
+        _basic(1, "jsd"),
+        _rates(0.000248, 0.00107, 0.000042, beta=0.146, curriculum=140, influencee_share=1.0),
     ),
-    "cleanup-moa-baseline": (
+    "cleanup-communication-baseline": _Preset(
+        "messages paid by the environment alone (Table 2, baseline)",
+        _talking(9),
+        _rates(0.000249, 0.00223, 0.000022, **_message(0.000789, 0.0758, 1.0)),
+    ),
+    "cleanup-communication": _Preset(
+        "influence by messages (Table 2, influence)",
+        _talking(9),
+        _rates(0.00305, 0.00249, 0.0000127, beta=2.752, curriculum=1, **_message(0.000789, 0.0758, 0.0)),
+    ),
+    "cleanup-moa-baseline": _Preset(
         "a model of the other agents that pays nothing (Table 3, MOA baseline)",
-        "cleanup",
-        _MOA_BASELINE,
-        _hyperparams(0.00176, 0.00123, 0.000012, moa=1.312),
+        _moa(False),
+        _rates(0.00176, 0.00123, 0.000012, moa_loss_weight=1.312),
     ),
-    "harvest-a3c": ("independent agents (Table 1, A3C)", "harvest", _A3C, _hyperparams(0.000687, 0.00136, 0.000028)),
-    "harvest-visible-actions": (
-        "independent agents told the others' last actions (Table 1, visible actions)",
-        "harvest",
-        _VISIBLE,
-        _hyperparams(0.00184, 0.00215, 0.000013),
-    ),
-    "harvest-moa": (
+    "cleanup-moa": _Preset(
         "influence through a model of the other agents (Table 3, influence)",
-        "harvest",
-        _MOA,
-        _hyperparams(0.00223, 0.00120, 0.000044, moa=10.911, beta=2.521, curriculum=226),
+        _moa(True),
+        _rates(0.00176, 0.00123, 0.000012, beta=0.620, curriculum=40, moa_loss_weight=15.007),
     ),
-    "harvest-moa-baseline": (
+    "cleanup-prosocial": _Preset(
+        "agents that care for all rewards (supplement, section 10.5.2)", _INDEPENDENT, _CLEANUP_A3C, "prosocial"
+    ),
+    "cleanup-inequity-aversion": _Preset(
+        "envious and guilty agents (Hughes et al. 2018)", _INDEPENDENT, _CLEANUP_A3C, "inequity_averse"
+    ),
+    "harvest-a3c": _Preset("independent agents (Table 1, A3C)", _INDEPENDENT, _HARVEST_A3C),
+    "harvest-visible-actions": _Preset(
+        "basic model without its reward (Table 1, visible actions)", _basic(3), _rates(0.00184, 0.00215, 0.000013)
+    ),
+    "harvest-basic": _Preset(
+        "basic influence, three influencers (Table 1, influence)",
+        _basic(3, "pmi"),
+        _rates(0.00025, 0.00107, 0.000042, beta=0.224, curriculum=140),
+    ),
+    "harvest-communication-baseline": _Preset(
+        "messages paid by the environment alone (Table 2, baseline)",
+        _talking(7),
+        _rates(0.000174, 0.00137, 0.0000127, **_message(0.00208, 0.0709, 1.0)),
+        message_embedding=16,
+    ),
+    "harvest-communication": _Preset(
+        "influence by messages (Table 2, influence)",
+        _talking(7),
+        _rates(0.00220, 0.000413, 0.000049, beta=4.825, curriculum=8, **_message(0.00208, 0.0709, 1.0)),
+        message_embedding=16,
+    ),
+    "harvest-moa-baseline": _Preset(
         "a model of the other agents that pays nothing (Table 3, MOA baseline)",
-        "harvest",
-        _MOA_BASELINE,
-        _hyperparams(0.00495, 0.00206, 0.000022, moa=1.711),
+        _moa(False),
+        _rates(0.00495, 0.00206, 0.000022, moa_loss_weight=1.711),
+    ),
+    "harvest-moa": _Preset(
+        "influence through a model of the other agents (Table 3, influence)",
+        _moa(True),
+        _rates(0.00223, 0.00120, 0.000044, beta=2.521, curriculum=226, moa_loss_weight=10.911),
+    ),
+    "harvest-prosocial": _Preset(
+        "agents that care for all rewards (supplement, section 10.5.2)", _INDEPENDENT, _HARVEST_A3C, "prosocial"
+    ),
+    "harvest-inequity-aversion": _Preset(
+        "envious and guilty agents (Hughes et al. 2018)", _INDEPENDENT, _HARVEST_A3C, "inequity_averse"
     ),
 }
 
@@ -120,7 +181,7 @@ PROFILES = {
 
 def names() -> dict[str, str]:
     """Return each preset's name and what it is."""
-    return {name: summary for name, (summary, *_) in _PRESETS.items()}
+    return {name: preset.summary for name, preset in _PRESETS.items()}
 
 
 def get(name: str, profile: str = "paper") -> ExperimentConfig:
@@ -134,13 +195,13 @@ def get(name: str, profile: str = "paper") -> ExperimentConfig:
         raise ConfigError(f"preset is {name!r}; allowed: {allowed}.{nearest(name, list(_PRESETS))}")
     if profile not in PROFILES:
         raise ConfigError(f"profile is {profile!r}; allowed: {', '.join(PROFILES)}.{nearest(profile, list(PROFILES))}")
-    _, game, influence, hyperparams = _PRESETS[name]
-    chosen = PROFILES[profile]
+    preset, chosen = _PRESETS[name], PROFILES[profile]
     return ExperimentConfig(
-        env=EnvConfig(name=game),
-        influence=influence,
-        learner=chosen.learner,
-        hyperparams=hyperparams.replace(**chosen.hyperparams),
+        env=EnvConfig(name=name.partition("-")[0]),
+        network=NetworkConfig(message_embedding=preset.message_embedding),
+        influence=preset.influence,
+        learner=dataclasses.replace(chosen.learner, shaper=preset.shaper),
+        hyperparams=Hyperparams(**preset.hyperparams, **chosen.hyperparams),
         total_steps=PAPER_STEPS,
         log_interval=chosen.log_interval,
     )

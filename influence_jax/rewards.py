@@ -15,34 +15,101 @@ def influence_weight(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
     return hparams.influence_weight * jnp.clip(ramp, 0.0, 1.0)
 
 
-def mix(extrinsic: jax.Array, influence: jax.Array, weight: jax.Array, hparams: Hyperparams) -> jax.Array:
-    """Pay each influencer ``alpha e + beta c``: ``extrinsic f32[..., N]``, ``influence f32[..., K, J]`` -> ``f32[..., N]``."""
-    paid = jnp.clip(influence.sum(axis=-1), -INFLUENCE_LIMIT, INFLUENCE_LIMIT)
-    return hparams.extrinsic_weight * extrinsic + weight * paid
+def payment(influence: jax.Array, hparams: Hyperparams) -> jax.Array:
+    """Sum ``influence f32[..., K, J]`` to what each agent is paid for, ``f32[..., N]``.
+
+    That is its influence on all others, plus a share of what it received itself (Table 1, reward of influencees).
+    """
+    paid = influence.sum(axis=-1) + hparams.influencee_share * influence.sum(axis=-2)
+    return jnp.clip(paid, -INFLUENCE_LIMIT, INFLUENCE_LIMIT)
+
+
+def credit_cause(paid: jax.Array, after: jax.Array) -> jax.Array:
+    """Move influence that shows at step t + 1 to the message of step t: ``paid f32[T,E,N]``, ``after f32[E,N]`` that of step T.
+
+    A message that nobody heard, because the episode ended or another began, has no influence at its next step.
+    """
+    return jnp.concatenate([paid[1:], after[None]])
+
+
+def control(kind: str, key: jax.Array, paid: jax.Array, surprisal: jax.Array, information: jax.Array) -> jax.Array:
+    """Replace influence by what looks like it but has no causal content; everything ``f32[T,E,N]``.
+
+    ``shuffled`` pays each environment the influence of another; ``noise`` pays normal draws of the same mean and deviation;
+    ``entropy`` pays the agent's own ``surprisal``, scaled to the same mean; ``mi`` pays the mutual ``information``.
+    """
+    match kind:
+        case "none":
+            return paid
+        case "shuffled":
+            return paid[:, jax.random.permutation(key, paid.shape[1])]
+        case "noise":
+            return paid.mean() + paid.std() * jax.random.normal(key, paid.shape)
+        case "entropy":
+            return surprisal * paid.mean() / jnp.maximum(surprisal.mean(), 1e-12)
+        case "mi":
+            return information
+
+
+def individual(smoothed, extrinsic, first, hparams):
+    """Everyone for itself."""
+    del first, hparams
+    return smoothed, extrinsic
+
+
+def prosocial(smoothed, extrinsic, first, hparams):
+    """``r_k = e_k + eta sum_{i != k} e_i`` (section 10.5.2 of the supplement)."""
+    del first
+    others = extrinsic.sum(axis=-1, keepdims=True) - extrinsic
+    return smoothed, extrinsic + hparams.prosocial_weight * others
+
+
+def inequity_averse(smoothed, extrinsic, first, hparams):
+    """Subtract envy and guilt about temporally smoothed rewards (Hughes et al. 2018, equations 1 to 3)."""
+    decay = hparams.discount * hparams.inequity_decay
+
+    def accumulate(smoothed, now):
+        reward, first = now
+        smoothed = jnp.where(first[:, None], 0.0, smoothed) * decay + reward
+        return smoothed, smoothed
+
+    smoothed, levels = jax.lax.scan(accumulate, smoothed, (extrinsic, first))
+    ahead = levels[..., :, None] - levels[..., None, :]  # [T,E,i,j]: by how much i is ahead of j
+    others = max(1, extrinsic.shape[-1] - 1)
+    envy = jnp.maximum(-ahead, 0.0).sum(axis=-1) / others
+    guilt = jnp.maximum(ahead, 0.0).sum(axis=-1) / others
+    return smoothed, extrinsic - hparams.envy * envy - hparams.guilt * guilt
+
+
+# (smoothed f32[E,N], extrinsic f32[T,E,N], first bool[T,E], hparams) -> (smoothed, reward f32[T,E,N])
+SHAPERS = {"individual": individual, "prosocial": prosocial, "inequity_averse": inequity_averse}
 
 
 @struct.dataclass
 class RewardScale:
-    """Running variance of each agent's discounted return (count, mean and squared deviations, after Welford and Chan)."""
+    """Moments of each agent's discounted return, fading with a half-life of `RETURN_HALF_LIFE`."""
 
     discounted: jax.Array  # f32[E,N], discounted sum of the rewards of this episode so far
-    count: jax.Array  # f32[]
-    mean: jax.Array  # f32[N]
-    deviation: jax.Array  # f32[N], sum of squared deviations
+    weight: jax.Array  # f32[], total weight of the moments; approaches 1
+    mean: jax.Array  # f32[N], times weight
+    square: jax.Array  # f32[N], times weight
+
+
+RETURN_HALF_LIFE = 100_000  # environment steps; the fines of a first phase must not hide the apples of the next
 
 
 def init_scale(num_envs: int, num_agents: int) -> RewardScale:
     """Return the statistics before any reward."""
     return RewardScale(
         discounted=jnp.zeros((num_envs, num_agents)),
-        count=jnp.zeros(()),
+        weight=jnp.zeros(()),
         mean=jnp.zeros(num_agents),
-        deviation=jnp.zeros(num_agents),
+        square=jnp.zeros(num_agents),
     )
 
 
 def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, discount: jax.Array):
-    """Update the statistics with ``reward f32[T,E,N]`` and divide it by the standard deviation, never below 1.
+    """Update the moments with ``reward f32[T,E,N]`` and divide it by the standard deviation, never below 1.
 
     The mean is not subtracted, so ratios between rewards, and with them the game, stay as they are. Returns
     ``(scale, reward)``.
@@ -54,15 +121,16 @@ def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, disco
         return total, total
 
     discounted, returns = jax.lax.scan(accumulate, scale.discounted, (reward, first))
-    size = reward.shape[0] * reward.shape[1]
-    mean = returns.mean(axis=(0, 1))
-    deviation = jnp.square(returns - mean).sum(axis=(0, 1))
-    count = scale.count + size
-    gap = mean - scale.mean
+    keep = 0.5 ** (reward.shape[0] * reward.shape[1] / RETURN_HALF_LIFE)
+
+    def fade(old, new):
+        return keep * old + (1.0 - keep) * new
+
     scale = RewardScale(
         discounted=discounted,
-        count=count,
-        mean=scale.mean + gap * size / count,
-        deviation=scale.deviation + deviation + jnp.square(gap) * scale.count * size / count,
+        weight=fade(scale.weight, 1.0),
+        mean=fade(scale.mean, returns.mean(axis=(0, 1))),
+        square=fade(scale.square, jnp.square(returns).mean(axis=(0, 1))),
     )
-    return scale, reward / jnp.maximum(jnp.sqrt(scale.deviation / count), 1.0)
+    variance = scale.square / scale.weight - jnp.square(scale.mean / scale.weight)
+    return scale, reward / jnp.sqrt(jnp.maximum(variance, 1.0))

@@ -50,8 +50,15 @@ class NetworkSpec:
     """What an influence model asks of each agent's network."""
 
     num_actions: int
-    context_blocks: int = 0  # L, symbols that enter the policy's recurrent core, each one of num_actions
+    context_blocks: int = 0  # L, symbols that enter the policy's recurrent core
+    context_symbols: int = 1  # how many symbols there are: actions or messages
+    num_messages: int = 0  # vocabulary of a second pair of heads, "message" and its value; 0 for none
     moa_targets: int = 0  # other agents whose next action a second branch predicts; 0 for no such branch
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """What an agent chooses in every step, in the order in which it draws."""
+        return ("action", "message") if self.num_messages else ("action",)
 
 
 class Network(Protocol):
@@ -93,15 +100,27 @@ class CounterfactualBatch:
 
 
 @struct.dataclass
+class Choice:
+    """What one head of every agent chose in one step."""
+
+    symbol: jax.Array  # i32[E,N], the action or the message
+    log_prob: jax.Array  # f32[E,N], of that symbol
+    value: jax.Array  # f32[E,N], expected return of this head's own reward
+
+
+@struct.dataclass
 class Decision:
     """What all agents did in one step, and what the learner must remember of it."""
 
-    action: jax.Array  # i32[E,N]
-    log_prob: jax.Array  # f32[E,N], of the action taken
-    value: jax.Array  # f32[E,N]
+    choices: dict[str, Choice]  # by head: "action", and "message" where agents talk
     context: jax.Array  # i32[E,N,L], symbols that entered the policy's recurrent core; -1 for none
     influence: jax.Array  # f32[E,K,J], of k on j, already masked, nats (or the measure's unit); diagonal 0
     mutual_information: jax.Array  # f32[E,K,J], mean KL over k's own policy, masked likewise, nats
+
+    @property
+    def action(self) -> jax.Array:
+        """i32[E,N]: what the environment is given."""
+        return self.choices["action"].symbol
 
 
 @struct.dataclass

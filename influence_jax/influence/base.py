@@ -8,9 +8,10 @@ import distrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import struct
 
 from influence_jax.influence.measures import Measure
-from influence_jax.types import CounterfactualBatch, Decision, Network, NetworkSpec
+from influence_jax.types import Choice, CounterfactualBatch, Decision, Network, NetworkSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +29,19 @@ class InfluenceModel:
     decide: Callable[..., tuple[Decision, Any, Any]]
     auxiliary_batch: Callable[..., Any] | None = None
     auxiliary_loss: Callable[..., tuple[jax.Array, dict[str, jax.Array]]] | None = None
+    paid_head: str = "action"  # whose reward influence is
     about_next_action: bool = False  # influence is on the others' next action, which a last step does not have
+    about_last_symbol: bool = False  # influence is that of the symbol chosen one step before
+
+
+@struct.dataclass
+class Acted:
+    """What `act` did; leading axes [N,E]."""
+
+    carry: Any  # after the step
+    gates: jax.Array  # f32[N,E,4H], complete
+    log_policy: dict[str, jax.Array]  # f32[N,E,A] or f32[N,E,M], by head
+    choices: dict[str, Choice]
 
 
 def log_marginal(batch: CounterfactualBatch) -> jax.Array:
@@ -60,20 +73,56 @@ def with_factual(alternatives: jax.Array, factual: jax.Array, symbol: jax.Array)
     return jnp.where(really[..., None, None], factual[..., None, :, :], alternatives)
 
 
-def act(network: Network, key: jax.Array, params: Any, carry: Any, features: jax.Array, context: jax.Array):
-    """Step every agent's policy and sample, one key per agent.
+def act(network: Network, key: jax.Array, params: Any, carry: Any, features: jax.Array, context: jax.Array) -> Acted:
+    """Step the policies of any number of agents and sample from every head, one key per agent.
 
-    ``features f32[N,E,F]``, ``context i32[N,E,L]``. Returns ``(carry, log_policy f32[N,E,A], value f32[N,E], action i32[N,E])``.
+    ``features f32[N,E,F]``, ``context i32[N,E,L]``; everything returned is ``[N,E,...]`` too.
     """
 
     def one_agent(key, params, carry, features, context):
         gates = network.precompute(params, "policy", carry, features)
-        carry, _, heads = network.resolve(params, "policy", carry, gates, context)
-        log_policy = jax.nn.log_softmax(heads["action"])
-        return carry, log_policy, heads["value"], distrax.Categorical(logits=log_policy).sample(seed=key)
+        carry, gates, heads = network.resolve(params, "policy", carry, gates, context)
+        log_policy, choices = {}, {}
+        for stream, head in enumerate(("action", "message") if "message" in heads else ("action",)):
+            log_policy[head] = jax.nn.log_softmax(heads[head])
+            policy = distrax.Categorical(logits=log_policy[head])
+            symbol = policy.sample(seed=jax.random.fold_in(key, stream))
+            choices[head] = Choice(symbol=symbol, log_prob=policy.log_prob(symbol), value=heads[f"{head}_value"])
+        return Acted(carry=carry, gates=gates, log_policy=log_policy, choices=choices)
 
     keys = jax.random.split(key, context.shape[0])
     return jax.vmap(one_agent)(keys, params, carry, features, context)
+
+
+def policy_counterfactuals(
+    network, params, carry, gates, symbols, log_policy, action, weights, mask
+) -> CounterfactualBatch:
+    """One influencee's policy under everything that each influencer might have done; leading axes [K,E], J = 1.
+
+    Args:
+        network, params: of the influencee.
+        carry: its recurrent state before the step, ``[E,H]``.
+        gates: ``f32[E,4H]``, complete.
+        symbols: ``i32[E,K]``, what the influencers did; they hold the first K blocks of its context.
+        log_policy: ``f32[E,A]``, its real policy.
+        action: ``i32[E]``, what it did.
+        weights: ``f32[K,E,C]``, the influencers' policies over what they might have done.
+        mask: ``bool[K,E]``, pairs that count.
+    """
+    num_influencers = symbols.shape[1]
+
+    def answers_to(block):
+        return network.alternatives(params, "policy", carry, gates, symbols[:, block], block)["action"]
+
+    alternatives = jax.nn.log_softmax(jax.vmap(answers_to)(jnp.arange(num_influencers)))[..., None, :]
+    factual = jnp.broadcast_to(log_policy[:, None], (num_influencers, *log_policy[:, None].shape))
+    return CounterfactualBatch(
+        factual=factual,
+        alternatives=with_factual(alternatives, factual, symbols.T),
+        weights=weights,
+        realised=jnp.broadcast_to(action[:, None], (num_influencers, *action.shape, 1)),
+        mask=mask[..., None],
+    )
 
 
 def forget(first: jax.Array, carry: Any, previous: jax.Array) -> tuple[Any, jax.Array]:

@@ -14,22 +14,20 @@ def independent(num_agents: int, num_actions: int, visible_actions: bool) -> Inf
         carry, previous = forget(timestep.first, carry, previous)
         context = others(previous) if visible_actions else jnp.zeros((*previous.shape, 0), jnp.int32)
         features = jax.vmap(network.encode)(params, agents_first(timestep.observation))
-        policy_carry, log_policy, value, action = act(
-            network, key, params, carry["policy"], features["policy"], agents_first(context)
-        )
+        acted = act(network, key, params, carry["policy"], features["policy"], agents_first(context))
         nothing = jnp.zeros((*previous.shape, num_agents))
         decision = Decision(
-            action=agents_first(action),
-            log_prob=agents_first(jnp.take_along_axis(log_policy, action[..., None], axis=-1)[..., 0]),
-            value=agents_first(value),
+            choices=jax.tree.map(agents_first, acted.choices),
             context=context,
             influence=nothing,
             mutual_information=nothing,
         )
-        return decision, {"policy": policy_carry}, decision.action
+        return decision, {"policy": acted.carry}, decision.action
 
     return InfluenceModel(
-        network_spec=NetworkSpec(num_actions, context_blocks=num_agents - 1 if visible_actions else 0),
+        network_spec=NetworkSpec(
+            num_actions, context_blocks=num_agents - 1 if visible_actions else 0, context_symbols=num_actions
+        ),
         init_memory=lambda num_envs: jnp.full((num_envs, num_agents), -1, jnp.int32),
         decide=decide,
     )

@@ -32,4 +32,28 @@ def pmi(factual: jax.Array, marginal: jax.Array, realised: jax.Array) -> jax.Arr
     return jnp.clip(ratio, -PMI_LIMIT, PMI_LIMIT)
 
 
-MEASURES: dict[str, Measure] = {"kl": kl, "jsd": jsd, "pmi": pmi}
+def tv(factual: jax.Array, marginal: jax.Array, realised: jax.Array) -> jax.Array:
+    """Total variation distance, in [0, 1]."""
+    del realised
+    return 0.5 * jnp.sum(jnp.abs(jnp.exp(factual) - jnp.exp(marginal)), axis=-1)
+
+
+def hellinger(factual: jax.Array, marginal: jax.Array, realised: jax.Array) -> jax.Array:
+    """Squared Hellinger distance, in [0, 1]."""
+    del realised
+    return jnp.maximum(1.0 - jnp.sum(jnp.exp(0.5 * (factual + marginal)), axis=-1), 0.0)
+
+
+def reverse_kl(factual: jax.Array, marginal: jax.Array, realised: jax.Array) -> jax.Array:
+    """Kullback-Leibler divergence of the conditional from the marginal, nats; unlike `kl` without a bound."""
+    return kl(marginal, factual, realised)
+
+
+MEASURES: dict[str, Measure] = {
+    "kl": kl,
+    "jsd": jsd,
+    "pmi": pmi,
+    "tv": tv,
+    "hellinger": hellinger,
+    "reverse_kl": reverse_kl,
+}

@@ -22,31 +22,23 @@ def moa(num_agents: int, num_actions: int, measure: Measure, train_only_visible:
         carry, previous = base.forget(timestep.first, carry, previous)
         context = base.others(previous)
         features = jax.vmap(network.encode)(params, base.agents_first(timestep.observation))
-        policy_carry, log_policy, value, action = base.act(
-            network, key, params, carry["policy"], features["policy"], base.agents_first(context)
-        )
+        acted = base.act(network, key, params, carry["policy"], features["policy"], base.agents_first(context))
+        choices = jax.tree.map(base.agents_first, acted.choices)
         mask = timestep.visible & ~timestep.last[:, None, None]
-        symbols = base.agents_first(base.own_first(base.agents_first(action)))
+        symbols = base.agents_first(base.own_first(choices["action"].symbol))
         moa_carry, batch = jax.vmap(counterfactuals, in_axes=(None, 0, 0, 0, 0, 0, 0))(
             network,
             params,
             carry["moa"],
             features["moa"],
             symbols,
-            log_policy,
+            acted.log_policy["action"],
             base.agents_first(base.pairs_of_others(mask)),
         )
         pairwise = [base.pairwise_influence(batch, measure), base.mutual_information(batch)]
         influence, information = (base.insert_self(base.agents_first(x)) for x in pairwise)
-        decision = Decision(
-            action=base.agents_first(action),
-            log_prob=base.agents_first(jnp.take_along_axis(log_policy, action[..., None], axis=-1)[..., 0]),
-            value=base.agents_first(value),
-            context=context,
-            influence=influence,
-            mutual_information=information,
-        )
-        return decision, {"policy": policy_carry, "moa": moa_carry}, decision.action
+        decision = Decision(choices=choices, context=context, influence=influence, mutual_information=information)
+        return decision, {"policy": acted.carry, "moa": moa_carry}, decision.action
 
     def auxiliary_batch(trajectory):
         """Pair step t's input with the actions of step t + 1; the last step of a rollout has no partner and is masked."""
@@ -79,7 +71,9 @@ def moa(num_agents: int, num_actions: int, measure: Measure, train_only_visible:
         return hparams.moa_loss_weight * cross_entropy, metrics
 
     return InfluenceModel(
-        network_spec=NetworkSpec(num_actions, context_blocks=num_agents - 1, moa_targets=num_agents - 1),
+        network_spec=NetworkSpec(
+            num_actions, context_blocks=num_agents - 1, context_symbols=num_actions, moa_targets=num_agents - 1
+        ),
         init_memory=lambda num_envs: jnp.full((num_envs, num_agents), -1, jnp.int32),
         decide=decide,
         auxiliary_batch=auxiliary_batch,

@@ -1,10 +1,20 @@
-"""The actor-critic loss of one agent."""
+"""The actor-critic losses of one agent."""
 
 import distrax
 import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
+
+
+@struct.dataclass
+class HeadBatch:
+    """What one head of one agent learns from, time first."""
+
+    symbol: jax.Array  # i32[T,E], the action or the message
+    log_prob: jax.Array  # f32[T,E], when it was chosen
+    advantage: jax.Array  # f32[T,E]
+    target: jax.Array  # f32[T,E]
 
 
 @struct.dataclass
@@ -15,16 +25,22 @@ class AgentBatch:
     first: jax.Array  # bool[T,E]
     valid: jax.Array  # bool[T,E]
     context: jax.Array  # i32[T,E,L]
-    action: jax.Array  # i32[T,E]
-    advantage: jax.Array  # f32[T,E]
-    target: jax.Array  # f32[T,E]
+    heads: dict[str, HeadBatch]
 
 
-def policy_gradient(logits: jax.Array, action: jax.Array, advantage: jax.Array, mask: jax.Array):
-    """Return ``(loss, mean entropy)``: ``-mean(A log pi(a))`` over the masked steps; the advantage carries no gradient."""
-    policy = distrax.Categorical(logits=logits)
-    loss = -masked_mean(jax.lax.stop_gradient(advantage) * policy.log_prob(action), mask)
-    return loss, masked_mean(policy.entropy(), mask)
+def policy_gradient(logits: jax.Array, symbol: jax.Array, advantage: jax.Array, mask: jax.Array) -> jax.Array:
+    """Return ``-mean(A log pi(a))`` over the masked steps; the advantage carries no gradient."""
+    return -masked_mean(jax.lax.stop_gradient(advantage) * distrax.Categorical(logits=logits).log_prob(symbol), mask)
+
+
+def clipped_surrogate(logits, symbol, log_prob, advantage, mask, clip: jax.Array) -> jax.Array:
+    """Return PPO's loss (Schulman et al. 2017, equation 7), with advantages of mean 0 and deviation 1 in the batch."""
+    advantage = jax.lax.stop_gradient(advantage)
+    centred = advantage - masked_mean(advantage, mask)
+    advantage = centred / (jnp.sqrt(masked_mean(jnp.square(centred), mask)) + 1e-8)
+    ratio = jnp.exp(distrax.Categorical(logits=logits).log_prob(symbol) - log_prob)
+    bounded = jnp.clip(ratio, 1.0 - clip, 1.0 + clip)
+    return -masked_mean(jnp.minimum(ratio * advantage, bounded * advantage), mask)
 
 
 def value_loss(value: jax.Array, target: jax.Array, mask: jax.Array, kind: str) -> jax.Array:
@@ -39,13 +55,29 @@ def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
 
 
 def agent_loss(params, batch: AgentBatch, carry, auxiliary_batch, network, model, config, hparams):
-    """Return ``(loss, metrics)`` of one agent: policy, value, entropy, and what the influence model learns beside them."""
+    """Return ``(loss, metrics)`` of one agent: every head, and what the influence model learns beside them.
+
+    The message head's losses have a weight of their own; its entropy bonus stands outside it (Table 2).
+    """
     features = network.encode(params, batch.observation)
-    heads = network.unroll(params, "policy", carry["policy"], features["policy"], batch.context, batch.first)
-    policy, entropy = policy_gradient(heads["action"], batch.action, batch.advantage, batch.valid)
-    value = value_loss(heads["value"], batch.target, batch.valid, config.value_loss)
-    loss = policy + hparams.value_coef * value - hparams.entropy_coef * entropy
-    metrics = {"policy_loss": policy, "value_loss": value, "entropy": entropy}
+    outputs = network.unroll(params, "policy", carry["policy"], features["policy"], batch.context, batch.first)
+    weights = {
+        "action": (1.0, hparams.entropy_coef),
+        "message": (hparams.message_loss_weight, hparams.message_entropy_coef),
+    }
+    loss, metrics = 0.0, {}
+    for name, head in batch.heads.items():
+        logits, mask = outputs[name], batch.valid
+        if config.algorithm == "ppo":
+            policy = clipped_surrogate(logits, head.symbol, head.log_prob, head.advantage, mask, hparams.ppo_clip)
+        else:
+            policy = policy_gradient(logits, head.symbol, head.advantage, mask)
+        value = value_loss(outputs[f"{name}_value"], head.target, mask, config.value_loss)
+        entropy = masked_mean(distrax.Categorical(logits=logits).entropy(), mask)
+        weight, entropy_coef = weights[name]
+        loss += weight * (policy + hparams.value_coef * value) - entropy_coef * entropy
+        prefix = "" if name == "action" else f"{name}_"
+        metrics |= {f"{prefix}policy_loss": policy, f"{prefix}value_loss": value, f"{prefix}entropy": entropy}
     if model.auxiliary_loss is not None:
         auxiliary, extra = model.auxiliary_loss(network, params, carry, features, auxiliary_batch, batch.first, hparams)
         loss, metrics = loss + auxiliary, metrics | extra

@@ -16,7 +16,7 @@ class Actors:
     env_state: Any  # leading E
     timestep: TimeStep  # leading E
     carry: Any  # {branch: Carry}, leading [N,E]
-    memory: Any  # of the influence model, leading E
+    memory: Any  # of the influence model
 
 
 def start(env, env_params, network, model, num_envs: int, key: jax.Array) -> Actors:
@@ -36,7 +36,10 @@ def start(env, env_params, network, model, num_envs: int, key: jax.Array) -> Act
 
 
 def rollout(env, env_params, network, model, params, actors: Actors, length: int, key: jax.Array):
-    """Take ``length`` steps. Returns ``(actors, trajectory, bootstrap_value f32[E,N])``."""
+    """Take ``length`` steps. Returns ``(actors, trajectory, bootstrap)``.
+
+    ``bootstrap`` is the decision after the last step: its values and its influence are used, its actions never taken.
+    """
 
     def step(actors, t):
         act_key, env_key = jax.random.split(jax.random.fold_in(key, t))
@@ -68,4 +71,4 @@ def rollout(env, env_params, network, model, params, actors: Actors, length: int
     actors, trajectory = jax.lax.scan(step, actors, jnp.arange(length))
     bootstrap_key = jax.random.fold_in(key, length)
     bootstrap, _, _ = model.decide(network, bootstrap_key, params, actors.carry, actors.memory, actors.timestep)
-    return actors, trajectory, bootstrap.value
+    return actors, trajectory, bootstrap

@@ -1,5 +1,6 @@
 """One update: act, pay, learn. It reads from top to bottom."""
 
+import functools
 from typing import Any
 
 import jax
@@ -7,12 +8,13 @@ import jax.numpy as jnp
 from flax import struct
 
 from influence_jax import metrics, rewards
-from influence_jax.learner.losses import AgentBatch, agent_loss
+from influence_jax.learner.losses import AgentBatch, HeadBatch, agent_loss
 from influence_jax.learner.optimizer import apply_gradients, learning_rate
 from influence_jax.learner.returns import advantages
 from influence_jax.learner.rollout import Actors, rollout
 from influence_jax.metrics import EpisodeTally, Mean, mean_over
 from influence_jax.rewards import RewardScale
+from influence_jax.types import Choice
 
 
 @struct.dataclass
@@ -22,7 +24,8 @@ class LearnerState:
     params: Any  # leading N
     opt_state: Any  # leading N
     actors: Actors
-    reward_scale: RewardScale
+    reward_scale: dict[str, RewardScale]  # by head
+    smoothed_reward: jax.Array  # f32[E,N], of the reward shaper
     tally: EpisodeTally
     key: jax.Array  # of the run; never changes, streams are folded in by counter
     update: jax.Array  # i32[], updates done
@@ -41,50 +44,35 @@ def update(learner, state: LearnerState, hparams, num_updates: jax.Array) -> tup
 
     # Pay.
     weight = rewards.influence_weight(hparams, progress)
-    reward = rewards.mix(trajectory.reward, trajectory.decision.influence, weight, hparams)
+    paid = payments(learner, trajectory, bootstrap, hparams, jax.random.fold_in(key, config.rollout_length + 1))
+    smoothed, felt = rewards.SHAPERS[config.shaper](state.smoothed_reward, trajectory.reward, trajectory.first, hparams)
+    reward = {"action": hparams.extrinsic_weight * felt, "message": hparams.message_extrinsic_weight * felt}
+    reward[model.paid_head] += weight * paid
     scale = state.reward_scale
     if config.reward_scaling == "running_std":
-        scale, reward = rewards.scale_rewards(scale, reward, trajectory.first, hparams.discount)
+        for head in scale:
+            scaled = rewards.scale_rewards(scale[head], reward[head], trajectory.first, hparams.discount)
+            scale, reward[head] = scale | {head: scaled[0]}, scaled[1]
 
-    # Returns: one stream per environment and agent.
-    per_agent = jax.vmap(advantages, in_axes=(1, None, 1, 0, None, None, None), out_axes=1)
-    per_env = jax.vmap(per_agent, in_axes=(1, 1, 1, 0, 1, None, None), out_axes=1)
-    advantage, target = per_env(
-        reward,
-        trajectory.discount,
-        trajectory.decision.value,
-        bootstrap,
-        trajectory.truncated,
-        hparams.discount,
-        hparams.gae_lambda,
-    )
-
-    # Learn: every agent alone, by vmap over the leading agent axis.
+    # Learn: every head of every agent alone.
+    heads = {
+        head: head_batch(choice, reward[head], trajectory, bootstrap.choices[head].value, hparams)
+        for head, choice in trajectory.decision.choices.items()
+    }
+    num_agents = trajectory.reward.shape[-1]
     batch = AgentBatch(
-        observation=jnp.moveaxis(trajectory.observation, 2, 0),
-        first=trajectory.first,
-        valid=trajectory.valid,
-        context=jnp.moveaxis(trajectory.decision.context, 2, 0),
-        action=jnp.moveaxis(trajectory.decision.action, 2, 0),
-        advantage=jnp.moveaxis(advantage, 2, 0),
-        target=jnp.moveaxis(target, 2, 0),
+        observation=trajectory.observation,
+        first=jnp.repeat(trajectory.first[..., None], num_agents, axis=-1),
+        valid=jnp.repeat(trajectory.valid[..., None], num_agents, axis=-1),
+        context=trajectory.decision.context,
+        heads=heads,
     )
+    batch = jax.tree.map(lambda x: jnp.moveaxis(x, 2, 0), batch)
     auxiliary = model.auxiliary_batch(trajectory) if model.auxiliary_batch else None
     rate = learning_rate(hparams, progress)
-
-    def learn(params, opt_state, batch, carry, auxiliary):
-        gradients, logs = jax.grad(agent_loss, has_aux=True)(
-            params, batch, carry, auxiliary, network, model, config, hparams
-        )
-        params, opt_state, norms = apply_gradients(
-            params, opt_state, gradients, learner.optimizer, rate, hparams.max_grad_norm
-        )
-        return params, opt_state, logs | norms
-
-    shared = AgentBatch(observation=0, first=None, valid=None, context=0, action=0, advantage=0, target=0)
-    params, opt_state, logs = jax.vmap(learn, in_axes=(0, 0, shared, 0, 0))(
-        state.params, state.opt_state, batch, state.actors.carry, auxiliary
-    )
+    keys = jax.random.split(jax.random.fold_in(key, config.rollout_length + 2), num_agents)
+    learn = functools.partial(LEARNERS[config.algorithm], learner, hparams, rate)
+    params, opt_state, logs = jax.vmap(learn)(state.params, state.opt_state, batch, state.actors.carry, auxiliary, keys)
 
     # Report.
     tally, logs = report(learner, state.tally, trajectory, logs | {"influence_weight": weight, "learning_rate": rate})
@@ -93,10 +81,88 @@ def update(learner, state: LearnerState, hparams, num_updates: jax.Array) -> tup
         opt_state=opt_state,
         actors=actors,
         reward_scale=scale,
+        smoothed_reward=smoothed,
         tally=tally,
         update=state.update + 1,
     )
     return state, logs
+
+
+def payments(learner, trajectory, bootstrap, hparams, key: jax.Array) -> jax.Array:
+    """Return what each agent's influence is worth, ``f32[T,E,N]`` nats, at the step whose choice it rewards."""
+    model, config = learner.model, learner.config.influence
+
+    def credited(now, after):
+        if model.about_last_symbol and config.credit == "cause":
+            return rewards.credit_cause(now, after)
+        return now
+
+    decision = trajectory.decision
+    paid, information = (
+        credited(rewards.payment(now, hparams), rewards.payment(after, hparams))
+        for now, after in (
+            (decision.influence, bootstrap.influence),
+            (decision.mutual_information, bootstrap.mutual_information),
+        )
+    )
+    surprisal = -decision.choices[model.paid_head].log_prob
+    return rewards.control(config.control, key, paid, surprisal, information)
+
+
+def head_batch(choice: Choice, reward, trajectory, bootstrap, hparams) -> HeadBatch:
+    """Return what one head learns from, ``[T,E,N]``: one stream of returns per environment and agent."""
+    per_agent = jax.vmap(advantages, in_axes=(1, None, 1, 0, None, None, None), out_axes=1)
+    per_env = jax.vmap(per_agent, in_axes=(1, 1, 1, 0, 1, None, None), out_axes=1)
+    advantage, target = per_env(
+        reward,
+        trajectory.discount,
+        choice.value,
+        bootstrap,
+        trajectory.truncated,
+        hparams.discount,
+        hparams.gae_lambda,
+    )
+    return HeadBatch(symbol=choice.symbol, log_prob=choice.log_prob, advantage=advantage, target=target)
+
+
+def gradient_step(learner, hparams, rate, params, opt_state, batch, carry, auxiliary):
+    """Take one step of one agent: ``(params, opt_state, logs)``."""
+    gradients, logs = jax.grad(agent_loss, has_aux=True)(
+        params, batch, carry, auxiliary, learner.network, learner.model, learner.config.learner, hparams
+    )
+    params, opt_state, norms = apply_gradients(
+        params, opt_state, gradients, learner.optimizer, rate, hparams.max_grad_norm
+    )
+    return params, opt_state, logs | norms
+
+
+def learn_a2c(learner, hparams, rate, params, opt_state, batch, carry, auxiliary, key):
+    """Take one step on the whole rollout."""
+    del key
+    return gradient_step(learner, hparams, rate, params, opt_state, batch, carry, auxiliary)
+
+
+def learn_ppo(learner, hparams, rate, params, opt_state, batch, carry, auxiliary, key):
+    """Take several epochs of steps on groups of environments, whole in time, from the carries they were acted with.
+
+    Rewards, and influence with them, stay as they were when the rollout was collected.
+    """
+    config = learner.config.learner
+    keys = jax.random.split(key, config.ppo_epochs)
+    groups = jax.vmap(lambda k: jax.random.permutation(k, config.num_envs))(keys)
+    groups = groups.reshape(config.ppo_epochs * config.ppo_minibatches, -1)
+
+    def step(carried, group):
+        data, extra = jax.tree.map(lambda x: x[:, group], (batch, auxiliary))
+        before = jax.tree.map(lambda x: x[group], carry)
+        params, opt_state, logs = gradient_step(learner, hparams, rate, *carried, data, before, extra)
+        return (params, opt_state), logs
+
+    (params, opt_state), logs = jax.lax.scan(step, (params, opt_state), groups)
+    return params, opt_state, jax.tree.map(lambda x: x.mean(axis=0), logs)
+
+
+LEARNERS = {"a2c": learn_a2c, "ppo": learn_ppo}
 
 
 def report(learner, tally: EpisodeTally, trajectory, logs: dict[str, jax.Array]):

@@ -36,7 +36,8 @@ class Branch(nn.Module):
 class AgentNetwork(nn.Module):
     """The network of the supplement's section 10.2, with every step that influence must interrupt exposed as a method.
 
-    Branches are named: "policy" has heads "action" and "value"; "moa" has the head "prediction", ``f32[..., J, A]``.
+    Branches are named. "policy" has the heads "action" and "action_value" and, for agents that talk, "message" and
+    "message_value"; "moa" has the head "prediction", ``f32[..., J, A]``.
     """
 
     sizes: NetworkConfig
@@ -47,9 +48,13 @@ class AgentNetwork(nn.Module):
         actions, targets = self.spec.num_actions, self.spec.moa_targets
         small = nn.initializers.variance_scaling(0.01**2, "fan_in", "normal")  # near-uniform distributions at the start
         self.encoder = ConvEncoder(self.sizes.conv_channels)
-        self.policy = Branch(self.sizes, self.spec.context_blocks, actions)
+        self.policy = Branch(self.sizes, self.spec.context_blocks, self.spec.context_symbols)
         self.action_head = nn.Dense(actions, kernel_init=small)
         self.value_head = nn.Dense(1)
+        if self.spec.num_messages:
+            self.message_embedding = nn.Dense(self.sizes.message_embedding)
+            self.message_head = nn.Dense(self.spec.num_messages, kernel_init=small)
+            self.message_value_head = nn.Dense(1)
         if targets:
             self.moa = Branch(self.sizes, targets + 1, actions)
             self.moa_head = nn.Dense(targets * actions, kernel_init=small)
@@ -92,7 +97,11 @@ class AgentNetwork(nn.Module):
 
     def _read(self, branch: str, hidden: jax.Array) -> dict[str, jax.Array]:
         if branch == "policy":
-            return {"action": self.action_head(hidden), "value": self.value_head(hidden)[..., 0]}
+            heads = {"action": self.action_head(hidden), "action_value": self.value_head(hidden)[..., 0]}
+            if self.spec.num_messages:
+                heads["message"] = self.message_head(self.message_embedding(hidden))
+                heads["message_value"] = self.message_value_head(hidden)[..., 0]
+            return heads
         prediction = self.moa_head(hidden)
         return {"prediction": prediction.reshape(*hidden.shape[:-1], self.spec.moa_targets, self.spec.num_actions)}
 

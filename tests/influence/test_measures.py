@@ -51,6 +51,15 @@ def test_jsd_is_a_quarter_of_kl_for_small_effects():
     assert abs(float(jsd(p, q, NOBODY).mean() / kl(p, q, NOBODY).mean()) - 0.25) < 0.02
 
 
+def test_further_measures_by_hand():
+    p, q = jnp.log(jnp.array([[0.5, 0.5]])), jnp.log(jnp.array([[0.9, 0.1]]))
+    here = jnp.array([0])
+    np.testing.assert_allclose(MEASURES["tv"](p, q, here), [0.4], rtol=1e-6)
+    np.testing.assert_allclose(MEASURES["hellinger"](p, q, here), [1 - np.sqrt(0.45) - np.sqrt(0.05)], rtol=1e-5)
+    expected = distrax.Categorical(logits=q).kl_divergence(distrax.Categorical(logits=p))
+    np.testing.assert_allclose(MEASURES["reverse_kl"](p, q, here), expected, rtol=1e-5)
+
+
 def test_equal_distributions_are_at_distance_zero():
     p = log_softmax_draws(0, (200, 6))
     for measure in MEASURES.values():

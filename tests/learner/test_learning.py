@@ -1,7 +1,5 @@
 """The learner on problems whose answers are known."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,7 +53,7 @@ def acted_values(learner, state):
 
     def decide(params, actors):
         args = (learner.network, jax.random.key(0), params, actors.carry, actors.memory, actors.timestep)
-        return learner.model.decide(*args)[0].value
+        return learner.model.decide(*args)[0].choices["action"].value
 
     return np.asarray(jax.vmap(decide)(state.params, actors)), np.asarray(actors.env_state.time)
 

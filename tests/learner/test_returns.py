@@ -8,7 +8,7 @@ import pytest
 
 from influence_jax import metrics, rewards
 from influence_jax.config import Hyperparams
-from influence_jax.learner.losses import masked_mean, policy_gradient, value_loss
+from influence_jax.learner.losses import clipped_surrogate, masked_mean, policy_gradient, value_loss
 from influence_jax.learner.optimizer import apply_gradients, clip_by_module, learning_rate, make_optimizer
 from influence_jax.learner.returns import advantages, lambda_returns
 
@@ -60,12 +60,21 @@ def test_policy_gradient_by_hand():
     """Two steps, one masked: the gradient is that of ``-A log pi(a)`` at the first alone."""
     logits = jnp.log(jnp.array([[0.2, 0.8], [0.5, 0.5]]))
     mask, action, advantage = jnp.array([True, False]), jnp.array([1, 0]), jnp.array([3.0, 7.0])
-    (loss, entropy) = policy_gradient(logits, action, advantage, mask)
-    np.testing.assert_allclose(loss, -3 * np.log(0.8), rtol=1e-6)
-    np.testing.assert_allclose(entropy, -(0.2 * np.log(0.2) + 0.8 * np.log(0.8)), rtol=1e-6)
-    gradient = jax.grad(lambda x: policy_gradient(x, action, advantage, mask)[0])(logits)
+    np.testing.assert_allclose(policy_gradient(logits, action, advantage, mask), -3 * np.log(0.8), rtol=1e-6)
+    gradient = jax.grad(policy_gradient)(logits, action, advantage, mask)
     np.testing.assert_allclose(gradient, [[3 * 0.2, -3 * 0.2], [0, 0]], atol=1e-6)
-    assert not jax.grad(lambda a: policy_gradient(logits, action, a, mask)[0])(advantage).any()
+    assert not jax.grad(lambda a: policy_gradient(logits, action, a, mask))(advantage).any()
+
+
+def test_clipped_surrogate_by_hand():
+    """Advantages 1 and -1 after centring and scaling; ratios 1.5 and 0.5, both clipped at 0.2 where that costs."""
+    log_prob = jnp.log(jnp.array([0.4, 0.4]))
+    logits = jnp.log(jnp.array([[0.6, 0.4], [0.2, 0.8]]))
+    action, advantage, mask = jnp.array([0, 0]), jnp.array([5.0, 3.0]), jnp.ones(2, bool)
+    loss = clipped_surrogate(logits, action, log_prob, advantage, mask, 0.2)
+    np.testing.assert_allclose(loss, -(1.2 * 1 + 0.8 * -1) / 2, rtol=1e-5)
+    unmoved = clipped_surrogate(logits, action, jnp.log(jnp.array([0.6, 0.2])), advantage, mask, 0.2)
+    np.testing.assert_allclose(unmoved, 0.0, atol=1e-6)
 
 
 def test_value_losses_by_hand():
@@ -101,10 +110,51 @@ def test_optimizers_take_their_textbook_first_step():
 
 
 def test_mixing_pays_the_influencer_for_all_it_influences():
-    hparams = Hyperparams(extrinsic_weight=2.0)
     influence = jnp.array([[0.0, 0.1, 0.2], [0.0, 0.0, 0.0], [50.0, 0.0, 0.0]])
-    paid = rewards.mix(jnp.array([1.0, -50.0, 0.0]), influence, 3.0, hparams)
-    np.testing.assert_allclose(paid, [2 + 0.9, -100.0, 3 * rewards.INFLUENCE_LIMIT], rtol=1e-6)
+    paid = rewards.payment(influence, Hyperparams())
+    np.testing.assert_allclose(paid, [0.3, 0.0, rewards.INFLUENCE_LIMIT], rtol=1e-6)
+    shared = rewards.payment(influence.at[2, 0].set(0.0), Hyperparams(influencee_share=0.5))
+    np.testing.assert_allclose(shared, [0.3, 0.05, 0.1], rtol=1e-6)
+
+
+def test_influence_is_credited_to_its_cause():
+    paid = jnp.arange(3.0)[:, None, None]
+    np.testing.assert_array_equal(rewards.credit_cause(paid, jnp.full((1, 1), 9.0))[:, 0, 0], [1, 2, 9])
+
+
+def test_prosocial_by_hand():
+    reward = jnp.array([[[1.0, 0.0, -50.0]]])
+    _, felt = rewards.prosocial(None, reward, None, Hyperparams(prosocial_weight=0.5))
+    np.testing.assert_allclose(felt[0, 0], [1 - 25, 0.5 - 25, -50 + 0.5])
+
+
+def test_inequity_aversion_by_hand():
+    """With smoothed rewards (10, 0, 0, 0, 0) agent 0 loses guilt * 10 and each other envy * 10 / 4."""
+    reward = jnp.zeros((1, 1, 5)).at[..., 0].set(10.0)
+    hparams = Hyperparams(envy=5.0, guilt=0.05)
+    start, first = jnp.zeros((1, 5)), jnp.zeros((1, 1), bool)
+    smoothed, felt = rewards.inequity_averse(start, reward, first, hparams)
+    np.testing.assert_allclose(felt[0, 0], [10 - 0.5, *[-12.5] * 4], rtol=1e-6)
+    # One step later without rewards the comparison has decayed by gamma * lambda; a new episode forgets it.
+    decay = 0.99 * 0.975
+    later, felt = rewards.inequity_averse(smoothed, jnp.zeros((1, 1, 5)), first, hparams)
+    np.testing.assert_allclose(felt[0, 0], [-0.5 * decay, *[-12.5 * decay] * 4], rtol=1e-5)
+    _, felt = rewards.inequity_averse(later, jnp.zeros((1, 1, 5)), ~first, hparams)
+    assert not felt.any()
+
+
+def test_controls_keep_the_scale_and_lose_the_cause():
+    keys = jax.random.split(jax.random.key(0), 4)
+    paid, surprisal, information = (jnp.abs(jax.random.normal(k, (50, 40, 2))) for k in keys[:3])
+    kinds = ("none", "shuffled", "noise", "entropy", "mi")
+    results = {kind: rewards.control(kind, keys[3], paid, surprisal, information) for kind in kinds}
+    np.testing.assert_array_equal(results["none"], paid)
+    np.testing.assert_array_equal(results["mi"], information)
+    np.testing.assert_allclose(jnp.sort(results["shuffled"], axis=1), jnp.sort(paid, axis=1))
+    np.testing.assert_allclose(results["entropy"] / surprisal, paid.mean() / surprisal.mean(), rtol=1e-5)
+    np.testing.assert_allclose([results["noise"].mean(), results["noise"].std()], [paid.mean(), paid.std()], rtol=0.05)
+    for kind in ("shuffled", "noise", "entropy"):
+        assert abs(np.corrcoef(results[kind].ravel(), paid.ravel())[0, 1]) < 0.1
 
 
 def test_curriculum_rises_linearly_then_stays():
@@ -116,19 +166,23 @@ def test_curriculum_rises_linearly_then_stays():
     assert rewards.influence_weight(at_once, jnp.float32(0.001)) == 2.0
 
 
-def test_reward_scale_is_the_spread_of_discounted_returns():
-    """Chunk by chunk the same as NumPy over all returns at once; never below 1; ratios kept."""
+def test_reward_scale_is_the_fading_spread_of_discounted_returns(monkeypatch):
+    """Weighted moments over all returns, the older half as heavy; never below 1; ratios kept."""
+    monkeypatch.setattr(rewards, "RETURN_HALF_LIFE", 40)
     rng = np.random.default_rng(1)
-    reward = rng.normal(size=(30, 4, 2)) * np.array([20.0, 0.01])
-    first = rng.random((30, 4)) < 0.1
+    reward = rng.normal(size=(20, 4, 2)) * np.array([20.0, 0.01])
+    first = rng.random((20, 4)) < 0.1
     total, returns = np.zeros((4, 2)), []
-    for t in range(30):
+    for t in range(20):
         total = np.where(first[t][:, None], 0, total) * 0.9 + reward[t]
         returns.append(total)
     scale = rewards.init_scale(4, 2)
-    for part in (slice(0, 10), slice(10, 30)):
+    for part in (slice(0, 10), slice(10, 20)):
         scale, scaled = rewards.scale_rewards(scale, jnp.float32(reward[part]), jnp.asarray(first[part]), 0.9)
-    std = np.std(np.array(returns), axis=(0, 1))
+    returns = np.array(returns)
+    weights = np.repeat([1 / 3, 2 / 3], 10)[:, None, None] / 40
+    mean = (weights * returns).sum(axis=(0, 1))
+    std = np.sqrt((weights * (returns - mean) ** 2).sum(axis=(0, 1)))
     assert std[0] > 1 > std[1]
     np.testing.assert_allclose(scaled[..., 0], reward[10:, :, 0] / std[0], rtol=1e-4)
     np.testing.assert_allclose(scaled[..., 1], reward[10:, :, 1], rtol=1e-6)

@@ -11,7 +11,7 @@ from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, Influ
 from influence_jax.influence import base
 from influence_jax.learner.rollout import rollout
 from influence_jax.learner.train import make_learner
-from influence_jax.learner.update import update
+from influence_jax.learner.update import payments, update
 from influence_jax.runtime import population
 
 PROBE = "influence_jax.envs.probes:"
@@ -86,8 +86,8 @@ def test_learner_sees_what_the_actors_did(learner, state, played):
     )
     log_policy = jax.nn.log_softmax(heads["action"])
     log_prob = jnp.take_along_axis(log_policy, decision.action[..., None], axis=-1)[..., 0]
-    np.testing.assert_allclose(log_prob, decision.log_prob, atol=1e-6)
-    np.testing.assert_allclose(heads["value"], decision.value, atol=1e-5)
+    np.testing.assert_allclose(log_prob, decision.choices["action"].log_prob, atol=1e-6)
+    np.testing.assert_allclose(heads["action_value"], decision.choices["action"].value, atol=1e-5)
 
 
 def test_context_is_what_the_others_did_last(played):
@@ -185,3 +185,61 @@ def test_chunk_compiles_once_and_advances_the_clock():
         state, logs = chunk(state, hparams, 10.0)
     assert chunk._cache_size() == 1 and int(state.update[0]) == 6
     assert all(np.isfinite(np.asarray(v)).all() for k, v in logs.items()), {k: v for k, v in logs.items()}
+
+
+MODELS = {
+    "basic": InfluenceConfig(model="basic", num_influencers=1),
+    "communication": InfluenceConfig(model="communication", num_messages=4),
+    "moa": InfluenceConfig(model="moa"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "algorithm", "shaper"),
+    [
+        ("basic", "a2c", "prosocial"),
+        ("communication", "a2c", "individual"),
+        ("communication", "ppo", "individual"),
+        ("moa", "ppo", "inequity_averse"),
+    ],
+)
+def test_every_model_learns_something_from_its_influence(name, algorithm, shaper):
+    """One update is finite and differs from that of the ablation, which is the same program with weight 0."""
+    config = tiny(influence=MODELS[name])
+    rules = dataclasses.replace(config.learner, algorithm=algorithm, shaper=shaper, ppo_epochs=2, ppo_minibatches=2)
+    learner = make_learner(dataclasses.replace(config, learner=rules))
+    state = jax.jit(learner.init)(jax.random.key(0))
+    run = jax.jit(lambda state, hparams: update(learner, state, hparams, 10.0))
+    paid, logs = run(state, config.hyperparams.replace(influence_weight=100.0))
+    unpaid, _ = run(state, config.hyperparams.replace(influence_weight=0.0))
+    assert all(jnp.isfinite(x).all() for x in jax.tree.leaves(paid.params))
+    assert logs["influence"].value() > 0 and logs["mutual_information"].value() > 0
+    differs = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), paid.params, unpaid.params)
+    assert any(jax.tree.leaves(differs))
+    if name == "communication":
+        # Only the message head is paid for influence: the first gradient step of the action head is the same.
+        assert any(jax.tree.leaves(differs["message_head"]))
+        if algorithm == "a2c":
+            assert not any(jax.tree.leaves(differs["action_head"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "credit", "rewarded"),
+    [("basic", "cause", 3), ("communication", "cause", 2), ("communication", "effect", 3), ("moa", "cause", 3)],
+)
+def test_influence_of_one_step_moves_one_reward(name, credit, rewarded):
+    """Agent 0 influences agent 2 at step 3 of environment 1: exactly one reward of one agent changes.
+
+    Communication pays the message of step 2 that was heard at step 3 ("cause"), or the message sent at step 3 ("effect").
+    """
+    learner = make_learner(tiny(influence=dataclasses.replace(MODELS[name], credit=credit)))
+    state = jax.jit(learner.init)(jax.random.key(0))
+    run = jax.jit(
+        lambda p, a: rollout(learner.env, learner.env_params, learner.network, learner.model, p, a, 5, state.key)
+    )
+    _, trajectory, bootstrap = run(state.params, state.actors)
+    influence = trajectory.decision.influence
+    changed = trajectory.replace(decision=trajectory.decision.replace(influence=influence.at[3, 1, 0, 2].add(1.0)))
+    before, after = (payments(learner, x, bootstrap, Hyperparams(), jax.random.key(0)) for x in (trajectory, changed))
+    np.testing.assert_array_equal(np.argwhere(np.abs(after - before) > 0.5), [[rewarded, 1, 0]])
+    np.testing.assert_allclose((after - before)[rewarded, 1, 0], 1.0, atol=1e-5)

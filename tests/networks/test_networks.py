@@ -49,10 +49,15 @@ def test_encoder_is_a_convolution(shape):
     [
         ({"num_actions": 9}, 117_426),
         ({"num_actions": 8}, 117_297),
-        ({"num_actions": 9, "context_blocks": 4}, 135_858),
-        ({"num_actions": 8, "context_blocks": 4}, 133_681),
-        ({"num_actions": 9, "context_blocks": 4, "moa_targets": 4}, 279_510),
-        ({"num_actions": 8, "context_blocks": 4, "moa_targets": 4}, 274_257),
+        ({"num_actions": 9, "context_symbols": 9, "context_blocks": 4}, 135_858),
+        ({"num_actions": 8, "context_symbols": 8, "context_blocks": 4}, 133_681),
+        # The core that hears 5 messages of 9 (140,466), and its heads: 128 -> 32 -> 9, 128 -> 1.
+        (
+            {"num_actions": 9, "context_symbols": 9, "context_blocks": 5, "num_messages": 9},
+            140_466 + 129 * 32 + 33 * 9 + 129,
+        ),
+        ({"num_actions": 9, "context_symbols": 9, "context_blocks": 4, "moa_targets": 4}, 279_510),
+        ({"num_actions": 8, "context_symbols": 8, "context_blocks": 4, "moa_targets": 4}, 274_257),
     ],
 )
 def test_parameter_counts_of_the_papers_networks(spec, count):
@@ -79,7 +84,7 @@ def numpy_step(core, features, symbols, hidden, cell, blocks, actions):
 
 
 def test_core_is_an_lstm_and_every_alternative_a_naive_rerun():
-    functions = network(num_actions=4, context_blocks=2, moa_targets=2)
+    functions = network(num_actions=4, context_symbols=4, context_blocks=2, moa_targets=2)
     params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
     keys = jax.random.split(jax.random.key(1), 4)
     carry = Carry(*(jax.random.normal(k, (7,)) for k in keys[:2]))
@@ -103,7 +108,7 @@ def test_core_is_an_lstm_and_every_alternative_a_naive_rerun():
 
 
 def test_unroll_is_the_steps_one_by_one_and_forgets_at_first():
-    functions = network(num_actions=4, context_blocks=2)
+    functions = network(num_actions=4, context_symbols=4, context_blocks=2)
     params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
     keys = jax.random.split(jax.random.key(1), 3)
     features = jax.random.normal(keys[0], (6, 3, 5))
@@ -117,11 +122,11 @@ def test_unroll_is_the_steps_one_by_one_and_forgets_at_first():
         gates = functions.precompute(params, "policy", carry, features[t])
         carry, _, heads = functions.resolve(params, "policy", carry, gates, context[t])
         np.testing.assert_allclose(unrolled["action"][t], heads["action"], atol=1e-5)
-        np.testing.assert_allclose(unrolled["value"][t], heads["value"], atol=1e-5)
+        np.testing.assert_allclose(unrolled["action_value"][t], heads["action_value"], atol=1e-5)
 
 
 def test_bad_symbol_is_the_zero_vector():
-    functions = network(num_actions=4, context_blocks=1)
+    functions = network(num_actions=4, context_symbols=4, context_blocks=1)
     params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
     carry, features = zero_carry((7,)), jnp.ones(5)
     gates = functions.precompute(params, "policy", carry, features)

@@ -1,0 +1,61 @@
+"""Influence by messages (section 5 of the paper): everybody speaks, and is heard one step later.
+
+Each agent draws a symbol from a second head along with its action; the symbols of all agents, its own included, enter
+everybody's recurrent core in the next step. Influence compares an agent's real policy over actions with its average over what
+one other agent might have said, weighted by that agent's own policy over messages. It is known one step after the message.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from influence_jax.influence import base
+from influence_jax.influence.base import InfluenceModel
+from influence_jax.influence.measures import Measure
+from influence_jax.types import Decision, NetworkSpec
+
+
+def communication(num_agents: int, num_actions: int, num_messages: int, measure: Measure) -> InfluenceModel:
+    """Return the model in which messages influence actions; every agent is an influencer of every other."""
+
+    def decide(network, key, params, carry, memory, timestep):
+        said, weights = memory
+        carry, said = base.forget(timestep.first, carry, said)
+        context = jnp.broadcast_to(said[:, None], (*said.shape, num_agents))
+        heard = base.agents_first(context)
+        features = jax.vmap(network.encode)(params, base.agents_first(timestep.observation))
+        acted = base.act(network, key, params, carry["policy"], features["policy"], heard)
+        counts = ~timestep.first & ~timestep.last
+        batch = jax.vmap(base.policy_counterfactuals, in_axes=(None, 0, 0, 0, None, 0, 0, None, 0))(
+            network,
+            params,
+            carry["policy"],
+            acted.gates,
+            said,
+            acted.log_policy["action"],
+            acted.choices["action"].symbol,
+            weights,
+            counts & ~jnp.eye(num_agents, dtype=bool)[..., None],
+        )
+        pairwise = [base.pairwise_influence(batch, measure), base.mutual_information(batch)]
+        influence, information = (x[..., 0].transpose(2, 1, 0) for x in pairwise)  # [J,K,E,1] -> [E,K,J]
+        decision = Decision(
+            choices=jax.tree.map(base.agents_first, acted.choices),
+            context=context,
+            influence=influence,
+            mutual_information=information,
+        )
+        memory = decision.choices["message"].symbol, acted.log_policy["message"]
+        return decision, {"policy": acted.carry}, memory
+
+    return InfluenceModel(
+        network_spec=NetworkSpec(
+            num_actions, context_blocks=num_agents, context_symbols=num_messages, num_messages=num_messages
+        ),
+        init_memory=lambda num_envs: (
+            jnp.full((num_envs, num_agents), -1, jnp.int32),
+            jnp.zeros((num_agents, num_envs, num_messages)),
+        ),
+        decide=decide,
+        paid_head="message",
+        about_last_symbol=True,
+    )
