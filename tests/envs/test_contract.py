@@ -128,33 +128,9 @@ def test_golden_hash_of_100_steps(name, env):
     assert digest.hexdigest()[:16] == HASHES[name]
 
 
-def test_step_is_transition_under_sampled_noise(env):
-    @jax.jit
-    def both(key, state, actions):
-        params = env.default_params
-        noise = env.sample_noise(key, params)
-        return env.step(key, state, actions, params), env.transition(state, actions, noise, params)
-
-    state, _ = jax.jit(env.reset)(jax.random.key(1), env.default_params)
-    one, other = both(jax.random.key(2), state, random_actions(env, 1, 1)[0])
-    jax.tree.map(np.testing.assert_array_equal, one, other)
-
-
-def test_jit_vmap_and_eager_agree(env):
-    params = env.default_params
-    keys = jax.random.split(jax.random.key(3), 3)
-    state, _ = jax.jit(jax.vmap(env.reset, (0, None)))(keys, params)
-    actions = random_actions(env, 3, 3)
-    together = jax.jit(jax.vmap(env.step, (0, 0, 0, None)))(keys, state, actions, params)
-    jitted = jax.jit(env.step)
-    for index in range(3):
-        own = jax.tree.map(lambda x: x[index], state)
-        alone = jitted(keys[index], own, actions[index], params)
-        jax.tree.map(np.testing.assert_array_equal, alone, jax.tree.map(lambda x: x[index], together))
-    jax.tree.map(np.testing.assert_array_equal, env.step(keys[2], own, actions[2], params), alone)
-
-
-def test_step_compiles_once(env):
+@pytest.fixture(scope="module")
+def counted(env):
+    """The compiled step, and a list that grows by one whenever it is traced."""
     traces = []
 
     @jax.jit
@@ -162,21 +138,40 @@ def test_step_compiles_once(env):
         traces.append(None)
         return env.step(key, state, actions, params)
 
+    return step, traces
+
+
+def test_step_compiles_once(env, counted):
+    step, traces = counted
     state, _ = jax.jit(env.reset)(jax.random.key(4), env.default_params)
     for key in jax.random.split(jax.random.key(5), 3):
         state, _ = step(key, state, random_actions(env, 1, 5)[0], env.default_params)
     assert len(traces) == 1
 
 
-def test_params_may_be_vmapped(env):
-    """A fine of 50 in one world and of 0 in the other."""
-    params = jax.tree.map(lambda x: jnp.stack([x, x]), env.default_params)
-    params = params.replace(fire_cost=jnp.array([1.0, 0.0]))
-    state, _ = jax.jit(env.reset)(jax.random.key(6), env.default_params)
-    fire = jnp.full((env.spec.num_agents,), env.spec.action_names.index("fire"))
-    step = jax.jit(jax.vmap(env.step, (None, None, None, 0)))
-    _, timestep = step(jax.random.key(7), state, fire, params)
-    np.testing.assert_array_equal(timestep.reward[1] - timestep.reward[0], 1)
+def test_vmap_over_worlds_and_params_agrees_with_single_steps(env, counted):
+    keys = jax.random.split(jax.random.key(3), 3)
+    params = [env.default_params.replace(fire_cost=jnp.float32(cost)) for cost in (1, 0, 5)]
+    state, _ = jax.jit(jax.vmap(env.reset, (0, None)))(keys, params[0])
+    actions = np.full((3, env.spec.num_agents), env.spec.action_names.index("fire"), np.int32)
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
+    together = jax.jit(jax.vmap(env.step))(keys, state, actions, stacked)
+    for index in range(3):
+        alone = counted[0](keys[index], jax.tree.map(lambda x: x[index], state), actions[index], params[index])
+        jax.tree.map(np.testing.assert_array_equal, alone, jax.tree.map(lambda x: x[index], together))
+    timestep = together[1]
+    costs = timestep.metrics["apples"] - 50 * timestep.metrics["hits"] - timestep.reward
+    np.testing.assert_array_equal(costs, np.broadcast_to(np.array([[1], [0], [5]]), costs.shape))
+
+
+@pytest.mark.parametrize("name", ["cleanup", "harvest"])
+def test_step_is_transition_under_sampled_noise_and_eager_code_agrees(name):
+    env = influence_jax.envs.make(name, num_agents=2)  # few agents, since eager code compiles operation by operation
+    params = env.default_params
+    state, _ = jax.jit(env.reset)(jax.random.key(1), params)
+    actions = random_actions(env, 1, 1)[0]
+    eager = env.transition(state, actions, env.sample_noise(jax.random.key(2), params), params)
+    jax.tree.map(np.testing.assert_array_equal, jax.jit(env.step)(jax.random.key(2), state, actions, params), eager)
 
 
 def test_same_settings_are_equal_and_hashable(name, env):
