@@ -11,8 +11,9 @@ INFLUENCE_LIMIT = 10.0  # nats, summed over influencees; binds for PMI only
 
 def influence_weight(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
     """Return beta after the fraction ``progress f32[]`` of the run: linear from 0, then constant (section 3)."""
-    ramp = progress / jnp.maximum(hparams.influence_curriculum, 1e-12)
-    return hparams.influence_weight * jnp.clip(ramp, 0.0, 1.0)
+    rising = progress < hparams.influence_curriculum
+    ramp = jnp.where(rising, progress / jnp.where(rising, hparams.influence_curriculum, 1.0), 1.0)
+    return hparams.influence_weight * ramp
 
 
 def payment(influence: jax.Array, hparams: Hyperparams) -> jax.Array:

@@ -12,6 +12,8 @@ from influence_jax.influence.communication import communication
 from influence_jax.influence.measures import kl, pmi
 from tests.influence.worlds import A, E, N, compare, naive_heads, network_of, random_agents, timestep
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 M = 4  # messages
 MODELS = {
     "basic, one influencer": basic(N, A, 1, kl),

@@ -10,6 +10,8 @@ from influence_jax.influence import base
 from influence_jax.influence.measures import MEASURES, PMI_LIMIT, jsd, kl, pmi
 from influence_jax.types import CounterfactualBatch
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 NOBODY = jnp.zeros((200,), jnp.int32)
 
 

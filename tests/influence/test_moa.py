@@ -16,6 +16,8 @@ from influence_jax.influence.moa import counterfactuals, marginal_cross_entropy,
 from influence_jax.types import Choice, Decision, Trajectory
 from tests.influence.worlds import A, E, N, V, network_of, random_agents, timestep
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 
 def build(measure=kl, train_only_visible=True):
     model = moa(N, A, measure, train_only_visible)

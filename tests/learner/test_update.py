@@ -14,6 +14,8 @@ from influence_jax.learner.train import make_learner
 from influence_jax.learner.update import payments, update
 from influence_jax.runtime import population
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 PROBE = "influence_jax.envs.probes:"
 
 

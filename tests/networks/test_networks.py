@@ -11,6 +11,8 @@ from influence_jax.networks.encoder import ConvEncoder
 from influence_jax.networks.recurrent import Carry, zero_carry
 from influence_jax.types import NetworkSpec
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 SMALL = NetworkConfig(conv_channels=2, hidden_size=5, lstm_size=7)
 
 
