@@ -46,13 +46,11 @@ class StepNoise:
 
     move_rank: jax.Array  # i32[N], a permutation; of the rivals for a cell the lowest rank gets it
     beam_rank: jax.Array  # i32[N], a permutation; lowest acts first
-    apple: (
-        jax.Array
-    )  # f32[NA] in [0,1), by apple site in row-major order; an apple grows where it is below the probability
+    # f32[NA] in [0,1), by apple site in row-major order; an apple grows where it is below the probability
+    apple: jax.Array
     waste_coin: jax.Array  # f32[] in [0,1), waste appears where it is below the probability
-    waste_pick: (
-        jax.Array
-    )  # f32[] in [0,1), waste appears in the floor(waste_pick * k)-th of the k clean river cells, row-major
+    # f32[] in [0,1), waste appears in the floor(waste_pick * k)-th of the k clean river cells, row-major
+    waste_pick: jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -42,12 +42,10 @@ class StepNoise:
     """All the chance in one step of Harvest. The same noise with another action is the counterfactual world."""
 
     move_rank: jax.Array  # i32[N], a permutation; of the rivals for a cell the lowest rank gets it
-    beam_rank: (
-        jax.Array
-    )  # i32[N], a permutation; lowest acts first (without effect, since fire beams do not change the map)
-    apple: (
-        jax.Array
-    )  # f32[NA] in [0,1), by apple site in row-major order; an apple grows where it is below the probability
+    # i32[N], a permutation; lowest acts first (without effect, since fire beams do not change the map)
+    beam_rank: jax.Array
+    # f32[NA] in [0,1), by apple site in row-major order; an apple grows where it is below the probability
+    apple: jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
