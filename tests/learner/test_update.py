@@ -245,3 +245,20 @@ def test_influence_of_one_step_moves_one_reward(name, credit, rewarded):
     before, after = (payments(learner, x, bootstrap, Hyperparams(), jax.random.key(0)) for x in (trajectory, changed))
     np.testing.assert_array_equal(np.argwhere(np.abs(after - before) > 0.5), [[rewarded, 1, 0]])
     np.testing.assert_allclose((after - before)[rewarded, 1, 0], 1.0, atol=1e-5)
+
+
+def test_first_step_of_ppo_sees_the_policy_that_acted():
+    """From the carries that the rollout began with, every ratio is 1, so the centred surrogate is 0."""
+    config = tiny()
+    rules = dataclasses.replace(config.learner, algorithm="ppo", ppo_epochs=1, ppo_minibatches=1)
+    learner = make_learner(dataclasses.replace(config, learner=rules))
+    state = jax.jit(learner.init)(jax.random.key(0))
+    keys = iter(jax.random.split(jax.random.key(1), 100))
+    louder = jax.tree.map(lambda x: jax.random.normal(next(keys), x.shape), state.params)
+    carry = jax.tree.map(lambda x: jax.random.normal(next(keys), x.shape), state.actors.carry)
+    going_on = state.actors.timestep.replace(first=jnp.zeros_like(state.actors.timestep.first))
+    actors = state.actors.replace(carry=carry, timestep=going_on)
+    _, logs = jax.jit(lambda s: update(learner, s, config.hyperparams, 10.0))(
+        state.replace(params=louder, actors=actors)
+    )
+    np.testing.assert_allclose(logs["policy_loss"].value(), 0.0, atol=1e-5)
