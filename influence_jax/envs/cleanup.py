@@ -188,10 +188,9 @@ class Cleanup(GridWorld):
     def grow(
         self, apples: jax.Array, waste: jax.Array, position: jax.Array, noise: StepNoise, params: CleanupParams
     ) -> tuple[jax.Array, jax.Array]:
-        """Return ``(apples bool[H,W], waste bool[H,W])`` with what grows in one step, both decided from the map as it
-        is now.
+        """Return ``(apples bool[H,W], waste bool[H,W])`` with what grows in one step.
 
-        Apples do not grow under agents; waste does.
+        Both are decided from the map as it is now. Apples do not grow under agents; waste does.
         """
         apple_rate, waste_rate = self.growth_rates(waste, params)
         grown = maps.spread(noise.apple < apple_rate, self.apple_sites, False)
@@ -199,9 +198,8 @@ class Cleanup(GridWorld):
         count = jnp.sum(clean, dtype=jnp.int32)
         flips = count if self.waste_rule == "lottery" else (count > 0).astype(jnp.int32)
         appears = noise.waste_coin < 1 - power(1 - waste_rate, flips, self.walls.size)
-        which = jnp.minimum(
-            (noise.waste_pick * count).astype(jnp.int32), count - 1
-        )  # the product may round up to count
+        # The product may round up to count.
+        which = jnp.minimum((noise.waste_pick * count).astype(jnp.int32), count - 1)
         return apples | (grown & ~self.occupied(position)), waste | (appears & chance.nth_true(clean, which))
 
     def cell_codes(self, state: CleanupState) -> jax.Array:

@@ -125,10 +125,10 @@ def test_mark_more_cells_than_a_word_has_bits():
 
 
 def test_a_beam_of_many_agents_keeps_the_order():
-    """12 agents need two words of lanes; each fires or cleans along the same row of lanes."""
+    """12 agents need two words of lanes; two fire, two clean, and so on, so that every crossing is of both kinds."""
     env = make("cleanup", layout=("P" * 12, " " * 12, " " * 12, " " * 12), num_agents=12)
     position = jnp.array([(0, column) for column in range(12)])
-    fires = np.arange(12) % 2 == 0
+    fires = np.arange(12) // 2 % 2 == 0
     rank = np.random.default_rng(1).permutation(12)
     actions = jnp.where(fires, movement.FIRE, movement.CLEAN)
     _, beam_map, *_ = jax.jit(env.beam)(
