@@ -11,6 +11,21 @@ from tensorboardX import SummaryWriter
 from influence_jax.analysis import load
 
 
+# Every row has these, None where the game or the influence model knows no such thing.
+ALWAYS = (
+    "collective_return",
+    "agent_returns",
+    "equality",
+    "influence",
+    "influence_weight",
+    "entropy",
+    "moa_cross_entropy",
+    "apples",
+    "fires",
+    "cleans",
+)
+
+
 class Recorder:
     """Takes one dictionary per log point and member.
 
@@ -57,7 +72,8 @@ def make_rows(logs: dict[str, np.ndarray], **shared: Any) -> list[dict[str, Any]
     """Turn ``{name: [S, ...]}`` into one dictionary per member; what is not a finite number becomes None."""
     members = len(next(iter(logs.values())))
     return [
-        {**shared, "member": m} | {name: _plain(np.asarray(values[m])) for name, values in logs.items()}
+        {**shared, "member": m, **dict.fromkeys(ALWAYS)}
+        | {name: _plain(np.asarray(values[m])) for name, values in logs.items()}
         for m in range(members)
     ]
 

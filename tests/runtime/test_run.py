@@ -12,7 +12,7 @@ import pytest
 import influence_jax
 from influence_jax.analysis import load_metrics
 from influence_jax.config import ConfigError, to_json
-from influence_jax.runtime.recorder import make_rows, truncate
+from influence_jax.runtime.recorder import ALWAYS, make_rows, truncate
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -167,7 +167,8 @@ def test_non_finite_parameters_stop_the_run(tiny, tmp_path):
 def test_rows_are_json_and_exact():
     logs = {"a": np.float32([0.1, np.nan]), "b": np.float32([[1.0, np.inf], [1 / 3, 2.0]])}
     first, second = make_rows(logs, update=7)
-    assert first == {"update": 7, "member": 0, "a": 0.1, "b": [1.0, None]}
+    unknown = dict.fromkeys(ALWAYS)
+    assert first == {"update": 7, "member": 0, "a": 0.1, "b": [1.0, None]} | unknown
     assert second["a"] is None and np.float32(second["b"][0]) == np.float32(1 / 3)
 
 
