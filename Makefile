@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/python experiments/demo.py
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Learning runs of minutes.
 test-slow: .venv/installed
