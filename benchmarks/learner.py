@@ -16,7 +16,7 @@ from influence_jax.runtime.population import init_population, repeat_hyperparams
 class Arguments:
     """What to measure."""
 
-    presets: tuple[str, ...] = ("cleanup-a3c", "cleanup-visible-actions", "cleanup-moa", "harvest-a3c", "harvest-moa")
+    presets: tuple[str, ...] = ("cleanup-a3c", "cleanup-basic", "cleanup-communication", "cleanup-moa", "harvest-moa")
     """Experiments, see `influence-jax train --help`."""
     profile: str = "small"
     """Profile of the learner."""

@@ -22,9 +22,7 @@ def basic(num_agents: int, num_actions: int, num_influencers: int, measure: Meas
 
     def decide(network, key, params, carry, previous, timestep):
         carry, previous = base.forget(timestep.first, carry, previous)
-        context = base.others(
-            previous
-        )  # i32[E,N,N-1]; an influencer's block in an influencee's context is its own index
+        context = base.others(previous)  # i32[E,N,N-1]; of an influencee's blocks, the first K are the influencers'
         features = jax.vmap(network.encode)(params, base.agents_first(timestep.observation))
         lead_key, follow_key = jax.random.split(key)
         agents = params, carry["policy"], features["policy"]

@@ -24,7 +24,7 @@ def communication(num_agents: int, num_actions: int, num_messages: int, measure:
         heard = base.agents_first(context)
         features = jax.vmap(network.encode)(params, base.agents_first(timestep.observation))
         acted = base.act(network, key, params, carry["policy"], features["policy"], heard)
-        counts = ~timestep.first & ~timestep.last
+        spoke = (said >= 0).T & ~timestep.last  # bool[K,E]
         batch = jax.vmap(base.policy_counterfactuals, in_axes=(None, 0, 0, 0, None, 0, 0, None, 0))(
             network,
             params,
@@ -34,7 +34,7 @@ def communication(num_agents: int, num_actions: int, num_messages: int, measure:
             acted.log_policy["action"],
             acted.choices["action"].symbol,
             weights,
-            counts & ~jnp.eye(num_agents, dtype=bool)[..., None],
+            spoke & ~jnp.eye(num_agents, dtype=bool)[..., None],
         )
         pairwise = [base.pairwise_influence(batch, measure), base.mutual_information(batch)]
         influence, information = (x[..., 0].transpose(2, 1, 0) for x in pairwise)  # [J,K,E,1] -> [E,K,J]

@@ -42,9 +42,8 @@ class SymbolicLSTM(nn.Module):
 
     def setup(self):
         """Create the parameters; gate order is input, forget, cell, output."""
-        glorot = (
-            nn.initializers.glorot_uniform()
-        )  # orthogonal needs a QR, and several at once deadlock XLA:CPU on 2 cores
+        # Not orthogonal: that needs a QR, and several at once deadlock XLA:CPU on two cores (jaxlib 0.10.2).
+        glorot = nn.initializers.glorot_uniform()
         width = 4 * self.size
         rows = self.features + self.blocks * self.symbols
         self.input_kernel = self.param("input_kernel", glorot, (rows, width))
