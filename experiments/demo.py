@@ -15,7 +15,7 @@ from influence_jax.analysis import plot_learning_curves
 from influence_jax.runtime.population import init_population
 
 OUT = pathlib.Path(__file__).parents[1] / "demo"
-STEPS = 288_000
+STEPS = 384_000
 EPISODES = 10
 
 
