@@ -10,7 +10,6 @@ from tensorboardX import SummaryWriter
 
 from influence_jax.analysis import load
 
-
 # Every row has these, None where the game or the influence model knows no such thing.
 ALWAYS = (
     "collective_return",
