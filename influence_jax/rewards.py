@@ -52,6 +52,20 @@ def control(kind: str, key: jax.Array, paid: jax.Array, surprisal: jax.Array, in
             return information
 
 
+def discounted_sums(total: jax.Array, reward: jax.Array, first: jax.Array, decay: jax.Array):
+    """Sum the past ``reward f32[T,E,N]`` of each episode, fading by ``decay`` a step.
+
+    Goes on from ``total f32[E,N]`` and starts anew at ``first bool[T,E]``. Returns ``(total, sums f32[T,E,N])``.
+    """
+
+    def step(total, now):
+        reward, first = now
+        total = jnp.where(first[:, None], 0.0, total) * decay + reward
+        return total, total
+
+    return jax.lax.scan(step, total, (reward, first))
+
+
 def individual(smoothed, extrinsic, first, hparams):
     """Everyone for itself."""
     del first, hparams
@@ -67,14 +81,7 @@ def prosocial(smoothed, extrinsic, first, hparams):
 
 def inequity_averse(smoothed, extrinsic, first, hparams):
     """Subtract envy and guilt about temporally smoothed rewards (Hughes et al. 2018, equations 1 to 3)."""
-    decay = hparams.discount * hparams.inequity_decay
-
-    def accumulate(smoothed, now):
-        reward, first = now
-        smoothed = jnp.where(first[:, None], 0.0, smoothed) * decay + reward
-        return smoothed, smoothed
-
-    smoothed, levels = jax.lax.scan(accumulate, smoothed, (extrinsic, first))
+    smoothed, levels = discounted_sums(smoothed, extrinsic, first, hparams.discount * hparams.inequity_decay)
     ahead = levels[..., :, None] - levels[..., None, :]  # [T,E,i,j]: by how much i is ahead of j
     others = max(1, extrinsic.shape[-1] - 1)
     envy = jnp.maximum(-ahead, 0.0).sum(axis=-1) / others
@@ -115,13 +122,7 @@ def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, disco
     The mean is not subtracted, so ratios between rewards, and with them the game, stay as they are. Returns
     ``(scale, reward)``.
     """
-
-    def accumulate(total, now):
-        reward, first = now
-        total = jnp.where(first[:, None], 0.0, total) * discount + reward
-        return total, total
-
-    discounted, returns = jax.lax.scan(accumulate, scale.discounted, (reward, first))
+    discounted, returns = discounted_sums(scale.discounted, reward, first, discount)
     keep = 0.5 ** (reward.shape[0] * reward.shape[1] / RETURN_HALF_LIFE)
 
     def fade(old, new):
