@@ -116,6 +116,10 @@ class Hyperparams:
     """Lambda of the returns; 1 is the n-step return to the end of the rollout."""
     entropy_coef: float = 0.001
     """Weight of the policy's entropy bonus."""
+    exploration: float = 0.0
+    """Added to every head's entropy weight at the start of the run; falls linearly to 0."""
+    exploration_fraction: float = 0.5
+    """Fraction of the run after which ``exploration`` is 0."""
     value_coef: float = 0.5
     """Weight of the value loss."""
     ppo_clip: float = 0.2
@@ -221,6 +225,8 @@ _RANGES = {
     "discount": (0, 1),
     "gae_lambda": (0, 1),
     "entropy_coef": (0, math.inf),
+    "exploration": (0, math.inf),
+    "exploration_fraction": (0, 1),
     "value_coef": (0, math.inf),
     "max_grad_norm": (0, math.inf),
     "extrinsic_weight": (-math.inf, math.inf),

@@ -15,23 +15,24 @@ pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 @pytest.mark.parametrize("name", presets.names())
-def test_one_update_is_finite_and_moves_every_agent(name):
+def test_one_update_is_finite_moves_every_agent_and_differs_from_its_ablation(name):
+    """The ablation is the same program with what makes the agents social at weight 0."""
     config = presets.get(name, profile="small")
     config = dataclasses.replace(
         config,
         env=dataclasses.replace(config.env, view_radius=1, horizon=6),
         network=dataclasses.replace(config.network, conv_channels=2, hidden_size=4, lstm_size=4),
-        learner=dataclasses.replace(config.learner, num_envs=2, rollout_length=3),
+        learner=dataclasses.replace(config.learner, num_envs=8, rollout_length=4),
     )
     learner = make_learner(config)
 
     @jax.jit
-    def run(key):
+    def run(key, hparams):
         state = learner.init(key)
-        after, logs = update(learner, state.replace(update=jnp.int32(5)), config.hyperparams, 10.0)
+        after, logs = update(learner, state.replace(update=jnp.int32(5)), hparams, 10.0)
         return state.params, after.params, logs
 
-    before, after, logs = run(jax.random.key(0))
+    before, after, logs = run(jax.random.key(0), config.hyperparams)
     assert all(jnp.isfinite(x).all() for x in jax.tree.leaves(after))
     moved = [
         jnp.any(a != b, axis=tuple(range(1, a.ndim)))
@@ -39,6 +40,11 @@ def test_one_update_is_finite_and_moves_every_agent(name):
     ]
     assert jnp.stack(moved).any(axis=0).all()
     assert (logs["influence_weight"].value() > 0) == (config.hyperparams.influence_weight > 0)
+
+    asocial = config.hyperparams.replace(influence_weight=0.0, prosocial_weight=0.0, envy=0.0, guilt=0.0)
+    _, ablated, _ = run(jax.random.key(0), asocial)
+    differs = any(jnp.any(a != b) for a, b in zip(*map(jax.tree.leaves, (after, ablated)), strict=True))
+    assert differs == (config.hyperparams.influence_weight > 0 or config.learner.shaper != "individual")
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ import importlib
 from typing import Any
 
 from influence_jax.envs.base import Environment
+from influence_jax.envs.box_trapped import BoxTrapped
 from influence_jax.envs.cleanup import Cleanup
 from influence_jax.envs.harvest import Harvest
 
-__all__ = ["Cleanup", "Environment", "Harvest", "make", "registered"]
+__all__ = ["BoxTrapped", "Cleanup", "Environment", "Harvest", "make", "registered"]
 
 _REGISTRY: dict[str, tuple[type[Environment], dict[str, Any]]] = {
+    "box-trapped": (BoxTrapped, {}),
     "cleanup": (Cleanup, {}),
     "cleanup-mp": (Cleanup, {"waste_rule": "bernoulli"}),
     "harvest": (Harvest, {}),

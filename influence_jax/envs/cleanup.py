@@ -11,7 +11,7 @@ import numpy as np
 from flax import struct
 
 from influence_jax.envs.grid import beams, chance, maps, vision
-from influence_jax.envs.grid.movement import CLEAN, FIRE
+from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld, check_option
 
 WASTE_RULES = ("lottery", "bernoulli")
@@ -76,7 +76,7 @@ class Cleanup(GridWorld):
     waste_rule: str = "lottery"
 
     letters: ClassVar[str] = "@P BHRS"
-    num_actions: ClassVar[int] = 9
+    action_names: ClassVar[tuple[str, ...]] = ACTION_NAMES
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,7 +11,7 @@ import numpy as np
 from flax import struct
 
 from influence_jax.envs.grid import beams, chance, maps, vision
-from influence_jax.envs.grid.movement import FIRE
+from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld, check_option
 
 NEIGHBOURHOODS = {"square": 2, "disc": 4}  # largest squared distance: 8 and 12 neighbours
@@ -69,7 +69,7 @@ class Harvest(GridWorld):
     regrowth: str = "square"
 
     letters: ClassVar[str] = "@P A"
-    num_actions: ClassVar[int] = 8
+    action_names: ClassVar[tuple[str, ...]] = ACTION_NAMES[:CLEAN]
 
     def __post_init__(self) -> None:
         super().__post_init__()

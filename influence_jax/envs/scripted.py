@@ -24,13 +24,13 @@ _STEP_BY_QUARTER = np.array([movement.FORWARD, movement.RIGHT, movement.BACKWARD
 def uniform(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
     """Take any action, all equally likely."""
     del state
-    return jax.random.randint(key, (env.num_agents,), 0, env.num_actions)
+    return jax.random.randint(key, (env.num_agents,), 0, env.spec.num_actions)
 
 
 def uniform_without_fire(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
     """Take any action but firing, all equally likely."""
     del state
-    actions = jax.random.randint(key, (env.num_agents,), 0, env.num_actions - 1)
+    actions = jax.random.randint(key, (env.num_agents,), 0, env.spec.num_actions - 1)
     return actions + (actions >= movement.FIRE)
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from influence_jax import metrics, rewards
+from influence_jax.config import Hyperparams
 from influence_jax.learner.losses import AgentBatch, HeadBatch, agent_loss
 from influence_jax.learner.optimizer import apply_gradients, learning_rate
 from influence_jax.learner.returns import advantages
@@ -55,6 +56,7 @@ def update(learner, state: LearnerState, hparams, num_updates: jax.Array) -> tup
             scale, reward[head] = scale | {head: scaled[0]}, scaled[1]
 
     # Learn: every head of every agent alone.
+    hparams = with_exploration(hparams, progress)
     heads = {
         head: head_batch(choice, reward[head], trajectory, bootstrap.choices[head].value, hparams)
         for head, choice in trajectory.decision.choices.items()
@@ -86,6 +88,15 @@ def update(learner, state: LearnerState, hparams, num_updates: jax.Array) -> tup
         update=state.update + 1,
     )
     return state, logs
+
+
+def with_exploration(hparams: Hyperparams, progress: jax.Array) -> Hyperparams:
+    """Return the hyper-parameters with the entropy weights of this moment of the run."""
+    left = jnp.clip(1.0 - progress / jnp.maximum(hparams.exploration_fraction, 1e-9), 0.0)
+    extra = hparams.exploration * left
+    return hparams.replace(
+        entropy_coef=hparams.entropy_coef + extra, message_entropy_coef=hparams.message_entropy_coef + extra
+    )
 
 
 def payments(learner, trajectory, bootstrap, hparams, key: jax.Array) -> jax.Array:

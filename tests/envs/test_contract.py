@@ -9,10 +9,17 @@ import numpy as np
 import pytest
 
 import influence_jax.envs
+from influence_jax.envs import BoxTrapped, Cleanup, Harvest
 from influence_jax.types import TimeStep
 
 HORIZON = 40
+OWN_MAPS = {
+    BoxTrapped: {},
+    Cleanup: {"beams": np.uint8, "waste": np.bool_},
+    Harvest: {"beams": np.uint8},
+}
 HASHES = {
+    "box-trapped": "2a9f7ff9ee20fee6",
     "cleanup": "d36fbb9f6349c2ae",
     "cleanup-mp": "9178410b44c9d105",
     "harvest": "401831436209aaa8",
@@ -76,9 +83,9 @@ def test_state_offers_the_public_fields(env, played):
     (state, _), _ = played
     n, shape = env.spec.num_agents, env.walls.shape
     fields = {"position": ((n, 2), np.int32), "heading": ((n,), np.int32), "apples": (shape, np.bool_)}
-    fields |= {"beams": (shape, np.uint8), "time": ((), np.int32)}
-    if hasattr(env, "waste_rule"):
-        fields["waste"] = (shape, np.bool_)
+    fields |= {"time": ((), np.int32)} | {field: (shape, kind) for field, kind in OWN_MAPS[env.__class__].items()}
+    if isinstance(env, BoxTrapped):
+        fields["opened"] = ((), np.bool_)
     assert {key: (value.shape, value.dtype) for key, value in vars(state).items()} == fields
 
 
@@ -98,9 +105,12 @@ def test_episodes_are_truncated_at_the_horizon_and_start_again(env, played):
     assert (states.position[HORIZON] != state.position).any()
 
 
-def test_reward_is_apples_minus_fires_minus_fifty_per_hit(played):
+def test_reward_is_apples_minus_fires_minus_fifty_per_hit(env, played):
     _, (_, rest) = played
     facts = rest.metrics
+    if isinstance(env, BoxTrapped):
+        np.testing.assert_array_equal(rest.reward, facts["apples"])
+        return
     np.testing.assert_array_equal(rest.reward, facts["apples"] - facts["fires"] - 50 * facts["hits"])
     assert facts["fires"].sum() > 0
 
@@ -151,15 +161,21 @@ def test_step_compiles_once(env, counted):
 
 def test_vmap_over_worlds_and_params_agrees_with_single_steps(env, counted):
     keys = jax.random.split(jax.random.key(3), 3)
-    params = [env.default_params.replace(fire_cost=jnp.float32(cost)) for cost in (1, 0, 5)]
+    number, action = ("apple_reward", "forward") if isinstance(env, BoxTrapped) else ("fire_cost", "fire")
+    params = [env.default_params.replace(**{number: jnp.float32(value)}) for value in (1, 0, 5)]
     state, _ = jax.jit(jax.vmap(env.reset, (0, None)))(keys, params[0])
-    actions = np.full((3, env.spec.num_agents), env.spec.action_names.index("fire"), np.int32)
+    if isinstance(env, BoxTrapped):  # the opener looks at an apple
+        state = state.replace(position=state.position.at[:, 0].set(jnp.array([7, 9])), heading=jnp.ones((3, 2), int))
+    actions = np.full((3, env.spec.num_agents), env.spec.action_names.index(action), np.int32)
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
     together = jax.jit(jax.vmap(env.step))(keys, state, actions, stacked)
     for index in range(3):
         alone = counted[0](keys[index], jax.tree.map(lambda x: x[index], state), actions[index], params[index])
         jax.tree.map(np.testing.assert_array_equal, alone, jax.tree.map(lambda x: x[index], together))
     timestep = together[1]
+    if isinstance(env, BoxTrapped):
+        np.testing.assert_array_equal(timestep.reward, [[1, 0], [0, 0], [5, 0]])
+        return
     costs = timestep.metrics["apples"] - 50 * timestep.metrics["hits"] - timestep.reward
     np.testing.assert_array_equal(costs, np.broadcast_to(np.array([[1], [0], [5]]), costs.shape))
 
@@ -177,4 +193,4 @@ def test_step_is_transition_under_sampled_noise_and_eager_code_agrees(name):
 def test_same_settings_are_equal_and_hashable(name, env):
     assert env == influence_jax.envs.make(name, horizon=HORIZON)
     assert hash(env) == hash(influence_jax.envs.make(name, horizon=HORIZON))
-    assert env != influence_jax.envs.make(name, horizon=HORIZON, num_agents=2)
+    assert env != influence_jax.envs.make(name, horizon=HORIZON, view_radius=2)

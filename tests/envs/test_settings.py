@@ -45,7 +45,7 @@ def test_wrong_settings(name, options, words):
 
 
 def test_names():
-    assert registered() == ("cleanup", "cleanup-mp", "harvest", "harvest-mp")
+    assert registered() == ("box-trapped", "cleanup", "cleanup-mp", "harvest", "harvest-mp")
     assert make("cleanup").waste_rule == "lottery"
     assert make("cleanup-mp").waste_rule == "bernoulli"
     assert make("harvest").regrowth == "square"

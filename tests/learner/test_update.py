@@ -11,7 +11,7 @@ from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, Influ
 from influence_jax.influence import base
 from influence_jax.learner.rollout import rollout
 from influence_jax.learner.train import make_learner
-from influence_jax.learner.update import payments, update
+from influence_jax.learner.update import payments, update, with_exploration
 from influence_jax.runtime import population
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -177,6 +177,13 @@ def test_member_of_a_population_is_a_solo_run():
     np.testing.assert_allclose(many_logs["step_reward"][1], one_logs["step_reward"][0], rtol=1e-5)
     assert many_logs["step_reward"][0] != many_logs["step_reward"][1]
     np.testing.assert_array_equal(jax.random.key_data(many.key)[1], jax.random.key_data(one.key)[0])
+
+
+def test_exploration_fades_over_its_part_of_the_run():
+    hparams = Hyperparams(entropy_coef=0.25, message_entropy_coef=0.5, exploration=1.0, exploration_fraction=0.5)
+    seen = [with_exploration(hparams, jnp.float32(progress)) for progress in (0, 0.25, 0.5, 1)]
+    assert [float(h.entropy_coef) for h in seen] == [1.25, 0.75, 0.25, 0.25]
+    assert [float(h.message_entropy_coef) for h in seen] == [1.5, 1.0, 0.5, 0.5]
 
 
 def test_chunk_compiles_once_and_advances_the_clock():

@@ -2,7 +2,7 @@
 
 A map is a sequence of equally long rows. ``'@'`` is a wall, ``'P'`` a cell where an agent may start, ``' '`` floor;
 ``'A'`` is an apple of Harvest; Cleanup has apple sites ``'B'``, waste ``'H'``, clean river ``'R'`` and stream
-``'S'``. A map needs no outer wall: nobody can leave it.
+``'S'``; Box Trapped has the cell ``'T'`` of the trapped agent and a door ``'D'``. A map needs no outer wall: nobody can leave it.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-WALL, START, FLOOR = "@", "P", " "
+WALL, START, FLOOR, TRAPPED, DOOR = "@", "P", " ", "T", "D"
 
 LETTER_MEANINGS = {
     WALL: "wall",
@@ -22,6 +22,8 @@ LETTER_MEANINGS = {
     "H": "waste",
     "R": "clean river",
     "S": "stream",
+    TRAPPED: "cell of the trapped agent",
+    DOOR: "door",
 }
 
 CLEANUP = (
@@ -69,6 +71,18 @@ HARVEST = (
     "@ A    A     AAA  A  P          A    @",
     "@       P     A         P  P P     P @",
     "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@",
+)
+
+BOX_TRAPPED = (
+    "@@@@@@@@@@@@@",
+    "@           @",
+    "@     P   AA@",
+    "@@@@AAP   AA@",
+    "@@TDAAP   AA@",
+    "@@@@AAP   AA@",
+    "@     P   AA@",
+    "@         AA@",
+    "@@@@@@@@@@@@@",
 )
 
 

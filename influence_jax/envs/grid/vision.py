@@ -8,6 +8,7 @@ from influence_jax.envs.grid import masks
 
 EMPTY, WALL, APPLE, WASTE, RIVER, STREAM, FIRE, CLEAN, AGENT = range(9)  # cell codes; agent n is AGENT + n % 10
 NUM_COLOURS = 10  # agents 10, 11, ... look like agents 0, 1, ...
+DOOR = AGENT + NUM_COLOURS
 
 PALETTE = np.array(
     [
@@ -29,6 +30,7 @@ PALETTE = np.array(
         (250, 204, 255),
         (238, 223, 16),
         (159, 67, 255),
+        (139, 69, 19),
     ],
     np.uint8,
 )

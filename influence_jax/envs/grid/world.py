@@ -16,15 +16,14 @@ from influence_jax.envs.render import render_map
 from influence_jax.types import EnvSpec
 
 VIEWS = ("egocentric", "reference")
-METRIC_NAMES = ("apples", "fires", "hits", "cleans")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GridWorld(Environment):
-    """Agents with headings and beams on a map; the abstract base of `Cleanup` and `Harvest`.
+    """Agents with headings on a map; the abstract base of `Cleanup`, `Harvest` and `BoxTrapped`.
 
     A state offers ``position i32[N,2]`` (row, column), ``heading i32[N]`` (clockwise quarter turns from up), ``apples
-    bool[H,W]``, ``beams u8[H,W]`` (of the last step, see `beams.trace`) and ``time i32[]``.
+    bool[H,W]`` and ``time i32[]``; in a game with beams also ``beams u8[H,W]`` (of the last step, see `beams.trace`).
 
     Attributes:
         layout: the map as text, a sequence of rows or one text with line breaks; see `influence_jax.envs.grid.maps`.
@@ -48,7 +47,8 @@ class GridWorld(Environment):
     beams_visible: bool | None = None
 
     letters: ClassVar[str]
-    num_actions: ClassVar[int]
+    action_names: ClassVar[tuple[str, ...]]
+    metric_names: ClassVar[tuple[str, ...]] = ("apples", "fires", "hits", "cleans")
 
     def __post_init__(self) -> None:
         rows = self.layout.strip("\n").split("\n") if isinstance(self.layout, str) else self.layout
@@ -65,7 +65,7 @@ class GridWorld(Environment):
         check_integer("horizon", self.horizon, 1)
         if self.num_agents > len(self.start_cells):
             raise ValueError(
-                f"num_agents is {self.num_agents}, but the layout has {len(self.start_cells)} start cells ('P'); "
+                f"num_agents is {self.num_agents}, but the layout has {len(self.start_cells)} start cells; "
                 f"at most one agent per start cell is allowed."
             )
 
@@ -75,11 +75,11 @@ class GridWorld(Environment):
         side = 2 * self.view_radius + 1
         return EnvSpec(
             num_agents=self.num_agents,
-            num_actions=self.num_actions,
-            action_names=movement.ACTION_NAMES[: self.num_actions],
+            num_actions=len(self.action_names),
+            action_names=self.action_names,
             observation_shape=(side, side, 3),
             horizon=self.horizon,
-            metric_names=METRIC_NAMES,
+            metric_names=self.metric_names,
         )
 
     @functools.cached_property
@@ -101,6 +101,10 @@ class GridWorld(Environment):
     def cell_codes(self, state: Any) -> jax.Array:
         """Return u8[H,W]: the codes of `vision` for the map of a state, without agents and beams."""
 
+    def beam_map(self, state: Any) -> jax.Array:
+        """Return u8[H,W]: the beams of the last step, as from `beams.trace`."""
+        return state.beams
+
     def place_agents(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Draw ``(position i32[N,2], heading i32[N])``: distinct start cells and headings, both uniform."""
         num_starts = len(self.start_cells)
@@ -110,10 +114,20 @@ class GridWorld(Environment):
         return position, chance.quarters(words[num_starts:])
 
     def move(
-        self, position: jax.Array, heading: jax.Array, actions: jax.Array, rank: jax.Array
+        self,
+        position: jax.Array,
+        heading: jax.Array,
+        actions: jax.Array,
+        rank: jax.Array,
+        barred: jax.Array | None = None,
     ) -> tuple[jax.Array, jax.Array]:
-        """Return ``(position i32[N,2], heading i32[N])`` after turns and steps, ``rank`` as in `movement.resolve`."""
+        """Return ``(position i32[N,2], heading i32[N])`` after turns and steps.
+
+        ``rank`` is as in `movement.resolve`; ``barred bool[H,W]`` are cells that nobody can enter now, beside the walls.
+        """
         want = movement.wanted_cells(position, heading, actions, self.walls)
+        if barred is not None:
+            want = jnp.where(barred[want[:, 0], want[:, 1], None], position, want)
         position = movement.resolve(position, want, actions <= movement.STAY, rank)
         return position, movement.turn(heading, actions)
 
@@ -134,13 +148,13 @@ class GridWorld(Environment):
         else:
             codes, quarter_turns = jnp.where(state.time == 0, codes, with_agents), (4 - state.heading) % 4
         if self.beams_visible:
-            codes = vision.draw_beams(codes, state.beams)
+            codes = vision.draw_beams(codes, self.beam_map(state))
         seen = vision.windows(codes, state.position, quarter_turns, self.view_radius)
         return jnp.asarray(vision.PALETTE)[seen], vision.visible(state.position, self.view_radius)
 
     def render(self, state: Any, scale: int = 16) -> np.ndarray:
         """Return u8[scale H, scale W, 3]: the whole map seen from above, in RGB (on the host, not for traced code)."""
-        return render_map(self.cell_codes(state), state.beams, state.position, state.heading, scale)
+        return render_map(self.cell_codes(state), self.beam_map(state), state.position, state.heading, scale)
 
 
 def check_option(name: str, value: Any, allowed: Sequence[Any]) -> None:

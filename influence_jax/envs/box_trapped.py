@@ -1,0 +1,142 @@
+"""Box Trapped: one agent may free another, at a small price and for no reward of its own."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from influence_jax.envs.grid import chance, maps, movement, vision
+from influence_jax.envs.grid.world import GridWorld
+
+OPEN = 7
+OPENER = 0
+
+
+@struct.dataclass
+class BoxTrappedParams:
+    """The numbers of the game."""
+
+    apple_reward: jax.Array  # f32[], for entering a cell of the orchard
+
+
+@struct.dataclass
+class BoxTrappedState:
+    """One game of Box Trapped. Cells are (row, column)."""
+
+    position: jax.Array  # i32[2,2], distinct; the opener, then the trapped agent
+    heading: jax.Array  # i32[2], clockwise quarter turns from up
+    apples: jax.Array  # bool[H,W]
+    opened: jax.Array  # bool[], the door is open, for the rest of the episode
+    time: jax.Array  # i32[], steps taken in this episode
+
+
+@struct.dataclass
+class StepNoise:
+    """All the chance in one step of Box Trapped."""
+
+    move_rank: jax.Array  # i32[2], a permutation; of the rivals for a cell the lowest rank gets it
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BoxTrapped(GridWorld):
+    """The game of the paper's supplement, section 10.3, which states no more of it than its idea; the instance is ours.
+
+    Agent 1 starts in a closed cell. Agent 0 starts outside, between two orchards that never run out, and may open the
+    cell at any time, from anywhere, at the price of one step. The game never pays it for that.
+
+    Observation: u8[2,V,V,3], see `GridWorld`. Actions: i32[2] in 0..7, see ``spec.action_names``; ``open`` does nothing when
+    the door is open or the trapped agent chooses it. Reward: `apple_reward` (1) for entering a cell of the orchard whose apple
+    has grown back, which takes one step once nobody stands there. An episode is truncated at the horizon and never
+    terminates. Metrics of a step, f32[2]: ``apples`` eaten, ``opens`` (1 for the opener in the step that opens the door).
+
+    A step has four phases: the door is opened; agents turn and move at once, so the trapped agent can leave in the very step
+    of ``open``; they eat; apples grow back.
+    """
+
+    layout: Sequence[str] | str = maps.BOX_TRAPPED
+    num_agents: int = 2
+    horizon: int = 100
+    beams_visible: bool | None = False
+
+    letters: ClassVar[str] = "@P ATD"
+    action_names: ClassVar[tuple[str, ...]] = (*movement.ACTION_NAMES[:OPEN], "open")
+    metric_names: ClassVar[tuple[str, ...]] = ("apples", "opens")
+
+    def __post_init__(self) -> None:
+        if self.beams_visible:
+            raise ValueError("beams_visible is True, but nobody has a beam in Box Trapped; leave it out.")
+        super().__post_init__()
+        if self.num_agents != 2:
+            raise ValueError(f"num_agents is {self.num_agents}; Box Trapped is for 2 agents.")
+        cells = int(maps.mask(self.drawing, maps.TRAPPED).sum())
+        if cells != 1:
+            raise ValueError(f"layout has {cells} cells 'T' for the trapped agent; exactly 1 is allowed.")
+
+    @functools.cached_property
+    def start_cells(self) -> np.ndarray:
+        """i32[S,2]: cells where the opener may start, in row-major order, then that of the trapped agent."""
+        letters = (maps.START, maps.TRAPPED)
+        return np.concatenate([np.argwhere(maps.mask(self.drawing, letter)) for letter in letters]).astype(np.int32)
+
+    @functools.cached_property
+    def apple_sites(self) -> np.ndarray:
+        """bool[H,W]: cells where apples grow."""
+        return maps.mask(self.drawing, "A")
+
+    @functools.cached_property
+    def doors(self) -> np.ndarray:
+        """bool[H,W]: cells that nobody can enter while the door is closed."""
+        return maps.mask(self.drawing, maps.DOOR)
+
+    @property
+    def default_params(self) -> BoxTrappedParams:
+        """One for an apple."""
+        return BoxTrappedParams(apple_reward=jnp.float32(1))
+
+    def initial_state(self, key: jax.Array, params: BoxTrappedParams) -> BoxTrappedState:
+        """Draw the opener's cell and both headings, uniform; close the door."""
+        del params
+        place, turns = jax.random.split(key)
+        cell = jax.random.randint(place, (), 0, len(self.start_cells) - 1)
+        return BoxTrappedState(
+            position=jnp.asarray(self.start_cells)[jnp.stack([cell, len(self.start_cells) - 1])],
+            heading=chance.quarters(jax.random.bits(turns, (self.num_agents,), jnp.uint32)),
+            apples=jnp.asarray(self.apple_sites),
+            opened=jnp.zeros((), bool),
+            time=jnp.zeros((), jnp.int32),
+        )
+
+    def sample_noise(self, key: jax.Array, params: BoxTrappedParams) -> StepNoise:
+        """Draw all the chance of one step."""
+        del params
+        return StepNoise(move_rank=chance.ranks(jax.random.bits(key, (self.num_agents,), jnp.uint32)))
+
+    def dynamics(
+        self, state: BoxTrappedState, actions: jax.Array, noise: StepNoise, params: BoxTrappedParams
+    ) -> tuple[BoxTrappedState, jax.Array, jax.Array, dict[str, jax.Array]]:
+        """Return ``(state, reward f32[2], discount f32[], metrics)`` after ``actions i32[2]``."""
+        opens = (actions == OPEN) & (np.arange(self.num_agents) == OPENER) & ~state.opened
+        opened = state.opened | opens.any()
+        position, heading = self.move(
+            state.position, state.heading, actions, noise.move_rank, barred=self.doors & ~opened
+        )
+        _, eaten = self.eat(state.apples, position)
+        apples = self.apple_sites & ~self.occupied(position)
+        metrics = {"apples": eaten.astype(jnp.float32), "opens": opens.astype(jnp.float32)}
+        state = BoxTrappedState(position=position, heading=heading, apples=apples, opened=opened, time=state.time + 1)
+        return state, params.apple_reward * metrics["apples"], jnp.ones((), jnp.float32), metrics
+
+    def beam_map(self, state: BoxTrappedState) -> jax.Array:
+        """Return u8[H,W]: no beams."""
+        return jnp.zeros_like(state.apples, jnp.uint8)
+
+    def cell_codes(self, state: BoxTrappedState) -> jax.Array:
+        """Return u8[H,W]: the codes of `vision` for the map of a state, without agents."""
+        codes = jnp.where(self.walls, vision.WALL, vision.EMPTY).astype(jnp.uint8)
+        codes = jnp.where(self.doors & ~state.opened, jnp.uint8(vision.DOOR), codes)
+        return jnp.where(state.apples, jnp.uint8(vision.APPLE), codes)
