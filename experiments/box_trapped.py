@@ -1,9 +1,16 @@
 """Does influence make an agent open another's cell, at a price and for no reward of its own? (Supplement, section 10.3.)"""
 
 import dataclasses
+import functools
+import json
+import math
 import pathlib
 
+import jax
+import numpy as np
 import tyro
+from matplotlib.figure import Figure
+from scipy.stats import binomtest
 
 import influence_jax
 from influence_jax.config import (
@@ -14,11 +21,18 @@ from influence_jax.config import (
     LearnerConfig,
     NetworkConfig,
 )
+from influence_jax.learner.evaluate import start_together
+from influence_jax.learner.rollout import rollout
 
 HERE = pathlib.Path(__file__).parent
 WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 SEEDS = 5
 TOTAL_STEPS = 2_400_000
+TRAJECTORIES = 100
+AROUND = 10  # steps shown before and after the opening
+# Opening costs one step, hence one apple; it pays at most the surprise of a listener who leaves at once and else does anything
+# (8 actions): it is worth while above this weight.
+PREDICTED_THRESHOLD = 1 / math.log(8)
 
 # The same for every condition. Entropy falls from .42 to .02: while both agents still try everything, the box is opened now and
 # then, and the trapped agent finds out that it may leave. Without that nobody listens, and there is nothing to influence.
@@ -53,16 +67,81 @@ def conditions() -> dict[str, ExperimentConfig]:
     return {"a3c": CONFIG, "visible-actions": basic} | {f"influence-{w:g}": weighted(w) for w in WEIGHTS}
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def watch(learner, params):
+    """Play with every member: ``(opened bool[S,P,T], influence f32[S,P,T])`` of the opener on the trapped agent, nats."""
+
+    def one_member(params):
+        actors = start_together(learner, TRAJECTORIES, jax.random.key(1))
+        world = learner.env, learner.env_params, learner.network, learner.model
+        _, steps, _ = rollout(*world, params, actors, learner.env.spec.horizon, jax.random.key(2))
+        return (steps.metrics["opens"][..., 0] > 0).T, steps.decision.influence[:, :, 0, 1].T
+
+    return jax.vmap(one_member)(params)
+
+
+def summarise(opened: np.ndarray, influence: np.ndarray) -> dict[str, list]:
+    """Describe each seed: opening fraction with its 95 % Wilson interval, median opening step, influence then and else."""
+    rows = {"opened": [], "interval": [], "median_step": [], "influence_when_opening": [], "influence_otherwise": []}
+    for opens, nats in zip(opened, influence, strict=True):
+        count = int(opens.any(axis=1).sum())
+        interval = binomtest(count, TRAJECTORIES).proportion_ci(method="wilson")
+        rows["opened"].append(count / TRAJECTORIES)
+        rows["interval"].append([round(float(x), 3) for x in interval])
+        rows["median_step"].append(float(np.median(np.nonzero(opens)[1])) if count else None)
+        rows["influence_when_opening"].append(round(float(nats[opens].mean()), 4) if count else None)
+        rows["influence_otherwise"].append(round(float(nats[~opens].mean()), 6))
+    return rows
+
+
+def draw(watched: dict[str, tuple[np.ndarray, np.ndarray]], path: pathlib.Path) -> None:
+    """Draw the opening fraction against the weight, and for the largest weight the opening step and the influence around it."""
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    dose, histogram, locked = figure.subplots(1, 3)
+    weights = {"visible-actions": 0.0} | {f"influence-{w:g}": w for w in WEIGHTS}
+    for name, weight in weights.items():
+        fractions = watched[name][0].any(axis=2).mean(axis=1)
+        dose.plot([weight] * SEEDS, fractions, "o", color="C0", alpha=0.5)
+    dose.plot([0] * SEEDS, watched["a3c"][0].any(axis=2).mean(axis=1), "x", color="C1", label="A3C")
+    dose.axvline(PREDICTED_THRESHOLD, color="grey", linestyle=":", label="worth while above (prediction)")
+    dose.set(
+        xlabel="influence weight", ylabel="opened, of 100 trajectories", title="each point a seed", ylim=(-0.02, 1.02)
+    )
+    dose.legend(fontsize="small")
+    opened, influence = watched[f"influence-{WEIGHTS[-1]:g}"]
+    _, _, step = np.nonzero(opened)
+    histogram.hist(step, bins=range(0, opened.shape[2] + 1, 2))
+    histogram.set(xlabel="opening step", ylabel="trajectories", title=f"weight {WEIGHTS[-1]:g}, all seeds")
+    offsets = np.arange(-AROUND, AROUND + 1)
+    padded = np.pad(influence, ((0, 0), (0, 0), (AROUND, AROUND)), constant_values=np.nan)
+    member, trajectory, step = np.nonzero(opened)
+    aligned = padded[member[:, None], trajectory[:, None], step[:, None] + AROUND + offsets]
+    for seed in np.unique(member):
+        locked.plot(offsets, np.nanmean(aligned[member == seed], axis=0), linewidth=0.8, alpha=0.6)
+    locked.set(xlabel="steps since the opening", ylabel="influence (nats)", title="each line a seed")
+    figure.savefig(path, dpi=100)
+
+
 def main(out: pathlib.Path = HERE.parent / "runs" / "box_trapped") -> None:
-    """Train every condition and write tables, figures and films to experiments/results/box_trapped.
+    """Train every condition and write a table, a figure and two films to experiments/results/box_trapped.
 
     Args:
         out: directory of the runs; an unfinished one is resumed.
     """
-    runs = {}
+    results = HERE / "results" / "box_trapped"
+    results.mkdir(parents=True, exist_ok=True)
+    watched, table = {}, {}
     for name, config in conditions().items():
         with influence_jax.Progress() as progress:
-            runs[name] = influence_jax.train(config, out=out / name, resume=(out / name).exists(), callback=progress)
+            run = influence_jax.train(config, out=out / name, resume=(out / name).exists(), callback=progress)
+        watched[name] = jax.device_get(watch(run.learner, run.state.params))
+        table[name] = summarise(*watched[name])
+        print(name, table[name]["opened"])
+        film = {"a3c": "trapped.gif", f"influence-{WEIGHTS[-1]:g}": "freed.gif"}.get(name)
+        if film:
+            influence_jax.render_episode(run.learner, run.state, results / film, fps=8)
+    (results / "table.json").write_text(json.dumps({"threshold": PREDICTED_THRESHOLD, "conditions": table}) + "\n")
+    draw(watched, results / "figure.png")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from influence_jax import presets
 from influence_jax.config import ConfigError, ExperimentConfig, nearest, validate
 from influence_jax.envs.render import SUFFIXES
 from influence_jax.learner.evaluate import Evaluation, evaluate, render_episode
+from influence_jax.learner.intervention import intervene
 from influence_jax.runtime import run
 from influence_jax.runtime.progress import Progress
 
@@ -76,6 +77,7 @@ def _train(arguments: list[str]) -> int:
         raise ConfigError(f"train needs a preset before its options; allowed: {', '.join(presets.names())}.")
     else:
         name, *arguments = arguments
+        arguments = in_full(arguments, option_names(TrainOptions))
         _refuse_unknown(arguments, option_names(TrainOptions))
         early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         early.add_argument("--profile", default="paper")
@@ -118,6 +120,8 @@ class EvaluateOptions:
     """Episodes of each member."""
     seed: int = 0
     """The same seed gives the same games to every member and every run."""
+    interventions: int = 0
+    """Moments in which the influence that models of others see is checked: each action of each agent is really tried."""
 
 
 def _evaluate(arguments: list[str]) -> int:
@@ -126,12 +130,20 @@ def _evaluate(arguments: list[str]) -> int:
         options = tyro.cli(EvaluateOptions, args=arguments, prog="influence-jax evaluate")
     _at_least("episodes", options.episodes, 1)
     _at_least("seed", options.seed, 0)
+    _at_least("interventions", options.interventions, 0)
     trained = run.load(options.directory)
+    checked = {}
+    if options.interventions:
+        found = intervene(trained.learner, trained.state, options.interventions, options.seed)
+        checked = {"intervention_correlation": [x if np.isfinite(x) else None for x in found.correlation.tolist()]}
+        print(f"influence of each member, as its models of others see it and as it is: correlation {found.correlation}")
     evaluation = evaluate(trained.learner, trained.state, options.episodes, options.seed)
     Console().print(evaluation_table(evaluation, f"{options.episodes} episodes after {trained.update:,} updates"))
     path = options.directory / "evaluation.json"
     about = {"update": trained.update, "episodes": options.episodes, "seed": options.seed}
-    results = {name: x.tolist() for name, x in (evaluation.__dict__ | evaluation.facts).items() if name != "facts"}
+    results = checked | {
+        name: x.tolist() for name, x in (evaluation.__dict__ | evaluation.facts).items() if name != "facts"
+    }
     path.write_text(json.dumps(about | results) + "\n")
     print(f"every episode: {path}")
     return 0
@@ -193,6 +205,21 @@ def option_names(options: type, prefix: str = "") -> list[str]:
         else:
             names += [f"--{prefix}{name}"] + ([f"--{prefix}no-{name}"] if kind is bool else [])
     return names
+
+
+def in_full(arguments: list[str], known: list[str]) -> list[str]:
+    """Write options that were named by the last part of their path, such as ``--algorithm``, in full where only one fits."""
+
+    def full(argument: str) -> str:
+        name, equals, value = argument.partition("=")
+        fitting = [option for option in known if option.endswith("." + name.removeprefix("--").replace("_", "-"))]
+        return (
+            fitting[0] + equals + value
+            if name.startswith("--") and name not in known and len(fitting) == 1
+            else argument
+        )
+
+    return [full(argument) for argument in arguments]
 
 
 def _refuse_unknown(arguments: list[str], known: list[str]) -> None:

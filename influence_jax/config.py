@@ -123,7 +123,7 @@ class Hyperparams:
     value_coef: float = 0.5
     """Weight of the value loss."""
     ppo_clip: float = 0.2
-    """How far a probability may move in one rollout's epochs, as a ratio (PPO)."""
+    """How far a probability may move in one rollout's epochs, as a ratio, and a value, in scaled rewards (PPO)."""
     max_grad_norm: float = 40.0
     """Global-norm clip, per agent and per module."""
     extrinsic_weight: float = 1.0
@@ -257,6 +257,18 @@ _CHOICES = {
 }
 
 
+# Settings that only some models look at; another model would ignore them in silence.
+_USED_BY = {
+    "visible_actions": ("independent",),
+    "measure": ("basic", "communication", "moa"),
+    "num_influencers": ("basic",),
+    "num_messages": ("communication",),
+    "credit": ("communication",),
+    "control": ("basic", "communication", "moa"),
+    "moa_train_only_visible": ("moa",),
+}
+
+
 def validate(config: ExperimentConfig) -> None:
     """Raise `ConfigError` for the first setting that cannot work."""
     for path in _POSITIVE_INTS:
@@ -281,6 +293,13 @@ def validate(config: ExperimentConfig) -> None:
         ):
             limits = f"from {low} to {high}" if math.isfinite(high) else f"from {low} up" if low == 0 else ""
             raise ConfigError(f"hyperparams.{name} is {value!r}; allowed are finite numbers {limits}".rstrip() + ".")
+    for name, models in _USED_BY.items():
+        value, unset = getattr(config.influence, name), getattr(InfluenceConfig, name)
+        if value != unset and config.influence.model not in models:
+            raise ConfigError(
+                f"influence.{name} is {value!r} with influence.model {config.influence.model!r}, which does not use it; "
+                f"allowed there: {unset!r}."
+            )
     if config.influence.model == "moa" and config.influence.measure == "pmi":
         raise ConfigError(
             "influence.measure is 'pmi' with influence.model 'moa'; allowed with it: kl, jsd (PMI needs the others' next "

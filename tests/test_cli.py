@@ -38,7 +38,7 @@ def test_train_writes_a_run(tiny, run_directory):
 
 
 def test_evaluate(run_directory, capsys):
-    assert main(["evaluate", str(run_directory), "--episodes", "2"]) == 0
+    assert main(["evaluate", str(run_directory), "--episodes", "2", "--interventions", "20"]) == 0
     shown = capsys.readouterr().out
     assert "2 episodes after 100 updates" in shown and "equality" in shown and "apples" in shown
     written = json.loads((run_directory / "evaluation.json").read_text())
@@ -47,6 +47,8 @@ def test_evaluate(run_directory, capsys):
     evaluation = influence_jax.evaluate(trained.learner, trained.state, 2)
     assert written["collective_return"] == evaluation.collective_return.tolist()
     assert written["apples"] == evaluation.facts["apples"].tolist()
+    checked = influence_jax.intervene(trained.learner, trained.state, 20)
+    assert written["intervention_correlation"] == pytest.approx(checked.correlation.tolist())
 
 
 def test_render(run_directory, tmp_path):
@@ -91,10 +93,17 @@ def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
             "train harvest-a3c --out x --hyperparams.influence-weight 1",
             "which computes no influence; allowed with it: 0.",
         ),
+        ("train harvest-moa --out x --algorithm a3c", "learner.algorithm is 'a3c'; allowed: a2c, ppo."),
+        ("train harvest-moa --out x --discount=2", "hyperparams.discount is 2.0; allowed"),
+        (
+            "train harvest-moa --out x --influence.credit effect",
+            "influence.credit is 'effect' with influence.model 'moa', which does not use it; allowed there: 'cause'.",
+        ),
         ("train harvest-moa --out x --env.name harvset", "did you mean 'harvest'?"),
         ("train harvest-moa --out x --env.num-agents 99", "at most one agent per start cell"),
         ("evaluate x", "'x' holds no run"),
         ("evaluate x --episode 3", "Did you mean '--episodes'?"),
+        ("evaluate x --interventions -1", "interventions is -1; allowed are whole numbers from 0 up."),
         ("evaluate x --episodes 0", "episodes is 0; allowed are whole numbers from 1 up."),
         ("render x --out x.png", "out is 'x.png'; allowed are files that end in .gif or .mp4."),
     ],

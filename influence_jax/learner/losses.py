@@ -45,8 +45,22 @@ def clipped_surrogate(logits, symbol, log_prob, advantage, mask, clip: jax.Array
 
 def value_loss(value: jax.Array, target: jax.Array, mask: jax.Array, kind: str) -> jax.Array:
     """Return half the mean squared error, or Huber's loss with its corner at 1; the target carries no gradient."""
+    return masked_mean(value_errors(value, target, kind), mask)
+
+
+def clipped_value_loss(value, old: jax.Array, target, mask, clip: jax.Array, kind: str) -> jax.Array:
+    """Return PPO's `value_loss`: the worse of the value and one that stays within ``clip`` of the ``old`` value.
+
+    Not in Schulman et al. (2017) but in the code published with it. ``clip`` is in units of the scaled reward.
+    """
+    near = old + jnp.clip(value - old, -clip, clip)
+    return masked_mean(jnp.maximum(value_errors(value, target, kind), value_errors(near, target, kind)), mask)
+
+
+def value_errors(value: jax.Array, target: jax.Array, kind: str) -> jax.Array:
+    """Return half the squared error or Huber's loss of each entry."""
     error = value - jax.lax.stop_gradient(target)
-    return masked_mean(0.5 * jnp.square(error) if kind == "squared" else optax.losses.huber_loss(error), mask)
+    return 0.5 * jnp.square(error) if kind == "squared" else optax.losses.huber_loss(error)
 
 
 def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
@@ -67,12 +81,14 @@ def agent_loss(params, batch: AgentBatch, carry, auxiliary_batch, network, model
     }
     loss, metrics = 0.0, {}
     for name, head in batch.heads.items():
-        logits, mask = outputs[name], batch.valid
+        logits, predicted, mask = outputs[name], outputs[f"{name}_value"], batch.valid
         if config.algorithm == "ppo":
+            old = head.target - head.advantage
             policy = clipped_surrogate(logits, head.symbol, head.log_prob, head.advantage, mask, hparams.ppo_clip)
+            value = clipped_value_loss(predicted, old, head.target, mask, hparams.ppo_clip, config.value_loss)
         else:
             policy = policy_gradient(logits, head.symbol, head.advantage, mask)
-        value = value_loss(outputs[f"{name}_value"], head.target, mask, config.value_loss)
+            value = value_loss(predicted, head.target, mask, config.value_loss)
         entropy = masked_mean(distrax.Categorical(logits=logits).entropy(), mask)
         weight, entropy_coef = weights[name]
         loss += weight * (policy + hparams.value_coef * value) - entropy_coef * entropy

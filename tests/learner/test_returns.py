@@ -8,7 +8,13 @@ import pytest
 
 from influence_jax import metrics, rewards
 from influence_jax.config import Hyperparams
-from influence_jax.learner.losses import clipped_surrogate, masked_mean, policy_gradient, value_loss
+from influence_jax.learner.losses import (
+    clipped_surrogate,
+    clipped_value_loss,
+    masked_mean,
+    policy_gradient,
+    value_loss,
+)
 from influence_jax.learner.optimizer import apply_gradients, clip_by_module, learning_rate, make_optimizer
 from influence_jax.learner.returns import advantages, lambda_returns
 
@@ -84,6 +90,16 @@ def test_value_losses_by_hand():
     np.testing.assert_allclose(value_loss(value, target, mask, "squared"), (0.125 + 4.5) / 2)
     np.testing.assert_allclose(value_loss(value, target, mask, "huber"), (0.125 + 2.5) / 2)
     assert masked_mean(value, jnp.zeros(3, bool)) == 0
+
+
+def test_a_value_beyond_its_clip_is_not_pulled_further():
+    value, old, target = jnp.array([0.0, 2.0]), jnp.array([0.0, 1.0]), jnp.array([1.0, 5.0])
+
+    def loss(value):
+        return clipped_value_loss(value, old, target, jnp.ones(2, bool), 0.5, "squared")
+
+    np.testing.assert_allclose(loss(value), (0.5 + 3.5**2 / 2) / 2)
+    np.testing.assert_allclose(jax.grad(loss)(value), [-0.5, 0.0])
 
 
 def test_clipping_is_by_global_norm_per_module_and_per_agent():

@@ -1,0 +1,119 @@
+"""Real interventions: the same moment again, by the same chance, with another action of one agent.
+
+An agent's model of the others may be wrong about what its actions cause. The environment is a function of state, actions and
+noise, so the truth can be computed: what the others would really do next after everything that the agent might have done.
+"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from influence_jax.config import ConfigError
+from influence_jax.influence import base
+from influence_jax.influence.measures import MEASURES
+from influence_jax.learner.evaluate import start_together
+from influence_jax.learner.rollout import Actors, rollout
+from influence_jax.learner.train import Learner
+from influence_jax.learner.update import LearnerState
+from influence_jax.types import CounterfactualBatch
+
+NUM_ENVS = 16  # games played side by side; moments are spread over their episodes
+
+
+@dataclasses.dataclass(frozen=True)
+class Interventions:
+    """Influence of agent k on agent j as k's model of the others has it, and as it is; leading axes members ``S``, moments."""
+
+    estimated: np.ndarray  # f32[S,M,N,N], nats or the measure's unit
+    real: np.ndarray  # f32[S,M,N,N]
+    counted: np.ndarray  # bool[S,M,N,N], k saw j and the episode went on
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """f32[S]: Pearson's correlation of the two over the pairs that count, NaN where one of them is constant."""
+        pairs = zip(self.estimated, self.real, self.counted, strict=True)
+        return np.array([_correlation(estimated[count], real[count]) for estimated, real, count in pairs])
+
+
+def intervene(learner: Learner, state: LearnerState, num_moments: int = 256, seed: int = 0) -> Interventions:
+    """Compare the influence that every member's models of others see with the real one, in at least ``num_moments`` moments.
+
+    Raises:
+        ConfigError: the agents have no model of others.
+    """
+    model = learner.config.influence.model
+    if model != "moa":
+        raise ConfigError(f"influence.model is {model!r}; interventions check a model of others, allowed is moa.")
+    return Interventions(**jax.device_get(_moments(learner, num_moments, state.params, jax.random.key(seed))))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _moments(learner: Learner, num_moments: int, params, key: jax.Array) -> dict[str, jax.Array]:
+    rounds = -(-num_moments // NUM_ENVS)
+    pause = max(1, learner.env.spec.horizon // rounds)
+
+    def one_member(params):
+        def one_round(actors, round):
+            play_key, look_key = jax.random.split(jax.random.fold_in(key, round))
+            world = learner.env, learner.env_params, learner.network, learner.model
+            actors, _, _ = rollout(*world, params, actors, pause, play_key)
+            return actors, one_moment(learner, params, actors, look_key)
+
+        found = jax.lax.scan(one_round, start_together(learner, NUM_ENVS, key), jnp.arange(rounds))[1]
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found)
+
+    return jax.vmap(one_member)(params)
+
+
+def one_moment(learner: Learner, params, actors: Actors, key: jax.Array) -> dict[str, jax.Array]:
+    """Let all agents act, and repeat the step with every other action of each; see `Interventions` for what is returned."""
+    act_key, noise_key = jax.random.split(key)
+    network, now = learner.network, actors.timestep
+    num_envs, num_agents = now.reward.shape
+
+    def policies(policy_carry, observation, context):
+        """The log-policies ``[N,E,A]`` of all agents."""
+        features = jax.vmap(network.encode)(params, base.agents_first(observation))["policy"]
+        return base.act(network, act_key, params, policy_carry, features, base.agents_first(context)).log_policy[
+            "action"
+        ]
+
+    decision, carry, _ = learner.model.decide(network, act_key, params, actors.carry, actors.memory, now)
+    before, previous = base.forget(now.first, actors.carry, actors.memory)
+    weights = policies(before["policy"], now.observation, base.others(previous))
+    noise = jax.vmap(learner.env.sample_noise, in_axes=(0, None))(
+        jax.random.split(noise_key, num_envs), learner.env_params
+    )
+
+    def world(actions):
+        """What everybody would do after ``actions i32[E,N]``, and whether the episode would be over."""
+        _, after = jax.vmap(learner.env.transition, in_axes=(0, 0, 0, None))(
+            actors.env_state, actions, noise, learner.env_params
+        )
+        return policies(carry["policy"], after.observation, base.others(actions)), after.last
+
+    def worlds_of(agent):
+        def with_action(action):
+            return world(decision.action.at[:, agent].set(action))[0]
+
+        return jax.vmap(with_action)(jnp.arange(learner.env.spec.num_actions))
+
+    factual, over = world(decision.action)  # [J,E,A]
+    alternatives = jax.vmap(worlds_of)(jnp.arange(num_agents))  # [K,C,J,E,A]
+    counted = now.visible & ~(now.last | over)[:, None, None]
+    batch = CounterfactualBatch(
+        factual=jnp.broadcast_to(base.agents_first(factual)[:, None], (num_envs, num_agents, *factual.shape[::2])),
+        alternatives=alternatives.transpose(3, 0, 1, 2, 4),
+        weights=base.agents_first(weights),
+        realised=jnp.zeros((num_envs, num_agents, num_agents), jnp.int32),
+        mask=counted,
+    )
+    real = base.pairwise_influence(batch, MEASURES[learner.config.influence.measure])
+    return {"estimated": jnp.where(counted, decision.influence, 0.0), "real": real, "counted": counted}
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> float:
+    return float(np.corrcoef(x, y)[0, 1]) if x.size > 1 and x.std() > 0 and y.std() > 0 else float("nan")

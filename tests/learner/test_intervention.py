@@ -1,0 +1,87 @@
+"""Real interventions, against loops over agents, actions and games."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.config import ConfigError, InfluenceConfig
+from influence_jax.learner.intervention import NUM_ENVS, Interventions, intervene, one_moment
+from influence_jax.learner.rollout import rollout
+from influence_jax.learner.train import make_learner
+from influence_jax.runtime.population import init_population
+from tests.influence.worlds import compare, louder, naive_heads
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+
+@pytest.fixture(scope="module")
+def learner(tiny):
+    return make_learner(dataclasses.replace(tiny, env=dataclasses.replace(tiny.env, num_agents=3)))
+
+
+@pytest.fixture(scope="module")
+def moment(learner):
+    """``(params, actors, key)`` some steps into the game, with decided agents."""
+    state = jax.jit(learner.init)(jax.random.key(0))
+    params = louder(state.params)
+    world = learner.env, learner.env_params, learner.network, learner.model
+    actors, _, _ = jax.jit(lambda p, a: rollout(*world, p, a, 4, jax.random.key(1)))(params, state.actors)
+    return params, actors, jax.random.key(2)
+
+
+def test_real_influence_is_that_of_another_world(learner, moment):
+    params, actors, key = moment
+    found = jax.jit(lambda p, a, k: one_moment(learner, p, a, k))(params, actors, key)
+    act_key, noise_key = jax.random.split(key)
+    now = actors.timestep
+    decision, carry, _ = learner.model.decide(learner.network, act_key, params, actors.carry, actors.memory, now)
+    num_envs, num_agents = now.reward.shape
+    noise_keys = jax.random.split(noise_key, num_envs)
+    heads, transition = naive_heads(learner.network), jax.jit(learner.env.transition)
+
+    def policy(agent, carry, e, observation, said):
+        own, state = (jax.tree.map(lambda x: x[agent], tree) for tree in (params, carry))
+        told = jnp.array([said[i] for i in range(num_agents) if i != agent])
+        return np.asarray(heads(own, jax.tree.map(lambda x: x[e], state), observation[agent], told)["action"])
+
+    for e in range(num_envs):
+        state = jax.tree.map(lambda x, e=e: x[e], actors.env_state)
+        noise = learner.env.sample_noise(noise_keys[e], learner.env_params)
+        said = np.asarray(actors.memory[e])
+        for k in range(num_agents):
+            weights = policy(k, actors.carry, e, now.observation[e], said)
+            answers = []
+            for action in range(learner.env.spec.num_actions):
+                actions = decision.action[e].at[k].set(action)
+                _, after = transition(state, actions, noise, learner.env_params)
+                answers.append([policy(j, carry, e, after.observation, actions) for j in range(num_agents)])
+            for j in range(num_agents):
+                expected, _ = compare([answer[j] for answer in answers], weights, int(decision.action[e, k]))
+                counts = bool(now.visible[e, k, j]) and not bool(after.last | now.last[e])
+                assert bool(found["counted"][e, k, j]) == counts
+                np.testing.assert_allclose(found["real"][e, k, j], expected if counts else 0.0, atol=2e-5)
+    assert found["real"].max() > 0.02, "the reference must have something to find"
+
+
+def test_moments_are_spread_over_the_episode_of_every_member(tiny):
+    learner = make_learner(tiny)
+    found = intervene(learner, init_population(learner), num_moments=40)
+    assert found.real.shape == found.estimated.shape == found.counted.shape == (2, 3 * NUM_ENVS, 2, 2)
+    assert found.counted.any() and not found.counted[:, :, [0, 1], [0, 1]].any()
+    assert found.correlation.shape == (2,) and (np.abs(found.correlation) <= 1).all()
+
+
+def test_correlation_is_over_pairs_that_count():
+    real = np.array([[[[0.0, 1.0], [2.0, 0.0]]], [[[0.0, 1.0], [1.0, 0.0]]]])
+    counted = np.broadcast_to(~np.eye(2, dtype=bool), real.shape)
+    found = Interventions(estimated=3 * real + np.eye(2), real=real, counted=counted)
+    np.testing.assert_allclose(found.correlation, [1.0, np.nan])
+
+
+def test_agents_without_a_model_of_others_are_refused(tiny):
+    learner = make_learner(dataclasses.replace(tiny, influence=InfluenceConfig(model="basic")))
+    with pytest.raises(ConfigError, match=r"influence.model is 'basic'; .* allowed is moa"):
+        intervene(learner, init_population(learner))
