@@ -47,16 +47,24 @@ class Timing:
 
 def measure(name: str, units: int, function: Callable, *args: Any, repeats: int = 7) -> Timing:
     """Compile ``function``, warm it up once and time ``repeats`` calls, each to the end of its device work."""
-    start = time.perf_counter()
-    compiled = jax.jit(function).lower(*args).compile()
-    compile_seconds = time.perf_counter() - start
-    jax.block_until_ready(compiled(*args))
-    seconds = []
-    for _ in range(repeats):
+    return measure_together({name: function}, units, *args, repeats=repeats)[0]
+
+
+def measure_together(functions: dict[str, Callable], units: int, *args: Any, repeats: int = 7) -> list[Timing]:
+    """Time functions of the same arguments in turns, so that what disturbs the machine disturbs them alike."""
+    compiled, compile_seconds = {}, {}
+    for name, function in functions.items():
         start = time.perf_counter()
-        jax.block_until_ready(compiled(*args))
-        seconds.append(time.perf_counter() - start)
-    return Timing(name, units, compile_seconds, seconds)
+        compiled[name] = jax.jit(function).lower(*args).compile()
+        compile_seconds[name] = time.perf_counter() - start
+        jax.block_until_ready(compiled[name](*args))
+    seconds = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, program in compiled.items():
+            start = time.perf_counter()
+            jax.block_until_ready(program(*args))
+            seconds[name].append(time.perf_counter() - start)
+    return [Timing(name, units, compile_seconds[name], seconds[name]) for name in functions]
 
 
 def stamp() -> dict[str, Any]:

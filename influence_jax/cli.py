@@ -63,7 +63,7 @@ class TrainOptions:
     out: pathlib.Path
     """Directory of the run; a new one, or with --resume the one to go on with."""
     profile: str = "paper"
-    """How the preset is learned where the paper is silent: paper, large (accelerators) or small (CPU)."""
+    """How the preset is learned where the paper is silent: paper, large (accelerators), small (CPU) or ppo."""
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Go on with the run in --out, exactly as if it had not stopped."""
 

@@ -1,4 +1,4 @@
-"""The paper's experiments as configurations, and three profiles of the learner to run them with.
+"""The paper's experiments as configurations, and profiles of the learner to run them with.
 
 Numbers are those of Tables 1 to 3 of the paper's supplement: entropy weight, learning rate at start and end, influence weight,
 curriculum (there in millions of environment steps, here as a fraction of the 300 million of a full run, so that it scales with
@@ -151,6 +151,7 @@ class Profile:
     learner: LearnerConfig
     hyperparams: dict[str, float]
     log_interval: int
+    entropy_scale: float = 1.0  # times the entropy weights of the tables, whose ratios are kept
 
 
 PROFILES = {
@@ -176,6 +177,21 @@ PROFILES = {
         {"gae_lambda": 0.97, "max_grad_norm": 1.0, "value_coef": 0.5},
         50,
     ),
+    "ppo": Profile(
+        "several epochs of clipped steps on each long rollout, with learning rates of its own",
+        LearnerConfig(
+            algorithm="ppo", num_envs=256, rollout_length=128, optimizer="adam", reward_scaling="running_std"
+        ),
+        {
+            "gae_lambda": 0.95,
+            "max_grad_norm": 0.5,
+            "value_coef": 0.5,
+            "learning_rate": 3e-4,
+            "learning_rate_end": 0.0,
+        },
+        1,
+        entropy_scale=0.01 / 0.00176,  # advantages are normalised: .01 for the A3C agents of Cleanup
+    ),
 }
 
 
@@ -196,12 +212,16 @@ def get(name: str, profile: str = "paper") -> ExperimentConfig:
     if profile not in PROFILES:
         raise ConfigError(f"profile is {profile!r}; allowed: {', '.join(PROFILES)}.{nearest(profile, list(PROFILES))}")
     preset, chosen = _PRESETS[name], PROFILES[profile]
+    hyperparams = preset.hyperparams | chosen.hyperparams
+    for weight in ("entropy_coef", "message_entropy_coef"):
+        if weight in hyperparams:
+            hyperparams[weight] *= chosen.entropy_scale
     return ExperimentConfig(
         env=EnvConfig(name=name.partition("-")[0]),
         network=NetworkConfig(message_embedding=preset.message_embedding),
         influence=preset.influence,
         learner=dataclasses.replace(chosen.learner, shaper=preset.shaper),
-        hyperparams=Hyperparams(**preset.hyperparams, **chosen.hyperparams),
+        hyperparams=Hyperparams(**hyperparams),
         total_steps=PAPER_STEPS,
         log_interval=chosen.log_interval,
     )

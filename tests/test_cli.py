@@ -80,7 +80,7 @@ def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
         ("train", "train needs a preset before its options; allowed: cleanup-a3c, "),
         ("train --out x harvest-moa", "train needs a preset before its options"),
         ("train harvest-mao --out x", "Did you mean 'harvest-moa'?"),
-        ("train harvest-moa --out x --profile tiny", "profile is 'tiny'; allowed: paper, large, small."),
+        ("train harvest-moa --out x --profile tiny", "profile is 'tiny'; allowed: paper, large, small, ppo."),
         ("train harvest-moa --out x --learner.num-env 3", "Did you mean '--learner.num-envs'?"),
         ("train harvest-moa --out x --hyperparms.discount=.9", "Did you mean '--hyperparams.discount'?"),
         ("train harvest-moa --out x --total-steps 2.5", "total_steps is 2.5; allowed are whole numbers from 1 up."),

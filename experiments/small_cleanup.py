@@ -1,0 +1,65 @@
+"""Do agents that care for one another clean more, and share worse? Selfish against prosocial on a small Cleanup."""
+
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import tyro
+
+import influence_jax
+from influence_jax.config import EnvConfig, NetworkConfig
+
+HERE = pathlib.Path(__file__).parent
+EPISODES = 100
+MAP = (
+    "@@@@@@@@@@",
+    "@RHR    B@",
+    "@HRH   BB@",
+    "@RHR P  B@",
+    "@HRH   BB@",
+    "@RHR P  B@",
+    "@HRH   BB@",
+    "@RHR P  B@",
+    "@HRH   BB@",
+    "@@@@@@@@@@",
+)
+
+
+def conditions() -> dict[str, influence_jax.ExperimentConfig]:
+    """Return the two configurations, which differ in the reward alone."""
+    config = influence_jax.presets.get("cleanup-a3c", profile="small")
+    selfish = dataclasses.replace(
+        config,
+        env=EnvConfig(name="cleanup-mp", num_agents=2, layout=MAP, horizon=200, view_radius=5),
+        network=NetworkConfig(lstm_size=32),
+        learner=dataclasses.replace(config.learner, num_envs=16),
+        hyperparams=config.hyperparams.replace(entropy_coef=0.01),
+        total_steps=1_500_000,
+        seeds=5,
+        log_interval=100,
+    )
+    prosocial = dataclasses.replace(selfish, learner=dataclasses.replace(selfish.learner, shaper="prosocial"))
+    return {"selfish": selfish, "prosocial": prosocial}
+
+
+def main(out: pathlib.Path = HERE.parent / "runs" / "small_cleanup") -> None:
+    """Train both conditions, five seeds each, and write experiments/results/small_cleanup.json.
+
+    Args:
+        out: directory of the runs; an unfinished one is resumed.
+    """
+    table = {}
+    for name, config in conditions().items():
+        with influence_jax.Progress() as progress:
+            run = influence_jax.train(config, out=out / name, resume=(out / name).exists(), callback=progress)
+        evaluation = influence_jax.evaluate(run.learner, run.state, EPISODES)
+        seeds = {"collective_return": evaluation.collective_return, "equality": evaluation.equality}
+        seeds |= {fact: evaluation.facts[fact].sum(axis=-1) for fact in ("apples", "cleans", "fires")}
+        table[name] = {column: np.round(values.mean(axis=1), 3).tolist() for column, values in seeds.items()}
+        print(name, table[name])
+    (HERE / "results" / "small_cleanup.json").write_text(json.dumps(table, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
