@@ -108,7 +108,7 @@ def draw(watched: dict[str, tuple[np.ndarray, np.ndarray]], path: pathlib.Path) 
     dose.set(
         xlabel="influence weight", ylabel="opened, of 100 trajectories", title="each point a seed", ylim=(-0.02, 1.02)
     )
-    dose.legend(fontsize="small")
+    dose.legend(fontsize="small", loc="center right")
     opened, influence = watched[f"influence-{SHOWN_WEIGHT:g}"]
     _, _, step = np.nonzero(opened)
     histogram.hist(step, bins=range(0, opened.shape[2] + 1, 2))

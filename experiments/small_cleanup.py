@@ -13,16 +13,16 @@ from influence_jax.config import EnvConfig, NetworkConfig
 HERE = pathlib.Path(__file__).parent
 EPISODES = 100
 MAP = (
-    "@@@@@@@@@@",
-    "@RHR    B@",
-    "@HRH   BB@",
-    "@RHR P  B@",
-    "@HRH   BB@",
-    "@RHR P  B@",
-    "@HRH   BB@",
-    "@RHR P  B@",
-    "@HRH   BB@",
-    "@@@@@@@@@@",
+    "@@@@@@@@@@@@@",
+    "@RRHRR  BBBB@",
+    "@RRRRR  BBBB@",
+    "@RRHRR PBBBB@",
+    "@RRRRR  BBBB@",
+    "@RRHRR PBBBB@",
+    "@RRRRR  BBBB@",
+    "@RRHRR  BBBB@",
+    "@RRRRR  BBBB@",
+    "@@@@@@@@@@@@@",
 )
 
 
@@ -31,11 +31,11 @@ def conditions() -> dict[str, influence_jax.ExperimentConfig]:
     config = influence_jax.presets.get("cleanup-a3c", profile="small")
     selfish = dataclasses.replace(
         config,
-        env=EnvConfig(name="cleanup-mp", num_agents=2, layout=MAP, horizon=200, view_radius=5),
+        env=EnvConfig(name="cleanup-mp", num_agents=2, layout=MAP, horizon=100, view_radius=5),
         network=NetworkConfig(lstm_size=32),
         learner=dataclasses.replace(config.learner, num_envs=16),
         hyperparams=config.hyperparams.replace(entropy_coef=0.01),
-        total_steps=1_500_000,
+        total_steps=1_200_000,
         seeds=5,
         log_interval=100,
     )
