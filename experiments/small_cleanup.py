@@ -35,7 +35,7 @@ def conditions() -> dict[str, influence_jax.ExperimentConfig]:
         network=NetworkConfig(lstm_size=32),
         learner=dataclasses.replace(config.learner, num_envs=16),
         hyperparams=config.hyperparams.replace(entropy_coef=0.01),
-        total_steps=1_200_000,
+        total_steps=3_000_000,
         seeds=5,
         log_interval=100,
     )
@@ -56,7 +56,9 @@ def main(out: pathlib.Path = HERE.parent / "runs" / "small_cleanup") -> None:
         evaluation = influence_jax.evaluate(run.learner, run.state, EPISODES)
         seeds = {"collective_return": evaluation.collective_return, "equality": evaluation.equality}
         seeds |= {fact: evaluation.facts[fact].sum(axis=-1) for fact in ("apples", "cleans", "fires")}
-        table[name] = {column: np.round(values.mean(axis=1), 3).tolist() for column, values in seeds.items()}
+        table[name] = {
+            column: np.round(values.mean(axis=1, dtype=float), 3).tolist() for column, values in seeds.items()
+        }
         print(name, table[name])
     (HERE / "results" / "small_cleanup.json").write_text(json.dumps(table, indent=2) + "\n")
 

@@ -95,7 +95,7 @@ def act(network: Network, key: jax.Array, params: Any, carry: Any, features: jax
 
 
 def policy_counterfactuals(
-    network, params, carry, gates, symbols, log_policy, action, weights, mask
+    network, params, carry, gates, symbols, blocks, log_policy, action, weights, mask
 ) -> CounterfactualBatch:
     """One influencee's policy under everything that each influencer might have done; leading axes [K,E], J = 1.
 
@@ -103,7 +103,8 @@ def policy_counterfactuals(
         network, params: of the influencee.
         carry: its recurrent state before the step, ``[E,H]``.
         gates: ``f32[E,4H]``, complete.
-        symbols: ``i32[E,K]``, what the influencers did; they hold the first K blocks of its context.
+        symbols: ``i32[E,K]``, what the influencers did.
+        blocks: ``i32[K]``, the block of its context that each of them holds.
         log_policy: ``f32[E,A]``, its real policy.
         action: ``i32[E]``, what it did.
         weights: ``f32[K,E,C]``, the influencers' policies over what they might have done.
@@ -111,10 +112,10 @@ def policy_counterfactuals(
     """
     num_influencers = symbols.shape[1]
 
-    def answers_to(block):
-        return network.alternatives(params, "policy", carry, gates, symbols[:, block], block)["action"]
+    def answers_to(symbol, block):
+        return network.alternatives(params, "policy", carry, gates, symbol, block)["action"]
 
-    alternatives = jax.nn.log_softmax(jax.vmap(answers_to)(jnp.arange(num_influencers)))[..., None, :]
+    alternatives = jax.nn.log_softmax(jax.vmap(answers_to, in_axes=(1, 0))(symbols, blocks))[..., None, :]
     factual = jnp.broadcast_to(log_policy[:, None], (num_influencers, *log_policy[:, None].shape))
     return CounterfactualBatch(
         factual=factual,
@@ -138,7 +139,7 @@ def agents_first(x: jax.Array) -> jax.Array:
 
 def others(x: jax.Array) -> jax.Array:
     """For each agent the entries of the others, ascending: ``[E,N] -> [E,N,N-1]``."""
-    return x[:, _others_index(x.shape[1])]
+    return x[:, others_index(x.shape[1])]
 
 
 def own_first(x: jax.Array) -> jax.Array:
@@ -149,7 +150,7 @@ def own_first(x: jax.Array) -> jax.Array:
 def pairs_of_others(x: jax.Array) -> jax.Array:
     """Drop the diagonal: ``[..., N,N] -> [..., N,N-1]``."""
     n = x.shape[-1]
-    return x[..., np.arange(n)[:, None], _others_index(n)]
+    return x[..., np.arange(n)[:, None], others_index(n)]
 
 
 def insert_self(x: jax.Array) -> jax.Array:
@@ -160,5 +161,6 @@ def insert_self(x: jax.Array) -> jax.Array:
     return jnp.where(row == column, jnp.zeros((), x.dtype), x[..., row, source])
 
 
-def _others_index(n: int) -> np.ndarray:
+def others_index(n: int) -> np.ndarray:
+    """Return i32[N,N-1]: for each agent the others, ascending."""
     return np.array([[j for j in range(n) if j != k] for k in range(n)], dtype=np.int32).reshape(n, n - 1)

@@ -35,11 +35,12 @@ def basic(num_agents: int, num_actions: int, num_influencers: int, measure: Meas
         seen = base.agents_first(context)[num_influencers:]
         followed = base.act(network, follow_key, *follow(agents), seen)
 
-        batch = jax.vmap(base.policy_counterfactuals, in_axes=(None, 0, 0, 0, 0, 0, 0, None, None))(
+        batch = jax.vmap(base.policy_counterfactuals, in_axes=(None, 0, 0, 0, 0, None, 0, 0, None, None))(
             network,
             *follow(agents[:2]),
             followed.gates,
             seen[..., :num_influencers],
+            jnp.arange(num_influencers),
             followed.log_policy["action"],
             followed.choices["action"].symbol,
             led.log_policy["action"],

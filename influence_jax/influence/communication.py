@@ -25,19 +25,23 @@ def communication(num_agents: int, num_actions: int, num_messages: int, measure:
         features = jax.vmap(network.encode)(params, base.agents_first(timestep.observation))
         acted = base.act(network, key, params, carry["policy"], features["policy"], heard)
         spoke = (said >= 0).T & ~timestep.last  # bool[K,E]
-        batch = jax.vmap(base.policy_counterfactuals, in_axes=(None, 0, 0, 0, None, 0, 0, None, 0))(
+        speakers = jnp.asarray(base.others_index(num_agents))  # i32[J,K], those whom each listener hears beside itself
+        batch = jax.vmap(base.policy_counterfactuals, in_axes=(None, 0, 0, 0, 0, 0, 0, 0, 0, 0))(
             network,
             params,
             carry["policy"],
             acted.gates,
-            said,
+            base.agents_first(base.others(said)),
+            speakers,
             acted.log_policy["action"],
             acted.choices["action"].symbol,
-            weights,
-            spoke & ~jnp.eye(num_agents, dtype=bool)[..., None],
+            weights[speakers],
+            spoke[speakers],
         )
         pairwise = [base.pairwise_influence(batch, measure), base.mutual_information(batch)]
-        influence, information = (x[..., 0].transpose(2, 1, 0) for x in pairwise)  # [J,K,E,1] -> [E,K,J]
+        influence, information = (  # [J,K,E,1] -> [E,J,K] with the diagonal -> [E,K,J]
+            base.insert_self(x[..., 0].transpose(2, 0, 1)).swapaxes(1, 2) for x in pairwise
+        )
         decision = Decision(
             choices=jax.tree.map(base.agents_first, acted.choices),
             context=context,

@@ -73,8 +73,7 @@ class SymbolicLSTM(nn.Module):
         """
         rows = jax.lax.dynamic_slice_in_dim(self.input_kernel, self.features + block * self.symbols, self.symbols)
         without = gates - jax.nn.one_hot(symbol, self.symbols) @ rows
-        carry = jax.tree.map(lambda x: x[..., None, :], carry)
-        return step_gates(carry, without[..., None, :] + rows).hidden
+        return step_gates_with_each(carry, without, rows)
 
     def unroll(self, carry: Carry, inputs: jax.Array, first: jax.Array) -> jax.Array:
         """Run over ``inputs f32[T, ..., 4H]`` from `project`, zeroing the state at ``first bool[T, ...]``: ``f32[T, ..., H]``."""
@@ -97,3 +96,24 @@ def step_gates(carry: Carry, gates: jax.Array) -> Carry:
     i, f, g, o = jnp.split(gates, 4, axis=-1)
     cell = nn.sigmoid(f) * carry.cell + nn.sigmoid(i) * jnp.tanh(g)
     return Carry(hidden=nn.sigmoid(o) * jnp.tanh(cell), cell=cell)
+
+
+def step_gates_with_each(carry: Carry, gates: jax.Array, rows: jax.Array) -> jax.Array:
+    """Return the hidden states ``f32[..., C, H]`` of `step_gates` under ``gates f32[..., 4H]`` plus each of ``rows f32[C, 4H]``.
+
+    ``exp(gate + row)`` is ``exp(gate) exp(row)``, so that exponentials, which are most of the work, are taken once per gate and
+    once per row instead of once per pair; this takes about half the time. What lies beyond 80 (40 for the cell's gate) counts as
+    that much, which would matter only to a gate and a row that are both so large and cancel.
+    """
+
+    def exponentials(x, limit=80.0):
+        i, f, g, o = jnp.split(x, 4, axis=-1)
+        return [
+            jnp.exp(-scale * jnp.clip(y, -limit / scale, limit / scale))
+            for y, scale in ((i, 1), (f, 1), (g, 2), (o, 1))
+        ]
+
+    pairs = zip(exponentials(gates), exponentials(rows), strict=True)
+    i, f, g, o = (1.0 / (1.0 + a[..., None, :] * b) for a, b in pairs)
+    cell = f * carry.cell[..., None, :] + i * (2.0 * g - 1.0)
+    return o * jnp.tanh(cell)

@@ -8,7 +8,7 @@ import pytest
 from influence_jax.config import NetworkConfig
 from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
 from influence_jax.networks.encoder import ConvEncoder
-from influence_jax.networks.recurrent import Carry, zero_carry
+from influence_jax.networks.recurrent import Carry, step_gates, step_gates_with_each, zero_carry
 from influence_jax.types import NetworkSpec
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -134,3 +134,13 @@ def test_bad_symbol_is_the_zero_vector():
     gates = functions.precompute(params, "policy", carry, features)
     _, resolved, _ = functions.resolve(params, "policy", carry, gates, jnp.array([-1]))
     np.testing.assert_array_equal(gates, resolved)
+
+
+@pytest.mark.parametrize(("size", "row_size"), [(1e-3, 1e-3), (1.0, 1.0), (8.0, 8.0), (300.0, 1.0), (1.0, 300.0)])
+def test_factored_exponentials_are_the_lstm(size, row_size):
+    """Small, ordinary, large, and saturated far beyond what float32 can exponentiate."""
+    gates = size * jax.random.normal(jax.random.key(0), (7, 4 * 8))
+    rows = row_size * jax.random.normal(jax.random.key(1), (9, 4 * 8))
+    carry = Carry(*jax.random.normal(jax.random.key(2), (2, 7, 8)))
+    naive = step_gates(jax.tree.map(lambda x: x[:, None], carry), gates[:, None] + rows).hidden
+    np.testing.assert_allclose(step_gates_with_each(carry, gates, rows), naive, atol=2e-6)
