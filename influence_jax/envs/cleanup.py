@@ -177,9 +177,9 @@ class Cleanup(GridWorld):
         """
         fires, cleans = actions == FIRE, actions == CLEAN
         lanes = beams.cast(position, heading, self.clear_runs)
-        lanes, waste, removed = beams.clean(lanes, cleans, rank, waste)
-        beam_map = beams.trace(lanes, fires, cleans, rank, self.walls.shape)
-        return waste, beam_map, fires, beams.hits(lanes, fires), removed
+        lanes, removed = beams.clean(lanes, cleans, rank, waste)
+        beam_map, swept = beams.trace(lanes, fires, cleans, rank, self.walls.shape)
+        return waste & ~swept, beam_map, fires, beams.hits(lanes, fires), removed
 
     def growth_rates(self, waste: jax.Array, params: CleanupParams) -> tuple[jax.Array, jax.Array]:
         """Return the apple and the waste rate in force, f32[] each: 0 when the share of waste reaches the threshold."""

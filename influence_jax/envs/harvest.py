@@ -133,7 +133,7 @@ class Harvest(GridWorld):
         """Return the map of beams u8[H,W], and per agent whether it fired bool[N] and the beams that hit it i32[N]."""
         fires = actions == FIRE
         lanes = beams.cast(position, heading, self.clear_runs)
-        beam_map = beams.trace(lanes, fires, jnp.zeros_like(fires), rank, self.walls.shape)
+        beam_map, _ = beams.trace(lanes, fires, jnp.zeros_like(fires), rank, self.walls.shape)
         return beam_map, fires, beams.hits(lanes, fires)
 
     def apple_neighbours(self, apples: jax.Array) -> jax.Array:

@@ -47,9 +47,9 @@ def cast(position: jax.Array, heading: jax.Array, runs: np.ndarray) -> Lanes:
     direction, side = directions[heading], directions[(heading + 1) % 4]
     start = position[:, None] + jnp.stack([-side, direction, side], axis=1)
     free = jnp.asarray(runs)[heading[:, None], start[..., 0] + 1, start[..., 1] + 1].astype(jnp.int32)
-    offset = position - start[:, :, None]  # i32[N,3,N,2]
-    along = jnp.sum(offset * direction[:, None, None], axis=-1)
-    across = jnp.sum(offset * side[:, None, None], axis=-1)
+    down, right = (position[:, axis] - start[:, :, axis, None] for axis in range(2))  # i32[N,3,N]
+    along = down * direction[:, 0, None, None] + right * direction[:, 1, None, None]
+    across = down * side[:, 0, None, None] + right * side[:, 1, None, None]
     distance = jnp.where((across == 0) & (along >= 0), along, LENGTH)
     reach = jnp.minimum(free, jnp.min(distance, axis=-1) + 1)
     return Lanes(start, direction, reach, strikes=distance < reach[..., None])
@@ -60,8 +60,8 @@ def hits(lanes: Lanes, fires: jax.Array) -> jax.Array:
     return jnp.sum(lanes.strikes & fires[:, None, None], axis=(0, 1), dtype=jnp.int32)
 
 
-def clean(lanes: Lanes, cleans: jax.Array, rank: jax.Array, waste: jax.Array) -> tuple[Lanes, jax.Array, jax.Array]:
-    """Remove waste by the beams of the agents in ``cleans bool[N]``, one agent after another.
+def clean(lanes: Lanes, cleans: jax.Array, rank: jax.Array, waste: jax.Array) -> tuple[Lanes, jax.Array]:
+    """Find what the beams of the agents in ``cleans bool[N]`` remove, one agent after another.
 
     A cleaning lane removes the first waste cell on its way and ends there, so a later beam may reach past it.
 
@@ -72,8 +72,8 @@ def clean(lanes: Lanes, cleans: jax.Array, rank: jax.Array, waste: jax.Array) ->
         waste: bool[H,W].
 
     Returns:
-        The lanes with the reach of the cleaning ones shortened; the remaining waste; and i32[N], the waste cells each
-        agent removed.
+        The lanes with the reach of the cleaning ones shortened, so that `trace` finds what they swept; and i32[N], the
+        waste cells each agent removed.
     """
     num_agents = cleans.shape[0]
     steps = jnp.arange(LENGTH)
@@ -92,21 +92,22 @@ def clean(lanes: Lanes, cleans: jax.Array, rank: jax.Array, waste: jax.Array) ->
         dirty = dirty[1:] & ~jnp.any(cell[..., None] == removed, axis=-1)
     first = jnp.stack(first)[rank]
     met = first < LENGTH
-    removed = lanes.start + first[..., None] * lanes.direction[:, None]
-    waste = waste & ~masks.mark(removed, met, waste.shape)
-    return lanes.replace(reach=jnp.minimum(lanes.reach, first + 1)), waste, jnp.sum(met, axis=-1, dtype=jnp.int32)
+    return lanes.replace(reach=jnp.minimum(lanes.reach, first + 1)), jnp.sum(met, axis=-1, dtype=jnp.int32)
 
 
-def trace(lanes: Lanes, fires: jax.Array, cleans: jax.Array, rank: jax.Array, shape: tuple[int, int]) -> jax.Array:
-    """Return u8[H,W]: the last beam in acting order that crosses each cell (NO_BEAM, FIRE_BEAM or CLEAN_BEAM).
+def trace(
+    lanes: Lanes, fires: jax.Array, cleans: jax.Array, rank: jax.Array, shape: tuple[int, int]
+) -> tuple[jax.Array, jax.Array]:
+    """Return u8[H,W], the last beam in acting order that crosses each cell, and bool[H,W], the cells swept by a cleaning one.
 
+    Beams are NO_BEAM, FIRE_BEAM or CLEAN_BEAM. No swept cell holds waste afterwards: a lane meets none before its end.
     Each lane is one bit of a word and later lanes are higher bits, so that of two sets of lanes the one with the
     later lane is the larger number.
     """
     end = lanes.start + (lanes.reach[..., None] - 1) * lanes.direction[:, None]
     low, high = jnp.minimum(lanes.start, end), jnp.maximum(lanes.start, end)
     shown = (lanes.reach > 0) & (fires | cleans)[:, None]
-    beams = jnp.full(shape, NO_BEAM, jnp.uint8)
+    beams, swept = jnp.full(shape, NO_BEAM, jnp.uint8), jnp.zeros(shape, bool)
     for first in range(0, len(rank), BEAMS_PER_WORD):
         turn = (rank - first)[:, None]
         in_word = shown & (turn >= 0) & (turn < BEAMS_PER_WORD)
@@ -116,4 +117,5 @@ def trace(lanes: Lanes, fires: jax.Array, cleans: jax.Array, rank: jax.Array, sh
         cleaning = jnp.sum(jnp.where(cleans[:, None], bit, 0), dtype=jnp.uint32)
         kind = jnp.where(crossing & cleaning > crossing & ~cleaning, jnp.uint8(CLEAN_BEAM), jnp.uint8(FIRE_BEAM))
         beams = jnp.where(crossing > 0, kind, beams)
-    return beams
+        swept |= crossing & cleaning > 0
+    return beams, swept

@@ -26,14 +26,15 @@ def quarters(words: jax.Array) -> jax.Array:
 
 def nth_true(mask: jax.Array, n: jax.Array) -> jax.Array:
     """Return bool[H,W]: only the ``n``-th True cell of ``mask bool[H,W]`` in row-major order, counted from 0."""
-    in_row = jnp.sum(mask, axis=1, dtype=jnp.int32)
+    n = n.astype(jnp.float32)
+    in_row = jnp.sum(mask, axis=1, dtype=jnp.int32).astype(jnp.float32)
     before_row = _sums_before(in_row)
     chosen_row = (before_row <= n) & (n < before_row + in_row)
     line = jnp.any(mask & chosen_row[:, None], axis=0)
     rest = n - jnp.sum(jnp.where(chosen_row, before_row, 0))
-    return chosen_row[:, None] & line & (_sums_before(line.astype(jnp.int32)) == rest)
+    return chosen_row[:, None] & line & (_sums_before(line.astype(jnp.float32)) == rest)
 
 
 def _sums_before(counts: jax.Array) -> jax.Array:
-    """Return i32[K]: the sum of all ``counts i32[K]`` before each; for short rows quicker than a scan."""
-    return jnp.sum(jnp.where(np.tri(len(counts), k=-1, dtype=bool), counts, 0), axis=1)
+    """Return f32[K]: the sum of all ``counts f32[K]`` before each, exact below 2^24; many at once are one matrix product."""
+    return jnp.matmul(counts, np.tri(len(counts), k=-1, dtype=np.float32).T, precision=jax.lax.Precision.HIGHEST)

@@ -116,5 +116,5 @@ def mask(drawing: np.ndarray, letters: str) -> np.ndarray:
 
 def spread(values: jax.Array, sites: np.ndarray, fill: bool | float) -> jax.Array:
     """Return [H,W]: ``values [K]`` at the K cells of ``sites bool[H,W]`` in row-major order, and ``fill`` elsewhere."""
-    source = np.where(sites, np.cumsum(sites).reshape(sites.shape) - 1, len(values))
-    return jnp.append(values, jnp.asarray(fill, values.dtype))[source]
+    source = np.maximum(np.cumsum(sites) - 1, 0).reshape(sites.shape)
+    return jnp.where(sites, values[source], fill)

@@ -41,10 +41,11 @@ def draw_agents(codes: jax.Array, position: jax.Array) -> jax.Array:
     for first in range(0, len(position), masks.WORD):
         some = position[first : first + masks.WORD]
         bits = jnp.uint32(1) << jnp.arange(len(some), dtype=jnp.uint32)
-        standing = masks.covering_bits(some, some, bits, codes.shape)
-        for index in range(len(some)):
-            code = jnp.uint8(AGENT + (first + index) % NUM_COLOURS)
-            codes = jnp.where((standing >> index & 1) > 0, code, codes)
+        standing = masks.covering_bits(
+            some, some, bits, codes.shape
+        )  # one bit at most, since agents never share a cell
+        index = first + masks.WORD - 1 - jax.lax.clz(standing)
+        codes = jnp.where(standing > 0, AGENT + (index % NUM_COLOURS).astype(jnp.uint8), codes)
     return codes
 
 
