@@ -71,6 +71,12 @@ class Network(Protocol):
     def encode(self, params: Any, observation: jax.Array) -> dict[str, jax.Array]:
         """Return each branch's features ``f32[..., F]`` of ``u8[..., V, V, 3]``."""
 
+    def recalling(self, known: "dict[str, Activity] | None") -> "Network":
+        """Return the network with what it computed while it acted, by branch and time first; its rollouts need gradients only."""
+
+    def encode_rollout(self, params: Any, observation: jax.Array) -> dict[str, jax.Array]:
+        """Return what `encode` returns for a rollout, time first."""
+
     def precompute(self, params: Any, branch: str, carry: Any, features: jax.Array) -> jax.Array:
         """Return a branch's gates before its symbols are known."""
 
@@ -109,6 +115,14 @@ class Choice:
 
 
 @struct.dataclass
+class Activity:
+    """What a branch of the network computed in a step, and what learning from that step would have to compute again."""
+
+    features: jax.Array  # f32[...,F]
+    carry: Any  # its recurrent state after the step
+
+
+@struct.dataclass
 class Decision:
     """What all agents did in one step, and what the learner must remember of it."""
 
@@ -116,6 +130,7 @@ class Decision:
     context: jax.Array  # i32[E,N,L], symbols that entered the policy's recurrent core; -1 for none
     influence: jax.Array  # f32[E,K,J], of k on j, already masked, nats (or the measure's unit); diagonal 0
     mutual_information: jax.Array  # f32[E,K,J], mean KL over k's own policy, masked likewise, nats
+    activity: dict[str, Activity] | None = None  # by branch, leading [E,N]
 
     @property
     def action(self) -> jax.Array:

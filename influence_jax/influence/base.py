@@ -11,7 +11,7 @@ import numpy as np
 from flax import struct
 
 from influence_jax.influence.measures import Measure
-from influence_jax.types import Choice, CounterfactualBatch, Decision, Network, NetworkSpec
+from influence_jax.types import Activity, Choice, CounterfactualBatch, Decision, Network, NetworkSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +92,13 @@ def act(network: Network, key: jax.Array, params: Any, carry: Any, features: jax
 
     keys = jax.random.split(key, context.shape[0])
     return jax.vmap(one_agent)(keys, params, carry, features, context)
+
+
+def activity(features: dict[str, jax.Array], carry: dict[str, Any]) -> dict[str, Activity]:
+    """Pair each branch's features and its state after the step, both ``[N,E,...]``, for `Decision`."""
+    return {
+        branch: jax.tree.map(agents_first, Activity(features=features[branch], carry=carry[branch])) for branch in carry
+    }
 
 
 def policy_counterfactuals(

@@ -49,8 +49,14 @@ def basic(num_agents: int, num_actions: int, num_influencers: int, measure: Meas
         pairwise = [base.pairwise_influence(batch, measure), base.mutual_information(batch)]
         influence, information = (place(x, num_agents) for x in pairwise)
         choices = jax.tree.map(lambda *x: base.agents_first(jnp.concatenate(x)), led.choices, followed.choices)
-        decision = Decision(choices=choices, context=context, influence=influence, mutual_information=information)
         carry = jax.tree.map(lambda *x: jnp.concatenate(x), led.carry, followed.carry)
+        decision = Decision(
+            choices=choices,
+            context=context,
+            influence=influence,
+            mutual_information=information,
+            activity=base.activity(features, {"policy": carry}),
+        )
         return decision, {"policy": carry}, decision.action
 
     return InfluenceModel(

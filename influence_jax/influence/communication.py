@@ -47,6 +47,7 @@ def communication(num_agents: int, num_actions: int, num_messages: int, measure:
             context=context,
             influence=influence,
             mutual_information=information,
+            activity=base.activity(features, {"policy": acted.carry}),
         )
         memory = decision.choices["message"].symbol, acted.log_policy["message"]
         return decision, {"policy": acted.carry}, memory

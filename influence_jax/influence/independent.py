@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from influence_jax.influence.base import InfluenceModel, act, agents_first, forget, others
+from influence_jax.influence.base import InfluenceModel, act, activity, agents_first, forget, others
 from influence_jax.types import Decision, NetworkSpec
 
 
@@ -21,6 +21,7 @@ def independent(num_agents: int, num_actions: int, visible_actions: bool) -> Inf
             context=context,
             influence=nothing,
             mutual_information=nothing,
+            activity=activity(features, {"policy": acted.carry}),
         )
         return decision, {"policy": acted.carry}, decision.action
 

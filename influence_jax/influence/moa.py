@@ -37,8 +37,15 @@ def moa(num_agents: int, num_actions: int, measure: Measure, train_only_visible:
         )
         pairwise = [base.pairwise_influence(batch, measure), base.mutual_information(batch)]
         influence, information = (base.insert_self(base.agents_first(x)) for x in pairwise)
-        decision = Decision(choices=choices, context=context, influence=influence, mutual_information=information)
-        return decision, {"policy": acted.carry, "moa": moa_carry}, decision.action
+        carry = {"policy": acted.carry, "moa": moa_carry}
+        decision = Decision(
+            choices=choices,
+            context=context,
+            influence=influence,
+            mutual_information=information,
+            activity=base.activity(features, carry),
+        )
+        return decision, carry, decision.action
 
     def auxiliary_batch(trajectory):
         """Pair step t's input with the actions of step t + 1; the last step of a rollout has no partner and is masked."""

@@ -41,11 +41,13 @@ def rollout(env, env_params, network, model, params, actors: Actors, length: int
     ``bootstrap`` is the decision after the last step: its values and its influence are used, its actions never taken.
     """
 
-    def step(actors, t):
-        act_key, env_key = jax.random.split(jax.random.fold_in(key, t))
+    keys = jax.vmap(lambda t: jax.random.split(jax.random.fold_in(key, t)))(jnp.arange(length))
+    env_keys = jax.vmap(lambda key: jax.random.split(key, actors.timestep.first.shape[0]))(keys[:, 1])
+
+    def step(actors, keys):
+        act_key, env_keys = keys
         decision, carry, memory = model.decide(network, act_key, params, actors.carry, actors.memory, actors.timestep)
         now = actors.timestep
-        env_keys = jax.random.split(env_key, now.first.shape[0])
         env_state, after = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))(
             env_keys, actors.env_state, now, decision.action, env_params
         )
@@ -68,7 +70,7 @@ def rollout(env, env_params, network, model, params, actors: Actors, length: int
         )
         return Actors(env_state=env_state, timestep=after, carry=carry, memory=memory), transition
 
-    actors, trajectory = jax.lax.scan(step, actors, jnp.arange(length))
+    actors, trajectory = jax.lax.scan(step, actors, (keys[:, 0], env_keys))
     bootstrap_key = jax.random.fold_in(key, length)
     bootstrap, _, _ = model.decide(network, bootstrap_key, params, actors.carry, actors.memory, actors.timestep)
     return actors, trajectory, bootstrap

@@ -64,6 +64,7 @@ def update(learner, state: LearnerState, hparams, num_updates: jax.Array) -> tup
     num_agents = trajectory.reward.shape[-1]
     batch = AgentBatch(
         observation=trajectory.observation,
+        activity=trajectory.decision.activity if config.algorithm == "a2c" else None,
         first=jnp.repeat(trajectory.first[..., None], num_agents, axis=-1),
         valid=jnp.repeat(trajectory.valid[..., None], num_agents, axis=-1),
         context=trajectory.decision.context,

@@ -4,6 +4,7 @@ Everything here is for one agent; the learner vmaps over agents, whose parameter
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from flax import linen as nn
 from influence_jax.config import NetworkConfig
 from influence_jax.networks.encoder import ConvEncoder
 from influence_jax.networks.recurrent import Carry, SymbolicLSTM, zero_carry
-from influence_jax.types import NetworkSpec
+from influence_jax.types import Activity, NetworkSpec
 
 
 class Branch(nn.Module):
@@ -82,10 +83,11 @@ class AgentNetwork(nn.Module):
         """Return the heads ``[..., C, ...]`` had one block of symbols been otherwise; ``carry`` is that before the step."""
         return self._read(branch, self.branches[branch].core.alternatives(carry, gates, symbol, block))
 
-    def unroll(self, branch: str, carry: Carry, features: jax.Array, context: jax.Array, first: jax.Array):
+    def unroll(
+        self, branch: str, carry: Carry, features: jax.Array, context: jax.Array, first: jax.Array, known: Carry
+    ):
         """Return the heads over a rollout whose symbols ``i32[T, ..., L]`` are all known."""
-        core = self.branches[branch].core
-        return self._read(branch, core.unroll(carry, core.project(features, context), first))
+        return self._read(branch, self.branches[branch].core.unroll(carry, features, context, first, known))
 
     def initialise(self, observation: jax.Array):
         """Touch every parameter, for `init`."""
@@ -106,11 +108,30 @@ class AgentNetwork(nn.Module):
         return {"prediction": prediction.reshape(*hidden.shape[:-1], self.spec.moa_targets, self.spec.num_actions)}
 
 
+# Observations of one agent that are encoded at a time, by platform; elsewhere all of them. See benchmarks/encoder.py.
+OBSERVATIONS_AT_A_TIME = {"cpu": 256}
+
+
+def num_pieces(length: int, num_envs: int) -> int:
+    """Return into how many pieces of equal length in time a rollout is cut for the encoder."""
+    limit = OBSERVATIONS_AT_A_TIME.get(jax.default_backend(), length * num_envs)
+    return next(
+        pieces
+        for pieces in range(1, length + 1)
+        if (length % pieces == 0 and length // pieces * num_envs <= limit) or pieces == length
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class NetworkFunctions:
     """An `AgentNetwork` as the pure functions of `influence_jax.types.Network`, plus `init`."""
 
     module: AgentNetwork
+    known: dict[str, Activity] | None = None  # of a rollout, time first, by branch
+
+    def recalling(self, known: dict[str, Activity] | None) -> "NetworkFunctions":
+        """Return a network that knows what it computed while it acted, and whose rollouts are left with the gradients."""
+        return dataclasses.replace(self, known=known)
 
     def init(self, key: jax.Array, observation_shape: tuple[int, ...]):
         """Draw one agent's parameters."""
@@ -119,6 +140,42 @@ class NetworkFunctions:
     def encode(self, params, observation):
         """Return each branch's features."""
         return self.module.apply({"params": params}, observation, method="encode")
+
+    def encode_rollout(self, params, observation):
+        """Return each branch's features of a rollout, time first, in pieces that fit a cache, forward and backward.
+
+        What the backward pass needs is computed again from the pixels, which is far cheaper than to write it down and read
+        it.
+        """
+        known = {branch: activity.features for branch, activity in self.known.items()} if self.known else None
+        pieces = num_pieces(*observation.shape[:2])
+        cut = functools.partial(jax.tree.map, lambda x: x.reshape(pieces, -1, *x.shape[1:]))
+        join = functools.partial(jax.tree.map, lambda x: x.reshape(-1, *x.shape[2:]))
+
+        @jax.custom_vjp
+        def features(params, observation, known):
+            return (
+                join(jax.lax.map(lambda piece: self.encode(params, piece), cut(observation)))
+                if known is None
+                else known
+            )
+
+        def forward(params, observation, known):
+            return features(params, observation, known), (params, observation)
+
+        def backward(residuals, cotangents):
+            params, observation = residuals
+
+            def add(total, piece):
+                observation, cotangents = piece
+                pull_back = jax.vjp(lambda params: self.encode(params, observation), params)[1]
+                return jax.tree.map(jnp.add, total, *pull_back(cotangents)), None
+
+            nothing = jax.tree.map(jnp.zeros_like, params)
+            return jax.lax.scan(add, nothing, (cut(observation), cut(cotangents)))[0], None, None
+
+        features.defvjp(forward, backward)
+        return features(params, observation, known)
 
     def precompute(self, params, branch, carry, features):
         """Return a branch's gates before its symbols are known."""
@@ -134,7 +191,8 @@ class NetworkFunctions:
 
     def unroll(self, params, branch, carry, features, context, first):
         """Return the heads over a rollout."""
-        return self.module.apply({"params": params}, branch, carry, features, context, first, method="unroll")
+        known = self.known[branch].carry if self.known else None
+        return self.module.apply({"params": params}, branch, carry, features, context, first, known, method="unroll")
 
     def zero_carry(self, shape: tuple[int, ...]) -> dict[str, Carry]:
         """Return each branch's recurrent state at the start of an episode."""

@@ -1,14 +1,17 @@
-"""The convolutional encoder, written as one matrix product per image row.
+"""The convolutional encoder, written as matrix products of image rows with bands.
 
 A convolution with per-agent kernels is slow in XLA on a CPU once it is vmapped or differentiated inside a scan. A row of the
-output depends on three rows of the input by a banded matrix that holds the kernel, so one dense product gives the same numbers
-at several times the speed; gradients flow back through the construction of the band.
+output depends on three rows of the input by a banded matrix that holds the kernel, so dense products give the same numbers at
+several times the speed; gradients flow back through the construction of the band. A narrower band multiplies fewer zeros, and a
+wider one makes fewer and larger products: `BAND` is the width that is fastest (benchmarks/encoder.py).
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+
+BAND = 7  # output columns of one product
 
 
 class ConvEncoder(nn.Module):
@@ -22,15 +25,22 @@ class ConvEncoder(nn.Module):
         *batch, height, width, depth = observation.shape
         kernel = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, depth, self.channels))
         bias = self.param("bias", nn.initializers.zeros_init(), (self.channels,))
-        pixels = observation.reshape(*batch, height, width * depth).astype(jnp.float32) / 255.0
-        rows = jnp.concatenate([pixels[..., i : height - 2 + i, :] for i in range(3)], axis=-1)
-        features = rows @ banded(kernel, width) + jnp.tile(bias, width - 2)
-        return nn.relu(features).reshape(*batch, -1)
+        rows = jnp.stack([observation[..., i : height - 2 + i, :, :] for i in range(3)], axis=-2)
+        rows = rows.reshape(*batch, height - 2, width * 3 * depth).astype(jnp.float32)
+        features = []
+        for columns in np.array_split(np.arange(width - 2), -(-(width - 2) // BAND)):
+            seen = slice(columns[0] * 3 * depth, (columns[-1] + 3) * 3 * depth)
+            product = rows[..., seen] @ banded(kernel / 255.0, len(columns))
+            features.append(nn.relu(product + jnp.tile(bias, len(columns))))
+        return jnp.concatenate(features, axis=-1).reshape(*batch, -1)
 
 
 def banded(kernel: jax.Array, width: int) -> jax.Array:
-    """Lay a kernel ``f32[3,3,C,O]`` out as ``f32[3 * width * C, (width - 2) * O]``: three input rows to one output row."""
-    offset = np.arange(width)[:, None] - np.arange(width - 2)
+    """Lay a kernel ``f32[3,3,C,O]`` out for ``width`` output columns: ``f32[(width + 2) * 3 * C, width * O]``.
+
+    The input is in (column, kernel row, channel) order, the output in (column, channel) order.
+    """
+    offset = np.arange(width + 2)[:, None] - np.arange(width)
     place = jnp.asarray(offset[..., None] == np.arange(3), jnp.float32)  # [input column, output column, kernel column]
-    band = jnp.einsum("wvx,yxco->ywcvo", place, kernel)
-    return band.reshape(3 * width * kernel.shape[2], -1)
+    band = jnp.einsum("wvx,yxco->wycvo", place, kernel)
+    return band.reshape(-1, width * kernel.shape[3])

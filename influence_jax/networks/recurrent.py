@@ -50,11 +50,6 @@ class SymbolicLSTM(nn.Module):
         self.recurrent_kernel = self.param("recurrent_kernel", glorot, (self.size, width))
         self.bias = self.param("bias", lambda _: jnp.zeros(width).at[self.size : 2 * self.size].set(1.0))
 
-    def project(self, features: jax.Array, context: jax.Array) -> jax.Array:
-        """Return the input's share of the gates, ``f32[..., 4H]``, for features and symbols that are both known."""
-        symbols = self._one_hot(context)
-        return jnp.concatenate([features, symbols], axis=-1) @ self.input_kernel + self.bias
-
     def precompute(self, carry: Carry, features: jax.Array) -> jax.Array:
         """Return the gates before any symbol is known, ``f32[..., 4H]``."""
         kernel = jnp.concatenate([self.input_kernel[: self.features], self.recurrent_kernel])
@@ -75,20 +70,93 @@ class SymbolicLSTM(nn.Module):
         without = gates - jax.nn.one_hot(symbol, self.symbols) @ rows
         return step_gates_with_each(carry, without, rows)
 
-    def unroll(self, carry: Carry, inputs: jax.Array, first: jax.Array) -> jax.Array:
-        """Run over ``inputs f32[T, ..., 4H]`` from `project`, zeroing the state at ``first bool[T, ...]``: ``f32[T, ..., H]``."""
-        recurrent_kernel = self.recurrent_kernel
-
-        def step(carry, now):
-            gates, first = now
-            carry = reset_carry(carry, first)
-            carry = step_gates(carry, gates + carry.hidden @ recurrent_kernel)
-            return carry, carry.hidden
-
-        return jax.lax.scan(step, carry, (inputs, first))[1]
+    def unroll(
+        self, carry: Carry, features: jax.Array, context: jax.Array, first: jax.Array, known: Carry | None = None
+    ):
+        """Return the hidden states ``f32[T, ..., H]`` of a rollout, the state zeroed at ``first bool[T, ...]``; see `unroll`."""
+        weights = Weights(self.input_kernel, self.recurrent_kernel, self.bias)
+        return unroll(weights, carry, features, self._one_hot(context), first, known)
 
     def _one_hot(self, context: jax.Array) -> jax.Array:
         return jax.nn.one_hot(context, self.symbols).reshape(*context.shape[:-1], self.blocks * self.symbols)
+
+
+@struct.dataclass
+class Weights:
+    """The parameters of an LSTM, gate order input, forget, cell, output."""
+
+    input_kernel: jax.Array  # f32[F + symbols, 4H]
+    recurrent_kernel: jax.Array  # f32[H, 4H]
+    bias: jax.Array  # f32[4H]
+
+
+@jax.custom_vjp
+def unroll(weights: Weights, carry: Carry, features, symbols, first, known: Carry | None) -> jax.Array:
+    """Run an LSTM over ``features f32[T, ..., F]`` and one-hot ``symbols``; return its hidden states ``f32[T, ..., H]``.
+
+    With the states after every step ``known`` (leading T), only the gradient is left to do. The backward pass computes all
+    gates again in one matrix product, so that they need not be kept and only one small product remains in each of its steps.
+    """
+    return _states(weights, carry, features, symbols, first, known).hidden
+
+
+def _states(weights, carry, features, symbols, first, known) -> Carry:
+    if known is not None:
+        return known
+    inputs = jnp.concatenate([features, symbols], axis=-1) @ weights.input_kernel + weights.bias
+
+    def step(carry, now):
+        inputs, first = now
+        carry = reset_carry(carry, first)
+        carry = step_gates(carry, inputs + carry.hidden @ weights.recurrent_kernel)
+        return carry, carry
+
+    return jax.lax.scan(step, carry, (inputs, first))[1]
+
+
+def _unroll_forward(weights, carry, features, symbols, first, known):
+    states = _states(weights, carry, features, symbols, first, known)
+    return states.hidden, (weights, carry, features, symbols, first, states)
+
+
+def _unroll_backward(residuals, d_hidden):
+    weights, carry, features, symbols, first, states = residuals
+    before = jax.tree.map(lambda start, after: jnp.concatenate([start[None], after[:-1]]), carry, states)
+    before = reset_carry(before, first)
+    inputs = jnp.concatenate([features, symbols, before.hidden], axis=-1)
+    kernel = jnp.concatenate([weights.input_kernel, weights.recurrent_kernel])
+
+    transposed = jax.lax.optimization_barrier(weights.recurrent_kernel.T)
+
+    def step(later, now):
+        d_hidden, gates, cell_before, cell, first = now
+        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        i, f, g, o = nn.sigmoid(i), nn.sigmoid(f), jnp.tanh(g), nn.sigmoid(o)
+        squashed = jnp.tanh(cell)
+        d_hidden += later.hidden
+        d_cell = later.cell + d_hidden * o * (1.0 - squashed * squashed)
+        d_gates = jnp.concatenate(
+            [
+                d_cell * g * i * (1.0 - i),
+                d_cell * cell_before * f * (1.0 - f),
+                d_cell * i * (1.0 - g * g),
+                d_hidden * squashed * o * (1.0 - o),
+            ],
+            axis=-1,
+        )
+        earlier = Carry(hidden=d_gates @ transposed, cell=d_cell * f)
+        return reset_carry(earlier, first), d_gates
+
+    steps = d_hidden, inputs @ kernel + weights.bias, before.cell, states.cell, first
+    d_carry, d_gates = jax.lax.scan(step, jax.tree.map(jnp.zeros_like, carry), steps, reverse=True)
+    rows, d_rows = (x.reshape(-1, x.shape[-1]) for x in (inputs, d_gates))
+    d_kernel = rows.T @ d_rows
+    width = features.shape[-1] + symbols.shape[-1]
+    d_weights = Weights(d_kernel[:width], d_kernel[width:], d_rows.sum(axis=0))
+    return d_weights, d_carry, d_gates @ weights.input_kernel[: features.shape[-1]].T, None, None, None
+
+
+unroll.defvjp(_unroll_forward, _unroll_backward)
 
 
 def step_gates(carry: Carry, gates: jax.Array) -> Carry:

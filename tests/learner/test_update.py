@@ -12,6 +12,7 @@ from influence_jax.influence import base
 from influence_jax.learner.rollout import rollout
 from influence_jax.learner.train import make_learner
 from influence_jax.learner.update import payments, update, with_exploration
+from influence_jax.networks.agent import NetworkFunctions
 from influence_jax.runtime import population
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -90,6 +91,25 @@ def test_learner_sees_what_the_actors_did(learner, state, played):
     log_prob = jnp.take_along_axis(log_policy, decision.action[..., None], axis=-1)[..., 0]
     np.testing.assert_allclose(log_prob, decision.choices["action"].log_prob, atol=1e-6)
     np.testing.assert_allclose(heads["action_value"], decision.choices["action"].value, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["independent", "basic", "communication", "moa"])
+def test_gradient_from_what_acting_computed_is_that_of_a_new_forward_pass(model, monkeypatch):
+    """A2C learns with the parameters that acted, and so recalls its activity instead of computing it again."""
+    learner = make_learner(tiny(model=model, log_interval=1))
+
+    def gradients(state, activity):
+        monkeypatch.setattr(
+            NetworkFunctions, "recalling", lambda network, known: recalling(network, activity and known)
+        )
+        return jax.jit(lambda state: update(learner, state, learner.config.hyperparams, 100.0)[0].opt_state)(state)
+
+    recalling = NetworkFunctions.recalling
+    state = jax.jit(learner.init)(jax.random.key(0))
+    recalled, anew = gradients(state, True), gradients(state, None)
+    # Adam's first moment after one step is a tenth of the gradient.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), recalled.mu, anew.mu)
+    assert all(jnp.abs(x).max() > 1e-6 for x in jax.tree.leaves(recalled.mu))
 
 
 def test_context_is_what_the_others_did_last(played):

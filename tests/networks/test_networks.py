@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 
 from influence_jax.config import NetworkConfig
+from influence_jax.networks import agent
 from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
 from influence_jax.networks.encoder import ConvEncoder
-from influence_jax.networks.recurrent import Carry, step_gates, step_gates_with_each, zero_carry
+from influence_jax.networks.recurrent import (
+    Carry,
+    Weights,
+    reset_carry,
+    step_gates,
+    step_gates_with_each,
+    unroll,
+    zero_carry,
+)
 from influence_jax.types import NetworkSpec
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -125,6 +134,59 @@ def test_unroll_is_the_steps_one_by_one_and_forgets_at_first():
         carry, _, heads = functions.resolve(params, "policy", carry, gates, context[t])
         np.testing.assert_allclose(unrolled["action"][t], heads["action"], atol=1e-5)
         np.testing.assert_allclose(unrolled["action_value"][t], heads["action_value"], atol=1e-5)
+
+
+def test_gradient_of_the_unroll_is_that_of_its_steps():
+    """Written by hand, against what JAX derives from the steps; with and without the states being known."""
+    keys = jax.random.split(jax.random.key(0), 7)
+    weights = Weights(
+        0.5 * jax.random.normal(keys[0], (5 + 8, 28)),
+        0.5 * jax.random.normal(keys[1], (7, 28)),
+        jax.random.normal(keys[2], (28,)),
+    )
+    features = jax.random.normal(keys[3], (6, 3, 5))
+    symbols = jax.nn.one_hot(jax.random.randint(keys[4], (6, 3), -1, 8), 8)
+    first = jnp.zeros((6, 3), bool).at[2, 1].set(True).at[0, 2].set(True)
+    carry = Carry(*(jax.random.normal(keys[5], (2, 3, 7))))
+    direction = jax.random.normal(keys[6], (6, 3, 7))
+
+    def steps(weights, carry, features):
+        states = []
+        for t in range(6):
+            carry = reset_carry(carry, first[t])
+            inputs = jnp.concatenate([features[t], symbols[t]], axis=-1) @ weights.input_kernel
+            carry = step_gates(carry, inputs + carry.hidden @ weights.recurrent_kernel + weights.bias)
+            states.append(carry)
+        return jax.tree.map(lambda *x: jnp.stack(x), *states)
+
+    def gradients(run):
+        return jax.jit(jax.grad(lambda *x: jnp.sum(direction * run(*x)), argnums=(0, 1, 2)))(weights, carry, features)
+
+    expected = gradients(lambda *x: steps(*x).hidden)
+    for known in (None, steps(weights, carry, features)):
+        found = gradients(lambda *x, known=known: unroll(*x, symbols, first, known))
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), found, expected)
+
+
+@pytest.mark.parametrize("limit", [2, 6, 100])
+def test_rollout_is_encoded_in_pieces(limit, monkeypatch):
+    """Six steps of three environments: whole, in pieces of two steps, and in single steps that are larger than allowed."""
+    monkeypatch.setitem(agent.OBSERVATIONS_AT_A_TIME, jax.default_backend(), limit)
+    assert agent.num_pieces(6, 3) == {2: 6, 6: 3, 100: 1}[limit]
+    functions = network(num_actions=4, moa_targets=2)
+    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    images = jax.random.randint(jax.random.key(1), (6, 3, 5, 5, 3), 0, 256).astype(jnp.uint8)
+    weights = jnp.arange(6.0)[:, None, None]  # every step counts otherwise
+
+    def features_and_gradient(encode):
+        def total(params):
+            features = encode(params, images)
+            return sum(jnp.sum(weights * jnp.sin(x)) for x in features.values()), features
+
+        return jax.jit(jax.grad(total, has_aux=True))(params)
+
+    found, expected = features_and_gradient(functions.encode_rollout), features_and_gradient(functions.encode)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4), found, expected)
 
 
 def test_bad_symbol_is_the_zero_vector():
