@@ -74,9 +74,6 @@ class Network(Protocol):
     def recalling(self, known: "dict[str, Activity] | None") -> "Network":
         """Return the network with what it computed while it acted, by branch and time first; its rollouts need gradients only."""
 
-    def encode_rollout(self, params: Any, observation: jax.Array) -> dict[str, jax.Array]:
-        """Return what `encode` returns for a rollout, time first."""
-
     def precompute(self, params: Any, branch: str, carry: Any, features: jax.Array) -> jax.Array:
         """Return a branch's gates before its symbols are known."""
 

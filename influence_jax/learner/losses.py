@@ -77,7 +77,7 @@ def agent_loss(params, batch: AgentBatch, carry, auxiliary_batch, network, model
     The message head's losses have a weight of their own; its entropy bonus stands outside it (Table 2).
     """
     network = network.recalling(batch.activity)
-    features = network.encode_rollout(params, batch.observation)
+    features = network.encode(params, batch.observation)
     outputs = network.unroll(params, "policy", carry["policy"], features["policy"], batch.context, batch.first)
     weights = {
         "action": (1.0, hparams.entropy_coef),

@@ -5,6 +5,7 @@ Everything here is for one agent; the learner vmaps over agents, whose parameter
 
 import dataclasses
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -108,18 +109,14 @@ class AgentNetwork(nn.Module):
         return {"prediction": prediction.reshape(*hidden.shape[:-1], self.spec.moa_targets, self.spec.num_actions)}
 
 
-# Observations of one agent that are encoded at a time, by platform; elsewhere all of them. See benchmarks/encoder.py.
-OBSERVATIONS_AT_A_TIME = {"cpu": 256}
+# Observations of one agent that are encoded at a time, by platform; elsewhere all at once. See benchmarks/encoder.py.
+OBSERVATIONS_AT_A_TIME = {"cpu": 128}
 
 
-def num_pieces(length: int, num_envs: int) -> int:
-    """Return into how many pieces of equal length in time a rollout is cut for the encoder."""
-    limit = OBSERVATIONS_AT_A_TIME.get(jax.default_backend(), length * num_envs)
-    return next(
-        pieces
-        for pieces in range(1, length + 1)
-        if (length % pieces == 0 and length // pieces * num_envs <= limit) or pieces == length
-    )
+def num_pieces(count: int) -> int:
+    """Return into how many equal pieces ``count`` observations are cut for the encoder."""
+    largest = min(count, OBSERVATIONS_AT_A_TIME.get(jax.default_backend(), count))
+    return count // max(size for size in range(1, largest + 1) if count % size == 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,27 +135,23 @@ class NetworkFunctions:
         return self.module.init(key, jnp.zeros(observation_shape, jnp.uint8), method="initialise")["params"]
 
     def encode(self, params, observation):
-        """Return each branch's features."""
-        return self.module.apply({"params": params}, observation, method="encode")
+        """Return each branch's features, in pieces that fit a cache.
 
-    def encode_rollout(self, params, observation):
-        """Return each branch's features of a rollout, time first, in pieces that fit a cache, forward and backward.
-
-        What the backward pass needs is computed again from the pixels, which is far cheaper than to write it down and read
-        it.
+        What the gradient needs is computed again from the pixels, which is far cheaper than to write it down and read it.
+        Features that are known already are only given a gradient.
         """
         known = {branch: activity.features for branch, activity in self.known.items()} if self.known else None
-        pieces = num_pieces(*observation.shape[:2])
-        cut = functools.partial(jax.tree.map, lambda x: x.reshape(pieces, -1, *x.shape[1:]))
-        join = functools.partial(jax.tree.map, lambda x: x.reshape(-1, *x.shape[2:]))
+        leading = observation.shape[:-3]
+        pieces = num_pieces(math.prod(leading))
+        cut = functools.partial(jax.tree.map, lambda x: x.reshape(pieces, -1, *x.shape[len(leading) :]))
+        join = functools.partial(jax.tree.map, lambda x: x.reshape(*leading, *x.shape[2:]))
+
+        def encode(params, observation):
+            return self.module.apply({"params": params}, observation, method="encode")
 
         @jax.custom_vjp
         def features(params, observation, known):
-            return (
-                join(jax.lax.map(lambda piece: self.encode(params, piece), cut(observation)))
-                if known is None
-                else known
-            )
+            return join(jax.lax.map(lambda x: encode(params, x), cut(observation))) if known is None else known
 
         def forward(params, observation, known):
             return features(params, observation, known), (params, observation)
@@ -168,7 +161,7 @@ class NetworkFunctions:
 
             def add(total, piece):
                 observation, cotangents = piece
-                pull_back = jax.vjp(lambda params: self.encode(params, observation), params)[1]
+                pull_back = jax.vjp(lambda params: encode(params, observation), params)[1]
                 return jax.tree.map(jnp.add, total, *pull_back(cotangents)), None
 
             nothing = jax.tree.map(jnp.zeros_like, params)

@@ -168,11 +168,11 @@ def test_gradient_of_the_unroll_is_that_of_its_steps():
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), found, expected)
 
 
-@pytest.mark.parametrize("limit", [2, 6, 100])
-def test_rollout_is_encoded_in_pieces(limit, monkeypatch):
-    """Six steps of three environments: whole, in pieces of two steps, and in single steps that are larger than allowed."""
+@pytest.mark.parametrize("limit", [2, 8, 100])
+def test_observations_are_encoded_in_pieces(limit, monkeypatch):
+    """Eighteen observations by pairs, by sixes, and all at once."""
     monkeypatch.setitem(agent.OBSERVATIONS_AT_A_TIME, jax.default_backend(), limit)
-    assert agent.num_pieces(6, 3) == {2: 6, 6: 3, 100: 1}[limit]
+    assert agent.num_pieces(18) == {2: 9, 8: 3, 100: 1}[limit] and agent.num_pieces(1) == 1
     functions = network(num_actions=4, moa_targets=2)
     params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
     images = jax.random.randint(jax.random.key(1), (6, 3, 5, 5, 3), 0, 256).astype(jnp.uint8)
@@ -185,7 +185,10 @@ def test_rollout_is_encoded_in_pieces(limit, monkeypatch):
 
         return jax.jit(jax.grad(total, has_aux=True))(params)
 
-    found, expected = features_and_gradient(functions.encode_rollout), features_and_gradient(functions.encode)
+    def whole(params, images):
+        return functions.module.apply({"params": params}, images, method="encode")
+
+    found, expected = features_and_gradient(functions.encode), features_and_gradient(whole)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4), found, expected)
 
 
