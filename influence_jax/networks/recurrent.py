@@ -94,8 +94,8 @@ class Weights:
 def unroll(weights: Weights, carry: Carry, features, symbols, first, known: Carry | None) -> jax.Array:
     """Run an LSTM over ``features f32[T, ..., F]`` and one-hot ``symbols``; return its hidden states ``f32[T, ..., H]``.
 
-    With the states after every step ``known`` (leading T), only the gradient is left to do. The backward pass computes all
-    gates again in one matrix product, so that they need not be kept and only one small product remains in each of its steps.
+    With the states after every step ``known`` (leading T), only the gradient is left to do. The backward pass keeps nothing
+    but the states: it computes the gates again, which costs no more than to write them down and read them.
     """
     return _states(weights, carry, features, symbols, first, known).hidden
 
@@ -121,16 +121,18 @@ def _unroll_forward(weights, carry, features, symbols, first, known):
 
 def _unroll_backward(residuals, d_hidden):
     weights, carry, features, symbols, first, states = residuals
+    num_features = features.shape[-1]
+    num_inputs = num_features + symbols.shape[-1]
     before = jax.tree.map(lambda start, after: jnp.concatenate([start[None], after[:-1]]), carry, states)
     before = reset_carry(before, first)
     inputs = jnp.concatenate([features, symbols, before.hidden], axis=-1)
     kernel = jnp.concatenate([weights.input_kernel, weights.recurrent_kernel])
+    transposed = kernel.T
 
-    transposed = jax.lax.optimization_barrier(weights.recurrent_kernel.T)
-
-    def step(later, now):
-        d_hidden, gates, cell_before, cell, first = now
-        i, f, g, o = jnp.split(gates, 4, axis=-1)
+    def step(carried, now):
+        later, d_kernel, d_bias = carried
+        d_hidden, inputs, cell_before, cell, first = now
+        i, f, g, o = jnp.split(inputs @ kernel + weights.bias, 4, axis=-1)
         i, f, g, o = nn.sigmoid(i), nn.sigmoid(f), jnp.tanh(g), nn.sigmoid(o)
         squashed = jnp.tanh(cell)
         d_hidden += later.hidden
@@ -144,16 +146,16 @@ def _unroll_backward(residuals, d_hidden):
             ],
             axis=-1,
         )
-        earlier = Carry(hidden=d_gates @ transposed, cell=d_cell * f)
-        return reset_carry(earlier, first), d_gates
+        d_inputs = d_gates @ transposed
+        earlier = reset_carry(Carry(hidden=d_inputs[..., num_inputs:], cell=d_cell * f), first)
+        rows, d_rows = (x.reshape(-1, x.shape[-1]) for x in (inputs, d_gates))
+        return (earlier, d_kernel + rows.T @ d_rows, d_bias + d_rows.sum(axis=0)), d_inputs[..., :num_features]
 
-    steps = d_hidden, inputs @ kernel + weights.bias, before.cell, states.cell, first
-    d_carry, d_gates = jax.lax.scan(step, jax.tree.map(jnp.zeros_like, carry), steps, reverse=True)
-    rows, d_rows = (x.reshape(-1, x.shape[-1]) for x in (inputs, d_gates))
-    d_kernel = rows.T @ d_rows
-    width = features.shape[-1] + symbols.shape[-1]
-    d_weights = Weights(d_kernel[:width], d_kernel[width:], d_rows.sum(axis=0))
-    return d_weights, d_carry, d_gates @ weights.input_kernel[: features.shape[-1]].T, None, None, None
+    nothing = jax.tree.map(jnp.zeros_like, (carry, kernel, weights.bias))
+    steps = d_hidden, inputs, before.cell, states.cell, first
+    (d_carry, d_kernel, d_bias), d_features = jax.lax.scan(step, nothing, steps, reverse=True)
+    d_weights = Weights(d_kernel[:num_inputs], d_kernel[num_inputs:], d_bias)
+    return d_weights, d_carry, d_features, None, None, None
 
 
 unroll.defvjp(_unroll_forward, _unroll_backward)
