@@ -64,7 +64,8 @@ def mutual_information(batch: CounterfactualBatch) -> jax.Array:
 
 def entropy(log_probs: jax.Array) -> jax.Array:
     """Shannon entropy over the last axis, nats."""
-    return -jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1)
+    probs = jnp.exp(log_probs)
+    return -jnp.sum(jnp.where(probs > 0, probs * log_probs, 0.0), axis=-1)
 
 
 def with_factual(alternatives: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax.Array:

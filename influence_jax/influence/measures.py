@@ -17,7 +17,8 @@ PMI_LIMIT = 10.0  # nats; a single draw has no other bound
 def kl(factual: jax.Array, marginal: jax.Array, realised: jax.Array) -> jax.Array:
     """Kullback-Leibler divergence of the marginal from the conditional, nats; at most ``-log pi_k(a_k)``."""
     del realised
-    return jnp.maximum(jnp.sum(jnp.exp(factual) * (factual - marginal), axis=-1), 0.0)
+    probs = jnp.exp(factual)
+    return jnp.maximum(jnp.sum(jnp.where(probs > 0, probs * (factual - marginal), 0.0), axis=-1), 0.0)
 
 
 def jsd(factual: jax.Array, marginal: jax.Array, realised: jax.Array) -> jax.Array:
