@@ -10,6 +10,7 @@ from influence_jax.config import ConfigError, ExperimentConfig
 from influence_jax.envs import make
 from influence_jax.learner.evaluate import Evaluation, evaluate, play, render_episode
 from influence_jax.learner.intervention import Interventions, intervene
+from influence_jax.runtime.compilation import keep_compiled_programs
 from influence_jax.runtime.progress import Progress
 from influence_jax.runtime.run import LogPoint, Run, load, train
 
@@ -25,6 +26,7 @@ __all__ = [
     "Run",
     "evaluate",
     "intervene",
+    "keep_compiled_programs",
     "load",
     "make",
     "play",

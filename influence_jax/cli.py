@@ -21,6 +21,7 @@ from influence_jax.envs.render import SUFFIXES
 from influence_jax.learner.evaluate import Evaluation, evaluate, render_episode
 from influence_jax.learner.intervention import intervene
 from influence_jax.runtime import run
+from influence_jax.runtime.compilation import keep_compiled_programs
 from influence_jax.runtime.progress import Progress
 
 USAGE = """usage: influence-jax COMMAND ...
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         name, *rest = arguments
         if name not in commands:
             raise ConfigError(f"command is {name!r}; allowed: {', '.join(commands)}.{nearest(name, list(commands))}")
+        keep_compiled_programs()
         return commands[name](rest)
     except ConfigError as error:
         print(f"influence-jax: {error}", file=sys.stderr)
