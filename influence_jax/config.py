@@ -50,6 +50,8 @@ class NetworkConfig:
     """Units of the LSTM."""
     message_embedding: int = 32
     """Units of the linear layer between the LSTM and the messages (Table 2)."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """To what the factors of matrix products are rounded; parameters, sums and everything else are float32."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,6 +247,7 @@ _RANGES = {
 }
 _CHOICES = {
     "env.view": ("egocentric", "reference"),
+    "network.precision": ("float32", "bfloat16"),
     "influence.model": ("independent", "basic", "communication", "moa"),
     "influence.measure": ("kl", "jsd", "pmi", "tv", "hellinger", "reverse_kl"),
     "influence.credit": ("cause", "effect"),

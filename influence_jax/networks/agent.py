@@ -13,8 +13,14 @@ from flax import linen as nn
 
 from influence_jax.config import NetworkConfig
 from influence_jax.networks.encoder import ConvEncoder
+from influence_jax.networks.product import product
 from influence_jax.networks.recurrent import Carry, SymbolicLSTM, zero_carry
 from influence_jax.types import Activity, NetworkSpec
+
+
+def dense(units: int, precision: str, **options) -> nn.Dense:
+    """Return a dense layer whose matrix product is `product`."""
+    return nn.Dense(units, dot_general=lambda x, kernel, *_, **__: product(x, kernel, precision), **options)
 
 
 class Branch(nn.Module):
@@ -26,9 +32,10 @@ class Branch(nn.Module):
 
     def setup(self):
         """Create the layers."""
-        self.first = nn.Dense(self.sizes.hidden_size)
-        self.second = nn.Dense(self.sizes.hidden_size)
-        self.core = SymbolicLSTM(self.sizes.lstm_size, self.sizes.hidden_size, self.blocks, self.symbols)
+        sizes = self.sizes
+        self.first = dense(sizes.hidden_size, sizes.precision)
+        self.second = dense(sizes.hidden_size, sizes.precision)
+        self.core = SymbolicLSTM(sizes.lstm_size, sizes.hidden_size, self.blocks, self.symbols, sizes.precision)
 
     def trunk(self, image: jax.Array) -> jax.Array:
         """Return the features of an encoded image."""
@@ -47,19 +54,19 @@ class AgentNetwork(nn.Module):
 
     def setup(self):
         """Create the branches and their heads."""
-        actions, targets = self.spec.num_actions, self.spec.moa_targets
+        actions, targets, precision = self.spec.num_actions, self.spec.moa_targets, self.sizes.precision
         small = nn.initializers.variance_scaling(0.01**2, "fan_in", "normal")  # near-uniform distributions at the start
-        self.encoder = ConvEncoder(self.sizes.conv_channels)
+        self.encoder = ConvEncoder(self.sizes.conv_channels, precision)
         self.policy = Branch(self.sizes, self.spec.context_blocks, self.spec.context_symbols)
-        self.action_head = nn.Dense(actions, kernel_init=small)
-        self.value_head = nn.Dense(1)
+        self.action_head = dense(actions, precision, kernel_init=small)
+        self.value_head = dense(1, precision)
         if self.spec.num_messages:
-            self.message_embedding = nn.Dense(self.sizes.message_embedding)
-            self.message_head = nn.Dense(self.spec.num_messages, kernel_init=small)
-            self.message_value_head = nn.Dense(1)
+            self.message_embedding = dense(self.sizes.message_embedding, precision)
+            self.message_head = dense(self.spec.num_messages, precision, kernel_init=small)
+            self.message_value_head = dense(1, precision)
         if targets:
             self.moa = Branch(self.sizes, targets + 1, actions)
-            self.moa_head = nn.Dense(targets * actions, kernel_init=small)
+            self.moa_head = dense(targets * actions, precision, kernel_init=small)
 
     @property
     def branches(self) -> dict[str, Branch]:

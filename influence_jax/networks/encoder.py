@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from influence_jax.networks.product import product
+
 BAND = 7  # output columns of one product
 
 
@@ -18,6 +20,7 @@ class ConvEncoder(nn.Module):
     """3 x 3 convolution, stride 1, no padding, ReLU, flattened in (row, column, channel) order."""
 
     channels: int
+    precision: str = "float32"
 
     @nn.compact
     def __call__(self, observation: jax.Array) -> jax.Array:
@@ -30,8 +33,8 @@ class ConvEncoder(nn.Module):
         features = []
         for columns in np.array_split(np.arange(width - 2), -(-(width - 2) // BAND)):
             seen = slice(columns[0] * 3 * depth, (columns[-1] + 3) * 3 * depth)
-            product = rows[..., seen] @ banded(kernel / 255.0, len(columns))
-            features.append(nn.relu(product + jnp.tile(bias, len(columns))))
+            response = product(rows[..., seen], banded(kernel / 255.0, len(columns)), self.precision)
+            features.append(nn.relu(response + jnp.tile(bias, len(columns))))
         return jnp.concatenate(features, axis=-1).reshape(*batch, -1)
 
 

@@ -1,9 +1,13 @@
 """The recurrent core: an LSTM whose symbolic input can be exchanged without running it again."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
+
+from influence_jax.networks.product import product
 
 
 @struct.dataclass
@@ -39,6 +43,7 @@ class SymbolicLSTM(nn.Module):
     features: int
     blocks: int
     symbols: int
+    precision: str = "float32"
 
     def setup(self):
         """Create the parameters; gate order is input, forget, cell, output."""
@@ -53,7 +58,7 @@ class SymbolicLSTM(nn.Module):
     def precompute(self, carry: Carry, features: jax.Array) -> jax.Array:
         """Return the gates before any symbol is known, ``f32[..., 4H]``."""
         kernel = jnp.concatenate([self.input_kernel[: self.features], self.recurrent_kernel])
-        return jnp.concatenate([features, carry.hidden], axis=-1) @ kernel + self.bias
+        return product(jnp.concatenate([features, carry.hidden], axis=-1), kernel, self.precision) + self.bias
 
     def resolve(self, carry: Carry, gates: jax.Array, context: jax.Array) -> tuple[Carry, jax.Array]:
         """Add the symbols ``i32[..., L]`` to precomputed gates and step; return ``(carry, gates with symbols)``."""
@@ -75,7 +80,7 @@ class SymbolicLSTM(nn.Module):
     ):
         """Return the hidden states ``f32[T, ..., H]`` of a rollout, the state zeroed at ``first bool[T, ...]``; see `unroll`."""
         weights = Weights(self.input_kernel, self.recurrent_kernel, self.bias)
-        return unroll(weights, carry, features, self._one_hot(context), first, known)
+        return unroll(self.precision, weights, carry, features, self._one_hot(context), first, known)
 
     def _one_hot(self, context: jax.Array) -> jax.Array:
         return jax.nn.one_hot(context, self.symbols).reshape(*context.shape[:-1], self.blocks * self.symbols)
@@ -90,36 +95,36 @@ class Weights:
     bias: jax.Array  # f32[4H]
 
 
-@jax.custom_vjp
-def unroll(weights: Weights, carry: Carry, features, symbols, first, known: Carry | None) -> jax.Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def unroll(precision: str, weights: Weights, carry: Carry, features, symbols, first, known: Carry | None) -> jax.Array:
     """Run an LSTM over ``features f32[T, ..., F]`` and one-hot ``symbols``; return its hidden states ``f32[T, ..., H]``.
 
     With the states after every step ``known`` (leading T), only the gradient is left to do. The backward pass keeps nothing
     but the states: it computes the gates again, which costs no more than to write them down and read them.
     """
-    return _states(weights, carry, features, symbols, first, known).hidden
+    return _states(precision, weights, carry, features, symbols, first, known).hidden
 
 
-def _states(weights, carry, features, symbols, first, known) -> Carry:
+def _states(precision, weights, carry, features, symbols, first, known) -> Carry:
     if known is not None:
         return known
-    inputs = jnp.concatenate([features, symbols], axis=-1) @ weights.input_kernel + weights.bias
+    inputs = product(jnp.concatenate([features, symbols], axis=-1), weights.input_kernel, precision) + weights.bias
 
     def step(carry, now):
         inputs, first = now
         carry = reset_carry(carry, first)
-        carry = step_gates(carry, inputs + carry.hidden @ weights.recurrent_kernel)
+        carry = step_gates(carry, inputs + product(carry.hidden, weights.recurrent_kernel, precision))
         return carry, carry
 
     return jax.lax.scan(step, carry, (inputs, first))[1]
 
 
-def _unroll_forward(weights, carry, features, symbols, first, known):
-    states = _states(weights, carry, features, symbols, first, known)
+def _unroll_forward(precision, weights, carry, features, symbols, first, known):
+    states = _states(precision, weights, carry, features, symbols, first, known)
     return states.hidden, (weights, carry, features, symbols, first, states)
 
 
-def _unroll_backward(residuals, d_hidden):
+def _unroll_backward(precision, residuals, d_hidden):
     weights, carry, features, symbols, first, states = residuals
     num_features = features.shape[-1]
     num_inputs = num_features + symbols.shape[-1]
@@ -132,7 +137,7 @@ def _unroll_backward(residuals, d_hidden):
     def step(carried, now):
         later, d_kernel, d_bias = carried
         d_hidden, inputs, cell_before, cell, first = now
-        i, f, g, o = jnp.split(inputs @ kernel + weights.bias, 4, axis=-1)
+        i, f, g, o = jnp.split(product(inputs, kernel, precision) + weights.bias, 4, axis=-1)
         i, f, g, o = nn.sigmoid(i), nn.sigmoid(f), jnp.tanh(g), nn.sigmoid(o)
         squashed = jnp.tanh(cell)
         d_hidden += later.hidden
@@ -146,10 +151,12 @@ def _unroll_backward(residuals, d_hidden):
             ],
             axis=-1,
         )
-        d_inputs = d_gates @ transposed
+        d_inputs = product(d_gates, transposed, precision)
         earlier = reset_carry(Carry(hidden=d_inputs[..., num_inputs:], cell=d_cell * f), first)
         rows, d_rows = (x.reshape(-1, x.shape[-1]) for x in (inputs, d_gates))
-        return (earlier, d_kernel + rows.T @ d_rows, d_bias + d_rows.sum(axis=0)), d_inputs[..., :num_features]
+        return (earlier, d_kernel + product(rows.T, d_rows, precision), d_bias + d_rows.sum(axis=0)), d_inputs[
+            ..., :num_features
+        ]
 
     nothing = jax.tree.map(jnp.zeros_like, (carry, kernel, weights.bias))
     steps = d_hidden, inputs, before.cell, states.cell, first

@@ -1,5 +1,7 @@
 """The network against XLA's own convolution, an LSTM written in NumPy, and the sizes that the paper's layers imply."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from influence_jax.config import NetworkConfig
 from influence_jax.networks import agent
 from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
 from influence_jax.networks.encoder import ConvEncoder
+from influence_jax.networks.product import product
 from influence_jax.networks.recurrent import (
     Carry,
     Weights,
@@ -164,7 +167,7 @@ def test_gradient_of_the_unroll_is_that_of_its_steps():
 
     expected = gradients(lambda *x: steps(*x).hidden)
     for known in (None, steps(weights, carry, features)):
-        found = gradients(lambda *x, known=known: unroll(*x, symbols, first, known))
+        found = gradients(lambda *x, known=known: unroll("float32", *x, symbols, first, known))
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), found, expected)
 
 
@@ -190,6 +193,45 @@ def test_observations_are_encoded_in_pieces(limit, monkeypatch):
 
     found, expected = features_and_gradient(functions.encode), features_and_gradient(whole)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4), found, expected)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_product_rounds_its_factors_and_nothing_else(precision):
+    x, kernel, d = (
+        jax.random.normal(k, s) for k, s in zip(jax.random.split(jax.random.key(0), 3), SHAPES, strict=True)
+    )
+    outcome, pull_back = jax.vjp(lambda x, kernel: product(x, kernel, precision), x, kernel)
+    rounded = [np.asarray(y.astype(precision), np.float64) for y in (x, kernel, d)]
+    expected = rounded[0] @ rounded[1], rounded[2] @ rounded[1].T, np.einsum("abk,abm->km", rounded[0], rounded[2])
+    for found, exact in zip((outcome, *pull_back(d)), expected, strict=True):
+        assert found.dtype == jnp.float32
+        np.testing.assert_allclose(found, exact, atol=2e-5)
+
+
+SHAPES = (2, 3, 40), (40, 7), (2, 3, 7)
+
+
+def test_every_product_of_the_network_can_be_bfloat16():
+    """Outputs then move by about 2^-8 of their size, and every parameter's gradient with them."""
+    images = jax.random.randint(jax.random.key(1), (6, 3, 5, 5, 3), 0, 256).astype(jnp.uint8)
+    context, first = jnp.zeros((6, 3, 2), jnp.int32), jnp.zeros((6, 3), bool)
+
+    def loss_and_gradient(precision):
+        sizes = dataclasses.replace(SMALL, precision=precision)
+        functions = network(sizes, num_actions=4, context_symbols=4, context_blocks=2)
+        params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+
+        def loss(params):
+            features = functions.encode(params, images)["policy"]
+            heads = functions.unroll(params, "policy", zero_carry((3, 7)), features, context, first)
+            return sum(jnp.sum(jnp.sin(x)) for x in heads.values())
+
+        return jax.jit(jax.value_and_grad(loss))(params)
+
+    exact, rounded = loss_and_gradient("float32"), loss_and_gradient("bfloat16")
+    for a, b in zip(jax.tree.leaves(exact), jax.tree.leaves(rounded), strict=True):
+        distance = np.abs(a - b).max() / np.abs(a).max()
+        assert 1e-5 < distance < 0.1
 
 
 def test_bad_symbol_is_the_zero_vector():
