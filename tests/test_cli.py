@@ -88,6 +88,7 @@ def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
         ("train harvest-moa --out x --learner.num-envs 0", "learner.num_envs is 0; allowed"),
         ("train harvest-moa --out x --hyperparams.discount 1.1", "hyperparams.discount is 1.1; allowed"),
         ("train harvest-moa --out x --hyperparams.discount high", "hyperparams.discount is 'high'; allowed"),
+        ("train harvest-moa --out x --measure none", "allowed with it: 0."),
         ("train harvest-moa --out x --influence.measure jds", "Did you mean 'jsd'?"),
         (
             "train harvest-a3c --out x --hyperparams.influence-weight 1",

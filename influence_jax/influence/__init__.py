@@ -1,7 +1,9 @@
 """Influence models and measures; `make` builds the one a configuration names."""
 
+import dataclasses
+
 from influence_jax.config import ConfigError, InfluenceConfig
-from influence_jax.influence.base import InfluenceModel
+from influence_jax.influence.base import InfluenceModel, unmeasured
 from influence_jax.influence.basic import basic
 from influence_jax.influence.communication import communication
 from influence_jax.influence.independent import independent
@@ -15,6 +17,8 @@ def make(config: InfluenceConfig, num_agents: int, num_actions: int) -> Influenc
     Raises:
         ConfigError: a basic model has no influencee left.
     """
+    if config.measure == "none":
+        return unmeasured(make(dataclasses.replace(config, measure="kl"), num_agents, num_actions))
     measure = MEASURES[config.measure]
     match config.model:
         case "independent":

@@ -34,6 +34,17 @@ class InfluenceModel:
     about_last_symbol: bool = False  # influence is that of the symbol chosen one step before
 
 
+def unmeasured(model: InfluenceModel) -> InfluenceModel:
+    """Return a model that acts and learns alike, but whose influence nobody asks for, so that no work is done for it."""
+
+    def decide(*args):
+        decision, carry, memory = model.decide(*args)
+        nothing = jnp.zeros_like(decision.influence)
+        return decision.replace(influence=nothing, mutual_information=nothing), carry, memory
+
+    return dataclasses.replace(model, decide=decide)
+
+
 @struct.dataclass
 class Acted:
     """What `act` did; leading axes [N,E]."""

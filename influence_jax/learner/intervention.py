@@ -42,11 +42,17 @@ def intervene(learner: Learner, state: LearnerState, num_moments: int = 256, see
     """Compare the influence that every member's models of others see with the real one, in at least ``num_moments`` moments.
 
     Raises:
-        ConfigError: the agents have no model of others.
+        ConfigError: the agents have no model of others, or nobody measures influence.
     """
-    model = learner.config.influence.model
-    if model != "moa":
-        raise ConfigError(f"influence.model is {model!r}; interventions check a model of others, allowed is moa.")
+    influence = learner.config.influence
+    if influence.model != "moa":
+        raise ConfigError(
+            f"influence.model is {influence.model!r}; interventions check a model of others, allowed is moa."
+        )
+    if influence.measure == "none":
+        raise ConfigError(
+            "influence.measure is 'none'; interventions check measured influence, allowed is any other measure."
+        )
     return Interventions(**jax.device_get(_moments(learner, num_moments, state.params, jax.random.key(seed))))
 
 

@@ -93,6 +93,26 @@ def test_learner_sees_what_the_actors_did(learner, state, played):
     np.testing.assert_allclose(heads["action_value"], decision.choices["action"].value, atol=1e-5)
 
 
+@pytest.mark.parametrize("model", ["basic", "communication", "moa"])
+def test_a_baseline_learns_the_same_without_measuring_influence(model):
+    """And it is cheaper: all exponentials of the counterfactuals are gone."""
+    config = tiny(model=model, hyperparams=Hyperparams(influence_weight=0.0))
+    silent = dataclasses.replace(config, influence=dataclasses.replace(config.influence, measure="none"))
+    run, costs = {}, {}
+    for name, learner in (("measured", make_learner(config)), ("silent", make_learner(silent))):
+        state = jax.jit(learner.init)(jax.random.key(0))
+        program = (
+            jax.jit(lambda s, learner=learner: update(learner, s, config.hyperparams, 100.0)).lower(state).compile()
+        )
+        run[name], costs[name] = program(state), program.cost_analysis()["transcendentals"]
+    (measured, logs), (unmeasured, silence) = run["measured"], run["silent"]
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), measured.params, unmeasured.params
+    )
+    assert logs["influence"].value() > 0 and silence["influence"].value() == 0
+    assert costs["silent"] < 0.9 * costs["measured"]
+
+
 @pytest.mark.parametrize("model", ["independent", "basic", "communication", "moa"])
 def test_gradient_from_what_acting_computed_is_that_of_a_new_forward_pass(model, monkeypatch):
     """A2C learns with the parameters that acted, and so recalls its activity instead of computing it again."""
