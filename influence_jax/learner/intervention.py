@@ -68,7 +68,9 @@ def _moments(learner: Learner, num_moments: int, params, key: jax.Array) -> dict
             actors, _, _ = rollout(*world, params, actors, pause, play_key)
             return actors, one_moment(learner, params, actors, look_key)
 
-        found = jax.lax.scan(one_round, start_together(learner, NUM_ENVS, key), jnp.arange(rounds))[1]
+        found = jax.lax.scan(
+            one_round, start_together(learner, NUM_ENVS, jax.random.fold_in(key, rounds)), jnp.arange(rounds)
+        )[1]
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found)
 
     return jax.vmap(one_member)(params)

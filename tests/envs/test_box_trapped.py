@@ -74,8 +74,7 @@ def test_other_agents_eat_too_and_agents_block_each_other(env):
     _, steps = play(env, (OPEN, FORWARD), (RIGHT, FORWARD), (STAY, FORWARD), (FORWARD, FORWARD), (STAY, FORWARD))
     assert steps[-1].reward.tolist() == [0, 0] and steps[3].reward.tolist() == [1, 0]
     state, _ = jax.jit(env.reset)(jax.random.key(0), env.default_params)
-    state = state.replace(position=jnp.array([START, (1, 3)]), heading=jnp.array([EAST, EAST]), opened=jnp.bool_(True))
-    state = state.replace(position=jnp.array([(1, 3), START]))
+    state = state.replace(position=jnp.array([(1, 3), START]), heading=jnp.array([EAST, EAST]), opened=jnp.bool_(True))
     assert transition(env, state, jnp.array([STAY, FORWARD]))[1].reward.tolist() == [0, 1]
 
 
