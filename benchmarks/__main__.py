@@ -11,6 +11,11 @@ QUESTIONS = {
     "env": "environment steps a second, beside the same games in C",
     "learner": "environment steps a second while learning, beside the arithmetic it needs",
     "influence": "what influence costs",
+    "scaling": "throughput against the number of environments, seeds and agents, with plots",
+    "memory": "peak memory of training, and a formula for it",
+    "profile": "where the time of one update goes",
+    "agreement": "whether this accelerator computes what the CPU computes",
+    "all": "each of these in a process of its own",
 }
 USAGE = "usage: python -m benchmarks QUESTION [options]    (QUESTION --help lists them)\n\n" + "".join(
     f"  {name:<11} {summary}\n" for name, summary in QUESTIONS.items()
