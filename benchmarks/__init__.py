@@ -1,1 +1,1 @@
-"""Throughput measurements; each module answers one question and is run as ``python -m benchmarks.<name>``."""
+"""Throughput measurements; each module answers one question and is run as ``python -m benchmarks QUESTION``."""

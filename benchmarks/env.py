@@ -1,12 +1,28 @@
-"""How many environment steps a second, pixels out, random actions?
-
-``python -m benchmarks.env --one-core`` holds the process to one core before JAX starts.
-"""
+"""How many environment steps a second, pixels out, random actions? Beside the same games in C, and other packages' games."""
 
 import dataclasses
-import os
+import pathlib
+import sys
 
-import tyro
+import jax
+
+import influence_jax
+from benchmarks import limits, peers
+from benchmarks.harness import (
+    Program,
+    Timing,
+    compile_program,
+    copy_seconds,
+    cores_used,
+    measure,
+    memory_copy,
+    report,
+    save,
+    use_cores,
+)
+
+C_LIMIT = "C -O3 -march=native"
+C_FLAGS = {C_LIMIT: limits.FLAGS, "C -O2": ("-O2",)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,48 +38,86 @@ class Arguments:
     steps: int = 100
     """Environment steps in one call."""
     repeats: int = 7
-    """Timed calls."""
-    one_core: bool = False
-    """Use a single core."""
-    save: str | None = None
-    """Name of the results file, without ending."""
+    """Timed calls of each program, in turns."""
+    cores: int | None = 1
+    """CPU cores to hold the process to, peers included; None for all."""
+    socialjax: pathlib.Path | None = None
+    """A checkout of SocialJax, to be measured beside."""
+    peer_python: str = sys.executable
+    """Interpreter that runs the peers (SocialJax, and JaxMARL where it is installed)."""
+    out: pathlib.Path | None = None
+    """Directory for env.json."""
+
+
+SMOKE = ("--games", "cleanup", "--num-envs", "2", "--steps", "2", "--repeats", "1", "--cores", "None")
 
 
 def main(arguments: Arguments) -> None:
     """Measure every game at every number of environments."""
-    import jax
-
-    import influence_jax
-    from benchmarks.harness import measure, report
-
-    def play(env, params, num_envs):
-        def step(carry, key):
-            state, timestep = carry
-            action_key, env_key = jax.random.split(key)
-            actions = jax.random.randint(action_key, (num_envs, env.spec.num_agents), 0, env.spec.num_actions)
-            keys = jax.random.split(env_key, num_envs)
-            after = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))(keys, state, timestep, actions, params)
-            return after, after[1].reward  # the views stay in the carry; adding them up would cost as much as a step
-
-        def run(key, carry):
-            return jax.lax.scan(step, carry, jax.random.split(key, arguments.steps))
-
-        carry = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(jax.random.key(0), num_envs), params)
-        return run, (jax.random.key(1), carry)
-
+    use_cores(arguments.cores)
     timings = []
     for game in arguments.games:
-        env = influence_jax.make(game, num_agents=arguments.num_agents)
         for num_envs in arguments.num_envs:
-            run, args = play(env, env.default_params, num_envs)
-            units = num_envs * arguments.steps
-            timings.append(measure(f"{game}, {num_envs} envs", units, run, *args, repeats=arguments.repeats))
+            sizes = game, arguments.num_agents, num_envs, arguments.steps
+            with peers.running(*sizes, arguments.socialjax, arguments.peer_python) as beside:
+                timings += measure_game(*sizes, arguments.repeats, beside)
     title = f"Environment steps per second, {arguments.num_agents} agents, pixels, random actions"
-    report(title, timings, arguments.save)
+    save(arguments.out, "env", title, rows=report(title, timings))
 
 
-if __name__ == "__main__":
-    arguments = tyro.cli(Arguments, description=__doc__)
-    if arguments.one_core:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    main(arguments)
+def measure_game(
+    game: str, num_agents: int, num_envs: int, steps: int, repeats: int, beside: list[Program]
+) -> list[Timing]:
+    """Time one game in JAX, in C where there is a compiler, and what is to be measured ``beside`` it.
+
+    The limit on a CPU is the game in C. Elsewhere, or without a C compiler, it is to read and write states and views once.
+    """
+    jax_game, env_bytes = jax_program(game, num_agents, num_envs, steps)
+    native = c_programs(game, num_agents, num_envs, steps)
+    if native and jax.default_backend() == "cpu":
+        timings = measure([jax_game, *native, *beside], repeats)
+        cores = jax_game.facts["cores"]
+        limit = C_LIMIT + ("" if cores == 1 else f" x {cores} cores")
+        least = [seconds / (num_envs * steps * cores) for seconds in timings[1].seconds]
+    else:
+        copy, *timings = measure([memory_copy(), jax_game, *native, *beside], repeats)
+        limit, least = "copying states and views", copy_seconds(copy, env_bytes)
+    return [timing.against(limit, least) for timing in timings]
+
+
+def jax_program(game: str, num_agents: int, num_envs: int, steps: int) -> tuple[Program, int]:
+    """Return the JAX game, and how many bytes of state and views each environment carries from step to step."""
+    env = influence_jax.make(game, num_agents=num_agents)
+    params = env.default_params
+
+    def step(carry, now):
+        actions, keys = now
+        after = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))(keys, *carry, actions, params)
+        return after, after[1].reward  # the views stay in the carry; adding them up would cost as much as a step
+
+    def run(key, carry):
+        # Drawn at once: in the loop, the few words of each step would be hashed by kernels too small to be fast.
+        action_key, env_key = jax.random.split(key)
+        actions = jax.random.randint(action_key, (steps, num_envs, num_agents), 0, env.spec.num_actions)
+        return jax.lax.scan(step, carry, (actions, jax.random.split(env_key, (steps, num_envs))))
+
+    carry = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(jax.random.key(0), num_envs), params)
+    facts = {"game": game, "version": "JAX", "num_envs": num_envs, "num_agents": num_agents, "cores": cores_used()}
+    program = compile_program(f"{game}, {num_envs} envs", num_envs * steps, run, jax.random.key(1), carry, **facts)
+    return program, sum(x.nbytes for x in jax.tree.leaves(carry)) // num_envs
+
+
+def c_programs(game: str, num_agents: int, num_envs: int, steps: int) -> list[Program]:
+    """Return the game in C, on one core, once for each set of compiler flags; nothing where there is no compiler."""
+    if limits.compiler() is None:
+        return []
+    facts = {"game": game, "num_envs": num_envs, "num_agents": num_agents, "cores": 1}
+    return [
+        Program(
+            f"{game}, {num_envs} envs, {version}",
+            limits.player(game, num_agents, num_envs, steps, flags),
+            num_envs * steps,
+            facts=facts | {"version": version},
+        )
+        for version, flags in C_FLAGS.items()
+    ]

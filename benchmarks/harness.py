@@ -1,4 +1,4 @@
-"""Timing that can be trusted: compilation apart from steady state, the median of repeats, results stamped with the machine."""
+"""Timing that can be trusted: compilation apart from steady state, programs and their limits in turns, the machine on record."""
 
 import dataclasses
 import json
@@ -12,59 +12,148 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import rich.box
 from rich.console import Console
 from rich.table import Table
 
-RESULTS = pathlib.Path(__file__).parent / "results"
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """Something ready to be timed: a call returns when its work is done."""
+
+    name: str
+    call: Callable[[], Any]
+    env_steps: int = 0  # of one call; 0 for a limit that plays no game
+    compile_seconds: float = 0.0
+    peak_bytes: int | None = None  # of the compiled program, as the compiler plans it
+    device_peak_bytes: int | None = None  # of the process on its device so far, where the device counts
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)  # what sets this row apart from others
 
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """How long one compiled program takes, in seconds, and how many units of work it does."""
+    """How long the calls of a program took, in seconds."""
 
-    name: str
-    units: int  # env steps of one call
-    compile_seconds: float
+    program: Program
     seconds: list[float]
+    limit: str | None = None
+    fraction_of_limit: float | None = None
 
     @property
     def median(self) -> float:
         """Seconds of the median call."""
         return statistics.median(self.seconds)
 
+    @property
+    def env_step_seconds(self) -> float:
+        """Seconds of one environment step, in the median call."""
+        return self.median / self.program.env_steps
+
+    def against(self, limit: str, seconds: list[float]) -> "Timing":
+        """Return the timing with its fraction of a limit, which took ``seconds`` per environment step in the same turns."""
+        own = [spent / self.program.env_steps for spent in self.seconds]
+        fraction = statistics.median(least / spent for least, spent in zip(seconds, own, strict=True))
+        return dataclasses.replace(self, limit=limit, fraction_of_limit=fraction)
+
     def row(self) -> dict[str, Any]:
         """Return what goes into the results file."""
+        steps = self.program.env_steps
         return {
-            "name": self.name,
-            "compile_seconds": round(self.compile_seconds, 2),
-            "env_steps_per_call": self.units,
+            "name": self.program.name,
+            **self.program.facts,
+            "compile_seconds": round(self.program.compile_seconds, 2),
+            "env_steps_per_call": steps,
             "repeats": len(self.seconds),
-            "median_env_steps_per_second": round(self.units / self.median),
-            "fastest_env_steps_per_second": round(self.units / min(self.seconds)),
-            "slowest_env_steps_per_second": round(self.units / max(self.seconds)),
+            "median_seconds": self.median,
+            "fastest_seconds": min(self.seconds),
+            "slowest_seconds": max(self.seconds),
+            "median_env_steps_per_second": round(steps / self.median),
+            "fastest_env_steps_per_second": round(steps / min(self.seconds)),
+            "slowest_env_steps_per_second": round(steps / max(self.seconds)),
+            "peak_bytes": self.program.peak_bytes,
+            "device_peak_bytes": self.program.device_peak_bytes,
+            "limit": self.limit,
+            "fraction_of_limit": self.fraction_of_limit,
         }
 
 
-def measure(name: str, units: int, function: Callable, *args: Any, repeats: int = 7) -> Timing:
-    """Compile ``function``, warm it up once and time ``repeats`` calls, each to the end of its device work."""
-    return measure_together({name: function}, units, *args, repeats=repeats)[0]
+def compile_program(name: str, env_steps: int, function: Callable, *args: Any, **facts: Any) -> Program:
+    """Compile ``function`` for ``args`` and run it once."""
+    start = time.perf_counter()
+    compiled = jax.jit(function).lower(*args).compile()
+    seconds = time.perf_counter() - start
+
+    def call():
+        return jax.block_until_ready(compiled(*args))
+
+    call()
+    return Program(name, call, env_steps, seconds, peak_bytes(compiled), device_peak_bytes(), facts)
 
 
-def measure_together(functions: dict[str, Callable], units: int, *args: Any, repeats: int = 7) -> list[Timing]:
-    """Time functions of the same arguments in turns, so that what disturbs the machine disturbs them alike."""
-    compiled, compile_seconds = {}, {}
-    for name, function in functions.items():
-        start = time.perf_counter()
-        compiled[name] = jax.jit(function).lower(*args).compile()
-        compile_seconds[name] = time.perf_counter() - start
-        jax.block_until_ready(compiled[name](*args))
-    seconds = {name: [] for name in functions}
+def peak_bytes(compiled: Any) -> int | None:
+    """Return what a compiled program holds at its peak: arguments, outputs and temporaries, what is shared counted once."""
+    memory = compiled.memory_analysis()
+    if memory is None:
+        return None
+    parts = memory.argument_size_in_bytes, memory.output_size_in_bytes, memory.temp_size_in_bytes
+    return sum(parts) - memory.alias_size_in_bytes
+
+
+def device_peak_bytes() -> int | None:
+    """Return the most that this process ever held on its device; None on a CPU, which does not count."""
+    return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+
+
+def measure(programs: list[Program], repeats: int) -> list[Timing]:
+    """Time the programs in turns, so that what disturbs the machine disturbs them alike."""
+    seconds = [[] for _ in programs]
     for _ in range(repeats):
-        for name, program in compiled.items():
+        for program, spent in zip(programs, seconds, strict=True):
             start = time.perf_counter()
-            jax.block_until_ready(program(*args))
-            seconds[name].append(time.perf_counter() - start)
-    return [Timing(name, units, compile_seconds[name], seconds[name]) for name in functions]
+            program.call()
+            spent.append(time.perf_counter() - start)
+    return [Timing(program, spent) for program, spent in zip(programs, seconds, strict=True)]
+
+
+PRODUCT_SIZE = 2048
+
+
+def matrix_product() -> Program:
+    """Return the limit of arithmetic: a product of two large f32 matrices, as precise as the networks' own."""
+    matrix = jnp.ones((PRODUCT_SIZE, PRODUCT_SIZE))
+    return compile_program("matrix product", 0, jnp.matmul, matrix, matrix)
+
+
+def product_seconds(timing: Timing, macs: float) -> list[float]:
+    """Return how long ``macs`` multiply-adds would have taken at the rate of each call of `matrix_product`."""
+    return [seconds * macs / PRODUCT_SIZE**3 for seconds in timing.seconds]
+
+
+COPY_BYTES = 2**28
+
+
+def memory_copy() -> Program:
+    """Return the limit of memory: reading and writing an array that is larger than any cache."""
+    return compile_program("memory copy", 0, lambda x: x + 1, jnp.zeros(COPY_BYTES, jnp.uint8))
+
+
+def copy_seconds(timing: Timing, num_bytes: float) -> list[float]:
+    """Return how long reading and writing ``num_bytes`` would have taken at the rate of each call of `memory_copy`."""
+    return [seconds * num_bytes / COPY_BYTES for seconds in timing.seconds]
+
+
+def use_cores(count: int | None) -> None:
+    """Hold this process and its children to ``count`` cores; has to come before JAX starts its threads. None: all of them."""
+    if count:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+
+
+def cores_used() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def stamp() -> dict[str, Any]:
@@ -74,7 +163,7 @@ def stamp() -> dict[str, Any]:
         "device": device.device_kind,
         "platform": device.platform,
         "devices": jax.device_count(),
-        "cores_used": len(os.sched_getaffinity(0)),
+        "cores_used": cores_used(),
         "processor": _processor(),
         "python": platform.python_version(),
         "jax": jax.__version__,
@@ -83,24 +172,40 @@ def stamp() -> dict[str, Any]:
     }
 
 
-def report(question: str, timings: list[Timing], file: str | None) -> None:
-    """Print a table and, where ``file`` is given, write ``results/<file>.json``."""
-    table = Table(title=question)
-    for column, justify in (("program", "left"), ("env steps/s", "right"), ("fastest", "right"), ("compile", "right")):
-        table.add_column(column, justify=justify)
-    for timing in timings:
-        row = timing.row()
+def report(title: str, timings: list[Timing]) -> list[dict[str, Any]]:
+    """Print a table of the timings; return their rows."""
+    limit = ", ".join(dict.fromkeys(timing.limit for timing in timings if timing.limit))
+    table = Table(title=title, caption=f"limit: {limit}", box=rich.box.SIMPLE, pad_edge=False)
+    table.add_column("program", overflow="fold")
+    for column in ("env steps/s", "spread", "compile", "memory", "of limit"):
+        table.add_column(column, justify="right", no_wrap=True)
+    rows = [timing.row() for timing in timings]
+    for row in rows:
+        spread = (row["slowest_seconds"] - row["fastest_seconds"]) / row["median_seconds"]
         table.add_row(
-            timing.name,
+            row["name"],
             f"{row['median_env_steps_per_second']:,}",
-            f"{row['fastest_env_steps_per_second']:,}",
-            f"{timing.compile_seconds:.1f} s",
+            f"{spread:.0%}",
+            f"{row['compile_seconds']:.1f} s",
+            "" if row["peak_bytes"] is None else megabytes(row["peak_bytes"]),
+            "" if row["limit"] is None else f"{row['fraction_of_limit']:.1%}",
         )
     Console().print(table)
-    if file:
-        RESULTS.mkdir(exist_ok=True)
-        content = {"question": question, "machine": stamp(), "rows": [timing.row() for timing in timings]}
-        (RESULTS / f"{file}.json").write_text(json.dumps(content, indent=2) + "\n")
+    return rows
+
+
+def megabytes(count: float) -> str:
+    """Write a number of bytes for people."""
+    return f"{count / 1e6:,.1f} MB"
+
+
+def save(out: pathlib.Path | None, name: str, question: str, **content: Any) -> None:
+    """Write ``<out>/<name>.json``, stamped with the machine; nothing where ``out`` is None."""
+    if out is None:
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"question": question, "machine": stamp(), **content}, indent=2)
+    (out / f"{name}.json").write_text(text + "\n")
 
 
 def _processor() -> str:
@@ -113,5 +218,5 @@ def _processor() -> str:
 
 def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=RESULTS.parent, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     return done.stdout.strip() or "unknown"

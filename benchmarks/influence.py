@@ -1,17 +1,19 @@
 """What does influence cost, end to end? The same learner without it, with it, and with a naive re-run of the network."""
 
 import dataclasses
+import pathlib
+import statistics
 
 import jax
 import jax.numpy as jnp
-import tyro
+import numpy as np
 
-from benchmarks.harness import measure_together, report
+from benchmarks.harness import Timing, report, save
+from benchmarks.learner import measure_updates, sized, updates
 from influence_jax import presets
 from influence_jax.influence import base
 from influence_jax.influence.measures import MEASURES
 from influence_jax.learner.train import Learner, make_learner
-from influence_jax.runtime.population import init_population, repeat_hyperparams
 from influence_jax.types import CounterfactualBatch
 
 
@@ -29,19 +31,52 @@ class Arguments:
     """Timed calls of each program, in turns."""
     num_envs: int | None = None
     """E, instead of the profile's."""
-    save: str | None = None
-    """Name of the results file, without ending."""
+    out: pathlib.Path | None = None
+    """Directory for influence.json."""
+
+
+SMOKE = ("--updates", "1", "--repeats", "1", "--num-envs", "1")
+
+
+def main(arguments: Arguments) -> None:
+    """Measure whole updates of every preset, three ways."""
+    timings, costs = [], {}
+    for name in arguments.presets:
+        config = sized(presets.get(name, arguments.profile), arguments.updates, arguments.num_envs)
+        learner = make_learner(config)
+        ways = [updates(way(learner), name, way=way.__name__) for way in (without, with_influence, naive)]
+        measured = measure_updates(ways, arguments.repeats)
+        timings += measured
+        base, *others = measured
+        costs[name] = {timing.program.facts["way"]: time_added(base, timing) for timing in others}
+    title = f"Influence, profile {arguments.profile}"
+    rows = report(title, timings)
+    for name, added in costs.items():
+        print(
+            f"{name}: influence adds {added['with_influence']:.1%} to the time, by naive re-runs {added['naive']:.1%}"
+        )
+    save(arguments.out, "influence", title, rows=rows, time_added=costs)
+
+
+def time_added(base: Timing, other: Timing) -> float:
+    """Return by what fraction of its time ``other`` takes longer than ``base``, in the median turn."""
+    pairs = zip(other.seconds, base.seconds, strict=True)
+    return statistics.median(slower / faster for slower, faster in pairs) - 1.0
+
+
+def with_decide(learner: Learner, decide) -> Learner:
+    """Return the learner with another way to act."""
+    return dataclasses.replace(learner, model=dataclasses.replace(learner.model, decide=decide))
+
+
+def with_influence(learner: Learner) -> Learner:
+    """The learner as it is."""
+    return learner
 
 
 def without(learner: Learner) -> Learner:
     """The same networks and losses, but nobody asks for influence, so the compiler leaves it out."""
-
-    def decide(*args):
-        decision, carry, memory = learner.model.decide(*args)
-        nothing = jnp.zeros_like(decision.influence)
-        return decision.replace(influence=nothing, mutual_information=nothing), carry, memory
-
-    return with_decide(learner, decide)
+    return dataclasses.replace(learner, model=base.unmeasured(learner.model))
 
 
 def naive(learner: Learner) -> Learner:
@@ -52,25 +87,36 @@ def naive(learner: Learner) -> Learner:
     config, num_agents = learner.config.influence, learner.env.spec.num_agents
     own_model = config.model == "moa"
     branch, head = ("moa", "prediction") if own_model else ("policy", "action")
-    blocks = {"moa": 1, "basic": config.num_influencers, "communication": num_agents}[config.model]
+    # Whose network runs again, and which blocks of its symbols it is asked about, i32[K,L]; nobody influences itself.
+    first = config.num_influencers if config.model == "basic" else 0
+    listener = np.arange(first, num_agents)
+    blocks = {
+        "moa": np.zeros(
+            (1, num_agents), int
+        ),  # all blocks are those of the agent's own model, of which it asks for its own
+        "basic": np.repeat(np.arange(first)[:, None], len(listener), axis=1),
+        "communication": (listener + np.arange(1, num_agents)[:, None]) % num_agents,
+    }[config.model]
 
     def decide(network, key, params, carry, memory, timestep):
         decision, after, memory = learner.model.decide(network, key, params, carry, memory, timestep)
         told = base.agents_first(base.own_first(decision.action) if own_model else decision.context)
         symbols = learner.model.network_spec.context_symbols
 
-        def answer(params, carry, observation, told):
+        def answer(params, carry, told, observation, block, symbol):
+            told = told.at[:, block].set(symbol)
             gates = network.precompute(params, branch, carry, network.encode(params, observation)[branch])
             return jax.nn.log_softmax(network.resolve(params, branch, carry, gates, told)[2][head])
 
-        def alternative(block, symbol, observation):
-            return jax.vmap(answer)(params, carry[branch], observation, told.at[..., block].set(symbol))
+        def alternative(blocks, symbol, observation):
+            return jax.vmap(answer, in_axes=(0, 0, 0, 0, 0, None))(*listening, observation, blocks, symbol)
 
         seen = base.agents_first(timestep.observation)
-        again = jax.lax.optimization_barrier(jnp.broadcast_to(seen, (blocks, symbols, *seen.shape)))
+        *listening, seen = jax.tree.map(lambda x: x[first:], (params, carry[branch], told, seen))
+        again = jax.lax.optimization_barrier(jnp.broadcast_to(seen, (len(blocks), symbols, *seen.shape)))
         answers = jax.vmap(jax.vmap(alternative, (None, 0, 0)), (0, None, 0))(
-            jnp.arange(blocks), jnp.arange(symbols), again
-        )  # [K,C,N,E,A], or with the model of others [1,C,N,E,J,A]
+            jnp.asarray(blocks), jnp.arange(symbols), again
+        )  # [K,C,L,E,A], or with the model of others [1,C,N,E,J,A]
         answers = jnp.moveaxis(answers, 1, -3 if own_model else -2)
         if not own_model:
             answers = answers[..., None, :]
@@ -85,39 +131,9 @@ def naive(learner: Learner) -> Learner:
         pairs = base.pairwise_influence(batch, MEASURES[config.measure])
         information = base.mutual_information(batch)
         influence, information = (
-            jnp.broadcast_to(x.sum(axis=(0, -1)).T[..., None], decision.influence.shape) for x in (pairs, information)
+            jnp.broadcast_to(x.sum(axis=(0, 1, -1))[:, None, None], decision.influence.shape)
+            for x in (pairs, information)
         )
         return decision.replace(influence=influence, mutual_information=information), after, memory
 
     return with_decide(learner, decide)
-
-
-def with_decide(learner: Learner, decide) -> Learner:
-    """Return the learner with another way to act."""
-    return dataclasses.replace(learner, model=dataclasses.replace(learner.model, decide=decide))
-
-
-def main(arguments: Arguments) -> None:
-    """Measure whole updates of every preset, three ways."""
-    timings = []
-    for name in arguments.presets:
-        config = presets.get(name, arguments.profile)
-        num_envs = arguments.num_envs or config.learner.num_envs
-        rules = dataclasses.replace(config.learner, num_envs=num_envs)
-        config = dataclasses.replace(config, learner=rules, log_interval=arguments.updates)
-        learner = make_learner(config)
-        args = (init_population(learner), repeat_hyperparams(config), jnp.float32(config.num_updates))
-        ways = {f"{name}, {way.__name__}": way(learner) for way in (without, with_influence, naive)}
-        programs = {title: jax.vmap(one.chunk, in_axes=(0, 0, None)) for title, one in ways.items()}
-        units = config.steps_per_update * arguments.updates
-        timings += measure_together(programs, units, *args, repeats=arguments.repeats)
-    report(f"Influence, profile {arguments.profile}", timings, arguments.save)
-
-
-def with_influence(learner: Learner) -> Learner:
-    """The learner as it is."""
-    return learner
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))

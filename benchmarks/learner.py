@@ -1,14 +1,18 @@
-"""How many environment steps a second while learning, by influence model?"""
+"""How many environment steps a second while learning, by influence model? Beside the arithmetic that learning needs."""
 
 import dataclasses
+import math
+import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import tyro
 
-from benchmarks.harness import measure, report
+from benchmarks.harness import Program, Timing, compile_program, matrix_product, measure, product_seconds, report, save
 from influence_jax import presets
-from influence_jax.learner.train import make_learner
+from influence_jax.config import ExperimentConfig
+from influence_jax.learner.train import Learner, make_learner
 from influence_jax.runtime.population import init_population, repeat_hyperparams
 
 
@@ -17,32 +21,101 @@ class Arguments:
     """What to measure."""
 
     presets: tuple[str, ...] = ("cleanup-a3c", "cleanup-basic", "cleanup-communication", "cleanup-moa", "harvest-moa")
-    """Experiments, see `influence-jax train --help`."""
+    """Experiments, see `influence-jax presets`."""
     profile: str = "small"
     """Profile of the learner."""
-    seeds: int = 1
-    """S, members side by side."""
+    num_envs: tuple[int, ...] = ()
+    """E, one row each; the profile's where none is given."""
+    seeds: tuple[int, ...] = (1,)
+    """S, members side by side, one row each."""
     updates: int = 5
     """Updates in one call."""
     repeats: int = 7
-    """Timed calls."""
-    save: str | None = None
-    """Name of the results file, without ending."""
+    """Timed calls of each program, in turns."""
+    out: pathlib.Path | None = None
+    """Directory for learner.json."""
+
+
+SMOKE = ("--presets", "cleanup-a3c", "--num-envs", "1", "--updates", "1", "--repeats", "1")
 
 
 def main(arguments: Arguments) -> None:
     """Measure whole updates of every preset."""
     timings = []
     for name in arguments.presets:
-        config = presets.get(name, arguments.profile)
-        config = dataclasses.replace(config, seeds=arguments.seeds, log_interval=arguments.updates)
-        learner = make_learner(config)
-        args = (init_population(learner), repeat_hyperparams(config), jnp.float32(config.num_updates))
-        chunk = jax.vmap(learner.chunk, in_axes=(0, 0, None))
-        units = config.steps_per_update * arguments.updates * arguments.seeds
-        timings.append(measure(name, units, chunk, *args, repeats=arguments.repeats))
-    report(f"Training, profile {arguments.profile}, {arguments.seeds} member(s)", timings, arguments.save)
+        for num_envs in arguments.num_envs or (None,):
+            for seeds in arguments.seeds:
+                config = sized(presets.get(name, arguments.profile), arguments.updates, num_envs, seeds)
+                timings += measure_updates([updates(make_learner(config), name)], arguments.repeats)
+    title = f"Training, profile {arguments.profile}"
+    save(arguments.out, "learner", title, rows=report(title, timings))
 
 
-if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))
+def sized(
+    config: ExperimentConfig, updates: int, num_envs: int | None = None, seeds: int = 1, num_agents: int | None = None
+) -> ExperimentConfig:
+    """Return a configuration of other sizes, whose chunk is ``updates`` long; None keeps what there is."""
+    return dataclasses.replace(
+        config,
+        env=dataclasses.replace(config.env, num_agents=num_agents or config.env.num_agents),
+        learner=dataclasses.replace(config.learner, num_envs=num_envs or config.learner.num_envs),
+        seeds=seeds,
+        log_interval=updates,
+    )
+
+
+def updates(learner: Learner, preset: str, **facts: Any) -> Program:
+    """Compile a chunk of a learner's updates, as in training; ``facts`` tell it from others of its preset."""
+    config = learner.config
+    sizes = {
+        "num_envs": config.learner.num_envs,
+        "rollout_length": config.learner.rollout_length,
+        "num_agents": learner.env.spec.num_agents,
+        "seeds": config.seeds,
+    }
+    title = [preset, *facts.values(), f"{config.learner.num_envs} envs"]
+    title += [f"{config.seeds} seeds"] if config.seeds > 1 else []
+    facts = {"preset": preset, **facts, **sizes, "macs_per_agent_step": macs_per_agent_step(learner)}
+    env_steps = config.steps_per_update * config.log_interval * config.seeds
+    return compile_program(", ".join(title), env_steps, chunk(learner), *chunk_arguments(learner), **facts)
+
+
+def chunk(learner: Learner) -> Callable:
+    """Return the function that training compiles: a chunk of updates of all members."""
+    return jax.vmap(learner.chunk, in_axes=(0, 0, None))
+
+
+def chunk_arguments(learner: Learner) -> tuple:
+    """Return what `chunk` is called with at the start of a run."""
+    config = learner.config
+    return init_population(learner), repeat_hyperparams(config), jnp.float32(config.num_updates)
+
+
+def measure_updates(programs: list[Program], repeats: int) -> list[Timing]:
+    """Time `updates` in turns with a large matrix product; the limit is the arithmetic of learning at the product's rate."""
+    product, *timings = measure([matrix_product(), *programs], repeats)
+    return [
+        timing.against(
+            "arithmetic at the rate of a matrix product", product_seconds(product, macs_per_env_step(timing))
+        )
+        for timing in timings
+    ]
+
+
+def macs_per_env_step(timing: Timing) -> float:
+    """Return the multiply-adds that learning needs for one environment step.
+
+    N agents x (acting's forward pass + learning's forward pass + a backward pass, which is two of them). The games, the
+    influence and the optimiser are not counted, nor is it given back that a learner may keep what acting computed.
+    """
+    facts = timing.program.facts
+    return facts["num_agents"] * 4 * facts["macs_per_agent_step"]
+
+
+def macs_per_agent_step(learner: Learner) -> int:
+    """Return the multiply-adds of an agent's forward pass: each weight once, those of the convolution once per pixel out."""
+    shape = learner.env.spec.observation_shape
+    params = jax.eval_shape(lambda key: learner.network.init(key, shape), jax.random.key(0))
+    pixels = (shape[0] - 2) * (shape[1] - 2)  # of a 3 x 3 convolution without padding
+    weights = {path: x.shape for path, x in jax.tree.leaves_with_path(params) if len(x.shape) > 1}
+    return sum(math.prod(size) * (pixels if len(size) == 4 else 1) for size in weights.values())

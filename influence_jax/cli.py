@@ -3,8 +3,10 @@
 import argparse
 import dataclasses
 import json
+import os
 import pathlib
 import shlex
+import subprocess
 import sys
 import typing
 from typing import Annotated, Any, Literal
@@ -30,13 +32,14 @@ USAGE = """usage: influence-jax COMMAND ...
   train PRESET --out DIR    train agents; with --help every setting is explained
   evaluate DIR              returns of the trained agents in whole episodes
   render DIR --out FILE     one episode of the trained agents as a .gif or .mp4
+  bench QUESTION            how fast it is on this machine; without a question they are listed
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit status: 2 for what cannot be done, 1 for a failed run, 130 for a stopped one."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    commands = {"presets": _presets, "train": _train, "evaluate": _evaluate, "render": _render}
+    commands = {"presets": _presets, "train": _train, "evaluate": _evaluate, "render": _render, "bench": _bench}
     try:
         if not arguments or arguments[0] in ("-h", "--help"):
             print(USAGE, end="")
@@ -194,6 +197,19 @@ def _render(arguments: list[str]) -> int:
     render_episode(trained.learner, trained.state, options.out, options.member, options.seed, options.fps)
     print(f"one episode after {trained.update:,} updates: {options.out}")
     return 0
+
+
+def _bench(arguments: list[str]) -> int:
+    # Not part of the installed package, and run apart from it: some questions set up the process before JAX starts.
+    roots = (pathlib.Path(__file__).parents[1], pathlib.Path.cwd())
+    root = next((root for root in roots if (root / "benchmarks" / "__main__.py").exists()), None)
+    if root is None:
+        raise ConfigError(
+            "bench needs the folder 'benchmarks' of the repository, which is not installed; run it from a checkout."
+        )
+    path = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=False, close_fds=False).returncode
 
 
 def option_names(options: type, prefix: str = "") -> list[str]:

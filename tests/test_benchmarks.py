@@ -1,35 +1,160 @@
 """The benchmarks run, at sizes that say nothing about speed."""
 
+import importlib
 import json
 
+import jax
+import jax.numpy as jnp
 import pytest
+import tyro
 
 import benchmarks.env
-import benchmarks.harness
 import benchmarks.influence
 import benchmarks.learner
+from benchmarks import __main__ as command_line
+from benchmarks import harness, limits
+from influence_jax import cli, presets
+from influence_jax.learner.train import make_learner
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
-def test_environment_benchmark_writes_stamped_results(tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmarks.harness, "RESULTS", tmp_path)
-    benchmarks.env.main(benchmarks.env.Arguments(games=("cleanup",), num_envs=(2,), steps=2, repeats=3, save="env"))
-    result = json.loads((tmp_path / "env.json").read_text())
+def answer(question, out, *options):
+    """Run a question at its smallest; return what it writes."""
+    module = importlib.import_module(f"benchmarks.{question}")
+    arguments = tyro.cli(module.Arguments, args=[*module.SMOKE, *options, "--out", str(out)])
+    module.main(arguments)
+    return json.loads((out / f"{question}.json").read_text())
+
+
+def test_environment_benchmark_writes_stamped_rows_beside_c(tmp_path):
+    result = answer("env", tmp_path, "--repeats", "3")
     assert {"device", "cores_used", "jax", "commit"} <= result["machine"].keys()
-    (row,) = result["rows"]
-    assert row["env_steps_per_call"] == 4 and row["repeats"] == 3
-    assert 0 < row["slowest_env_steps_per_second"] <= row["median_env_steps_per_second"]
+    ours, *others = result["rows"]
+    assert ours["env_steps_per_call"] == 4 and ours["repeats"] == 3 and ours["compile_seconds"] > 0
+    assert 0 < ours["slowest_env_steps_per_second"] <= ours["median_env_steps_per_second"]
+    assert ours["peak_bytes"] > 2 * 5 * 15 * 15 * 3
+    assert ours["fraction_of_limit"] > 0
+    if limits.compiler():
+        assert [row["version"] for row in others] == list(benchmarks.env.C_FLAGS)
+        assert ours["limit"].startswith("C -O3") and others[0]["fraction_of_limit"] == pytest.approx(
+            1 / result["machine"]["cores_used"]
+        )
 
 
-@pytest.mark.usefixtures("compile_quickly")
-def test_influence_benchmark_times_every_way(tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmarks.harness, "RESULTS", tmp_path)
-    arguments = benchmarks.influence.Arguments(updates=1, repeats=1, num_envs=1, save="influence")
-    benchmarks.influence.main(arguments)
-    rows = json.loads((tmp_path / "influence.json").read_text())["rows"]
-    ways = {tuple(row["name"].split(", ")) for row in rows}
-    assert ways == {(p, w) for p in arguments.presets for w in ("without", "with_influence", "naive")}
+def test_environment_benchmark_without_a_compiler(tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    (row,) = answer("env", tmp_path)["rows"]
+    assert row["limit"] == "copying states and views" and row["fraction_of_limit"] > 0
+
+
+# A package that looks like SocialJax to the worker, but does nothing.
+PEER = """
+import jax, types
+class Space: n = 9
+class Env:
+    def __init__(self, num_agents): self.agents = [str(i) for i in range(num_agents)]
+    def action_space(self, agent): return Space
+    def reset(self, key): return jax.numpy.zeros(3), jax.numpy.zeros(())
+    def step(self, key, state, actions):
+        return jax.numpy.ones(3) * sum(actions), state + 1, actions[0], False, {}
+def make(name, num_agents): return Env(num_agents)
+"""
+
+
+def test_peers_are_measured_in_the_same_run(tmp_path):
+    checkout = tmp_path / "checkout"
+    (checkout / "socialjax").mkdir(parents=True)
+    (checkout / "socialjax" / "__init__.py").write_text(PEER)
+    (checkout / "socialjax" / "registration.py").touch()
+    rows = answer("env", tmp_path, "--socialjax", str(checkout))["rows"]
+    peer = next(row for row in rows if row.get("version") == "socialjax")
+    assert peer["game"] == "clean_up" and peer["num_envs"] == 2 and peer["fraction_of_limit"] > 0
+
+
+@pytest.mark.parametrize("broken", ["no checkout", "import fails", "no interpreter"])
+def test_a_peer_that_cannot_run_is_one_sentence(tmp_path, capsys, broken):
+    options = [*benchmarks.env.SMOKE, "--socialjax", str(tmp_path)]
+    expected = "allowed is a checkout of SocialJax."
+    if broken != "no checkout":
+        (tmp_path / "socialjax").mkdir()
+        (tmp_path / "socialjax" / "registration.py").touch()
+        (tmp_path / "socialjax" / "__init__.py").write_text("import no_such_module")
+        expected = "No module named 'no_such_module'"
+    if broken == "no interpreter":
+        options += ["--peer-python", "no-such-python"]
+        expected = "peer_python is 'no-such-python', which cannot be run"
+    assert command_line.main(["env", *options]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert expected in line
+
+
+def test_learner_benchmark_counts_the_arithmetic(tmp_path):
+    (row,) = answer("learner", tmp_path)["rows"]
+    assert row["macs_per_agent_step"] == 144_050 and row["num_agents"] == 5  # 27,378 + 32,448 + 1,024 + 81,920 + 1,280
+    assert row["fraction_of_limit"] > 0 and row["limit"].startswith("arithmetic")
+
+
+@pytest.mark.parametrize(
+    ("preset", "thousands"), [("cleanup-visible-actions", 162), ("cleanup-communication", 172), ("cleanup-moa", 306)]
+)
+def test_arithmetic_of_the_other_networks(preset, thousands):
+    macs = benchmarks.learner.macs_per_agent_step(make_learner(presets.get(preset, "small")))
+    assert macs == pytest.approx(1000 * thousands, rel=0.03)
+
+
+def test_influence_benchmark_times_every_way(tmp_path):
+    result = answer("influence", tmp_path)
+    ways = {(row["preset"], row["way"]) for row in result["rows"]}
+    names = benchmarks.influence.Arguments().presets
+    assert ways == {(name, way) for name in names for way in ("without", "with_influence", "naive")}
+    assert all(added.keys() == {"with_influence", "naive"} for added in result["time_added"].values())
+    assert result["time_added"].keys() == set(names)
 
 
 def test_median_ignores_a_slow_call():
-    timing = benchmarks.harness.Timing("x", 100, 1.0, [0.1, 0.1, 5.0])
-    assert timing.row()["median_env_steps_per_second"] == 1000 and timing.row()["slowest_env_steps_per_second"] == 20
+    timing = harness.Timing(harness.Program("x", lambda: None, 100), [0.1, 0.1, 5.0])
+    row = timing.row()
+    assert row["median_env_steps_per_second"] == 1000 and row["slowest_env_steps_per_second"] == 20
+
+
+def test_fraction_of_the_limit_is_by_turn():
+    timing = harness.Timing(harness.Program("x", lambda: None, 10), [1.0, 4.0, 1.0])
+    assert timing.against("y", [0.05, 0.2, 0.05]).fraction_of_limit == 0.5
+
+
+def test_what_is_shared_is_counted_once():
+    compiled = jax.jit(lambda x: x + 1, donate_argnums=0).lower(jnp.zeros(1000)).compile()
+    assert 4000 <= harness.peak_bytes(compiled) < 5000
+
+
+def test_on_the_command_line(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    assert cli.main(["bench", "env", *benchmarks.env.SMOKE, "--out", "here"]) == 0
+    assert "cleanup, 2 envs" in capfd.readouterr().out and (tmp_path / "here" / "env.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["evn"], "question is 'evn'; allowed: env, learner, "),
+        (["learner", "--presets", "cleanup-a3d"], "Did you mean 'cleanup-a3c'?"),
+    ],
+)
+def test_refusals(arguments, sentence, capsys):
+    assert command_line.main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert sentence in line
+
+
+def test_questions_are_listed(capsys):
+    assert command_line.main([]) == 2 and command_line.main(["--help"]) == 0
+    assert capsys.readouterr().out.count("what influence costs") == 2
+
+
+def test_missing_benchmarks_are_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "package" / "cli.py"))
+    assert cli.main(["bench", "env"]) == 2
+    assert capsys.readouterr().err.startswith("influence-jax: bench needs the folder 'benchmarks'")

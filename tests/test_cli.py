@@ -75,7 +75,7 @@ def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("trian", "command is 'trian'; allowed: presets, train, evaluate, render. Did you mean 'train'?"),
+        ("trian", "command is 'trian'; allowed: presets, train, evaluate, render, bench. Did you mean 'train'?"),
         ("presets all", "presets takes no arguments"),
         ("train", "train needs a preset before its options; allowed: cleanup-a3c, "),
         ("train --out x harvest-moa", "train needs a preset before its options"),

@@ -8,6 +8,7 @@ import tomllib
 
 import pytest
 
+import benchmarks.env
 import influence_jax
 from influence_jax.cli import main
 
@@ -46,11 +47,13 @@ def test_installable_extras_exist():
 
 def test_commands(tmp_path, monkeypatch, tiny_options):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # for commands that run in a process of their own
     for command in (c for c in COMMANDS if c.startswith("influence-jax")):
         short = command.replace("--total-steps 2e6 --seeds 4", shlex.join(tiny_options))
-        assert ("train" in command) == (short != command)
+        short = short.replace("bench env", shlex.join(["bench", "env", *benchmarks.env.SMOKE]))
+        assert ("train" in command or "bench" in command) == (short != command)
         assert main(shlex.split(short)[1:]) == 0
-    assert (tmp_path / "runs" / "episode.gif").exists()
+    assert (tmp_path / "runs" / "episode.gif").exists() and (tmp_path / "runs" / "bench" / "env.json").exists()
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -1,6 +1,6 @@
 """What bounds the speed of the environments: the same games in plain C, compiled when asked for.
 
-`play_seconds` times them; `NativeGame` takes single steps, so that they can be checked against the JAX environments.
+`player` gives what is timed; `NativeGame` takes single steps, so that they can be checked against the JAX environments.
 """
 
 import ctypes
@@ -11,8 +11,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -204,28 +203,24 @@ class NativeGame:
         )
 
 
-def play_seconds(
-    game: str, num_agents: int, num_envs: int, steps: int, repeats: int, flags: Sequence[str] = FLAGS
-) -> list[float]:
-    """Return how long each of ``repeats`` calls takes that steps ``num_envs`` games ``steps`` times, on one core.
+def player(
+    game: str, num_agents: int, num_envs: int, steps: int, flags: Sequence[str] = FLAGS
+) -> Callable[[], tuple[float, np.ndarray]]:
+    """Return a function that steps ``num_envs`` games ``steps`` times, on one core, with random actions and pixels out.
+
+    The games go on from call to call; one round of steps is behind them.
 
     Args:
         game: ``"cleanup"`` or ``"harvest"``.
         num_agents: N.
         num_envs: E.
-        steps: steps of each game in one call, with random actions and pixels out.
-        repeats: timed calls; one more goes before.
+        steps: steps of each game in one call.
         flags: for the compiler.
     """
     native = NativeGame(influence_jax.make(game, num_agents=num_agents), flags=flags)
     states, outcome = native.reset(num_envs, seed=0)
     native.play(states, outcome, steps)
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        native.play(states, outcome, steps)
-        seconds.append(time.perf_counter() - start)
-    return seconds
+    return functools.partial(native.play, states, outcome, steps)
 
 
 def compiler() -> list[str] | None:

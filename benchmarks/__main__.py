@@ -1,0 +1,44 @@
+"""The benchmarks' command line, ``python -m benchmarks QUESTION [options]``; also ``influence-jax bench``."""
+
+import importlib
+import sys
+
+import tyro
+
+from influence_jax.config import ConfigError, nearest
+
+QUESTIONS = {
+    "env": "environment steps a second, beside the same games in C",
+    "learner": "environment steps a second while learning, beside the arithmetic it needs",
+    "influence": "what influence costs",
+    "scaling": "throughput against the number of environments, seeds and agents, with plots",
+    "memory": "peak memory of training, and a formula for it",
+    "profile": "where the time of one update goes",
+    "agreement": "whether this accelerator computes what the CPU computes",
+    "all": "each of these in a process of its own",
+}
+USAGE = "usage: python -m benchmarks QUESTION [options]    (QUESTION --help lists them)\n\n" + "".join(
+    f"  {name:<11} {summary}\n" for name, summary in QUESTIONS.items()
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Answer a question; return the exit status: 2 for what cannot be measured."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if arguments else 2
+    name, *rest = arguments
+    try:
+        if name not in QUESTIONS:
+            hint = nearest(name, list(QUESTIONS))
+            raise ConfigError(f"question is {name!r}; allowed: {', '.join(QUESTIONS)}.{hint}")
+        question = importlib.import_module(f"benchmarks.{name}")
+        options = tyro.cli(question.Arguments, args=rest, prog=f"benchmarks {name}", description=question.__doc__)
+        return question.main(options) or 0
+    except ConfigError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

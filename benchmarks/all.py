@@ -1,0 +1,36 @@
+"""Every question, each in a process of its own, so that none inherits another's memory or cores."""
+
+import dataclasses
+import importlib
+import pathlib
+import subprocess
+import sys
+
+QUESTIONS = ("env", "learner", "influence", "scaling", "memory", "profile", "agreement")
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """How to measure."""
+
+    socialjax: pathlib.Path | None = None
+    """A checkout of SocialJax, to be measured beside."""
+    smoke: bool = False
+    """Sizes that say nothing about speed, to see that everything runs."""
+    out: pathlib.Path | None = None
+    """Directory for the results."""
+
+
+def main(arguments: Arguments) -> int:
+    """Ask every question; return 1 if one of them failed."""
+    failed = []
+    for question in QUESTIONS:
+        smallest = importlib.import_module(f"benchmarks.{question}").SMOKE if arguments.smoke else ()
+        out = ["--out", str(arguments.out)] if arguments.out else []
+        peer = ["--socialjax", str(arguments.socialjax)] if arguments.socialjax and question == "env" else []
+        command = [sys.executable, "-m", "benchmarks", question, *smallest, *out, *peer]
+        if subprocess.run(command, check=False, close_fds=False).returncode:
+            failed.append(question)
+    if failed:
+        print(f"benchmarks: failed: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))

@@ -1,0 +1,54 @@
+"""Another package's environment, stepped whenever a line arrives on standard input; run by `benchmarks.peers`.
+
+It imports nothing of ours, so that it can run under another interpreter with the versions that the peer needs. The answers
+are lines of JSON: first the compile time, then a line after every round of steps.
+"""
+
+import importlib
+import json
+import sys
+import time
+
+import jax
+
+
+def main(package: str, name: str, num_agents: int, num_envs: int, steps: int) -> None:
+    """Build ``package.make(name)``, as JaxMARL and SocialJax spell it, and step it with random actions."""
+    env = importlib.import_module(package).make(name, num_agents=num_agents)
+    num_actions = env.action_space(env.agents[0]).n
+    as_they_take_them = list if package == "socialjax" else lambda x: dict(zip(env.agents, x, strict=True))
+
+    def step(carry, now):
+        keys, actions = now
+        observation, state, reward, _, _ = jax.vmap(env.step)(keys, carry[1], as_they_take_them(actions))
+        return (observation, state), reward
+
+    @jax.jit
+    def play(carry, key):
+        env_key, action_key = jax.random.split(key)
+        keys = jax.random.split(env_key, (steps, num_envs))
+        actions = jax.random.randint(action_key, (steps, num_agents, num_envs), 0, num_actions)
+        return jax.lax.scan(step, carry, (keys, actions))
+
+    observation, state = jax.vmap(env.reset)(jax.random.split(jax.random.PRNGKey(0), num_envs))
+    key = jax.random.PRNGKey(1)
+    start = time.perf_counter()
+    program = play.lower((observation, state), key).compile()
+    compile_seconds = time.perf_counter() - start
+    # The carry of the next call is that of the last, as in training.
+    carry, _ = jax.block_until_ready(program((observation, state), key))
+    shape = jax.tree.leaves(observation)[0].shape
+    answer(compile_seconds=compile_seconds, observation_shape=shape, jax=jax.__version__)
+    for _ in sys.stdin:
+        carry, _ = jax.block_until_ready(program(carry, key))
+        answer()
+
+
+def answer(**facts) -> None:
+    """Write one line."""
+    print(json.dumps(facts), flush=True)
+
+
+if __name__ == "__main__":
+    package, name, *sizes = sys.argv[1:]
+    main(package, name, *map(int, sizes))

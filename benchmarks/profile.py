@@ -1,0 +1,115 @@
+"""Where the time of one update goes, by operation of the compiled program."""
+
+import collections
+import dataclasses
+import pathlib
+import re
+import tempfile
+from typing import Any
+
+import jax
+import rich.box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.harness import save
+from benchmarks.learner import chunk, chunk_arguments, sized
+from influence_jax import presets
+from influence_jax.learner.train import make_learner
+
+CONTAINERS = ("while", "call", "conditional")  # whose time is that of the operations in them
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What to look at."""
+
+    preset: str = "cleanup-moa"
+    """Experiment."""
+    profile: str = "small"
+    """Profile of the learner."""
+    num_envs: int | None = None
+    """E, instead of the profile's."""
+    seeds: int = 1
+    """S, members side by side."""
+    calls: int = 3
+    """Updates that are looked at."""
+    top: int = 20
+    """Operations shown and saved."""
+    out: pathlib.Path | None = None
+    """Directory for profile.json."""
+
+
+SMOKE = ("--preset", "cleanup-a3c", "--num-envs", "1", "--calls", "1")
+
+
+def main(arguments: Arguments) -> None:
+    """Trace some updates; print and save the operations that take longest."""
+    config = sized(presets.get(arguments.preset, arguments.profile), 1, arguments.num_envs, arguments.seeds)
+    learner = make_learner(config)
+    args = chunk_arguments(learner)
+    compiled = jax.jit(chunk(learner)).lower(*args).compile()
+    times = operation_times(compiled, args, arguments.calls)
+    rows = operations(times, compiled.as_text())[: arguments.top]
+    title = f"One update of {arguments.preset}, {config.learner.num_envs} envs, {config.seeds} seed(s)"
+    table = Table(title=title, box=rich.box.SIMPLE, pad_edge=False)
+    table.add_column("operation", no_wrap=True)
+    for column in ("share", "ms", "times"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("from", overflow="fold")
+    for row in rows:
+        share, milliseconds = f"{row['share']:.1%}", f"{row['milliseconds']:.2f}"
+        table.add_row(row["operation"], share, milliseconds, f"{row['times']:,.0f}", row["source"][-60:])
+    Console().print(table)
+    total = sum(seconds for seconds, _ in times.values())
+    save(arguments.out, "profile", title, milliseconds_of_all_operations=1e3 * total, rows=rows)
+
+
+def operation_times(compiled: Any, args: tuple, calls: int) -> dict[str, tuple[float, float]]:
+    """Return ``{operation: (seconds, times)}`` of a mean call, without the operations that only contain others."""
+    jax.block_until_ready(compiled(*args))
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            for _ in range(calls):
+                jax.block_until_ready(compiled(*args))
+        (path,) = pathlib.Path(folder).glob("**/*.xplane.pb")
+        planes = jax.profiler.ProfileData.from_file(str(path)).planes
+        events = [event for plane in planes for line in plane.lines for event in line.events]
+        seconds, times = collections.Counter(), collections.Counter()
+        for event in events:
+            name = dict(event.stats).get("hlo_op")
+            if name and not name.startswith(CONTAINERS):
+                seconds[name] += event.duration_ns / 1e9
+                times[name] += 1
+    return {name: (spent / calls, times[name] / calls) for name, spent in seconds.most_common()}
+
+
+def operations(times: dict[str, tuple[float, float]], text: str) -> list[dict[str, Any]]:
+    """Return one row for each operation, longest first, with its place in the code from the compiled program's ``text``."""
+    named = operation_sources(text)
+    total = sum(seconds for seconds, _ in times.values())
+    return [
+        {
+            "operation": name,
+            "share": seconds / total,
+            "milliseconds": 1e3 * seconds,
+            "times": count,
+            "source": named.get(name, ""),
+        }
+        for name, (seconds, count) in times.items()
+    ]
+
+
+def operation_sources(text: str) -> dict[str, str]:
+    """Return where in the code each operation comes from; for one that only says what it calls, where the last part does."""
+    sources, last_in = {}, {}
+    computation = ""
+    for line in text.splitlines():
+        if opened := re.match(r"(?:ENTRY )?%?([\w.\-]+) \(.*\{$", line):
+            computation = opened[1]
+        elif operation := re.match(r"\s+(?:ROOT )?%?([\w.\-]+) = ", line):
+            source, called = re.search(r'op_name="([^"]*)"', line), re.search(r"calls=%?([\w.\-]+)", line)
+            found = source[1] if source else last_in.get(called[1], "") if called else ""
+            if found:
+                sources[operation[1]] = last_in[computation] = found
+    return sources

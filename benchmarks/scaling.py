@@ -1,0 +1,160 @@
+"""How throughput grows with the number of environments, seeds and agents, and from which size on a step costs the same."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import jax
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, NullLocator
+
+from benchmarks.env import jax_program
+from benchmarks.harness import Timing, copy_seconds, measure, memory_copy, report, save
+from benchmarks.influence import time_added, with_influence, without
+from benchmarks.learner import measure_updates, sized, updates
+from influence_jax import presets
+from influence_jax.learner.train import make_learner
+
+FLAT = 0.1  # how much the cost of an environment step may vary and still be called constant
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What to measure."""
+
+    game: str = "cleanup"
+    """Game of the environment's own rows."""
+    preset: str = "cleanup-communication"
+    """Experiment of the learner's rows; its influence is that of most pairs."""
+    profile: str = "small"
+    """Profile of the learner."""
+    num_envs: tuple[int, ...] = (1, 4, 16, 64, 256, 1024)
+    """E of the environment alone."""
+    learner_envs: tuple[int, ...] = (4, 8, 16, 32, 64, 128)
+    """E while learning; none to leave that out."""
+    seeds: tuple[int, ...] = (1, 2, 4, 8)
+    """S, members side by side; none to leave that out."""
+    seed_envs: int = 8
+    """E of each member where seeds vary."""
+    num_agents: tuple[int, ...] = (1, 2, 3, 5, 7, 10)
+    """N, as many as the map has start cells; none to leave that out."""
+    agent_envs: int = 16
+    """E where agents vary."""
+    steps: int = 100
+    """Steps of the environment in one call."""
+    updates: int = 2
+    """Updates of the learner in one call."""
+    repeats: int = 5
+    """Timed calls of each program, in turns."""
+    out: pathlib.Path | None = None
+    """Directory for scaling.json and the plots."""
+
+
+SMOKE = (
+    *("--num-envs", "1", "2", "--learner-envs", "1", "--seeds", "2", "--seed-envs", "1"),
+    *("--num-agents", "2", "--agent-envs", "1", "--steps", "2", "--updates", "1", "--repeats", "1"),
+)
+
+
+def main(arguments: Arguments) -> None:
+    """Measure along each axis, print and draw."""
+    config = presets.get(arguments.preset, arguments.profile)
+    repeats = arguments.repeats
+
+    def learners(ways=(with_influence,), **sizes):
+        learner = make_learner(sized(config, arguments.updates, **sizes))
+        programs = [updates(way(learner), arguments.preset, way=way.__name__) for way in ways]
+        return dict(zip((way.__name__ for way in ways), measure_updates(programs, repeats), strict=True))
+
+    def game(num_envs, num_agents=5):
+        program, env_bytes = jax_program(arguments.game, num_agents, num_envs, arguments.steps)
+        copy, timing = measure([memory_copy(), program], repeats)
+        return {arguments.game: timing.against("copying states and views", copy_seconds(copy, env_bytes))}
+
+    axes = {
+        "environments": {size: game(size) for size in arguments.num_envs},
+        "environments while learning": {size: learners(num_envs=size) for size in arguments.learner_envs},
+        "seeds": {size: learners(num_envs=arguments.seed_envs, seeds=size) for size in arguments.seeds},
+        "agents": {
+            size: game(arguments.agent_envs, size)
+            | learners((without, with_influence), num_envs=arguments.agent_envs, num_agents=size)
+            for size in arguments.num_agents
+        },
+    }
+    content = {}
+    for axis, sizes in axes.items():
+        if not sizes:
+            continue
+        rows = report(f"Scaling with {axis}", [timing for timings in sizes.values() for timing in timings.values()])
+        content[axis] = {"rows": rows, "flat_from": flat_sizes(sizes)}
+        if axis == "agents":
+            content[axis]["cost_by_agents"] = cost_by_agents(sizes, arguments.game)
+        else:
+            for name, size in content[axis]["flat_from"].items():
+                largest = max(sizes)
+                print(f"{name}: the cost of an environment step is within {FLAT:.0%} from {size} to {largest} {axis}")
+        if arguments.out:
+            arguments.out.mkdir(parents=True, exist_ok=True)
+            plot(sizes, axis, arguments.out / f"scaling_{axis.replace(' ', '_')}.png")
+    save(arguments.out, "scaling", "How throughput scales", axes=content)
+
+
+def flat_sizes(sizes: dict[int, dict[str, Timing]]) -> dict[str, int]:
+    """Return, by program, the smallest size from which on the cost of an environment step stays within `FLAT`."""
+    names = next(iter(sizes.values()))
+    return {
+        name: flat_from({size: timings[name].env_step_seconds for size, timings in sizes.items()}) for name in names
+    }
+
+
+def flat_from(costs: dict[int, float]) -> int:
+    """Return the smallest size from which on the largest cost is at most 1 + `FLAT` times the smallest."""
+    sizes = sorted(costs)
+    tails = [[costs[size] for size in sizes[start:]] for start in range(len(sizes))]
+    return next(size for size, tail in zip(sizes, tails, strict=True) if max(tail) <= (1 + FLAT) * min(tail))
+
+
+def cost_by_agents(sizes: dict[int, dict[str, Timing]], game: str) -> list[dict[str, Any]]:
+    """Print and return what an environment step costs per agent, and what influence adds to it for each ordered pair."""
+    costs = []
+    for n, timings in sizes.items():
+        base, paid = timings["without"], timings["with_influence"]
+        pairs = n * (n - 1)
+        added = time_added(base, paid) * base.env_step_seconds
+        costs.append(
+            {
+                "num_agents": n,
+                "game_microseconds_per_agent": 1e6 * timings[game].env_step_seconds / n,
+                "learner_microseconds_per_agent": 1e6 * base.env_step_seconds / n,
+                "influence_microseconds_per_pair": 1e6 * added / pairs if pairs else None,
+            }
+        )
+        by_pair = f", influence adds {1e6 * added / pairs:.2f} us for each of {pairs} pairs" if pairs else ""
+        print(
+            f"{n:>2} agents, an environment step: {1e6 * timings[game].env_step_seconds / n:.2f} us per agent for the game, "
+            f"{1e6 * base.env_step_seconds / n:.1f} us per agent to learn it{by_pair}"
+        )
+    return costs
+
+
+def plot(sizes: dict[int, dict[str, Timing]], axis: str, path: pathlib.Path) -> None:
+    """Draw throughput against size, from the slowest to the fastest call around the median."""
+    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    axes = figure.subplots()
+    numbers = list(sizes)
+    for name in next(iter(sizes.values())):
+        timings = [timings[name] for timings in sizes.values()]
+        rates = [[t.program.env_steps / s for s in (t.median, max(t.seconds), min(t.seconds))] for t in timings]
+        median, slowest, fastest = zip(*rates, strict=True)
+        (line,) = axes.plot(numbers, median, marker="o", markersize=3, label=name.replace("_", " "))
+        axes.fill_between(numbers, slowest, fastest, color=line.get_color(), alpha=0.2, linewidth=0)
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xticks(numbers, [f"{number:,}" for number in numbers])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlabel(axis)
+    axes.set_ylabel("environment steps a second")
+    axes.set_title(jax.devices()[0].device_kind, fontsize="medium")
+    axes.legend(fontsize="small")
+    figure.savefig(path, dpi=100)
