@@ -23,8 +23,8 @@ class Arguments:
 
     games: tuple[str, ...] = ("cleanup", "harvest")
     """Registered names."""
-    presets: tuple[str, ...] = ("cleanup-basic", "cleanup-communication", "cleanup-moa")
-    """Experiments, one for each influence model."""
+    presets: tuple[str, ...] = ("cleanup-communication", "cleanup-moa")
+    """Experiments."""
     num_envs: int = 16
     """E."""
     steps: int = 200
@@ -43,11 +43,13 @@ def main(arguments: Arguments) -> int:
     except RuntimeError as error:
         raise ConfigError("agreement needs JAX's CPU backend; allow it in JAX_PLATFORMS.") from error
     here = jax.devices()[0]
+    title = f"Does {here.device_kind} compute what the CPU computes?"
     rows = []
     for game in arguments.games:
         first, second = (played(game, arguments.num_envs, arguments.steps, device) for device in (cpu, here))
         different = [name for name, equal in same_leaves(first, second).items() if not equal]
         rows.append({"name": game, "agrees": not different, "different": different})
+        save(arguments.out, "agreement", title, rows=rows)
         print(
             f"{game}: {arguments.steps} steps " + (f"differ in {', '.join(different)}" if different else "are the same")
         )
@@ -55,8 +57,8 @@ def main(arguments: Arguments) -> int:
         changes = [learned(preset, arguments.num_envs, device) for device in (cpu, here)]
         error = float(np.linalg.norm(changes[1] - changes[0]) / np.linalg.norm(changes[0]))
         rows.append({"name": preset, "agrees": error <= TOLERANCE, "error": error})
+        save(arguments.out, "agreement", title, rows=rows)
         print(f"{preset}: an update differs by {error:.1e} of its norm (at most {TOLERANCE:.0e})")
-    save(arguments.out, "agreement", f"Does {here.device_kind} compute what the CPU computes?", rows=rows)
     return int(not all(row["agrees"] for row in rows))
 
 

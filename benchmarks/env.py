@@ -55,32 +55,33 @@ SMOKE = ("--games", "cleanup", "--num-envs", "2", "--steps", "2", "--repeats", "
 def main(arguments: Arguments) -> None:
     """Measure every game at every number of environments."""
     use_cores(arguments.cores)
+    title = f"Environment steps per second, {arguments.num_agents} agents, pixels, random actions"
     timings = []
     for game in arguments.games:
         for num_envs in arguments.num_envs:
             sizes = game, arguments.num_agents, num_envs, arguments.steps
             with peers.running(*sizes, arguments.socialjax, arguments.peer_python) as beside:
                 timings += measure_game(*sizes, arguments.repeats, beside)
-    title = f"Environment steps per second, {arguments.num_agents} agents, pixels, random actions"
-    save(arguments.out, "env", title, rows=report(title, timings))
+            save(arguments.out, "env", title, rows=[timing.row() for timing in timings])
+    report(title, timings)
 
 
 def measure_game(
     game: str, num_agents: int, num_envs: int, steps: int, repeats: int, beside: list[Program]
 ) -> list[Timing]:
-    """Time one game in JAX, in C where there is a compiler, and what is to be measured ``beside`` it.
+    """Time one game in JAX and what is to be measured ``beside`` it.
 
     The limit on a CPU is the game in C. Elsewhere, or without a C compiler, it is to read and write states and views once.
     """
     jax_game, env_bytes = jax_program(game, num_agents, num_envs, steps)
-    native = c_programs(game, num_agents, num_envs, steps)
-    if native and jax.default_backend() == "cpu":
+    native = c_programs(game, num_agents, num_envs, steps) if jax.default_backend() == "cpu" else []
+    if native:
         timings = measure([jax_game, *native, *beside], repeats)
         cores = jax_game.facts["cores"]
         limit = C_LIMIT + ("" if cores == 1 else f" x {cores} cores")
         least = [seconds / (num_envs * steps * cores) for seconds in timings[1].seconds]
     else:
-        copy, *timings = measure([memory_copy(), jax_game, *native, *beside], repeats)
+        copy, *timings = measure([memory_copy(), jax_game, *beside], repeats)
         limit, least = "copying states and views", copy_seconds(copy, env_bytes)
     return [timing.against(limit, least) for timing in timings]
 

@@ -172,15 +172,14 @@ def stamp() -> dict[str, Any]:
     }
 
 
-def report(title: str, timings: list[Timing]) -> list[dict[str, Any]]:
-    """Print a table of the timings; return their rows."""
+def report(title: str, timings: list[Timing]) -> None:
+    """Print a table of the timings."""
     limit = ", ".join(dict.fromkeys(timing.limit for timing in timings if timing.limit))
     table = Table(title=title, caption=f"limit: {limit}", box=rich.box.SIMPLE, pad_edge=False)
     table.add_column("program", overflow="fold")
     for column in ("env steps/s", "spread", "compile", "memory", "of limit"):
         table.add_column(column, justify="right", no_wrap=True)
-    rows = [timing.row() for timing in timings]
-    for row in rows:
+    for row in (timing.row() for timing in timings):
         spread = (row["slowest_seconds"] - row["fastest_seconds"]) / row["median_seconds"]
         table.add_row(
             row["name"],
@@ -191,7 +190,6 @@ def report(title: str, timings: list[Timing]) -> list[dict[str, Any]]:
             "" if row["limit"] is None else f"{row['fraction_of_limit']:.1%}",
         )
     Console().print(table)
-    return rows
 
 
 def megabytes(count: float) -> str:
@@ -200,7 +198,10 @@ def megabytes(count: float) -> str:
 
 
 def save(out: pathlib.Path | None, name: str, question: str, **content: Any) -> None:
-    """Write ``<out>/<name>.json``, stamped with the machine; nothing where ``out`` is None."""
+    """Write ``<out>/<name>.json``, stamped with the machine; nothing where ``out`` is None.
+
+    The questions call it whenever they know more, so that a run that is cut off leaves what it has.
+    """
     if out is None:
         return
     out.mkdir(parents=True, exist_ok=True)

@@ -40,22 +40,21 @@ SMOKE = ("--updates", "1", "--repeats", "1", "--num-envs", "1")
 
 def main(arguments: Arguments) -> None:
     """Measure whole updates of every preset, three ways."""
+    title = f"Influence, profile {arguments.profile}"
     timings, costs = [], {}
     for name in arguments.presets:
         config = sized(presets.get(name, arguments.profile), arguments.updates, arguments.num_envs)
         learner = make_learner(config)
         ways = [updates(way(learner), name, way=way.__name__) for way in (without, with_influence, naive)]
-        measured = measure_updates(ways, arguments.repeats)
-        timings += measured
-        base, *others = measured
+        base, *others = measure_updates(ways, arguments.repeats)
+        timings += [base, *others]
         costs[name] = {timing.program.facts["way"]: time_added(base, timing) for timing in others}
-    title = f"Influence, profile {arguments.profile}"
-    rows = report(title, timings)
+        save(arguments.out, "influence", title, rows=[timing.row() for timing in timings], time_added=costs)
+    report(title, timings)
     for name, added in costs.items():
         print(
             f"{name}: influence adds {added['with_influence']:.1%} to the time, by naive re-runs {added['naive']:.1%}"
         )
-    save(arguments.out, "influence", title, rows=rows, time_added=costs)
 
 
 def time_added(base: Timing, other: Timing) -> float:

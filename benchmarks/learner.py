@@ -41,14 +41,15 @@ SMOKE = ("--presets", "cleanup-a3c", "--num-envs", "1", "--updates", "1", "--rep
 
 def main(arguments: Arguments) -> None:
     """Measure whole updates of every preset."""
+    title = f"Training, profile {arguments.profile}"
     timings = []
     for name in arguments.presets:
         for num_envs in arguments.num_envs or (None,):
             for seeds in arguments.seeds:
                 config = sized(presets.get(name, arguments.profile), arguments.updates, num_envs, seeds)
                 timings += measure_updates([updates(make_learner(config), name)], arguments.repeats)
-    title = f"Training, profile {arguments.profile}"
-    save(arguments.out, "learner", title, rows=report(title, timings))
+                save(arguments.out, "learner", title, rows=[timing.row() for timing in timings])
+    report(title, timings)
 
 
 def sized(

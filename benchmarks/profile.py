@@ -101,15 +101,22 @@ def operations(times: dict[str, tuple[float, float]], text: str) -> list[dict[st
 
 
 def operation_sources(text: str) -> dict[str, str]:
-    """Return where in the code each operation comes from; for one that only says what it calls, where the last part does."""
-    sources, last_in = {}, {}
+    """Return where in the code each operation comes from.
+
+    For one that only says what it calls, that is where the last part of what it calls comes from; failing that, what it is.
+    """
+    sources, known, last_in = {}, set(), {}
     computation = ""
     for line in text.splitlines():
         if opened := re.match(r"(?:ENTRY )?%?([\w.\-]+) \(.*\{$", line):
             computation = opened[1]
-        elif operation := re.match(r"\s+(?:ROOT )?%?([\w.\-]+) = ", line):
+        elif operation := re.match(r"\s+(?:ROOT )?%?([\w.\-]+) = (\S+?)(?:\{\S*)? ([\w\-]+)\(", line):
+            name, shape, kind = operation.groups()
             source, called = re.search(r'op_name="([^"]*)"', line), re.search(r"calls=%?([\w.\-]+)", line)
-            found = source[1] if source else last_in.get(called[1], "") if called else ""
-            if found:
-                sources[operation[1]] = last_in[computation] = found
+            inner = last_in.get(called[1]) if called else None
+            sources[name] = source[1] if source else inner or f"{kind} {shape}"
+            if source or computation not in known:
+                last_in[computation] = sources[name]
+            if source:
+                known.add(computation)
     return sources

@@ -51,6 +51,7 @@ class Arguments:
 
 
 SMOKE = (
+    *("--preset", "cleanup-a3c"),
     *("--num-envs", "1", "2", "--learner-envs", "1", "--seeds", "2", "--seed-envs", "1"),
     *("--num-agents", "2", "--agent-envs", "1", "--steps", "2", "--updates", "1", "--repeats", "1"),
 )
@@ -71,32 +72,35 @@ def main(arguments: Arguments) -> None:
         copy, timing = measure([memory_copy(), program], repeats)
         return {arguments.game: timing.against("copying states and views", copy_seconds(copy, env_bytes))}
 
+    def with_agents(size):
+        sizes = {"num_envs": arguments.agent_envs, "num_agents": size}
+        return game(arguments.agent_envs, size) | learners((without, with_influence), **sizes)
+
     axes = {
-        "environments": {size: game(size) for size in arguments.num_envs},
-        "environments while learning": {size: learners(num_envs=size) for size in arguments.learner_envs},
-        "seeds": {size: learners(num_envs=arguments.seed_envs, seeds=size) for size in arguments.seeds},
-        "agents": {
-            size: game(arguments.agent_envs, size)
-            | learners((without, with_influence), num_envs=arguments.agent_envs, num_agents=size)
-            for size in arguments.num_agents
-        },
+        "environments": (game, arguments.num_envs),
+        "environments while learning": (lambda size: learners(num_envs=size), arguments.learner_envs),
+        "seeds": (lambda size: learners(num_envs=arguments.seed_envs, seeds=size), arguments.seeds),
+        "agents": (with_agents, arguments.num_agents),
     }
     content = {}
-    for axis, sizes in axes.items():
+    for axis, (measured, sizes) in axes.items():
         if not sizes:
             continue
-        rows = report(f"Scaling with {axis}", [timing for timings in sizes.values() for timing in timings.values()])
-        content[axis] = {"rows": rows, "flat_from": flat_sizes(sizes)}
+        found = {size: measured(size) for size in sizes}
+        timings = [timing for timings in found.values() for timing in timings.values()]
+        report(f"Scaling with {axis}", timings)
+        content[axis] = {"rows": [timing.row() for timing in timings]}
         if axis == "agents":
-            content[axis]["cost_by_agents"] = cost_by_agents(sizes, arguments.game)
+            content[axis]["cost_by_agents"] = cost_by_agents(found, arguments.game)
         else:
+            content[axis]["flat_from"] = flat_sizes(found)
             for name, size in content[axis]["flat_from"].items():
-                largest = max(sizes)
-                print(f"{name}: the cost of an environment step is within {FLAT:.0%} from {size} to {largest} {axis}")
+                print(
+                    f"{name}: the cost of an environment step is within {FLAT:.0%} from {size} to {max(sizes)} {axis}"
+                )
+        save(arguments.out, "scaling", "How throughput scales", axes=content)
         if arguments.out:
-            arguments.out.mkdir(parents=True, exist_ok=True)
-            plot(sizes, axis, arguments.out / f"scaling_{axis.replace(' ', '_')}.png")
-    save(arguments.out, "scaling", "How throughput scales", axes=content)
+            plot(found, axis, arguments.out / f"scaling_{axis.replace(' ', '_')}.png")
 
 
 def flat_sizes(sizes: dict[int, dict[str, Timing]]) -> dict[str, int]:

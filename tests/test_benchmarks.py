@@ -2,6 +2,9 @@
 
 import importlib
 import json
+import os
+import pathlib
+import subprocess
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +16,20 @@ import benchmarks.influence
 import benchmarks.learner
 from benchmarks import __main__ as command_line
 from benchmarks import harness, limits
+from benchmarks.agreement import same_leaves
+from benchmarks.profile import operation_sources
+from benchmarks.scaling import flat_from
 from influence_jax import cli, presets
 from influence_jax.learner.train import make_learner
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+
+@pytest.fixture
+def compile_fully(compile_quickly):
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 def answer(question, out, *options):
@@ -158,3 +171,99 @@ def test_missing_benchmarks_are_one_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cli, "__file__", str(tmp_path / "package" / "cli.py"))
     assert cli.main(["bench", "env"]) == 2
     assert capsys.readouterr().err.startswith("influence-jax: bench needs the folder 'benchmarks'")
+
+
+def test_scaling_draws_every_axis(tmp_path):
+    axes = answer("scaling", tmp_path)["axes"]
+    assert axes["environments"]["flat_from"]["cleanup"] in (1, 2)
+    assert {row["seeds"] for row in axes["seeds"]["rows"]} == {2}
+    (cost,) = axes["agents"]["cost_by_agents"]
+    assert cost["num_agents"] == 2 and cost["learner_microseconds_per_agent"] > 0
+    for axis in axes:
+        assert (tmp_path / f"scaling_{axis.replace(' ', '_')}.png").stat().st_size > 1000
+        assert all(row["fraction_of_limit"] > 0 for row in axes[axis]["rows"])
+
+
+def test_flat_is_where_the_cost_no_longer_varies():
+    assert flat_from({1: 5.0, 2: 1.2, 4: 1.0, 8: 1.05}) == 4
+    assert flat_from({1: 1.0, 2: 1.1, 4: 1.2}) == 2
+
+
+def test_memory_is_what_the_formula_says(tmp_path, compile_fully):
+    (row,) = answer("memory", tmp_path, "--presets", "cleanup-moa", "--sizes", *"32 8 3 2".split())["rows"]
+    assert abs(row["error"]) < 0.1 and row["process_peak_bytes"] > row["measured_bytes"]
+
+
+def test_profile_names_operations(tmp_path):
+    result = answer("profile", tmp_path)
+    shares = [row["share"] for row in result["rows"]]
+    assert shares == sorted(shares, reverse=True) and 0.2 < sum(shares) <= 1.0001
+    assert any("AgentNetwork" in row["source"] for row in result["rows"])
+
+
+def test_sources_of_operations():
+    text = """
+%inner (p: f32[2]) -> f32[2] {
+  %a = f32[2]{0} add(%p, %p), metadata={op_name="net/add"}
+  ROOT %b = f32[2]{0} copy(%a)
+}
+
+%bare (p: f32[2]) -> f32[2] {
+  ROOT %c = f32[2]{0} dot(%p, %p)
+}
+
+ENTRY %main (p: f32[2]) -> f32[2] {
+  %d = f32[2]{0} fusion(%p), kind=kLoop, calls=%inner
+  ROOT %e = f32[2]{0} fusion(%d), kind=kCustom, calls=%bare
+}
+"""
+    sources = operation_sources(text)
+    assert sources["d"] == "net/add" and sources["e"] == "dot f32[2]"
+
+
+def test_a_device_agrees_with_itself(tmp_path):
+    rows = answer("agreement", tmp_path)["rows"]
+    assert [row["agrees"] for row in rows] == [True, True] and rows[1]["error"] == 0
+
+
+def test_disagreement_is_found():
+    first = {"x": jnp.zeros(3), "y": jnp.zeros(2)}
+    assert same_leaves(first, first | {"y": jnp.array([0.0, 1e-9])}) == {"['x']": True, "['y']": False}
+
+
+def test_all_asks_every_question(monkeypatch, tmp_path, capsys):
+    asked = []
+
+    def run(command, **options):
+        asked.append(command[3:])
+        return subprocess.CompletedProcess(command, returncode=int(command[3] == "memory"))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert command_line.main(["all", "--smoke", "--out", str(tmp_path)]) == 1
+    assert [question for question, *_ in asked] == [name for name in command_line.QUESTIONS if name != "all"]
+    assert all("--out" in options for _, *options in asked)
+    assert "failed: memory" in capsys.readouterr().err
+
+
+def test_accelerator_script_asks_what_the_questions_know(tmp_path):
+    asked = tmp_path / "asked"
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nshift 2\necho "$@" >>{asked}\n[ "$1" != profile ]\n')
+    python.chmod(0o755)
+    script = pathlib.Path(benchmarks.env.__file__).with_name("accelerator.sh")
+    environment = os.environ | {"PYTHON": str(python)}
+    done = subprocess.run(
+        [script, "--small", tmp_path / "out"], env=environment, capture_output=True, text=True, close_fds=False
+    )
+    assert done.returncode == 1 and "failed or out of time: profile\n" in done.stdout
+    lines = [line.split() for line in asked.read_text().splitlines()]
+    assert {question for question, *_ in lines} == command_line.QUESTIONS.keys() - {"all"}
+    for question, *options in lines:
+        arguments = tyro.cli(importlib.import_module(f"benchmarks.{question}").Arguments, args=options)
+        assert arguments.out.parent == tmp_path / "out"
+
+
+@pytest.mark.slow
+def test_all_of_it(tmp_path):
+    assert cli.main(["bench", "all", "--smoke", "--out", str(tmp_path)]) == 0
+    assert {path.stem for path in tmp_path.glob("*.json")} == command_line.QUESTIONS.keys() - {"all"}
