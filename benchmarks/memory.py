@@ -41,7 +41,7 @@ SMOKE = ("--presets", "cleanup-a3c", "--sizes", "2", "4", "2", "1")
 def main(arguments: Arguments) -> None:
     """Compile and run a chunk of each size; print what it should take, what it takes and what the process took."""
     table = Table(title="Peak memory of training", box=rich.box.SIMPLE, pad_edge=False)
-    table.add_column("preset")
+    table.add_column("preset", no_wrap=True)
     for column in ("E", "T", "N", "S", "formula", "measured", "error", "process"):
         table.add_column(column, justify="right", no_wrap=True)
     rows = []
@@ -82,29 +82,29 @@ def measure_memory(learner: Learner) -> dict[str, Any]:
 def peak_formula(learner: Learner) -> int:
     """Return how many bytes training holds at its peak.
 
-    For S members of N agents that act for T steps in E environments::
+    For S members of N agents that act for T steps in E environments, with ``piece`` views encoded at a time::
 
-        S (state(E, N) + 2 parameters(N) + E T trajectory(N) + E T N max(core, encoder / pieces))
+        S (state(N, E) + 2 parameters(N) + E T trajectory(N) + max(parameters(N) + E T N core, N piece encoder))
 
-    All but the encoder's pieces are linear in E, T and S. `memory_parts` says what the parts are. The state is updated in place.
+    `memory_parts` says what the parts are.
     """
     parts, config = memory_parts(learner), learner.config
-    num_envs, rollout_length = config.learner.num_envs, config.learner.rollout_length
-    steps = num_envs * rollout_length
-    work = max(parts["core"], parts["encoder"] // num_pieces(steps))
-    member = parts["state"] + 2 * parts["parameters"]
-    member += steps * (parts["trajectory"] + learner.env.spec.num_agents * work)
+    steps = config.learner.num_envs * config.learner.rollout_length
+    num_agents, piece = learner.env.spec.num_agents, steps // num_pieces(steps)
+    core = parts["parameters"] + steps * num_agents * parts["core"]
+    encoder = num_agents * piece * parts["encoder"]
+    member = parts["state"] + 2 * parts["parameters"] + steps * parts["trajectory"] + max(core, encoder)
     return config.seeds * member
 
 
 def memory_parts(learner: Learner) -> dict[str, int]:
-    """Return the bytes of what is held at the peak, which is when the gradient of the recurrent core is computed.
+    """Return the bytes of what is held at the peak, which is in the backward pass.
 
-    state: of one member between updates: parameters, optimiser, environments, views. parameters: of all its agents; the gradient
-    and the new parameters take as much each. trajectory: of an environment step, as acting leaves it. core: of a step of an
-    agent, its view brought into the order of learning, and for each branch the inputs, the state before the step and the
-    gradient of the state after it. encoder: of a step of an agent, the rows that the
-    convolution multiplies, its output and their gradients; it works when the core's are gone, on one piece at a time.
+    state: of one member between updates, which is updated in place: parameters, optimiser, environments, views. parameters: of
+    all its agents; their gradient and two copies that the core multiplies by. trajectory: of an environment step, as acting
+    leaves it. core: of a step of an agent, its view in the order of learning, and for each branch the inputs, the state
+    before the step and the gradient of the state after it. encoder: of a view, the rows that the convolution multiplies, its
+    output and their gradients; it works when the core's arrays are gone.
     """
     state = jax.eval_shape(functools.partial(init_population, learner))
     member = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state)

@@ -191,7 +191,7 @@ def test_flat_is_where_the_cost_no_longer_varies():
 
 def test_memory_is_what_the_formula_says(tmp_path, compile_fully):
     (row,) = answer("memory", tmp_path, "--presets", "cleanup-moa", "--sizes", *"32 8 3 2".split())["rows"]
-    assert abs(row["error"]) < 0.1 and row["process_peak_bytes"] > row["measured_bytes"]
+    assert abs(row["error"]) < 0.15 and row["process_peak_bytes"] > row["measured_bytes"]
 
 
 def test_profile_names_operations(tmp_path):
