@@ -72,9 +72,8 @@ class Environment(abc.ABC):
         The final observation of an episode is therefore seen and can be bootstrapped from, at the price of one idle
         step per episode. The state is selected first, so that the view is computed once.
         """
-        reset_key, noise_key = jax.random.split(key)
-        fresh = self.initial_state(reset_key, params)
-        stepped, reward, discount, metrics = self.dynamics(state, actions, self.sample_noise(noise_key, params), params)
+        fresh = self.initial_state(key, params)  # one key is enough, since only one of the two will have happened
+        stepped, reward, discount, metrics = self.dynamics(state, actions, self.sample_noise(key, params), params)
         over = timestep.last
         state = jax.tree.map(lambda a, b: jnp.where(over, a, b), fresh, stepped)
         observation, visible = self.observe(state)

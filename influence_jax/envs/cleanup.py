@@ -114,13 +114,12 @@ class Cleanup(GridWorld):
 
     def initial_state(self, key: jax.Array, params: CleanupParams) -> CleanupState:
         """Draw the state at the start of an episode: the map as drawn, agents in place, then one phase of growth."""
-        place_key, grow_key = jax.random.split(key)
-        position, heading = self.place_agents(place_key)
+        position, heading = self.place_agents(key)
         apples, waste = self.grow(
             jnp.zeros(self.walls.shape, bool),
             jnp.asarray(maps.mask(self.drawing, "H")),
             position,
-            self.sample_noise(grow_key, params),
+            self.sample_noise(key, params),
             params,
         )
         return CleanupState(
@@ -136,7 +135,7 @@ class Cleanup(GridWorld):
         """Draw all the chance of one step."""
         del params
         n, sites = self.num_agents, int(self.apple_sites.sum())
-        words = jax.random.bits(key, (2 * n + sites + 2,), jnp.uint32)
+        words = chance.words(key, 2 * n + sites + 2)
         move, beam, apple, coin, pick = jnp.split(words, (n, 2 * n, 2 * n + sites, 2 * n + sites + 1))
         return StepNoise(
             move_rank=chance.ranks(move),

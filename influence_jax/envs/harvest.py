@@ -105,7 +105,7 @@ class Harvest(GridWorld):
         """Draw all the chance of one step."""
         del params
         n, sites = self.num_agents, int(self.apple_sites.sum())
-        words = jax.random.bits(key, (2 * n + sites,), jnp.uint32)
+        words = chance.words(key, 2 * n + sites)
         move, beam, apple = jnp.split(words, (n, 2 * n))
         return StepNoise(move_rank=chance.ranks(move), beam_rank=chance.ranks(beam), apple=chance.uniform(apple))
 

@@ -19,11 +19,11 @@ OWN_MAPS = {
     Harvest: {"beams": np.uint8},
 }
 HASHES = {
-    "box-trapped": "2a9f7ff9ee20fee6",
-    "cleanup": "d36fbb9f6349c2ae",
-    "cleanup-mp": "9178410b44c9d105",
-    "harvest": "401831436209aaa8",
-    "harvest-mp": "7254da8d6da9d2f6",
+    "box-trapped": "7c2c8ad151a1febc",
+    "cleanup": "081d7524b4de6a0f",
+    "cleanup-mp": "81574fdf6ad123c5",
+    "harvest": "19399636d507790b",
+    "harvest-mp": "bd9e1d3c255d40b9",
 }
 
 

@@ -147,6 +147,22 @@ def test_a_beam_of_many_agents_keeps_the_order():
 # Chance
 
 
+def test_words_are_uniform_and_unrelated():
+    draw = jax.jit(jax.vmap(chance.words, (0, None, None)), static_argnums=(1, 2))
+    keys = jax.vmap(jax.random.key)(jnp.arange(8000))  # the least random keys there are
+
+    def signs(stream):
+        bits = np.unpackbits(np.asarray(draw(keys, 64, stream)).view(np.uint8)).reshape(len(keys), -1)
+        return (2.0 * bits - 1.0).astype(np.float32)
+
+    bits, others = signs(0), signs(1)
+    related = bits.T @ bits / len(keys)
+    np.testing.assert_array_equal(np.diag(related), 1)
+    np.fill_diagonal(related, 0)
+    for correlation in (bits.mean(axis=0), related, bits[1:].T @ bits[:-1] / len(keys), bits.T @ others / len(keys)):
+        assert abs(correlation).max() < 6.5 / np.sqrt(len(keys))  # passed by chance once in a thousand such tests
+
+
 def test_ranks_are_uniform_permutations():
     words = jax.random.bits(jax.random.key(0), (6000, 3), jnp.uint32)
     drawn, counts = np.unique(jax.vmap(chance.ranks)(words), axis=0, return_counts=True)

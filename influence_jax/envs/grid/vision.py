@@ -59,7 +59,10 @@ def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, rad
 
     Cells outside the map are EMPTY. With ``quarter_turns`` equal to the heading, the cell ahead is above the centre.
     """
-    padded = jnp.pad(codes, radius)
+    # A pad would test every cell, which does not become vector instructions; written into a frame that is not all zeros, the
+    # map is no pad to the compiler.
+    frame = np.pad(np.ones(codes.shape, np.uint8), radius)
+    padded = jax.lax.dynamic_update_slice(jnp.asarray(frame), codes, (radius, radius))
     side = 2 * radius + 1
 
     def window(cell, turns):

@@ -108,7 +108,7 @@ class GridWorld(Environment):
     def place_agents(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Draw ``(position i32[N,2], heading i32[N])``: distinct start cells and headings, both uniform."""
         num_starts = len(self.start_cells)
-        words = jax.random.bits(key, (num_starts + self.num_agents,), jnp.uint32)
+        words = chance.words(key, num_starts + self.num_agents, stream=1)
         chosen = chance.ranks(words[:num_starts]) == jnp.arange(self.num_agents)[:, None]
         position = jnp.sum(jnp.where(chosen[..., None], self.start_cells, 0), axis=1)
         return position, chance.quarters(words[num_starts:])
