@@ -80,10 +80,12 @@ class Timing:
         }
 
 
-def compile_program(name: str, env_steps: int, function: Callable, *args: Any, **facts: Any) -> Program:
-    """Compile ``function`` for ``args`` and run it once."""
+def compile_program(
+    name: str, env_steps: int, function: Callable, *args: Any, options: dict[str, str] | None = None, **facts: Any
+) -> Program:
+    """Compile ``function`` for ``args``, with ``options`` for the compiler, and run it once."""
     start = time.perf_counter()
-    compiled = jax.jit(function).lower(*args).compile()
+    compiled = jax.jit(function, compiler_options=options).lower(*args).compile()
     seconds = time.perf_counter() - start
 
     def call():

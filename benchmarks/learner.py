@@ -13,6 +13,7 @@ from benchmarks.harness import Program, Timing, compile_program, matrix_product,
 from influence_jax import presets
 from influence_jax.config import ExperimentConfig
 from influence_jax.learner.train import Learner, make_learner
+from influence_jax.runtime.compilation import compiler_options
 from influence_jax.runtime.population import init_population, repeat_hyperparams
 
 
@@ -78,7 +79,8 @@ def updates(learner: Learner, preset: str, **facts: Any) -> Program:
     title += [f"{config.seeds} seeds"] if config.seeds > 1 else []
     facts = {"preset": preset, **facts, **sizes, "macs_per_agent_step": macs_per_agent_step(learner)}
     env_steps = config.steps_per_update * config.log_interval * config.seeds
-    return compile_program(", ".join(title), env_steps, chunk(learner), *chunk_arguments(learner), **facts)
+    args = chunk(learner), *chunk_arguments(learner)
+    return compile_program(", ".join(title), env_steps, *args, options=compiler_options(), **facts)
 
 
 def chunk(learner: Learner) -> Callable:

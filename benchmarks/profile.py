@@ -16,6 +16,7 @@ from benchmarks.harness import save
 from benchmarks.learner import chunk, chunk_arguments, sized
 from influence_jax import presets
 from influence_jax.learner.train import make_learner
+from influence_jax.runtime.compilation import compiler_options
 
 CONTAINERS = ("while", "call", "conditional")  # whose time is that of the operations in them
 
@@ -48,7 +49,7 @@ def main(arguments: Arguments) -> None:
     config = sized(presets.get(arguments.preset, arguments.profile), 1, arguments.num_envs, arguments.seeds)
     learner = make_learner(config)
     args = chunk_arguments(learner)
-    compiled = jax.jit(chunk(learner)).lower(*args).compile()
+    compiled = jax.jit(chunk(learner), compiler_options=compiler_options()).lower(*args).compile()
     times = operation_times(compiled, args, arguments.calls)
     rows = operations(times, compiled.as_text())[: arguments.top]
     title = f"One update of {arguments.preset}, {config.learner.num_envs} envs, {config.seeds} seed(s)"

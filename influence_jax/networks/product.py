@@ -22,7 +22,10 @@ def _forward(x, kernel, dtype):
 def _backward(dtype, factors, d):
     x, kernel = factors
     rows, d_rows = (y.reshape(-1, y.shape[-1]) for y in (x, d))
-    return product(d, kernel.T, dtype), product(rows.T, d_rows, dtype)
+    d_kernel = jax.lax.dot_general(
+        rows.astype(dtype), d_rows.astype(dtype), (((0,), (0,)), ((), ())), preferred_element_type=jnp.float32
+    )
+    return product(d, kernel.T, dtype), d_kernel
 
 
 product.defvjp(_forward, _backward)

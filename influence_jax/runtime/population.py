@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from influence_jax.config import ExperimentConfig, Hyperparams
 from influence_jax.learner.train import Learner
 from influence_jax.learner.update import LearnerState
+from influence_jax.runtime.compilation import compiler_options
 
 
 def member_keys(config: ExperimentConfig) -> jax.Array:
@@ -25,4 +26,5 @@ def init_population(learner: Learner) -> LearnerState:
 
 def compile_chunk(learner: Learner):
     """Return ``(state, hparams f32[S], num_updates f32[]) -> (state, metrics [S, ...])``; the state is donated."""
-    return jax.jit(jax.vmap(learner.chunk, in_axes=(0, 0, None)), donate_argnums=0)
+    chunk = jax.vmap(learner.chunk, in_axes=(0, 0, None))
+    return jax.jit(chunk, donate_argnums=0, compiler_options=compiler_options())
