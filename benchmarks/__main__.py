@@ -12,6 +12,7 @@ QUESTIONS = {
     "learner": "environment steps a second while learning, beside the arithmetic it needs",
     "influence": "what influence costs",
     "scaling": "throughput against the number of environments, seeds and agents, with plots",
+    "encoder": "how fast the encoder is, written in several ways",
     "memory": "peak memory of training, and a formula for it",
     "profile": "where the time of one update goes",
     "agreement": "whether this accelerator computes what the CPU computes",

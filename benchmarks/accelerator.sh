@@ -50,6 +50,7 @@ part() {
   part 90 env env --num-envs $ENVS --repeats "$REPEATS" --cores None
   part 80 learner learner --presets "$PRESET" --num-envs $LEARNER_ENVS --updates 2 --repeats "$REPEATS"
   part 80 population learner --presets "$PRESET" --num-envs "$SEED_ENVS" --seeds $SEEDS --updates 2 --repeats "$REPEATS"
+  part 60 encoder encoder --repeats "$REPEATS"
   part 50 profile profile --preset "$PRESET" --num-envs "$PROFILE_ENVS"
   part 90 influence influence --presets "$PRESET" cleanup-communication --num-envs "$PROFILE_ENVS" --updates 2 \
     --repeats "$REPEATS"

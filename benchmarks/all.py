@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import sys
 
-QUESTIONS = ("env", "learner", "influence", "scaling", "memory", "profile", "agreement")
+QUESTIONS = ("env", "learner", "influence", "scaling", "encoder", "memory", "profile", "agreement")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The benchmarks run, at sizes that say nothing about speed."""
 
+import functools
 import importlib
 import json
 import os
@@ -8,6 +9,7 @@ import subprocess
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 import tyro
 
@@ -15,12 +17,13 @@ import benchmarks.env
 import benchmarks.influence
 import benchmarks.learner
 from benchmarks import __main__ as command_line
-from benchmarks import harness, limits
+from benchmarks import encoder, harness, limits
 from benchmarks.agreement import same_leaves
 from benchmarks.profile import operation_sources
 from benchmarks.scaling import flat_from
 from influence_jax import cli, presets
 from influence_jax.learner.train import make_learner
+from influence_jax.networks.encoder import ConvEncoder
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -187,6 +190,17 @@ def test_scaling_draws_every_axis(tmp_path):
 def test_flat_is_where_the_cost_no_longer_varies():
     assert flat_from({1: 5.0, 2: 1.2, 4: 1.0, 8: 1.05}) == 4
     assert flat_from({1: 1.0, 2: 1.1, 4: 1.2}) == 2
+
+
+def test_every_way_to_encode_gives_the_same(tmp_path):
+    views = jax.random.randint(jax.random.key(0), (3, *encoder.VIEW), 0, 256, jnp.uint8)
+    params = ConvEncoder(encoder.CHANNELS).init(jax.random.key(1), views)["params"]
+    params["bias"] = 0.1 * jax.random.normal(jax.random.key(2), params["bias"].shape)
+    expected = encoder.convolution(params, views)
+    for way in (encoder.sum_of_slices, *(functools.partial(encoder.bands, width) for width in (3, 7, 13))):
+        np.testing.assert_allclose(way(params, views), expected, atol=1e-5)
+    rows = answer("encoder", tmp_path)["rows"]
+    assert len(rows) == 6 and all(row["fraction_of_limit"] > 0 for row in rows)
 
 
 def test_memory_is_what_the_formula_says(tmp_path, compile_fully):

@@ -29,7 +29,9 @@ def test_one_update_is_finite_moves_every_agent_and_differs_from_its_ablation(na
     @jax.jit
     def run(key, hparams):
         state = learner.init(key)
-        after, logs = update(learner, state.replace(update=jnp.int32(5)), hparams, 10.0)
+        loud = jax.tree.map(lambda x: 10.0 * x, state.params)  # at first nobody has more influence than rounding errors
+        state = state.replace(params=loud, update=jnp.int32(5))
+        after, logs = update(learner, state, hparams, 10.0)
         return state.params, after.params, logs
 
     before, after, logs = run(jax.random.key(0), config.hyperparams)

@@ -57,7 +57,18 @@ class Acted:
 
 def log_marginal(batch: CounterfactualBatch) -> jax.Array:
     """Average the alternatives under the influencer's own policy: ``f32[*, J, A]``, log probabilities (equation 1)."""
-    return jax.nn.logsumexp(batch.weights[..., None, None] + batch.alternatives, axis=-3)
+    top, shares = joint(batch)
+    return few_last(top + jnp.log(shares.sum(axis=2)), 2)
+
+
+def joint(batch: CounterfactualBatch) -> tuple[jax.Array, jax.Array]:
+    """Return ``(top f32[A, J, *], shares f32[A, J, C, *])``: what k does together with how each j answers.
+
+    Its probability is ``exp(top) shares``; the largest share is 1.
+    """
+    log_probs = few_first(batch.weights[..., None, None] + batch.alternatives, 3)
+    top = jnp.maximum(log_probs.max(axis=2), jnp.finfo(jnp.float32).min)
+    return top, jnp.exp(log_probs - top[:, :, None])
 
 
 def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Array:
@@ -68,9 +79,15 @@ def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Arra
 
 def mutual_information(batch: CounterfactualBatch) -> jax.Array:
     """Return the KL averaged over k's own policy, ``f32[*, J]``, nats: ``H(marginal) - sum_c pi_k(c) H(alternative c)``."""
-    weights = jnp.exp(batch.weights)[..., None]
-    information = entropy(log_marginal(batch)) - jnp.sum(weights * entropy(batch.alternatives), axis=-2)
+    top, shares = joint(batch)
+    known = jnp.sum(jnp.where(shares > 0, shares * few_first(batch.alternatives, 3), 0.0), axis=2)
+    information = entropy(log_marginal(batch)) + few_last(jnp.sum(jnp.exp(top) * known, axis=0), 1)
     return jax.lax.stop_gradient(jnp.where(batch.mask, jnp.maximum(information, 0.0), 0.0))
+
+
+def measured(batch: CounterfactualBatch, measure: Measure) -> tuple[jax.Array, jax.Array]:
+    """Return `pairwise_influence` and `mutual_information`, which share most of their work."""
+    return pairwise_influence(batch, measure), mutual_information(batch)
 
 
 def entropy(log_probs: jax.Array) -> jax.Array:
@@ -79,10 +96,31 @@ def entropy(log_probs: jax.Array) -> jax.Array:
     return -jnp.sum(jnp.where(probs > 0, probs * log_probs, 0.0), axis=-1)
 
 
-def with_factual(alternatives: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax.Array:
-    """Put the real answer ``f32[*, J, A]`` in the row of the symbol really used, so that the two agree to the bit."""
-    really = jax.nn.one_hot(symbol, alternatives.shape[-3], dtype=bool)
-    return jnp.where(really[..., None, None], factual[..., None, :, :], alternatives)
+def log_answers(logits: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax.Array:
+    """Return the log probabilities ``f32[*, C, J, A]`` of ``logits`` under every symbol.
+
+    In the row of the ``symbol i32[*]`` really used stands the real answer ``factual f32[*, J, A]``, so that the two agree to
+    the bit.
+    """
+    really = few_first(jax.nn.one_hot(symbol, logits.shape[-3], dtype=bool), 1)
+    factual = few_first(factual, 2)[:, :, None]
+    return few_last(jnp.where(really, factual, jax.nn.log_softmax(few_first(logits, 3), axis=0)), 3)
+
+
+def few_first(x: jax.Array, count: int) -> jax.Array:
+    """Move the last ``count`` axes to the front, the very last first.
+
+    Sums over alternatives and actions are over a few numbers each; with environments along the last axis, loops over those
+    become vector instructions. Two moves in a row cost nothing, as the compiler cancels them.
+    """
+    axes = range(x.ndim)
+    return x.transpose(*reversed(axes[x.ndim - count :]), *axes[: x.ndim - count])
+
+
+def few_last(x: jax.Array, count: int) -> jax.Array:
+    """Undo `few_first`."""
+    axes = range(x.ndim)
+    return x.transpose(*axes[count:], *reversed(axes[:count]))
 
 
 def act(network: Network, key: jax.Array, params: Any, carry: Any, features: jax.Array, context: jax.Array) -> Acted:
@@ -134,11 +172,11 @@ def policy_counterfactuals(
     def answers_to(symbol, block):
         return network.alternatives(params, "policy", carry, gates, symbol, block)["action"]
 
-    alternatives = jax.nn.log_softmax(jax.vmap(answers_to, in_axes=(1, 0))(symbols, blocks))[..., None, :]
+    logits = jax.vmap(answers_to, in_axes=(1, 0))(symbols, blocks)[..., None, :]
     factual = jnp.broadcast_to(log_policy[:, None], (num_influencers, *log_policy[:, None].shape))
     return CounterfactualBatch(
         factual=factual,
-        alternatives=with_factual(alternatives, factual, symbols.T),
+        alternatives=log_answers(logits, factual, symbols.T),
         weights=weights,
         realised=jnp.broadcast_to(action[:, None], (num_influencers, *action.shape, 1)),
         mask=mask[..., None],

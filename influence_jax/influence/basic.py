@@ -46,7 +46,7 @@ def basic(num_agents: int, num_actions: int, num_influencers: int, measure: Meas
             led.log_policy["action"],
             jnp.broadcast_to(~timestep.last, action.shape),
         )
-        pairwise = [base.pairwise_influence(batch, measure), base.mutual_information(batch)]
+        pairwise = jax.vmap(base.measured, in_axes=(0, None))(batch, measure)
         influence, information = (place(x, num_agents) for x in pairwise)
         choices = jax.tree.map(lambda *x: base.agents_first(jnp.concatenate(x)), led.choices, followed.choices)
         carry = jax.tree.map(lambda *x: jnp.concatenate(x), led.carry, followed.carry)

@@ -38,7 +38,7 @@ def communication(num_agents: int, num_actions: int, num_messages: int, measure:
             weights[speakers],
             spoke[speakers],
         )
-        pairwise = [base.pairwise_influence(batch, measure), base.mutual_information(batch)]
+        pairwise = jax.vmap(base.measured, in_axes=(0, None))(batch, measure)
         influence, information = (  # [J,K,E,1] -> [E,J,K] with the diagonal -> [E,K,J]
             base.insert_self(x[..., 0].transpose(2, 0, 1)).swapaxes(1, 2) for x in pairwise
         )

@@ -35,7 +35,7 @@ def moa(num_agents: int, num_actions: int, measure: Measure, train_only_visible:
             acted.log_policy["action"],
             base.agents_first(base.pairs_of_others(mask)),
         )
-        pairwise = [base.pairwise_influence(batch, measure), base.mutual_information(batch)]
+        pairwise = jax.vmap(base.measured, in_axes=(0, None))(batch, measure)
         influence, information = (base.insert_self(base.agents_first(x)) for x in pairwise)
         carry = {"policy": acted.carry, "moa": moa_carry}
         decision = Decision(
@@ -98,10 +98,10 @@ def counterfactuals(network, params, carry, features, symbols, log_policy, mask)
     gates = network.precompute(params, "moa", carry, features)
     stepped, gates, heads = network.resolve(params, "moa", carry, gates, symbols)
     factual = jax.nn.log_softmax(heads["prediction"])
-    alternatives = network.alternatives(params, "moa", carry, gates, own, 0)["prediction"]
+    logits = network.alternatives(params, "moa", carry, gates, own, 0)["prediction"]
     return stepped, CounterfactualBatch(
         factual=factual,
-        alternatives=base.with_factual(jax.nn.log_softmax(alternatives), factual, own),
+        alternatives=base.log_answers(logits, factual, own),
         weights=log_policy,
         realised=symbols[..., 1:],
         mask=mask,

@@ -21,6 +21,7 @@ class ConvEncoder(nn.Module):
 
     channels: int
     precision: str = "float32"
+    band: int = BAND
 
     @nn.compact
     def __call__(self, observation: jax.Array) -> jax.Array:
@@ -31,7 +32,7 @@ class ConvEncoder(nn.Module):
         rows = jnp.stack([observation[..., i : height - 2 + i, :, :] for i in range(3)], axis=-2)
         rows = rows.reshape(*batch, height - 2, width * 3 * depth).astype(jnp.float32)
         features = []
-        for columns in np.array_split(np.arange(width - 2), -(-(width - 2) // BAND)):
+        for columns in np.array_split(np.arange(width - 2), -(-(width - 2) // self.band)):
             seen = slice(columns[0] * 3 * depth, (columns[-1] + 3) * 3 * depth)
             response = product(rows[..., seen], banded(kernel / 255.0, len(columns)), self.precision)
             features.append(nn.relu(response + jnp.tile(bias, len(columns))))
