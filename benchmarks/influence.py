@@ -25,7 +25,7 @@ class Arguments:
     """Experiments, one for each influence model."""
     profile: str = "small"
     """Profile of the learner."""
-    updates: int = 5
+    updates: int = 20
     """Updates in one call."""
     repeats: int = 7
     """Timed calls of each program, in turns."""

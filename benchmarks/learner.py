@@ -29,7 +29,7 @@ class Arguments:
     """E, one row each; the profile's where none is given."""
     seeds: tuple[int, ...] = (1,)
     """S, members side by side, one row each."""
-    updates: int = 5
+    updates: int = 20
     """Updates in one call."""
     repeats: int = 7
     """Timed calls of each program, in turns."""
