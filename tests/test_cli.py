@@ -102,6 +102,10 @@ def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
         ),
         ("train harvest-moa --out x --env.name harvset", "did you mean 'harvest'?"),
         ("train harvest-moa --out x --env.num-agents 99", "at most one agent per start cell"),
+        (
+            "train harvest-moa --out x --env.num-agents 1",
+            "influence.model is 'moa' with one agent; allowed are at least two",
+        ),
         ("evaluate x", "'x' holds no run"),
         ("evaluate x --episode 3", "Did you mean '--episodes'?"),
         ("evaluate x --interventions -1", "interventions is -1; allowed are whole numbers from 0 up."),

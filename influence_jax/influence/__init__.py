@@ -15,7 +15,7 @@ def make(config: InfluenceConfig, num_agents: int, num_actions: int) -> Influenc
     """Build the configured influence model for ``num_agents`` agents with ``num_actions`` actions each.
 
     Raises:
-        ConfigError: a basic model has no influencee left.
+        ConfigError: a basic model has no influencee left, or a model of others no others.
     """
     if config.measure == "none":
         return unmeasured(make(dataclasses.replace(config, measure="kl"), num_agents, num_actions))
@@ -33,4 +33,8 @@ def make(config: InfluenceConfig, num_agents: int, num_actions: int) -> Influenc
         case "communication":
             return communication(num_agents, num_actions, config.num_messages, measure)
         case "moa":
+            if num_agents < 2:
+                raise ConfigError(
+                    "influence.model is 'moa' with one agent; allowed are at least two, so that there are others."
+                )
             return moa(num_agents, num_actions, measure, config.moa_train_only_visible)

@@ -214,8 +214,8 @@ def insert_self(x: jax.Array) -> jax.Array:
     """Undo `pairs_of_others`, with zeros on the diagonal: ``[..., N,N-1] -> [..., N,N]``."""
     n = x.shape[-2]
     row, column = np.indices((n, n))
-    source = np.clip(np.where(column > row, column - 1, column), 0, n - 2)
-    return jnp.where(row == column, jnp.zeros((), x.dtype), x[..., row, source])
+    source = np.where(row == column, n - 1, column - (column > row))
+    return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, 1)])[..., row, source]
 
 
 def others_index(n: int) -> np.ndarray:

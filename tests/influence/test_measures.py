@@ -137,3 +137,4 @@ def test_order_of_the_others():
     np.testing.assert_array_equal(base.pairs_of_others(pairs)[0], [[1, 2], [3, 5], [6, 7]])
     expected = np.where(np.eye(3), 0, np.arange(9).reshape(3, 3))
     np.testing.assert_array_equal(base.insert_self(base.pairs_of_others(pairs))[0], expected)
+    np.testing.assert_array_equal(base.insert_self(jnp.ones((1, 1, 0))), [[[0]]])
