@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.harness import compile_program, matrix_product, measure, product_seconds, report, save
+from influence_jax.config import ConfigError
 from influence_jax.networks.encoder import ConvEncoder
 from influence_jax.runtime.compilation import compiler_options
 
@@ -22,7 +23,7 @@ class Arguments:
     views: int = 512
     """Views of each agent in one call."""
     pieces: tuple[int, ...] = (32, 128, 512)
-    """Views of each agent that are encoded at a time; these should divide all views."""
+    """Views of each agent that are encoded at a time; divisors of ``views``."""
     bands: tuple[int, ...] = (3, 5, 7, 13)
     """Output columns of one product."""
     repeats: int = 7
@@ -37,6 +38,9 @@ VIEW, CHANNELS = (15, 15, 3), 6
 
 def main(arguments: Arguments) -> None:
     """Measure every way, without and with the gradient of its parameters."""
+    for piece in arguments.pieces:
+        if piece < 1 or arguments.views % piece:
+            raise ConfigError(f"pieces has {piece}; allowed are divisors of views, which is {arguments.views}.")
     ways = {"convolution": convolution, "sum of slices": sum_of_slices}
     ways |= {f"bands of {width}": functools.partial(bands, width) for width in arguments.bands}
     size = arguments.num_agents, arguments.views

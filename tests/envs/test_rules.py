@@ -160,7 +160,7 @@ def test_words_are_uniform_and_unrelated():
     np.testing.assert_array_equal(np.diag(related), 1)
     np.fill_diagonal(related, 0)
     for correlation in (bits.mean(axis=0), related, bits[1:].T @ bits[:-1] / len(keys), bits.T @ others / len(keys)):
-        assert abs(correlation).max() < 6.5 / np.sqrt(len(keys))  # passed by chance once in a thousand such tests
+        assert abs(correlation).max() < 6.5 / np.sqrt(len(keys))  # exceeded by chance once in a thousand such tests
 
 
 def test_ranks_are_uniform_permutations():
