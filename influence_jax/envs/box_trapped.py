@@ -122,9 +122,7 @@ class BoxTrapped(GridWorld):
         """Return ``(state, reward f32[2], discount f32[], metrics)`` after ``actions i32[2]``."""
         opens = (actions == OPEN) & (np.arange(self.num_agents) == OPENER) & ~state.opened
         opened = state.opened | opens.any()
-        position, heading = self.move(
-            state.position, state.heading, actions, noise.move_rank, barred=self.doors & ~opened
-        )
+        position, heading = self.move(state.position, state.heading, actions, noise.move_rank, self.doors & ~opened)
         _, eaten = self.eat(state.apples, position)
         apples = self.apple_sites & ~self.occupied(position)
         metrics = {"apples": eaten.astype(jnp.float32), "opens": opens.astype(jnp.float32)}
@@ -135,8 +133,8 @@ class BoxTrapped(GridWorld):
         """Return u8[H,W]: no beams."""
         return jnp.zeros_like(state.apples, jnp.uint8)
 
-    def cell_codes(self, state: BoxTrappedState) -> jax.Array:
-        """Return u8[H,W]: the codes of `vision` for the map of a state, without agents."""
+    def _cell_codes(self, state: BoxTrappedState) -> jax.Array:
         codes = jnp.where(self.walls, vision.WALL, vision.EMPTY).astype(jnp.uint8)
-        codes = jnp.where(self.doors & ~state.opened, jnp.uint8(vision.DOOR), codes)
+        closed = self.doors & ~state.opened[:, None, None]
+        codes = jnp.where(closed, jnp.uint8(vision.DOOR), codes)
         return jnp.where(state.apples, jnp.uint8(vision.APPLE), codes)

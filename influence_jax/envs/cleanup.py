@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from influence_jax.envs.grid import beams, chance, maps, vision
+from influence_jax.envs.grid import beams, chance, maps, masks, vision
+from influence_jax.envs.grid.batching import batched, kernel, leading, trailing
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
-from influence_jax.envs.grid.world import GridWorld, check_option
+from influence_jax.envs.grid.world import GridWorld, check_option, look_up, rows_and_columns
 
 WASTE_RULES = ("lottery", "bernoulli")
 
@@ -131,18 +132,19 @@ class Cleanup(GridWorld):
             time=jnp.zeros((), jnp.int32),
         )
 
+    @batched
     def sample_noise(self, key: jax.Array, params: CleanupParams) -> StepNoise:
         """Draw all the chance of one step."""
         del params
         n, sites = self.num_agents, int(self.apple_sites.sum())
-        words = chance.words(key, 2 * n + sites + 2)
-        move, beam, apple, coin, pick = jnp.split(words, (n, 2 * n, 2 * n + sites, 2 * n + sites + 1))
+        words = kernel(jax.vmap(functools.partial(chance.words, count=2 * n + sites + 2)))(key)
+        move, beam, apple, coin, pick = jnp.split(words, (n, 2 * n, 2 * n + sites, 2 * n + sites + 1), axis=1)
         return StepNoise(
-            move_rank=chance.ranks(move),
-            beam_rank=chance.ranks(beam),
+            move_rank=leading(chance.ranks(trailing(move))),
+            beam_rank=leading(chance.ranks(trailing(beam))),
             apple=chance.uniform(apple),
-            waste_coin=chance.uniform(coin[0]),
-            waste_pick=chance.uniform(pick[0]),
+            waste_coin=chance.uniform(coin[:, 0]),
+            waste_pick=chance.uniform(pick[:, 0]),
         )
 
     def dynamics(
@@ -165,6 +167,7 @@ class Cleanup(GridWorld):
         )
         return state, reward, jnp.ones((), jnp.float32), metrics
 
+    @batched
     def beam(
         self, position: jax.Array, heading: jax.Array, actions: jax.Array, rank: jax.Array, waste: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
@@ -174,16 +177,21 @@ class Cleanup(GridWorld):
             ``waste bool[H,W]`` that remains, the map of beams u8[H,W], and for each agent whether it fired bool[N],
             the fire beams that hit it i32[N] and the waste cells it removed i32[N].
         """
+        heading, actions, rank = map(trailing, (heading, actions, rank))
         fires, cleans = actions == FIRE, actions == CLEAN
-        lanes = beams.cast(position, heading, self.clear_runs)
-        lanes, removed = beams.clean(lanes, cleans, rank, waste)
-        beam_map, swept = beams.trace(lanes, fires, cleans, rank, self.walls.shape)
-        return waste & ~swept, beam_map, fires, beams.hits(lanes, fires), removed
+        lanes = beams.cast(*rows_and_columns(position), heading, self.clear_runs)
+        cells = beams.cells(lanes)
+        number = cells[0] * self.walls.shape[1] + cells[1]
+        swept_lanes, removed = beams.clean(lanes, cleans, rank, number, look_up(waste, *cells))
+        beam_map, swept = beams.trace(swept_lanes, fires, cleans, rank, self.walls.shape)
+        left = masks.by_cell(lambda waste, swept: jnp.where(swept, False, waste))
+        return left(waste, swept), beam_map, *map(leading, (fires, beams.hits(lanes, fires), removed))
 
     def growth_rates(self, waste: jax.Array, params: CleanupParams) -> tuple[jax.Array, jax.Array]:
         """Return the apple and the waste rate in force, f32[] each: 0 when the share of waste reaches the threshold."""
         return growth_rates(jnp.sum(waste, dtype=jnp.int32), self.river.sum(), params)
 
+    @batched
     def grow(
         self, apples: jax.Array, waste: jax.Array, position: jax.Array, noise: StepNoise, params: CleanupParams
     ) -> tuple[jax.Array, jax.Array]:
@@ -191,20 +199,46 @@ class Cleanup(GridWorld):
 
         Both are decided from the map as it is now. Apples do not grow under agents; waste does.
         """
-        apple_rate, waste_rate = self.growth_rates(waste, params)
-        grown = maps.spread(noise.apple < apple_rate, self.apple_sites, False)
-        clean = self.river & ~waste
-        count = jnp.sum(clean, dtype=jnp.int32)
-        flips = count if self.waste_rule == "lottery" else (count > 0).astype(jnp.int32)
-        appears = noise.waste_coin < 1 - power(1 - waste_rate, flips, self.walls.size)
-        # The product may round up to count.
-        which = jnp.minimum((noise.waste_pick * count).astype(jnp.int32), count - 1)
-        return apples | (grown & ~self.occupied(position)), waste | (appears & chance.nth_true(clean, which))
+        first, last = np.flatnonzero(self.river.any(axis=0))[[0, -1]] if self.river.any() else (0, 0)
+        across = slice(first, last + 1)  # the columns of the river
+        params = jax.tree.map(trailing, params)
 
-    def cell_codes(self, state: CleanupState) -> jax.Array:
-        """Return u8[H,W]: the codes of `vision` for the map of a state, without agents and beams."""
-        codes = jnp.where(state.waste, jnp.uint8(vision.WASTE), self.background)
-        return jnp.where(state.apples, jnp.uint8(vision.APPLE), codes)
+        @kernel
+        def count(waste):  # clean cells of each row
+            return trailing(jnp.sum(self.river[:, across] & ~waste[:, :, across], axis=2, dtype=jnp.int32))
+
+        @kernel
+        def decide(clean, waste_coin, waste_pick, params):
+            count = jnp.sum(clean, axis=0)
+            apple_rate, waste_rate = growth_rates(self.river.sum() - count, self.river.sum(), params)
+            flips = count if self.waste_rule == "lottery" else (count > 0).astype(jnp.int32)
+            appears = waste_coin < 1 - power(1 - waste_rate, flips, self.walls.size)
+            # The product may round up to count.
+            which = jnp.minimum((waste_pick * count).astype(jnp.int32), count - 1)
+            return apple_rate, jnp.where(appears, which, -1)
+
+        clean = count(waste)
+        apple_rate, which = decide(clean, noise.waste_coin, noise.waste_pick, params)
+        row, rest = chance.nth(clean, which)
+        columns = np.arange(first, last + 1, dtype=np.int32)[:, None]
+        clean_there = jnp.asarray(self.river[:, across].T)[:, row] & ~look_up(waste, row, columns)
+        column = first + chance.nth(clean_there, rest)[0]
+        dirty = jnp.where(which >= 0, row, -1)
+
+        grown = maps.spread(kernel(jnp.less)(noise.apple, apple_rate[:, None]), self.apple_sites)
+        apples = masks.by_cell(
+            lambda apples, grown, occupied: jnp.where(occupied, apples, jnp.where(grown, True, apples))
+        )(apples, grown, self._occupied(position))
+        (lines,) = masks.stand(dirty[None], column[None], self.walls.shape)
+        waste = masks.by_cell(lambda waste, appears: jnp.where(appears, True, waste))(waste, masks.any_crossing(*lines))
+        return apples, waste
+
+    def _cell_codes(self, state: CleanupState) -> jax.Array:
+        def code(waste, apples, background):
+            codes = jnp.where(waste, jnp.uint8(vision.WASTE), background)
+            return jnp.where(apples, jnp.uint8(vision.APPLE), codes)
+
+        return masks.by_cell(code)(state.waste, state.apples, self.background)
 
 
 def growth_rates(amount: jax.Array, capacity: jax.Array | int, params: CleanupParams) -> tuple[jax.Array, jax.Array]:

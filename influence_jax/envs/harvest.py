@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from influence_jax.envs.grid import beams, chance, maps, vision
+from influence_jax.envs.grid import beams, chance, maps, masks, vision
+from influence_jax.envs.grid.batching import batched, kernel, leading, trailing
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
-from influence_jax.envs.grid.world import GridWorld, check_option
+from influence_jax.envs.grid.world import GridWorld, check_option, rows_and_columns
 
 NEIGHBOURHOODS = {"square": 2, "disc": 4}  # largest squared distance: 8 and 12 neighbours
 
@@ -101,13 +102,18 @@ class Harvest(GridWorld):
             time=jnp.zeros((), jnp.int32),
         )
 
+    @batched
     def sample_noise(self, key: jax.Array, params: HarvestParams) -> StepNoise:
         """Draw all the chance of one step."""
         del params
         n, sites = self.num_agents, int(self.apple_sites.sum())
-        words = chance.words(key, 2 * n + sites)
-        move, beam, apple = jnp.split(words, (n, 2 * n))
-        return StepNoise(move_rank=chance.ranks(move), beam_rank=chance.ranks(beam), apple=chance.uniform(apple))
+        words = kernel(jax.vmap(functools.partial(chance.words, count=2 * n + sites)))(key)
+        move, beam, apple = jnp.split(words, (n, 2 * n), axis=1)
+        return StepNoise(
+            move_rank=leading(chance.ranks(trailing(move))),
+            beam_rank=leading(chance.ranks(trailing(beam))),
+            apple=chance.uniform(apple),
+        )
 
     def dynamics(
         self, state: HarvestState, actions: jax.Array, noise: StepNoise, params: HarvestParams
@@ -127,36 +133,59 @@ class Harvest(GridWorld):
         state = HarvestState(position=position, heading=heading, apples=apples, beams=beam_map, time=state.time + 1)
         return state, reward, jnp.ones((), jnp.float32), metrics
 
+    @batched
     def beam(
         self, position: jax.Array, heading: jax.Array, actions: jax.Array, rank: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return the map of beams u8[H,W], and per agent whether it fired bool[N] and the beams that hit it i32[N]."""
+        heading, actions, rank = map(trailing, (heading, actions, rank))
         fires = actions == FIRE
-        lanes = beams.cast(position, heading, self.clear_runs)
+        lanes = beams.cast(*rows_and_columns(position), heading, self.clear_runs)
         beam_map, _ = beams.trace(lanes, fires, jnp.zeros_like(fires), rank, self.walls.shape)
-        return beam_map, fires, beams.hits(lanes, fires)
+        return beam_map, leading(fires), leading(beams.hits(lanes, fires))
 
+    @batched
     def apple_neighbours(self, apples: jax.Array) -> jax.Array:
         """Return u8[H,W]: the number of apples in the neighbourhood of each cell."""
-        height, width = apples.shape
-        padded = jnp.pad(apples.astype(jnp.uint8), 2)
-        count = jnp.zeros((height, width), jnp.uint8)
-        for down in range(-2, 3):
-            for right in range(-2, 3):
-                if 0 < down**2 + right**2 <= NEIGHBOURHOODS[self.regrowth]:
-                    count += padded[2 + down : 2 + down + height, 2 + right : 2 + right + width]
-        return count
+        return self._apple_neighbours(apples)
 
+    def _apple_neighbours(self, apples: jax.Array) -> jax.Array:
+        height, width = self.walls.shape
+
+        @kernel
+        def framed(apples):
+            return jnp.pad(apples.astype(jnp.uint8), ((0, 0), (2, 2), (2, 2)))
+
+        @kernel
+        def count(padded):
+            total = jnp.zeros((len(padded), height, width), jnp.uint8)
+            for down in range(-2, 3):
+                for right in range(-2, 3):
+                    if 0 < down**2 + right**2 <= NEIGHBOURHOODS[self.regrowth]:
+                        total += padded[:, 2 + down : 2 + down + height, 2 + right : 2 + right + width]
+            return total
+
+        return count(framed(apples))
+
+    @batched
     def grow(self, apples: jax.Array, position: jax.Array, noise: StepNoise, params: HarvestParams) -> jax.Array:
         """Return ``apples bool[H,W]`` with what grows in one step, decided from the map as is; nothing under agents."""
-        count = self.apple_neighbours(apples)
-        rate = jnp.select(
-            [count == neighbours for neighbours in range(3)], list(params.regrowth[:3]), params.regrowth[3]
-        )
-        grown = maps.spread(noise.apple, self.apple_sites, 1.0) < rate
-        return apples | (grown & ~self.occupied(position))
+        count = self._apple_neighbours(apples)
 
-    def cell_codes(self, state: HarvestState) -> jax.Array:
-        """Return u8[H,W]: the codes of `vision` for the map of a state, without agents and beams."""
-        walls = jnp.where(self.walls, vision.WALL, vision.EMPTY).astype(jnp.uint8)
-        return jnp.where(state.apples, jnp.uint8(vision.APPLE), walls)
+        @kernel
+        def compare(draw, regrowth):  # u8: grows with fewer than 1, 2, 3 or any number of apples around, one bit each
+            return sum((draw < rate).astype(jnp.uint8) << bit for bit, rate in enumerate(regrowth))
+
+        enough = compare(noise.apple, jnp.moveaxis(params.regrowth, 1, 0)[..., None])
+
+        def grown(apples, enough, count, occupied):
+            appears = (enough >> jnp.minimum(count, 3) & 1) > jnp.uint8(0)
+            return jnp.where(occupied, apples, jnp.where(appears, True, apples))
+
+        return masks.by_cell(grown)(apples, maps.spread(enough, self.apple_sites), count, self._occupied(position))
+
+    def _cell_codes(self, state: HarvestState) -> jax.Array:
+        walls = np.where(self.walls, vision.WALL, vision.EMPTY).astype(np.uint8)
+        return masks.by_cell(lambda apples, walls: jnp.where(apples, jnp.uint8(vision.APPLE), walls))(
+            state.apples, walls
+        )

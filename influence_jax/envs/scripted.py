@@ -122,9 +122,9 @@ def distances(targets: jax.Array, obstacles: jax.Array) -> jax.Array:
 
 def _waste_ahead(env: GridWorld, state: Any, heading: jax.Array) -> jax.Array:
     """Return i32[N]: the waste cells that each agent alone would remove by cleaning under ``heading i32[N]``."""
-    lanes = beams.cast(state.position, heading, env.clear_runs)
-    steps = jnp.arange(beams.LENGTH)
-    cells = lanes.start[:, :, None] + steps[:, None] * lanes.direction[:, None, None]
-    inside = steps < lanes.reach[..., None]
-    dirty = inside & state.waste.at[cells[..., 0], cells[..., 1]].get(mode="clip")
-    return jnp.sum(jnp.any(dirty, axis=-1), axis=-1)
+    row, column = state.position.T[..., None]  # i32[N,1], since beams are for a batch
+    lanes = beams.cast(row, column, heading[:, None], env.clear_runs)
+    rows, columns = beams.cells(lanes)  # [LENGTH,3,N,1]
+    inside = jnp.arange(beams.LENGTH)[:, None, None, None] < lanes.reach
+    dirty = inside & state.waste.at[rows, columns].get(mode="clip")
+    return jnp.sum(jnp.any(dirty, axis=0), axis=0)[:, 0]

@@ -116,12 +116,14 @@ def test_clear_runs_count_free_cells():
     assert not runs[:, 0].any() and not runs[:, -1].any() and not runs[:, :, 0].any() and not runs[:, :, -1].any()
 
 
-def test_mark_more_cells_than_a_word_has_bits():
-    cells = np.random.default_rng(0).integers(0, (9, 14), (70, 2))
-    present = np.arange(70) % 3 > 0
-    expected = np.zeros((9, 14), bool)
-    expected[tuple(cells[present].T)] = True
-    np.testing.assert_array_equal(jax.jit(masks.mark, static_argnums=2)(cells, present, (9, 14)), expected)
+def test_stand_on_more_cells_than_a_word_has_bits():
+    row, column = np.random.default_rng(0).integers(0, (9, 14), (3, 70, 2)).astype(np.int32).T  # i32[70,3] each
+    covered = [masks.any_crossing(*lines) for lines in masks.stand(jnp.asarray(row), jnp.asarray(column), (9, 14))]
+    assert len(covered) == 3
+    for game in range(3):
+        expected = np.zeros((9, 14), bool)
+        expected[row[:, game], column[:, game]] = True
+        np.testing.assert_array_equal(np.any(covered, axis=0)[game], expected)
 
 
 def test_a_beam_of_many_agents_keeps_the_order():
@@ -176,14 +178,13 @@ def test_uniform_covers_zero_to_just_below_one():
     np.testing.assert_array_equal(ends, np.array([0, 0, 2**-24, 1 - 2**-24], np.float32))
 
 
-def test_nth_true_counts_in_row_major_order():
-    mask = np.random.default_rng(2).random((7, 11)) < 0.4
-    cells = np.argwhere(mask)
-    numbers = np.arange(-1, len(cells) + 1)
-    picked = np.asarray(jax.jit(jax.vmap(chance.nth_true, (None, 0)))(mask, numbers))
-    for n, cell in enumerate(cells):
-        np.testing.assert_array_equal(np.argwhere(picked[1 + n]), [cell])
-    assert not picked[0].any() and not picked[-1].any()
+def test_nth_finds_the_place_of_a_thing_and_its_number_there():
+    counts = np.random.default_rng(2).integers(0, 4, 9)
+    things = [(place, number) for place, count in enumerate(counts) for number in range(count)]
+    numbers = np.arange(-1, len(things) + 1, dtype=np.int32)
+    place, number = chance.nth(jnp.broadcast_to(counts[:, None], (9, len(numbers))), jnp.asarray(numbers))
+    np.testing.assert_array_equal(np.stack([place, number], axis=1)[1:-1], things)
+    assert place[0] == 0 and place[-1] == 9
 
 
 @pytest.mark.parametrize("name", ["cleanup", "harvest"])

@@ -1,8 +1,10 @@
 """Fire and cleaning beams: three parallel lanes of five cells.
 
 The middle lane starts in the cell ahead of the agent, the side lanes in the cells to its left and right. A lane ends
-before a wall or the edge of the map, and at the first agent, which it covers.
+before a wall or the edge of the map, and at the first agent, which it covers. Arrays are those of a batch of E games.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -10,21 +12,25 @@ import numpy as np
 from flax import struct
 
 from influence_jax.envs.grid import masks
-from influence_jax.envs.grid.movement import DIRECTIONS
+from influence_jax.envs.grid.batching import kernel
+from influence_jax.envs.grid.movement import DIRECTIONS, direction
 
 LENGTH = 5
 BEAMS_PER_WORD = masks.WORD // 3
 NO_BEAM, FIRE_BEAM, CLEAN_BEAM = range(3)  # codes in the map of beams
+SWEPT = np.uint8(4)
 
 
 @struct.dataclass
 class Lanes:
     """The three lanes (left, middle, right) that each agent's beam has, or would have."""
 
-    start: jax.Array  # i32[N,3,2], the first cell, may lie in a wall or outside the map
-    direction: jax.Array  # i32[N,2], (row, column) of one step along the lanes
-    reach: jax.Array  # i32[N,3], number of cells covered, 0..LENGTH
-    strikes: jax.Array  # bool[N,3,N], the lane of the row ends at the agent of the column
+    row: jax.Array  # i32[3,N,E], of the first cell, which may lie in a wall or outside the map
+    column: jax.Array  # i32[3,N,E]
+    down: jax.Array  # i32[N,E], rows of one step along the lanes
+    right: jax.Array  # i32[N,E], columns of one step along the lanes
+    reach: jax.Array  # i32[3,N,E], number of cells covered, 0..LENGTH
+    distance: jax.Array  # i32[3,N,N,E], steps from the first cell to the second agent, LENGTH if it is not on the lane
 
 
 def clear_runs(walls: np.ndarray) -> np.ndarray:
@@ -41,81 +47,133 @@ def clear_runs(walls: np.ndarray) -> np.ndarray:
     return runs
 
 
-def cast(position: jax.Array, heading: jax.Array, runs: np.ndarray) -> Lanes:
-    """Cast the lanes of every agent between walls and agents; ``runs`` comes from `clear_runs`."""
-    directions = jnp.asarray(DIRECTIONS)
-    direction, side = directions[heading], directions[(heading + 1) % 4]
-    start = position[:, None] + jnp.stack([-side, direction, side], axis=1)
-    free = jnp.asarray(runs)[heading[:, None], start[..., 0] + 1, start[..., 1] + 1].astype(jnp.int32)
-    down, right = (position[:, axis] - start[:, :, axis, None] for axis in range(2))  # i32[N,3,N]
-    along = down * direction[:, 0, None, None] + right * direction[:, 1, None, None]
-    across = down * side[:, 0, None, None] + right * side[:, 1, None, None]
-    distance = jnp.where((across == 0) & (along >= 0), along, LENGTH)
-    reach = jnp.minimum(free, jnp.min(distance, axis=-1) + 1)
-    return Lanes(start, direction, reach, strikes=distance < reach[..., None])
+def cast(row: jax.Array, column: jax.Array, heading: jax.Array, runs: np.ndarray) -> Lanes:
+    """Cast the lanes of every agent, ``i32[N,E]`` each, between walls and agents; ``runs`` comes from `clear_runs`."""
+
+    @kernel
+    def start(row, column, heading):
+        down, right = direction(heading)
+        side_down, side_right = direction((heading + 1) % 4)
+        first_row = row + jnp.stack([-side_down, down, side_down])
+        first_column = column + jnp.stack([-side_right, right, side_right])
+        run = (heading * runs.shape[1] + first_row + 1) * runs.shape[2] + first_column + 1
+        return first_row, first_column, down, right, run
+
+    @kernel
+    def meet(row, column, first_row, first_column, down, right, free):
+        behind, beside = row - first_row[:, :, None], column - first_column[:, :, None]  # i32[3,N,N,E]
+        along = behind * down[:, None] + beside * right[:, None]
+        across = behind * right[:, None] - beside * down[:, None]
+        distance = jnp.where((across == 0) & (along >= 0), along, LENGTH)
+        nearest = functools.reduce(jnp.minimum, (distance[:, :, agent] for agent in range(len(row))))
+        return jnp.minimum(free, nearest + 1), jnp.minimum(distance, LENGTH)
+
+    *first, run = start(row, column, heading)
+    free = jnp.asarray(runs.reshape(-1).astype(np.int32))[run]
+    return Lanes(*first, *meet(row, column, *first, free))
 
 
+@kernel
 def hits(lanes: Lanes, fires: jax.Array) -> jax.Array:
-    """Return i32[N]: how many of the beams of the agents in ``fires bool[N]`` strike each agent."""
-    return jnp.sum(lanes.strikes & fires[:, None, None], axis=(0, 1), dtype=jnp.int32)
+    """Return i32[N,E]: how many of the beams of the agents in ``fires bool[N,E]`` strike each agent."""
+    strikes = (lanes.distance < lanes.reach[:, :, None]) & fires[:, None]
+    return sum(strikes.reshape(-1, *fires.shape).astype(jnp.int32))  # one loop, as a sum over leading axes is not
 
 
-def clean(lanes: Lanes, cleans: jax.Array, rank: jax.Array, waste: jax.Array) -> tuple[Lanes, jax.Array]:
-    """Find what the beams of the agents in ``cleans bool[N]`` remove, one agent after another.
+@kernel
+def cells(lanes: Lanes) -> tuple[jax.Array, jax.Array]:
+    """Return the rows and columns i32[LENGTH,3,N,E] along the lanes, as far as they can reach."""
+    step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
+    return lanes.row + step * lanes.down, lanes.column + step * lanes.right
+
+
+def clean(
+    lanes: Lanes, cleans: jax.Array, rank: jax.Array, cell: jax.Array, waste: jax.Array
+) -> tuple[Lanes, jax.Array]:
+    """Find what the beams of the agents in ``cleans bool[N,E]`` remove, one agent after another.
 
     A cleaning lane removes the first waste cell on its way and ends there, so a later beam may reach past it.
 
     Args:
         lanes: as cast between walls and agents.
-        cleans: bool[N], agents with a cleaning beam.
-        rank: i32[N], a permutation; lowest acts first.
-        waste: bool[H,W].
+        cleans: bool[N,E], agents with a cleaning beam.
+        rank: i32[N,E], a permutation; lowest acts first.
+        cell: i32[LENGTH,3,N,E], a number for each of `cells`, different for each cell of the map.
+        waste: bool[LENGTH,3,N,E], there is waste; of any value beyond the reach.
 
     Returns:
-        The lanes with the reach of the cleaning ones shortened, so that `trace` finds what they swept; and i32[N], the
+        The lanes with the reach of the cleaning ones shortened, so that `trace` finds what they swept; and i32[N,E], the
         waste cells each agent removed.
     """
-    num_agents = cleans.shape[0]
-    steps = jnp.arange(LENGTH)
-    cells = lanes.start[:, :, None] + steps[:, None] * lanes.direction[:, None, None]  # i32[N,3,LENGTH,2]
-    inside = cleans[:, None, None] & (steps < lanes.reach[..., None])
-    dirty = inside & waste.at[cells[..., 0], cells[..., 1]].get(mode="clip")
-    cell = jnp.where(inside, cells[..., 0] * waste.shape[1] + cells[..., 1], -1)
+    step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
 
-    order = jnp.sum(jnp.where(rank == jnp.arange(num_agents)[:, None], jnp.arange(num_agents), 0), axis=1)
-    dirty, cell = dirty[order], cell[order]
-    first = []
-    for _ in range(num_agents):
-        first.append(jnp.min(jnp.where(dirty[0], steps, LENGTH), axis=-1))  # i32[3], LENGTH where it meets no waste
-        removed = jnp.max(jnp.where(steps == first[-1][:, None], cell[0], -1), axis=-1)
-        cell = cell[1:]
-        dirty = dirty[1:] & ~jnp.any(cell[..., None] == removed, axis=-1)
-    first = jnp.stack(first)[rank]
-    met = first < LENGTH
-    return lanes.replace(reach=jnp.minimum(lanes.reach, first + 1)), jnp.sum(met, axis=-1, dtype=jnp.int32)
+    def first(dirty):  # i32[3,N,E], LENGTH where it meets no waste
+        return functools.reduce(jnp.minimum, jnp.where(dirty, step, LENGTH))
+
+    @kernel
+    def removed(dirty, cell, acts):  # i32[3,E], the cells that the agent of the turn removes
+        met, gone = first(dirty), jnp.full_like(cell[0], -1)
+        for number in range(LENGTH):
+            gone = jnp.where(acts & (met == number), cell[number], gone)
+        return functools.reduce(jnp.maximum, jnp.moveaxis(gone, 1, 0))
+
+    @kernel
+    def left(dirty, cell, gone, acts):
+        hit = functools.reduce(jnp.logical_or, (cell == lane for lane in gone))
+        return dirty & (acts | ~hit)  # the agent of the turn may meet one cell by two of its lanes
+
+    @kernel
+    def end(dirty, reach):
+        met = first(dirty)
+        return jnp.minimum(reach, met + 1), jnp.sum(met < LENGTH, axis=0, dtype=jnp.int32)
+
+    dirty = kernel(lambda waste, reach, cleans: waste & (step < reach) & cleans)(waste, lanes.reach, cleans)
+    for turn in range(len(rank) - 1):
+        acts = rank == turn
+        dirty = left(dirty, cell, removed(dirty, cell, acts), acts)
+    reach, count = end(dirty, lanes.reach)
+    return lanes.replace(reach=reach), count
 
 
 def trace(
     lanes: Lanes, fires: jax.Array, cleans: jax.Array, rank: jax.Array, shape: tuple[int, int]
 ) -> tuple[jax.Array, jax.Array]:
-    """Return u8[H,W], the last beam in acting order that crosses each cell, and bool[H,W], the cells swept by a cleaning one.
+    """Return u8[E,H,W], the last beam in acting order that crosses each cell, and bool[E,H,W], the cells swept by a cleaning one.
 
     Beams are NO_BEAM, FIRE_BEAM or CLEAN_BEAM. No swept cell holds waste afterwards: a lane meets none before its end.
     Each lane is one bit of a word and later lanes are higher bits, so that of two sets of lanes the one with the
     later lane is the larger number.
     """
-    end = lanes.start + (lanes.reach[..., None] - 1) * lanes.direction[:, None]
-    low, high = jnp.minimum(lanes.start, end), jnp.maximum(lanes.start, end)
-    shown = (lanes.reach > 0) & (fires | cleans)[:, None]
-    beams, swept = jnp.full(shape, NO_BEAM, jnp.uint8), jnp.zeros(shape, bool)
+
+    @kernel
+    def boxes(lanes, fires, cleans, turn):
+        last = lanes.reach - 1
+        end_row, end_column = lanes.row + last * lanes.down, lanes.column + last * lanes.right
+        shown = (lanes.reach > 0) & (fires | cleans) & (turn >= 0) & (turn < BEAMS_PER_WORD)
+        shift = jnp.where(shown, 3 * turn + np.arange(3, dtype=np.int32)[:, None, None], 0).astype(jnp.uint32)
+        bit = jnp.where(shown, jnp.uint32(1) << shift, 0)
+        corners = (
+            (jnp.minimum(lanes.row, end_row), jnp.minimum(lanes.column, end_column)),
+            (jnp.maximum(lanes.row, end_row), jnp.maximum(lanes.column, end_column)),
+            bit,
+        )
+        cleaning = sum(jnp.where(cleans, bit, 0).reshape(-1, fires.shape[-1]))
+        return jax.tree.map(lambda x: x.reshape(-1, fires.shape[-1]), corners), cleaning
+
+    @kernel
+    def seen(rows, columns, cleaning):  # the last beam, and SWEPT where a cleaning one came by
+        crossing = masks.crossing(rows, columns)
+        cleaning = cleaning[:, None, None].astype(crossing.dtype)
+        swept = crossing & cleaning
+        last = jnp.where(swept > crossing & ~cleaning, jnp.uint8(CLEAN_BEAM), jnp.uint8(FIRE_BEAM))
+        return jnp.where(crossing > 0, jnp.where(swept > 0, last | SWEPT, last), jnp.uint8(NO_BEAM))
+
+    def later(old, new):
+        return jnp.where(new > 0, new | (old & SWEPT), old)
+
+    marks = jnp.zeros((fires.shape[-1], *shape), jnp.uint8)
     for first in range(0, len(rank), BEAMS_PER_WORD):
-        turn = (rank - first)[:, None]
-        in_word = shown & (turn >= 0) & (turn < BEAMS_PER_WORD)
-        shift = jnp.where(in_word, 3 * turn + jnp.arange(3), 0).astype(jnp.uint32)
-        bit = jnp.where(in_word, jnp.uint32(1) << shift, 0)
-        crossing = masks.covering_bits(low, high, bit, shape)
-        cleaning = jnp.sum(jnp.where(cleans[:, None], bit, 0), dtype=jnp.uint32)
-        kind = jnp.where(crossing & cleaning > crossing & ~cleaning, jnp.uint8(CLEAN_BEAM), jnp.uint8(FIRE_BEAM))
-        beams = jnp.where(crossing > 0, kind, beams)
-        swept |= crossing & cleaning > 0
-    return beams, swept
+        corners, cleaning = boxes(lanes, fires, cleans, rank - first)
+        new = seen(*masks.cover(*corners, shape), cleaning)
+        marks = masks.by_cell(later)(marks, new) if first else new
+    return masks.by_cell(lambda marks: marks & ~SWEPT)(marks), masks.by_cell(lambda marks: marks >= SWEPT)(marks)

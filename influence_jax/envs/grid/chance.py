@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax.envs.grid.batching import kernel
+
 
 def words(key: jax.Array, count: int, stream: int = 0) -> jax.Array:
     """Return u32[count], random words that follow from ``key``; different streams of one key are independent.
@@ -25,13 +27,11 @@ def words(key: jax.Array, count: int, stream: int = 0) -> jax.Array:
     return jnp.concatenate([x, y, z])[:count]
 
 
+@kernel
 def ranks(words: jax.Array) -> jax.Array:
-    """Return i32[K], a uniform permutation: the place of each of ``words u32[K]`` in ascending order, ties by index."""
-    index = jnp.arange(words.shape[0])
-    earlier = (words[None, :] < words[:, None]) | (
-        (words[None, :] == words[:, None]) & (index[None, :] < index[:, None])
-    )
-    return jnp.sum(earlier, axis=1, dtype=jnp.int32)
+    """Return i32[K,...], a uniform permutation: the place of each of ``words u32[K,...]`` in ascending order, ties by index."""
+    index = np.arange(len(words)).reshape(-1, *(1,) * (words.ndim - 1))
+    return sum(((word < words) | ((word == words) & (at < index))).astype(jnp.int32) for at, word in enumerate(words))
 
 
 def uniform(words: jax.Array) -> jax.Array:
@@ -44,18 +44,17 @@ def quarters(words: jax.Array) -> jax.Array:
     return (words >> 30).astype(jnp.int32)
 
 
-def nth_true(mask: jax.Array, n: jax.Array) -> jax.Array:
-    """Return bool[H,W]: only the ``n``-th True cell of ``mask bool[H,W]`` in row-major order, counted from 0."""
-    n = n.astype(jnp.float32)
-    in_row = jnp.sum(mask, axis=1, dtype=jnp.int32).astype(jnp.float32)
-    before_row = _sums_before(in_row)
-    row = jnp.sum(before_row + in_row <= n)
-    line = mask.at[row].get(mode="clip")
-    rest = n - before_row.at[row].get(mode="clip")
-    chosen_row = jnp.arange(len(in_row)) == row
-    return chosen_row[:, None] & line & (_sums_before(line.astype(jnp.float32)) == rest)
+@kernel
+def nth(counts: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Find the ``n``-th, from 0, of things that lie in K places, ``counts [K,E]`` of them in each.
 
-
-def _sums_before(counts: jax.Array) -> jax.Array:
-    """Return f32[K]: the sum of all ``counts f32[K]`` before each, exact below 2^24; many at once are one matrix product."""
-    return jnp.matmul(counts, np.tri(len(counts), k=-1, dtype=np.float32).T, precision=jax.lax.Precision.HIGHEST)
+    Returns:
+        i32[E], its place, 0 where ``n i32[E]`` is negative and K where there are no more than n; and i32[E], the number of it
+        within its place.
+    """
+    counts = counts.astype(jnp.int32)
+    earlier = np.tri(len(counts), k=-1, dtype=bool)[..., None]
+    before = jnp.sum(jnp.where(earlier, counts, 0), axis=1, dtype=jnp.int32)  # in all earlier places
+    place = jnp.sum(before + counts <= n, axis=0, dtype=jnp.int32)
+    here = np.arange(len(counts))[:, None] == place
+    return place, n - jnp.sum(jnp.where(here, before, 0), axis=0, dtype=jnp.int32)

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax.envs.grid.batching import kernel
+
 WALL, START, FLOOR, TRAPPED, DOOR = "@", "P", " ", "T", "D"
 
 LETTER_MEANINGS = {
@@ -114,7 +116,19 @@ def mask(drawing: np.ndarray, letters: str) -> np.ndarray:
     return np.isin(drawing, list(letters))
 
 
-def spread(values: jax.Array, sites: np.ndarray, fill: bool | float) -> jax.Array:
-    """Return [H,W]: ``values [K]`` at the K cells of ``sites bool[H,W]`` in row-major order, and ``fill`` elsewhere."""
-    source = np.maximum(np.cumsum(sites) - 1, 0).reshape(sites.shape)
-    return jnp.where(sites, values[source], fill)
+def spread(values: jax.Array, sites: np.ndarray) -> jax.Array:
+    """Return [E,H,W]: ``values [E,K]`` at the K cells of ``sites bool[H,W]`` in row-major order, and 0 elsewhere."""
+    if not sites.any():
+        return jnp.zeros((len(values), *sites.shape), values.dtype)
+    across = slice(*(np.flatnonzero(sites.any(axis=0))[[0, -1]] + [0, 1]))
+    source = np.maximum(np.cumsum(sites) - 1, 0).reshape(sites.shape)[:, across]
+
+    @kernel
+    def place(values):
+        return jnp.where(sites[:, across], values[:, source], jnp.zeros((), values.dtype))
+
+    @kernel
+    def widen(some):  # to the whole map
+        return jnp.pad(some, ((0, 0), (0, 0), (across.start, sites.shape[1] - across.stop)))
+
+    return widen(place(values))

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.envs.grid import masks
+from influence_jax.envs.grid.batching import kernel
 
 EMPTY, WALL, APPLE, WASTE, RIVER, STREAM, FIRE, CLEAN, AGENT = range(9)  # cell codes; agent n is AGENT + n % 10
 NUM_COLOURS = 10  # agents 10, 11, ... look like agents 0, 1, ...
@@ -36,44 +37,85 @@ PALETTE = np.array(
 )
 
 
-def draw_agents(codes: jax.Array, position: jax.Array) -> jax.Array:
-    """Return ``codes u8[H,W]`` with every agent of ``position i32[N,2]`` drawn over the map."""
-    for first in range(0, len(position), masks.WORD):
-        some = position[first : first + masks.WORD]
-        bits = jnp.uint32(1) << jnp.arange(len(some), dtype=jnp.uint32)
-        standing = masks.covering_bits(
-            some, some, bits, codes.shape
-        )  # one bit at most, since agents never share a cell
-        index = first + masks.WORD - 1 - jax.lax.clz(standing)
-        codes = jnp.where(standing > 0, AGENT + (index % NUM_COLOURS).astype(jnp.uint8), codes)
+def draw_agents(codes: jax.Array, row: jax.Array, column: jax.Array) -> jax.Array:
+    """Return ``codes u8[E,H,W]`` with every agent, at ``row, column i32[N,E]``, drawn over the map."""
+
+    @kernel
+    def number(rows, columns):  # of the agent that stands there, from 1; agents never share a cell
+        standing = masks.crossing(rows, columns)
+        return sum((standing >= np.uint32(1 << bit)).astype(jnp.uint8) for bit in range(min(masks.WORD, len(row))))
+
+    for word, lines in enumerate(masks.stand(row, column, codes.shape[1:])):
+
+        def draw(codes, number, first=word * masks.WORD - 1):
+            return jnp.where(number > 0, AGENT + (first + number) % NUM_COLOURS, codes).astype(jnp.uint8)
+
+        codes = masks.by_cell(draw)(codes, number(*lines))
     return codes
 
 
 def draw_beams(codes: jax.Array, beams: jax.Array) -> jax.Array:
-    """Return ``codes u8[H,W]`` with ``beams u8[H,W]`` (see `beams.trace`) drawn over everything."""
-    return jnp.where(beams > 0, beams + jnp.uint8(FIRE - 1), codes)
+    """Return ``codes u8[E,H,W]`` with ``beams u8[E,H,W]`` (see `beams.trace`) drawn over everything."""
+    return masks.by_cell(lambda codes, beams: jnp.where(beams > 0, beams + jnp.uint8(FIRE - 1), codes))(codes, beams)
 
 
 def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, radius: int) -> jax.Array:
-    """Return u8[N,V,V], V = 2 radius + 1: the part of ``codes u8[H,W]`` around each agent, turned counter-clockwise.
+    """Return u8[E,N,V,V], V = 2 radius + 1: the part of ``codes u8[E,H,W]`` around each agent, turned counter-clockwise.
 
-    Cells outside the map are EMPTY. With ``quarter_turns`` equal to the heading, the cell ahead is above the centre.
+    Cells outside the map are EMPTY. With ``quarter_turns i32[E,N]`` equal to the heading, the cell ahead of the agent at
+    ``position i32[E,N,2]`` is above the centre.
     """
     # A pad would test every cell, which does not become vector instructions; written into a frame that is not all zeros, the
     # map is no pad to the compiler.
-    frame = np.pad(np.ones(codes.shape, np.uint8), radius)
-    padded = jax.lax.dynamic_update_slice(jnp.asarray(frame), codes, (radius, radius))
+    frame = np.pad(np.ones(codes.shape[1:], np.uint8), radius)
     side = 2 * radius + 1
 
-    def window(cell, turns):
+    def window(padded, cell, turns):
         upright = jax.lax.dynamic_slice(padded, (cell[0], cell[1]), (side, side))
         across = jnp.where(turns % 2 == 0, upright, jnp.rot90(upright))
         return jnp.where(turns >= 2, jnp.rot90(across, 2), across)
 
-    return jax.vmap(window)(position, quarter_turns)
+    @kernel
+    def cut(codes, position, quarter_turns):
+        frames = jnp.broadcast_to(frame, (len(codes), *frame.shape))
+        padded = jax.lax.dynamic_update_slice(frames, codes, (0, radius, radius))
+        return jax.vmap(jax.vmap(window, in_axes=(None, 0, 0)))(padded, position, quarter_turns)
+
+    return cut(codes, position, quarter_turns)
 
 
-def visible(position: jax.Array, radius: int) -> jax.Array:
-    """Return bool[N,N]: the agent of the column is inside the window of the agent of the row; the diagonal is False."""
-    distance = jnp.max(jnp.abs(position[:, None] - position[None]), axis=-1)
-    return (distance <= radius) & ~np.eye(position.shape[0], dtype=bool)
+def colour(codes: jax.Array) -> jax.Array:
+    """Return u8[...,3]: the colours of ``codes u8[...]``."""
+    return jax.lax.platform_dependent(codes, cpu=_colour_by_words, default=lambda codes: jnp.asarray(PALETTE)[codes])
+
+
+def _colour_by_words(codes: jax.Array) -> jax.Array:
+    """Look colours up as words of four bytes and shift them together, four cells to three words.
+
+    A look-up of single bytes takes a load and a store for each, and twice the time.
+    """
+    red, green, blue = PALETTE.T.astype(np.uint32)
+    palette = np.pad(red | green << 8 | blue << 16, (0, 32 - len(PALETTE)))
+
+    @kernel
+    def look_up(codes):
+        return jnp.asarray(palette).at[codes].get(mode="promise_in_bounds")
+
+    @kernel
+    def shift_together(cells):
+        cells = cells.reshape(-1, 4)
+        return cells[:, :3] >> np.array([0, 8, 16], np.uint32) | cells[:, 1:] << np.array([24, 16, 8], np.uint32)
+
+    @kernel
+    def split(words):
+        return jax.lax.bitcast_convert_type(words.reshape(-1), jnp.uint8)
+
+    flat = jnp.pad(codes.reshape(-1), (0, -codes.size % 4))
+    pixels = split(shift_together(look_up(flat))).reshape(-1, 3)
+    return pixels[: codes.size].reshape(*codes.shape, 3)
+
+
+def visible(row: jax.Array, column: jax.Array, radius: int) -> jax.Array:
+    """Return bool[N,N,E]: the agent of the second axis is inside the window of that of the first; the diagonal is False."""
+    distance = jnp.maximum(jnp.abs(row[:, None] - row), jnp.abs(column[:, None] - column))
+    return (distance <= radius) & ~np.eye(len(row), dtype=bool)[..., None]

@@ -12,6 +12,7 @@ import numpy as np
 
 from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import beams, chance, maps, masks, movement, vision
+from influence_jax.envs.grid.batching import batched, kernel, leading, trailing
 from influence_jax.envs.render import render_map
 from influence_jax.types import EnvSpec
 
@@ -98,8 +99,13 @@ class GridWorld(Environment):
         return beams.clear_runs(self.walls)
 
     @abc.abstractmethod
+    def _cell_codes(self, state: Any) -> jax.Array:
+        """Return u8[E,H,W]: the codes of `vision` for the maps of a batch of states, without agents and beams."""
+
+    @batched
     def cell_codes(self, state: Any) -> jax.Array:
         """Return u8[H,W]: the codes of `vision` for the map of a state, without agents and beams."""
+        return self._cell_codes(state)
 
     def beam_map(self, state: Any) -> jax.Array:
         """Return u8[H,W]: the beams of the last step, as from `beams.trace`."""
@@ -113,6 +119,7 @@ class GridWorld(Environment):
         position = jnp.sum(jnp.where(chosen[..., None], self.start_cells, 0), axis=1)
         return position, chance.quarters(words[num_starts:])
 
+    @batched
     def move(
         self,
         position: jax.Array,
@@ -125,36 +132,62 @@ class GridWorld(Environment):
 
         ``rank`` is as in `movement.resolve`; ``barred bool[H,W]`` are cells that nobody can enter now, beside the walls.
         """
-        want = movement.wanted_cells(position, heading, actions, self.walls)
+        cell, heading, actions, rank = rows_and_columns(position), *map(trailing, (heading, actions, rank))
+        want = movement.wanted_cells(*cell, heading, actions, self.walls)
         if barred is not None:
-            want = jnp.where(barred[want[:, 0], want[:, 1], None], position, want)
-        position = movement.resolve(position, want, actions <= movement.STAY, rank)
-        return position, movement.turn(heading, actions)
+            keep = look_up(barred, *want)
+            want = tuple(jnp.where(keep, old, new) for old, new in zip(cell, want, strict=True))
+        cell = movement.resolve(cell, want, actions <= movement.STAY, rank)
+        return leading(jnp.stack(cell, axis=1)), leading(movement.turn(heading, actions))
 
+    @batched
     def occupied(self, position: jax.Array) -> jax.Array:
         """Return bool[H,W]: an agent stands on the cell."""
-        return masks.mark(position, jnp.ones(self.num_agents, bool), self.walls.shape)
+        return self._occupied(position)
 
+    @batched
     def eat(self, apples: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return ``(apples bool[H,W], eaten bool[N])`` after every agent has eaten the apple on its cell."""
-        return apples & ~self.occupied(position), apples[position[:, 0], position[:, 1]]
+        left = masks.by_cell(lambda apples, occupied: jnp.where(occupied, False, apples))
+        return left(apples, self._occupied(position)), leading(look_up(apples, *rows_and_columns(position)))
 
+    @batched
     def observe(self, state: Any) -> tuple[jax.Array, jax.Array]:
         """Return ``(observation u8[N,V,V,3], visible bool[N,N])``; walls do not block sight."""
-        codes = self.cell_codes(state)
-        with_agents = vision.draw_agents(codes, state.position)
+        codes = self._cell_codes(state)
+        cell = rows_and_columns(state.position)
+        with_agents = vision.draw_agents(codes, *cell)
         if self.view == "egocentric":
             codes, quarter_turns = with_agents, state.heading
         else:
-            codes, quarter_turns = jnp.where(state.time == 0, codes, with_agents), (4 - state.heading) % 4
+            codes = jnp.where((state.time == 0)[:, None, None], codes, with_agents)
+            quarter_turns = (4 - state.heading) % 4
         if self.beams_visible:
-            codes = vision.draw_beams(codes, self.beam_map(state))
+            codes = vision.draw_beams(codes, jax.vmap(self.beam_map)(state))
         seen = vision.windows(codes, state.position, quarter_turns, self.view_radius)
-        return jnp.asarray(vision.PALETTE)[seen], vision.visible(state.position, self.view_radius)
+        visible = kernel(functools.partial(vision.visible, radius=self.view_radius))
+        return vision.colour(seen), leading(visible(*cell))
+
+    def _occupied(self, position: jax.Array) -> jax.Array:
+        covered = masks.stand(*rows_and_columns(position), self.walls.shape)
+        return functools.reduce(jnp.logical_or, (masks.any_crossing(*lines) for lines in covered))
 
     def render(self, state: Any, scale: int = 16) -> np.ndarray:
         """Return u8[scale H, scale W, 3]: the whole map seen from above, in RGB (on the host, not for traced code)."""
         return render_map(self.cell_codes(state), self.beam_map(state), state.position, state.heading, scale)
+
+
+def rows_and_columns(position: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return i32[N,E] twice: the rows and the columns of ``position i32[E,N,2]``."""
+    row, column = jnp.moveaxis(position, 2, 0)
+    return row.T, column.T
+
+
+def look_up(maps: jax.Array, row: jax.Array, column: jax.Array) -> jax.Array:
+    """Return [...,E]: what ``maps [E,H,W]`` hold at ``row, column i32[...,E]``; for cells outside, at any cell."""
+    games, height, width = maps.shape
+    cell = (np.arange(games, dtype=np.int32) * height + row) * width + column
+    return maps.reshape(-1).at[cell].get(mode="clip")
 
 
 def check_option(name: str, value: Any, allowed: Sequence[Any]) -> None:

@@ -1,0 +1,69 @@
+"""How a batch of games is laid out in memory, and where the compiler is kept from merging loops.
+
+A phase of a game is written for a whole batch: maps lead with it, ``[E,H,W]``, so that a view is a few runs of memory, and
+everything about agents, lanes and lines trails it, ``[N,E]``, so that loops over the batch become vector instructions.
+`batched` turns such a phase into one for a single game that can be vmapped, once or several times.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental.xla_metadata import set_xla_metadata
+
+
+def batched(phase: Callable) -> Callable:
+    """Let a method that is written for a batch be called for one game, and vmapped.
+
+    The leaves of its arguments and results lead with the batch axis; what a caller does not vmap is repeated.
+    """
+
+    @functools.wraps(phase)
+    def for_one(self: Any, *args: Any) -> Any:
+        @jax.custom_batching.custom_vmap
+        def call(*args):
+            return jax.tree.map(lambda x: x[0], phase(self, *jax.tree.map(lambda x: jnp.asarray(x)[None], args)))
+
+        @call.def_vmap
+        def call_batch(size, is_batched, *args):
+            def repeated(x, is_batched):
+                return x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
+
+            out = phase(self, *jax.tree.map(repeated, args, tuple(is_batched)))
+            return out, jax.tree.map(lambda _: True, out)
+
+        return call(*args)
+
+    return for_one
+
+
+def trailing(leading: jax.Array) -> jax.Array:
+    """Return [...,E] of ``leading [E,...]``."""
+    return jnp.moveaxis(leading, 0, -1)
+
+
+def leading(trailing: jax.Array) -> jax.Array:
+    """Return [E,...] of ``trailing [...,E]``."""
+    return jnp.moveaxis(trailing, -1, 0)
+
+
+def kernel(function: Callable) -> Callable:
+    """Let the compiler for a CPU merge no loops of ``function`` with loops outside of it.
+
+    XLA merges a loop into each of those that read its result, and computes it again in each, element by element, in
+    whatever order they read: a word of a line, say, for each cell of the line. Everywhere else this changes nothing.
+    """
+    compiled = jax.jit(function)
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        out = compiled(*args)
+        if jax.default_backend() != "cpu":
+            return out
+        first, *others = leaves = jax.tree.leaves(out)
+        first = set_xla_metadata(first, inlineable="false")  # tags what the value comes from: the call
+        return jax.tree.unflatten(jax.tree.structure(out), [first, *others]) if leaves else out
+
+    return call
