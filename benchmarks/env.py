@@ -5,6 +5,7 @@ import pathlib
 import sys
 
 import jax
+import jax.numpy as jnp
 
 import influence_jax
 from benchmarks import limits, peers
@@ -99,8 +100,9 @@ def jax_program(game: str, num_agents: int, num_envs: int, steps: int) -> tuple[
     def run(key, carry):
         # Drawn at once: in the loop, the few words of each step would be hashed by kernels too small to be fast.
         action_key, env_key = jax.random.split(key)
-        actions = jax.random.randint(action_key, (steps, num_envs, num_agents), 0, env.spec.num_actions)
-        return jax.lax.scan(step, carry, (actions, jax.random.split(env_key, (steps, num_envs))))
+        # As bytes, for a quarter of the hashes.
+        actions = jax.random.randint(action_key, (steps, num_envs, num_agents), 0, env.spec.num_actions, jnp.uint8)
+        return jax.lax.scan(step, carry, (actions.astype(jnp.int32), jax.random.split(env_key, (steps, num_envs))))
 
     carry = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(jax.random.key(0), num_envs), params)
     facts = {"game": game, "version": "JAX", "num_envs": num_envs, "num_agents": num_agents, "cores": cores_used()}

@@ -124,7 +124,7 @@ class BoxTrapped(GridWorld):
         opened = state.opened | opens.any()
         position, heading = self.move(state.position, state.heading, actions, noise.move_rank, self.doors & ~opened)
         _, eaten = self.eat(state.apples, position)
-        apples = self.apple_sites & ~self.occupied(position)
+        apples = self.unoccupied(self.apple_sites, position)
         metrics = {"apples": eaten.astype(jnp.float32), "opens": opens.astype(jnp.float32)}
         state = BoxTrappedState(position=position, heading=heading, apples=apples, opened=opened, time=state.time + 1)
         return state, params.apple_reward * metrics["apples"], jnp.ones((), jnp.float32), metrics

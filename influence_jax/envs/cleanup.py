@@ -226,12 +226,8 @@ class Cleanup(GridWorld):
         dirty = jnp.where(which >= 0, row, -1)
 
         grown = maps.spread(kernel(jnp.less)(noise.apple, apple_rate[:, None]), self.apple_sites)
-        apples = masks.by_cell(
-            lambda apples, grown, occupied: jnp.where(occupied, apples, jnp.where(grown, True, apples))
-        )(apples, grown, self._occupied(position))
-        (lines,) = masks.stand(dirty[None], column[None], self.walls.shape)
-        waste = masks.by_cell(lambda waste, appears: jnp.where(appears, True, waste))(waste, masks.any_crossing(*lines))
-        return apples, waste
+        dirtied = masks.by_cell(lambda waste, appears: jnp.where(appears, True, waste))
+        return self._grown(apples, grown, position), dirtied(waste, cells=(dirty[None], column[None]))
 
     def _cell_codes(self, state: CleanupState) -> jax.Array:
         def code(waste, apples, background):

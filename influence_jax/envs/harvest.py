@@ -178,11 +178,8 @@ class Harvest(GridWorld):
 
         enough = compare(noise.apple, jnp.moveaxis(params.regrowth, 1, 0)[..., None])
 
-        def grown(apples, enough, count, occupied):
-            appears = (enough >> jnp.minimum(count, 3) & 1) > jnp.uint8(0)
-            return jnp.where(occupied, apples, jnp.where(appears, True, apples))
-
-        return masks.by_cell(grown)(apples, maps.spread(enough, self.apple_sites), count, self._occupied(position))
+        grows = masks.by_cell(lambda enough, count: (enough >> jnp.minimum(count, 3) & 1) > jnp.uint8(0))
+        return self._grown(apples, grows(maps.spread(enough, self.apple_sites), count), position)
 
     def _cell_codes(self, state: HarvestState) -> jax.Array:
         walls = np.where(self.walls, vision.WALL, vision.EMPTY).astype(np.uint8)

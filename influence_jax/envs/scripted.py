@@ -96,7 +96,7 @@ def walk(key: jax.Array, env: GridWorld, state: Any, targets: jax.Array, closed:
         targets: bool[H,W], cells to reach.
         closed: bool[H,W], cells to keep off, apart from walls and agents.
     """
-    obstacles = env.walls | closed | env.occupied(state.position)
+    obstacles = ~env.unoccupied(~(env.walls | closed), state.position)
     distance = jnp.pad(distances(targets & ~obstacles, obstacles), 1, constant_values=FAR)
     rows, columns = state.position.T[..., None] + 1 + movement.DIRECTIONS.T[:, None]  # [N,4]
     ahead = distance[rows, columns] + jax.random.uniform(key, rows.shape)

@@ -116,14 +116,17 @@ def test_clear_runs_count_free_cells():
     assert not runs[:, 0].any() and not runs[:, -1].any() and not runs[:, :, 0].any() and not runs[:, :, -1].any()
 
 
-def test_stand_on_more_cells_than_a_word_has_bits():
-    row, column = np.random.default_rng(0).integers(0, (9, 14), (3, 70, 2)).astype(np.int32).T  # i32[70,3] each
-    covered = [masks.any_crossing(*lines) for lines in masks.stand(jnp.asarray(row), jnp.asarray(column), (9, 14))]
-    assert len(covered) == 3
+@pytest.mark.parametrize("shape", [(9, 14), (15, 17), (16, 16), (40, 30)])
+def test_by_cell_marks_cells(shape):
+    row, column = np.random.default_rng(0).integers(0, shape, (3, 7, 2)).astype(np.int32).T  # i32[7,3] each
+    row[2] = -1  # nowhere
+    marks = masks.by_cell(lambda old, *cells: sum((c.astype(jnp.int32) << k for k, c in enumerate(cells)), old))
+    marked = marks(jnp.zeros((3, *shape), jnp.int32), cells=(jnp.asarray(row), jnp.asarray(column)))
     for game in range(3):
-        expected = np.zeros((9, 14), bool)
-        expected[row[:, game], column[:, game]] = True
-        np.testing.assert_array_equal(np.any(covered, axis=0)[game], expected)
+        expected = np.zeros(shape, int)
+        for k in (0, 1, 3, 4, 5, 6):
+            expected[row[k, game], column[k, game]] += 1 << k
+        np.testing.assert_array_equal(marked[game], expected)
 
 
 def test_a_beam_of_many_agents_keeps_the_order():

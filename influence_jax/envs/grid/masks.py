@@ -41,37 +41,34 @@ def _covering(low: jax.Array, high: jax.Array, bit: jax.Array, line: jax.Array) 
     return jnp.sum(bits, axis=1, dtype=jnp.uint32).astype(narrowest)
 
 
-def stand(row: jax.Array, column: jax.Array, shape: tuple[int, int]) -> list[tuple[jax.Array, jax.Array]]:
-    """Return what `cover` does for the cells ``row, column i32[K,E]``, WORD of them at a time: cell k has bit k % WORD."""
-    covered = []
-    for first in range(0, len(row), WORD):
-        cells = row[first : first + WORD], column[first : first + WORD]
-        bit = jnp.uint32(1) << jnp.arange(len(cells[0]), dtype=jnp.uint32)[:, None]
-        covered.append(cover(cells, cells, bit, shape))
-    return covered
-
-
 def crossing(rows: jax.Array, columns: jax.Array) -> jax.Array:
     """Return u[E,H,W]: the bits of the boxes that cover each cell, from the lines of `cover`."""
     return rows[:, :, None] & columns[:, None]
 
 
-@kernel
-def any_crossing(rows: jax.Array, columns: jax.Array) -> jax.Array:
-    """Return bool[E,H,W]: a box covers the cell."""
-    return crossing(rows, columns) > 0
-
-
 def by_cell(function: Callable) -> Callable:
     """Apply an elementwise function to maps [E,H,W], or [H,W] of all games, in one loop over all cells of a game.
 
-    It should select rather than combine truth values: ``a & ~b`` of bool becomes no vector instructions, ``where(b, False,
-    a)`` does.
+    ``cells``, rows and columns i32[K,E], are passed on as K further maps bool[E,H,W], each True at one cell, or nowhere if
+    the row is negative.
+    The function should select rather than combine truth values: ``a & ~b`` of bool becomes no vector instructions,
+    ``where(b, False, a)`` does.
     """
 
-    def call(*maps):
-        cells = kernel(function)(*(x.reshape(*x.shape[:-2], -1) for x in maps))
-        return cells.reshape(maps[0].shape)
+    def call(first: jax.Array, *others: jax.Array, cells: tuple[jax.Array, jax.Array] | None = None) -> jax.Array:
+        height, width = first.shape[-2:]
+        number = np.arange(height * width, dtype=np.min_scalar_type(height * width))  # few bytes, many to a vector
+
+        @kernel
+        def loop(maps, places):
+            return function(*maps, *(place[:, None] == number for place in places))
+
+        flat = [x.reshape(*x.shape[:-2], -1) for x in (first, *others)]
+        places = []
+        if cells is not None:
+            row, column = cells
+            places = list(jnp.where(row < 0, height * width, row * width + column).astype(number.dtype))
+        return loop(flat, places).reshape(first.shape)
 
     return call
 

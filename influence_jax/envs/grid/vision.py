@@ -40,18 +40,12 @@ PALETTE = np.array(
 def draw_agents(codes: jax.Array, row: jax.Array, column: jax.Array) -> jax.Array:
     """Return ``codes u8[E,H,W]`` with every agent, at ``row, column i32[N,E]``, drawn over the map."""
 
-    @kernel
-    def number(rows, columns):  # of the agent that stands there, from 1; agents never share a cell
-        standing = masks.crossing(rows, columns)
-        return sum((standing >= np.uint32(1 << bit)).astype(jnp.uint8) for bit in range(min(masks.WORD, len(row))))
+    def draw(codes, *agents):
+        for agent, here in enumerate(agents):
+            codes = jnp.where(here, jnp.uint8(AGENT + agent % NUM_COLOURS), codes)
+        return codes
 
-    for word, lines in enumerate(masks.stand(row, column, codes.shape[1:])):
-
-        def draw(codes, number, first=word * masks.WORD - 1):
-            return jnp.where(number > 0, AGENT + (first + number) % NUM_COLOURS, codes).astype(jnp.uint8)
-
-        codes = masks.by_cell(draw)(codes, number(*lines))
-    return codes
+    return masks.by_cell(draw)(codes, cells=(row, column))
 
 
 def draw_beams(codes: jax.Array, beams: jax.Array) -> jax.Array:
@@ -65,9 +59,6 @@ def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, rad
     Cells outside the map are EMPTY. With ``quarter_turns i32[E,N]`` equal to the heading, the cell ahead of the agent at
     ``position i32[E,N,2]`` is above the centre.
     """
-    # A pad would test every cell, which does not become vector instructions; written into a frame that is not all zeros, the
-    # map is no pad to the compiler.
-    frame = np.pad(np.ones(codes.shape[1:], np.uint8), radius)
     side = 2 * radius + 1
 
     def window(padded, cell, turns):
@@ -76,12 +67,16 @@ def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, rad
         return jnp.where(turns >= 2, jnp.rot90(across, 2), across)
 
     @kernel
-    def cut(codes, position, quarter_turns):
-        frames = jnp.broadcast_to(frame, (len(codes), *frame.shape))
-        padded = jax.lax.dynamic_update_slice(frames, codes, (0, radius, radius))
+    def nothing():
+        return jnp.zeros((len(codes), *(size + 2 * radius for size in codes.shape[1:])), jnp.uint8)
+
+    @kernel
+    def cut(frame, codes, position, quarter_turns):
+        # No pad to the compiler, since that tests every cell.
+        padded = jax.lax.dynamic_update_slice(frame, codes, (0, radius, radius))
         return jax.vmap(jax.vmap(window, in_axes=(None, 0, 0)))(padded, position, quarter_turns)
 
-    return cut(codes, position, quarter_turns)
+    return cut(nothing(), codes, position, quarter_turns)
 
 
 def colour(codes: jax.Array) -> jax.Array:

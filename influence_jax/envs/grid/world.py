@@ -141,15 +141,23 @@ class GridWorld(Environment):
         return leading(jnp.stack(cell, axis=1)), leading(movement.turn(heading, actions))
 
     @batched
-    def occupied(self, position: jax.Array) -> jax.Array:
-        """Return bool[H,W]: an agent stands on the cell."""
-        return self._occupied(position)
+    def unoccupied(self, cells: jax.Array, position: jax.Array) -> jax.Array:
+        """Return bool[H,W]: those of ``cells bool[H,W]`` on which no agent stands."""
+        return masks.by_cell(_without)(cells, cells=rows_and_columns(position))
 
     @batched
     def eat(self, apples: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return ``(apples bool[H,W], eaten bool[N])`` after every agent has eaten the apple on its cell."""
-        left = masks.by_cell(lambda apples, occupied: jnp.where(occupied, False, apples))
-        return left(apples, self._occupied(position)), leading(look_up(apples, *rows_and_columns(position)))
+        agents = rows_and_columns(position)
+        return masks.by_cell(_without)(apples, cells=agents), leading(look_up(apples, *agents))
+
+    def _grown(self, apples: jax.Array, grown: jax.Array, position: jax.Array) -> jax.Array:
+        """Return ``apples bool[E,H,W]`` and, where no agent stands, the ``grown`` ones."""
+
+        def grow(apples, grown, *agents):
+            return jnp.where(_without(grown, *agents), True, apples)
+
+        return masks.by_cell(grow)(apples, grown, cells=rows_and_columns(position))
 
     @batched
     def observe(self, state: Any) -> tuple[jax.Array, jax.Array]:
@@ -168,13 +176,15 @@ class GridWorld(Environment):
         visible = kernel(functools.partial(vision.visible, radius=self.view_radius))
         return vision.colour(seen), leading(visible(*cell))
 
-    def _occupied(self, position: jax.Array) -> jax.Array:
-        covered = masks.stand(*rows_and_columns(position), self.walls.shape)
-        return functools.reduce(jnp.logical_or, (masks.any_crossing(*lines) for lines in covered))
-
     def render(self, state: Any, scale: int = 16) -> np.ndarray:
         """Return u8[scale H, scale W, 3]: the whole map seen from above, in RGB (on the host, not for traced code)."""
         return render_map(self.cell_codes(state), self.beam_map(state), state.position, state.heading, scale)
+
+
+def _without(mask: jax.Array, *others: jax.Array) -> jax.Array:
+    for other in others:
+        mask = jnp.where(other, False, mask)
+    return mask
 
 
 def rows_and_columns(position: jax.Array) -> tuple[jax.Array, jax.Array]:
