@@ -20,7 +20,7 @@ def batched(phase: Callable) -> Callable:
     The leaves of its arguments and results lead with the batch axis; what a caller does not vmap is repeated.
     """
 
-    @functools.wraps(phase)
+    @functools.partial(jax.jit, static_argnums=0)  # so that a phase on its own, outside of any jit, is compiled once
     def for_one(self: Any, *args: Any) -> Any:
         @jax.custom_batching.custom_vmap
         def call(*args):
@@ -36,7 +36,11 @@ def batched(phase: Callable) -> Callable:
 
         return call(*args)
 
-    return for_one
+    @functools.wraps(phase)
+    def method(self: Any, *args: Any) -> Any:
+        return for_one(self, *args)
+
+    return method
 
 
 def trailing(leading: jax.Array) -> jax.Array:
