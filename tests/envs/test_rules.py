@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from influence_jax.envs import cleanup, make
-from influence_jax.envs.grid import beams, chance, masks, movement
+from influence_jax.envs.grid import beams, chance, movement
 
 LAST = np.float32(1 - 2**-24)  # the largest uniform number
 
@@ -114,19 +114,6 @@ def test_clear_runs_count_free_cells():
     np.testing.assert_array_equal(runs[0, 2, 1:-1], [2, 2, 2, 2, 1, 2, 2])
     np.testing.assert_array_equal(runs[2, 2, 1:-1], 1)
     assert not runs[:, 0].any() and not runs[:, -1].any() and not runs[:, :, 0].any() and not runs[:, :, -1].any()
-
-
-@pytest.mark.parametrize("shape", [(9, 14), (15, 17), (16, 16), (40, 30)])
-def test_by_cell_marks_cells(shape):
-    row, column = np.random.default_rng(0).integers(0, shape, (3, 7, 2)).astype(np.int32).T  # i32[7,3] each
-    row[2] = -1  # nowhere
-    marks = masks.by_cell(lambda old, *cells: sum((c.astype(jnp.int32) << k for k, c in enumerate(cells)), old))
-    marked = marks(jnp.zeros((3, *shape), jnp.int32), cells=(jnp.asarray(row), jnp.asarray(column)))
-    for game in range(3):
-        expected = np.zeros(shape, int)
-        for k in (0, 1, 3, 4, 5, 6):
-            expected[row[k, game], column[k, game]] += 1 << k
-        np.testing.assert_array_equal(marked[game], expected)
 
 
 def test_a_beam_of_many_agents_keeps_the_order():

@@ -43,14 +43,14 @@ def batched(phase: Callable) -> Callable:
     return method
 
 
-def trailing(leading: jax.Array) -> jax.Array:
-    """Return [...,E] of ``leading [E,...]``."""
-    return jnp.moveaxis(leading, 0, -1)
+def trailing(x: jax.Array) -> jax.Array:
+    """Return [...,E] of ``x [E,...]``."""
+    return jnp.moveaxis(x, 0, -1)
 
 
-def leading(trailing: jax.Array) -> jax.Array:
-    """Return [E,...] of ``trailing [...,E]``."""
-    return jnp.moveaxis(trailing, -1, 0)
+def leading(x: jax.Array) -> jax.Array:
+    """Return [E,...] of ``x [...,E]``."""
+    return jnp.moveaxis(x, -1, 0)
 
 
 def kernel(function: Callable) -> Callable:

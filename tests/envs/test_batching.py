@@ -1,0 +1,102 @@
+"""Phases written for a batch, called for one game and vmapped; loops that are kept apart."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.envs.base import _replaced_where
+from influence_jax.envs.grid import masks, vision
+from influence_jax.envs.grid.batching import batched, kernel, leading, trailing
+
+
+@dataclasses.dataclass(frozen=True)
+class Weighing:
+    """A phase with a map, numbers of agents, and a parameter."""
+
+    scale: float
+
+    @batched
+    def weigh(self, maps, numbers, params):
+        total = maps.sum(axis=(1, 2)) * params["factor"] * self.scale
+        return {"weighed": leading(trailing(numbers) * total), "total": total}
+
+
+MAPS = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+NUMBERS = np.random.default_rng(1).normal(size=(2, 3, 6)).astype(np.float32)
+
+
+@pytest.mark.parametrize("factors", [np.float32(2), np.arange(6, dtype=np.float32).reshape(2, 3)])
+def test_a_phase_for_one_game_and_for_batches_of_batches(factors):
+    """``factors`` are vmapped as well, or not."""
+    phase, axis = Weighing(0.5).weigh, 0 if factors.ndim else None
+    outer = jax.vmap(jax.vmap(phase, (0, 0, axis)), (0, 0, axis))(MAPS, NUMBERS, {"factor": factors})
+    assert outer["weighed"].shape == (2, 3, 6)
+    for s in range(2):
+        for e in range(3):
+            factor = np.broadcast_to(factors, (2, 3))[s, e]
+            total = MAPS[s, e].sum() * factor * 0.5
+            np.testing.assert_allclose(outer["weighed"][s, e], NUMBERS[s, e] * total, rtol=1e-5)
+            one = phase(MAPS[s, e], NUMBERS[s, e], {"factor": factor})
+            np.testing.assert_allclose(one["total"], total, rtol=1e-5)
+
+
+def test_replacing_some_of_a_batch_of_batches_and_making_nothing_for_none():
+    made = []
+
+    def make(key, shift):
+        jax.debug.callback(lambda: made.append(1))
+        return {"x": jnp.full(3, key + shift)}
+
+    @jax.jit
+    def replaced(where, keys, old):
+        def one(where, key, old):
+            return _replaced_where(where, make, (key, jnp.int32(100)), old)
+
+        return jax.vmap(jax.vmap(one))(where, keys, old)["x"]
+
+    keys, old = jnp.arange(6).reshape(2, 3), {"x": -jnp.ones((2, 3, 3), jnp.int32)}
+    np.testing.assert_array_equal(replaced(jnp.zeros((2, 3), bool), keys, old), old["x"])
+    jax.effects_barrier()
+    assert not made
+    where = jnp.array([[False, True, False], [False, False, True]])
+    expected = np.where(where[..., None], 100 + np.arange(6).reshape(2, 3, 1), -1)
+    np.testing.assert_array_equal(replaced(where, keys, old), np.broadcast_to(expected, (2, 3, 3)))
+    jax.effects_barrier()
+    assert made
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="only the compiler for a CPU is told so")
+def test_a_kernel_is_not_merged_with_what_reads_it():
+    def squares(x):
+        return {"a": x * x, "b": x + 1}
+
+    def read(function):
+        compiled = jax.jit(lambda x: sum(jax.tree.leaves(function(x)))).lower(jnp.arange(8.0)).compile()
+        return compiled.as_text().count(" call("), compiled(jnp.arange(8.0))
+
+    (apart, values), (merged, expected) = read(kernel(squares)), read(squares)
+    assert (apart, merged) == (1, 0)
+    np.testing.assert_array_equal(values, expected)
+
+
+@pytest.mark.parametrize("shape", [(9, 14), (15, 17), (16, 16), (40, 30)])
+def test_by_cell_marks_cells(shape):
+    row, column = np.random.default_rng(0).integers(0, shape, (3, 7, 2)).astype(np.int32).T  # i32[7,3] each
+    row[2] = -1  # nowhere
+    marks = masks.by_cell(lambda old, *cells: sum((c.astype(jnp.int32) << k for k, c in enumerate(cells)), old))
+    marked = marks(jnp.zeros((3, *shape), jnp.int32), cells=(jnp.asarray(row), jnp.asarray(column)))
+    for game in range(3):
+        expected = np.zeros(shape, int)
+        for k in (0, 1, 3, 4, 5, 6):
+            expected[row[k, game], column[k, game]] += 1 << k
+        np.testing.assert_array_equal(marked[game], expected)
+
+
+@pytest.mark.parametrize("shape", [(1,), (3, 5), (4,), (2, 5, 5), (19, 19)])
+def test_colours_of_any_number_of_cells(shape):
+    codes = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8) % len(vision.PALETTE)
+    np.testing.assert_array_equal(jax.jit(vision.colour)(codes), vision.PALETTE[codes])
+    np.testing.assert_array_equal(jax.vmap(vision.colour)(codes[None])[0], vision.PALETTE[codes])
