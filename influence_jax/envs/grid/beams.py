@@ -18,7 +18,7 @@ from influence_jax.envs.grid.movement import DIRECTIONS, direction
 LENGTH = 5
 BEAMS_PER_WORD = masks.WORD // 3
 NO_BEAM, FIRE_BEAM, CLEAN_BEAM = range(3)  # codes in the map of beams
-SWEPT = np.uint8(4)
+SWEPT = np.uint8(4)  # added to the code where a cleaning beam came by, if only before the last one
 
 
 @struct.dataclass

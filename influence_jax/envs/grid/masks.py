@@ -47,12 +47,11 @@ def crossing(rows: jax.Array, columns: jax.Array) -> jax.Array:
 
 
 def by_cell(function: Callable) -> Callable:
-    """Apply an elementwise function to maps [E,H,W], or [H,W] of all games, in one loop over all cells of a game.
+    """Return the elementwise ``function`` for whole maps, [E,H,W] each (the first at least) or [H,W] for all games.
 
-    ``cells``, rows and columns i32[K,E], are passed on as K further maps bool[E,H,W], each True at one cell, or nowhere if
-    the row is negative.
-    The function should select rather than combine truth values: ``a & ~b`` of bool becomes no vector instructions,
-    ``where(b, False, a)`` does.
+    What is returned also takes ``cells``, rows and columns i32[K,E], and passes them on as K further maps bool[E,H,W], each
+    True at one cell, or nowhere if the row is negative. The function should select rather than combine truth values: ``a &
+    ~b`` of bool becomes no vector instructions, ``where(b, False, a)`` does.
     """
 
     def call(first: jax.Array, *others: jax.Array, cells: tuple[jax.Array, jax.Array] | None = None) -> jax.Array:

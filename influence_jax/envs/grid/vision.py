@@ -72,7 +72,7 @@ def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, rad
 
     @kernel
     def cut(frame, codes, position, quarter_turns):
-        # No pad to the compiler, since that tests every cell.
+        # Into a frame made elsewhere: the loop of a pad would test every cell, which becomes no vector instructions.
         padded = jax.lax.dynamic_update_slice(frame, codes, (0, radius, radius))
         return jax.vmap(jax.vmap(window, in_axes=(None, 0, 0)))(padded, position, quarter_turns)
 
