@@ -1,12 +1,12 @@
 """The environment contract: dynamics are a function, chance is an argument."""
 
 import abc
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from influence_jax.envs.batching import replaced_where
 from influence_jax.types import EnvSpec, TimeStep
 
 
@@ -76,7 +76,7 @@ class Environment(abc.ABC):
         # One key is enough, since only one of the two will have happened.
         stepped, reward, discount, metrics = self.dynamics(state, actions, self.sample_noise(key, params), params)
         over = timestep.last
-        state = _replaced_where(over, self.initial_state, (key, params), stepped)
+        state = replaced_where(over, self.initial_state, (key, params), stepped)
         observation, visible = self.observe(state)
         return state, TimeStep(
             observation=observation,
@@ -100,27 +100,3 @@ class Environment(abc.ABC):
             visible=visible,
             metrics=dict.fromkeys(self.spec.metric_names, nothing),
         )
-
-
-def _replaced_where(replaced: jax.Array, make: Callable, args: tuple, old: Any) -> Any:
-    """Return ``make(*args)`` where ``replaced bool[]``, else ``old``; vmapped, it makes nothing while nothing is replaced."""
-
-    @jax.custom_batching.custom_vmap
-    def choose(replaced, args, old):
-        def select(new, old):
-            return jnp.where(jnp.expand_dims(replaced, range(replaced.ndim, old.ndim)), new, old)
-
-        return jax.lax.cond(jnp.any(replaced), lambda: jax.tree.map(select, make(*args), old), lambda: old)
-
-    @choose.def_vmap
-    def choose_batch(size, is_batched, replaced, args, old):
-        replaced, old = jax.tree.map(
-            lambda x, is_batched: x if is_batched else jnp.broadcast_to(x, (size, *x.shape)),
-            (replaced, old),
-            (is_batched[0], is_batched[2]),
-        )
-        in_axes = jax.tree.map(lambda is_batched: 0 if is_batched else None, tuple(is_batched[1]))
-        chosen = _replaced_where(replaced, jax.vmap(make, in_axes=in_axes, axis_size=size), args, old)
-        return chosen, jax.tree.map(lambda _: True, chosen)
-
-    return choose(replaced, args, old)

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from influence_jax.envs.batching import batched, kernel, leading, trailing
 from influence_jax.envs.grid import beams, chance, maps, masks, vision
-from influence_jax.envs.grid.batching import batched, kernel, leading, trailing
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld, check_option, look_up, rows_and_columns
 
@@ -199,8 +199,7 @@ class Cleanup(GridWorld):
 
         Both are decided from the map as it is now. Apples do not grow under agents; waste does.
         """
-        first, last = np.flatnonzero(self.river.any(axis=0))[[0, -1]] if self.river.any() else (0, 0)
-        across = slice(first, last + 1)  # the columns of the river
+        across = maps.columns(self.river)
         params = jax.tree.map(trailing, params)
 
         @kernel
@@ -220,9 +219,9 @@ class Cleanup(GridWorld):
         clean = count(waste)
         apple_rate, which = decide(clean, noise.waste_coin, noise.waste_pick, params)
         row, rest = chance.nth(clean, which)
-        columns = np.arange(first, last + 1, dtype=np.int32)[:, None]
+        columns = np.arange(across.start, across.stop, dtype=np.int32)[:, None]
         clean_there = jnp.asarray(self.river[:, across].T)[:, row] & ~look_up(waste, row, columns)
-        column = first + chance.nth(clean_there, rest)[0]
+        column = across.start + chance.nth(clean_there, rest)[0]
         dirty = jnp.where(which >= 0, row, -1)
 
         grown = maps.spread(kernel(jnp.less)(noise.apple, apple_rate[:, None]), self.apple_sites)

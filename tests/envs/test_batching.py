@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.envs.base import _replaced_where
+from influence_jax.envs.batching import batched, kernel, leading, replaced_where, trailing
 from influence_jax.envs.grid import masks, vision
-from influence_jax.envs.grid.batching import batched, kernel, leading, trailing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +52,7 @@ def test_replacing_some_of_a_batch_of_batches_and_making_nothing_for_none():
     @jax.jit
     def replaced(where, keys, old):
         def one(where, key, old):
-            return _replaced_where(where, make, (key, jnp.int32(100)), old)
+            return replaced_where(where, make, (key, jnp.int32(100)), old)
 
         return jax.vmap(jax.vmap(one))(where, keys, old)["x"]
 

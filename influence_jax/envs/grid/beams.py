@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from influence_jax.envs.batching import kernel
 from influence_jax.envs.grid import masks
-from influence_jax.envs.grid.batching import kernel
 from influence_jax.envs.grid.movement import DIRECTIONS, direction
 
 LENGTH = 5
@@ -171,9 +171,9 @@ def trace(
     def later(old, new):
         return jnp.where(new > 0, new | (old & SWEPT), old)
 
-    marks = jnp.zeros((fires.shape[-1], *shape), jnp.uint8)
-    for first in range(0, len(rank), BEAMS_PER_WORD):
+    def word(first):  # those of the beams from this turn on that have bits in one word
         corners, cleaning = boxes(lanes, fires, cleans, rank - first)
-        new = seen(*masks.cover(*corners, shape), cleaning)
-        marks = masks.by_cell(later)(marks, new) if first else new
+        return seen(*masks.cover(*corners, shape), cleaning)
+
+    marks = functools.reduce(masks.by_cell(later), map(word, range(0, len(rank), BEAMS_PER_WORD)))
     return masks.by_cell(lambda marks: marks & ~SWEPT)(marks), masks.by_cell(lambda marks: marks >= SWEPT)(marks)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.grid.batching import kernel
+from influence_jax.envs.batching import kernel
 
 WALL, START, FLOOR, TRAPPED, DOOR = "@", "P", " ", "T", "D"
 
@@ -116,11 +116,17 @@ def mask(drawing: np.ndarray, letters: str) -> np.ndarray:
     return np.isin(drawing, list(letters))
 
 
+def columns(sites: np.ndarray) -> slice:
+    """Return the columns from the first to the last that holds one of ``sites bool[H,W]``; the first one if there are none."""
+    held = np.flatnonzero(sites.any(axis=0))
+    return slice(int(held[0]), int(held[-1]) + 1) if len(held) else slice(0, 1)
+
+
 def spread(values: jax.Array, sites: np.ndarray) -> jax.Array:
     """Return [E,H,W]: ``values [E,K]`` at the K cells of ``sites bool[H,W]`` in row-major order, and 0 elsewhere."""
     if not sites.any():
         return jnp.zeros((len(values), *sites.shape), values.dtype)
-    across = slice(*(np.flatnonzero(sites.any(axis=0))[[0, -1]] + [0, 1]))
+    across = columns(sites)
     source = np.maximum(np.cumsum(sites) - 1, 0).reshape(sites.shape)[:, across]
 
     @kernel

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.grid.batching import kernel, leading
+from influence_jax.envs.batching import kernel, leading
 
 WORD = 32  # bits, hence boxes at a time
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.grid.batching import kernel
+from influence_jax.envs.batching import kernel
 from influence_jax.envs.grid.masks import pick
 
 LEFT, RIGHT, FORWARD, BACKWARD, STAY, TURN_CLOCKWISE, TURN_COUNTERCLOCKWISE, FIRE, CLEAN = range(9)

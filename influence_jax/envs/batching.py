@@ -28,10 +28,7 @@ def batched(phase: Callable) -> Callable:
 
         @call.def_vmap
         def call_batch(size, is_batched, *args):
-            def repeated(x, is_batched):
-                return x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
-
-            out = phase(self, *jax.tree.map(repeated, args, tuple(is_batched)))
+            out = phase(self, *_repeated(size, args, tuple(is_batched)))
             return out, jax.tree.map(lambda _: True, out)
 
         return call(*args)
@@ -41,6 +38,31 @@ def batched(phase: Callable) -> Callable:
         return for_one(self, *args)
 
     return method
+
+
+def replaced_where(replaced: jax.Array, make: Callable, args: tuple, old: Any) -> Any:
+    """Return ``make(*args)`` where ``replaced bool[]``, else ``old``; vmapped, it makes nothing while nothing is replaced."""
+
+    @jax.custom_batching.custom_vmap
+    def choose(replaced, args, old):
+        def select(new, old):
+            return jnp.where(jnp.expand_dims(replaced, range(replaced.ndim, old.ndim)), new, old)
+
+        return jax.lax.cond(jnp.any(replaced), lambda: jax.tree.map(select, make(*args), old), lambda: old)
+
+    @choose.def_vmap
+    def choose_batch(size, is_batched, replaced, args, old):
+        replaced, old = _repeated(size, (replaced, old), (is_batched[0], is_batched[2]))
+        in_axes = jax.tree.map(lambda is_batched: 0 if is_batched else None, tuple(is_batched[1]))
+        chosen = replaced_where(replaced, jax.vmap(make, in_axes=in_axes, axis_size=size), args, old)
+        return chosen, jax.tree.map(lambda _: True, chosen)
+
+    return choose(replaced, args, old)
+
+
+def _repeated(size: int, tree: Any, is_batched: Any) -> Any:
+    """Return the tree with a batch axis of ``size`` on those leaves that have none."""
+    return jax.tree.map(lambda x, batched: x if batched else jnp.broadcast_to(x, (size, *x.shape)), tree, is_batched)
 
 
 def trailing(x: jax.Array) -> jax.Array:
@@ -66,8 +88,8 @@ def kernel(function: Callable) -> Callable:
         out = compiled(*args)
         if jax.default_backend() != "cpu":
             return out
-        first, *others = leaves = jax.tree.leaves(out)
+        first, *others = jax.tree.leaves(out)
         first = set_xla_metadata(first, inlineable="false")  # tags what the value comes from: the call
-        return jax.tree.unflatten(jax.tree.structure(out), [first, *others]) if leaves else out
+        return jax.tree.unflatten(jax.tree.structure(out), [first, *others])
 
     return call
