@@ -1,4 +1,4 @@
-"""How a batch of games is laid out in memory, and where the compiler is kept from merging loops.
+"""How a batch of games is laid out in memory.
 
 A phase of a game is written for a whole batch: maps lead with it, ``[E,H,W]``, so that a view is a few runs of memory, and
 everything about agents, lanes and lines trails it, ``[N,E]``, so that loops over the batch become vector instructions.
@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.experimental.xla_metadata import set_xla_metadata
 
 
 def batched(phase: Callable) -> Callable:
@@ -73,23 +72,3 @@ def trailing(x: jax.Array) -> jax.Array:
 def leading(x: jax.Array) -> jax.Array:
     """Return [E,...] of ``x [...,E]``."""
     return jnp.moveaxis(x, -1, 0)
-
-
-def kernel(function: Callable) -> Callable:
-    """Let the compiler for a CPU merge no loops of ``function`` with loops outside of it.
-
-    XLA merges a loop into each of those that read its result, and computes it again in each, element by element, in
-    whatever order they read: a word of a line, say, for each cell of the line. Everywhere else this changes nothing.
-    """
-    compiled = jax.jit(function)
-
-    @functools.wraps(function)
-    def call(*args: Any) -> Any:
-        out = compiled(*args)
-        if jax.default_backend() != "cpu":
-            return out
-        first, *others = jax.tree.leaves(out)
-        first = set_xla_metadata(first, inlineable="false")  # tags what the value comes from: the call
-        return jax.tree.unflatten(jax.tree.structure(out), [first, *others])
-
-    return call

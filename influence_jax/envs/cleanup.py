@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from influence_jax.envs.batching import batched, kernel, leading, trailing
+from influence_jax.envs.batching import batched, leading, trailing
 from influence_jax.envs.grid import beams, chance, maps, masks, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld, check_option, look_up, rows_and_columns
+from influence_jax.kernel import kernel
 
 WASTE_RULES = ("lottery", "bernoulli")
 

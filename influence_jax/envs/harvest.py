@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from influence_jax.envs.batching import batched, kernel, leading, trailing
+from influence_jax.envs.batching import batched, leading, trailing
 from influence_jax.envs.grid import beams, chance, maps, masks, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld, check_option, rows_and_columns
+from influence_jax.kernel import kernel
 
 NEIGHBOURHOODS = {"square": 2, "disc": 4}  # largest squared distance: 8 and 12 neighbours
 

@@ -1,6 +1,7 @@
 """What all influence models share: the seam to the learner, marginalisation, and the order of the other agents."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from flax import struct
 
 from influence_jax.influence.measures import Measure
+from influence_jax.kernel import kernel
 from influence_jax.types import Activity, Choice, CounterfactualBatch, Decision, Network, NetworkSpec
 
 
@@ -57,8 +59,11 @@ class Acted:
 
 def log_marginal(batch: CounterfactualBatch) -> jax.Array:
     """Average the alternatives under the influencer's own policy: ``f32[*, J, A]``, log probabilities (equation 1)."""
-    top, shares = joint(batch)
-    return few_last(top + jnp.log(shares.sum(axis=2)), 2)
+    return few_last(_log_marginal(*joint(batch)), 2)
+
+
+def _log_marginal(top: jax.Array, shares: jax.Array) -> jax.Array:  # f32[A, J, *]
+    return top + jnp.log(shares.sum(axis=2))
 
 
 def joint(batch: CounterfactualBatch) -> tuple[jax.Array, jax.Array]:
@@ -73,7 +78,8 @@ def joint(batch: CounterfactualBatch) -> tuple[jax.Array, jax.Array]:
 
 def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Array:
     """Return the influence of what k really did on each j, ``f32[*, J]``; no gradient passes."""
-    influence = measure(batch.factual, log_marginal(batch), batch.realised)
+    marginal, along_first = _log_marginal(*joint(batch)), kernel(functools.partial(measure, axis=0))
+    influence = few_last(along_first(few_first(batch.factual, 2), marginal, few_first(batch.realised, 1)), 1)
     return jax.lax.stop_gradient(jnp.where(batch.mask, influence, 0.0))
 
 
@@ -81,8 +87,13 @@ def mutual_information(batch: CounterfactualBatch) -> jax.Array:
     """Return the KL averaged over k's own policy, ``f32[*, J]``, nats: ``H(marginal) - sum_c pi_k(c) H(alternative c)``."""
     top, shares = joint(batch)
     known = jnp.sum(jnp.where(shares > 0, shares * few_first(batch.alternatives, 3), 0.0), axis=2)
-    information = entropy(log_marginal(batch)) + few_last(jnp.sum(jnp.exp(top) * known, axis=0), 1)
-    return jax.lax.stop_gradient(jnp.where(batch.mask, jnp.maximum(information, 0.0), 0.0))
+    information = few_last(_information(_log_marginal(top, shares), jnp.exp(top) * known), 1)
+    return jax.lax.stop_gradient(jnp.where(batch.mask, information, 0.0))
+
+
+@kernel
+def _information(marginal: jax.Array, known: jax.Array) -> jax.Array:  # f32[A, J, *] both
+    return jnp.maximum(entropy(marginal) + known.sum(axis=0), 0.0)
 
 
 def measured(batch: CounterfactualBatch, measure: Measure) -> tuple[jax.Array, jax.Array]:
@@ -91,9 +102,9 @@ def measured(batch: CounterfactualBatch, measure: Measure) -> tuple[jax.Array, j
 
 
 def entropy(log_probs: jax.Array) -> jax.Array:
-    """Shannon entropy over the last axis, nats."""
+    """Shannon entropy over the first axis, nats."""
     probs = jnp.exp(log_probs)
-    return -jnp.sum(jnp.where(probs > 0, probs * log_probs, 0.0), axis=-1)
+    return -jnp.sum(jnp.where(probs > 0, probs * log_probs, 0.0), axis=0)
 
 
 def log_answers(logits: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax.Array:
@@ -102,9 +113,18 @@ def log_answers(logits: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax
     In the row of the ``symbol i32[*]`` really used stands the real answer ``factual f32[*, J, A]``, so that the two agree to
     the bit.
     """
-    really = few_first(jax.nn.one_hot(symbol, logits.shape[-3], dtype=bool), 1)
-    factual = few_first(factual, 2)[:, :, None]
-    return few_last(jnp.where(really, factual, jax.nn.log_softmax(few_first(logits, 3), axis=0)), 3)
+    return few_last(_answers(_alternatives_first(logits), factual, symbol), 3)
+
+
+@kernel
+def _alternatives_first(logits: jax.Array) -> jax.Array:
+    return few_first(logits, 3)
+
+
+@kernel
+def _answers(logits: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax.Array:  # f32[A, J, C, *], the logits too
+    really = symbol == jnp.arange(logits.shape[2]).reshape(-1, *(1,) * symbol.ndim)
+    return jnp.where(really, few_first(factual, 2)[:, :, None], jax.nn.log_softmax(logits, axis=0))
 
 
 def few_first(x: jax.Array, count: int) -> jax.Array:

@@ -1,7 +1,8 @@
 """How far apart the conditional and the marginal behaviour of an influencee are (equation 1 and section 3 of the paper).
 
 Every measure takes natural-log probabilities ``factual f32[..., A]`` and ``marginal f32[..., A]`` and the realised symbol
-``i32[...]``, and returns ``f32[...]``. Working on logarithms keeps small probabilities exact; softmax outputs are never 0.
+``i32[...]``, and returns ``f32[...]``; ``axis`` is where the actions are, if they are not last. Working on logarithms keeps
+small probabilities exact; softmax outputs are never 0.
 """
 
 from collections.abc import Callable
@@ -9,45 +10,45 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-Measure = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+Measure = Callable[..., jax.Array]
 
 PMI_LIMIT = 10.0  # nats; a single draw has no other bound
 
 
-def kl(factual: jax.Array, marginal: jax.Array, realised: jax.Array) -> jax.Array:
+def kl(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:
     """Kullback-Leibler divergence of the marginal from the conditional, nats; at most ``-log pi_k(a_k)``."""
     del realised
     probs = jnp.exp(factual)
-    return jnp.maximum(jnp.sum(jnp.where(probs > 0, probs * (factual - marginal), 0.0), axis=-1), 0.0)
+    return jnp.maximum(jnp.sum(jnp.where(probs > 0, probs * (factual - marginal), 0.0), axis=axis), 0.0)
 
 
-def jsd(factual: jax.Array, marginal: jax.Array, realised: jax.Array) -> jax.Array:
+def jsd(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:
     """Jensen-Shannon divergence, nats, in [0, log 2]; about a quarter of the KL for small effects."""
     middle = jnp.logaddexp(factual, marginal) - jnp.log(2.0)
-    return 0.5 * (kl(factual, middle, realised) + kl(marginal, middle, realised))
+    return 0.5 * (kl(factual, middle, realised, axis) + kl(marginal, middle, realised, axis))
 
 
-def pmi(factual: jax.Array, marginal: jax.Array, realised: jax.Array) -> jax.Array:
+def pmi(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:
     """Pointwise mutual information of the realised symbol, nats: an unbiased one-draw estimate of the KL, possibly negative."""
-    ratio = jnp.take_along_axis(factual - marginal, realised[..., None], axis=-1)[..., 0]
+    ratio = jnp.take_along_axis(factual - marginal, jnp.expand_dims(realised, axis), axis=axis).squeeze(axis)
     return jnp.clip(ratio, -PMI_LIMIT, PMI_LIMIT)
 
 
-def tv(factual: jax.Array, marginal: jax.Array, realised: jax.Array) -> jax.Array:
+def tv(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:
     """Total variation distance, in [0, 1]."""
     del realised
-    return 0.5 * jnp.sum(jnp.abs(jnp.exp(factual) - jnp.exp(marginal)), axis=-1)
+    return 0.5 * jnp.sum(jnp.abs(jnp.exp(factual) - jnp.exp(marginal)), axis=axis)
 
 
-def hellinger(factual: jax.Array, marginal: jax.Array, realised: jax.Array) -> jax.Array:
+def hellinger(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:
     """Squared Hellinger distance, in [0, 1]."""
     del realised
-    return jnp.maximum(1.0 - jnp.sum(jnp.exp(0.5 * (factual + marginal)), axis=-1), 0.0)
+    return jnp.maximum(1.0 - jnp.sum(jnp.exp(0.5 * (factual + marginal)), axis=axis), 0.0)
 
 
-def reverse_kl(factual: jax.Array, marginal: jax.Array, realised: jax.Array) -> jax.Array:
+def reverse_kl(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:
     """Kullback-Leibler divergence of the conditional from the marginal, nats; unlike `kl` without a bound."""
-    return kl(marginal, factual, realised)
+    return kl(marginal, factual, realised, axis)
 
 
 MEASURES: dict[str, Measure] = {

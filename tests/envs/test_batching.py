@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.envs.batching import batched, kernel, leading, replaced_where, trailing
+from influence_jax.envs.batching import batched, leading, replaced_where, trailing
 from influence_jax.envs.grid import masks, vision
+from influence_jax.kernel import kernel
 
 
 @dataclasses.dataclass(frozen=True)

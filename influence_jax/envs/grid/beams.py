@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from influence_jax.envs.batching import kernel
 from influence_jax.envs.grid import masks
 from influence_jax.envs.grid.movement import DIRECTIONS, direction
+from influence_jax.kernel import kernel
 
 LENGTH = 5
 BEAMS_PER_WORD = masks.WORD // 3

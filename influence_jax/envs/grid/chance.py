@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.batching import kernel
+from influence_jax.kernel import kernel
 
 
 def words(key: jax.Array, count: int, stream: int = 0) -> jax.Array:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.batching import kernel
+from influence_jax.kernel import kernel
 
 WALL, START, FLOOR, TRAPPED, DOOR = "@", "P", " ", "T", "D"
 

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.batching import kernel, leading
+from influence_jax.envs.batching import leading
+from influence_jax.kernel import kernel
 
 WORD = 32  # bits, hence boxes at a time
 

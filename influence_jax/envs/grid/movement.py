@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.batching import kernel
 from influence_jax.envs.grid.masks import pick
+from influence_jax.kernel import kernel
 
 LEFT, RIGHT, FORWARD, BACKWARD, STAY, TURN_CLOCKWISE, TURN_COUNTERCLOCKWISE, FIRE, CLEAN = range(9)
 ACTION_NAMES = (

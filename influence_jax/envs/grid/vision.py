@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.batching import kernel
 from influence_jax.envs.grid import masks
+from influence_jax.kernel import kernel
 
 EMPTY, WALL, APPLE, WASTE, RIVER, STREAM, FIRE, CLEAN, AGENT = range(9)  # cell codes; agent n is AGENT + n % 10
 NUM_COLOURS = 10  # agents 10, 11, ... look like agents 0, 1, ...

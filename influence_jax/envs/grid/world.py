@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.envs.base import Environment
-from influence_jax.envs.batching import batched, kernel, leading, trailing
+from influence_jax.envs.batching import batched, leading, trailing
 from influence_jax.envs.grid import beams, chance, maps, masks, movement, vision
 from influence_jax.envs.render import render_map
+from influence_jax.kernel import kernel
 from influence_jax.types import EnvSpec
 
 VIEWS = ("egocentric", "reference")

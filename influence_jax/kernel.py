@@ -1,0 +1,28 @@
+"""Where the compiler is kept from merging loops."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax.experimental.xla_metadata import set_xla_metadata
+
+
+def kernel(function: Callable) -> Callable:
+    """Let the compiler for a CPU merge no loops of ``function`` with loops outside of it.
+
+    XLA merges a loop into each of those that read its result, and computes it again in each, element by element, in
+    whatever order they read: a word of a line, say, for each cell of the line. Everywhere else this changes nothing.
+    """
+    compiled = jax.jit(function)
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        out = compiled(*args)
+        if jax.default_backend() != "cpu":
+            return out
+        first, *others = jax.tree.leaves(out)
+        first = set_xla_metadata(first, inlineable="false")  # tags what the value comes from: the call
+        return jax.tree.unflatten(jax.tree.structure(out), [first, *others])
+
+    return call
