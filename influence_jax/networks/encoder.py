@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from influence_jax.kernel import kernel
 from influence_jax.networks.product import product
 
 BAND = 7  # output columns of one product
@@ -27,16 +28,21 @@ class ConvEncoder(nn.Module):
     def __call__(self, observation: jax.Array) -> jax.Array:
         """Encode ``u8[..., H, W, C]`` into ``f32[..., (H-2) * (W-2) * channels]``."""
         *batch, height, width, depth = observation.shape
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, depth, self.channels))
+        weights = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, depth, self.channels))
         bias = self.param("bias", nn.initializers.zeros_init(), (self.channels,))
-        rows = jnp.stack([observation[..., i : height - 2 + i, :, :] for i in range(3)], axis=-2)
-        rows = rows.reshape(*batch, height - 2, width * 3 * depth).astype(jnp.float32)
+        rows = threes_of_rows(observation).reshape(*batch, height - 2, width * 3 * depth).astype(jnp.float32)
         features = []
         for columns in np.array_split(np.arange(width - 2), -(-(width - 2) // self.band)):
             seen = slice(columns[0] * 3 * depth, (columns[-1] + 3) * 3 * depth)
-            response = product(rows[..., seen], banded(kernel / 255.0, len(columns)), self.precision)
+            response = product(rows[..., seen], banded(weights / 255.0, len(columns)), self.precision)
             features.append(nn.relu(response + jnp.tile(bias, len(columns))))
         return jnp.concatenate(features, axis=-1).reshape(*batch, -1)
+
+
+@kernel
+def threes_of_rows(observation: jax.Array) -> jax.Array:
+    """Return u8[..., H-2, W, 3, C]: of ``observation u8[..., H, W, C]`` each row and the two below it, side by side."""
+    return jnp.stack([observation[..., i : observation.shape[-3] - 2 + i, :, :] for i in range(3)], axis=-2)
 
 
 def banded(kernel: jax.Array, width: int) -> jax.Array:
