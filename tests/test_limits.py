@@ -99,13 +99,14 @@ def random_play(env, key, num_envs, steps, params):
     ids=["cleanup", "cleanup with many apples", "harvest"],
 )
 def test_own_chance_leads_to_the_same_averages(name, numbers):
-    """Two episodes and a half of random actions: `play` draws what it needs by itself."""
+    """Two episodes and a half of random actions: `play` draws the noise by itself."""
     steps, num_envs = 300, 512
     env, params = make_game(name, {"horizon": 120}, numbers)
     expected = np.asarray(random_play(env, jax.random.key(0), 128, steps, params))
     native = limits.NativeGame(env, params)
     states, outcome = native.reset(num_envs, seed=0)
-    reward, totals = native.play(states, outcome, steps)
+    actions = np.random.default_rng(0).integers(0, env.spec.num_actions, (steps, num_envs, env.num_agents))
+    reward, totals = native.play(states, outcome, actions)
     saved = [native.save(states, game) for game in range(num_envs)]
     left = [sum(state[field].sum() for state in saved if field in state) for field in ("apples", "waste")]
     found = np.concatenate([[reward], totals, left]) / num_envs

@@ -30,7 +30,7 @@ _INT, _FLOAT, _POINTER = ctypes.c_int32, ctypes.c_float, ctypes.c_void_p
 
 class _Game(ctypes.Structure):
     _fields_ = [
-        *((name, _INT) for name in ("num_cells", "width", "num_agents", "num_actions", "horizon")),
+        *((name, _INT) for name in ("num_cells", "width", "num_agents", "horizon")),
         *((name, _INT) for name in ("num_starts", "num_apple_sites", "num_river", "apples_need_apples")),
         *((name, _POINTER) for name in ("background", "blocked", "starts", "apple_cells", "apple_site", "river_cells")),
         *((name, _POINTER) for name in ("initial_apples", "initial_waste", "palette")),
@@ -108,7 +108,6 @@ class NativeGame:
             num_cells=apple_site.size,
             width=self._shape[1],
             num_agents=env.num_agents,
-            num_actions=env.spec.num_actions,
             horizon=env.horizon,
             num_starts=len(env.start_cells),
             num_apple_sites=len(apple_cells),
@@ -177,15 +176,16 @@ class NativeGame:
         self._library.reset(ctypes.byref(self._game), states, num_envs, seed)
         return states, self._outcome((num_envs,))
 
-    def play(self, states: ctypes.Array, outcome: Outcome, steps: int) -> tuple[float, np.ndarray]:
-        """Take random actions in all games; return the sum of all rewards and the sums f64[4] of the metrics.
+    def play(self, states: ctypes.Array, outcome: Outcome, actions: np.ndarray) -> tuple[float, np.ndarray]:
+        """Take ``actions i32[T,E,N]`` in all games; return the sum of all rewards and the sums f64[4] of the metrics.
 
         A game at its horizon starts anew in place of its next step, as in ``step_or_reset``. ``outcome`` holds the
         last step.
         """
-        totals = np.zeros(len(METRICS))
+        totals, actions = np.zeros(len(METRICS)), np.ascontiguousarray(actions, np.int32)
+        steps, num_envs, _ = actions.shape
         reward = self._library.play(
-            ctypes.byref(self._game), states, len(outcome.reward), steps, _pointers(outcome), _pointer(totals)
+            ctypes.byref(self._game), states, num_envs, steps, _pointer(actions), _pointers(outcome), _pointer(totals)
         )
         return reward, totals
 
@@ -219,8 +219,9 @@ def player(
     """
     native = NativeGame(influence_jax.make(game, num_agents=num_agents), flags=flags)
     states, outcome = native.reset(num_envs, seed=0)
-    native.play(states, outcome, steps)
-    return functools.partial(native.play, states, outcome, steps)
+    actions = np.random.default_rng(0).integers(0, native.env.spec.num_actions, (steps, num_envs, num_agents), np.int32)
+    native.play(states, outcome, actions)
+    return functools.partial(native.play, states, outcome, actions)
 
 
 def compiler() -> list[str] | None:
@@ -254,7 +255,7 @@ def _library(flags: tuple[str, ...]) -> ctypes.CDLL:
     library.step.restype = None
     library.step.argtypes = [_POINTER] * 5
     library.play.restype = ctypes.c_double
-    library.play.argtypes = [_POINTER, _POINTER, _INT, _INT, _POINTER, _POINTER]
+    library.play.argtypes = [_POINTER, _POINTER, _INT, _INT, _POINTER, _POINTER, _POINTER]
     return library
 
 

@@ -27,7 +27,7 @@ enum { APPLES, FIRES, HITS, CLEANS, NUM_METRICS };
 /* What does not change: the map and the numbers of the game. Mirrored in __init__.py, field by field. */
 struct Game {
     int32_t num_cells, width; /* of the padded map */
-    int32_t num_agents, num_actions, horizon;
+    int32_t num_agents, horizon;
     int32_t num_starts, num_apple_sites, num_river;
     int32_t apples_need_apples;    /* Harvest; else Cleanup, where they need a clean river */
     const uint8_t *background;     /* [num_cells], codes without apples and waste */
@@ -427,18 +427,19 @@ void step(
     advance(game, state, actions, noise, out);
 }
 
-/* Random actions in num_envs games for a number of steps. All of them write into one buffer each of `out`, with a
- * leading axis num_envs, so that as many bytes leave the core as in JAX. A game that has reached the horizon starts
- * anew in place of its next step. Add what was collected to totals [NUM_METRICS]; return the sum of all rewards. */
+/* Take actions [num_steps, num_envs, num_agents]. All games write into one buffer each of `out`, with a leading axis
+ * num_envs, so that as many bytes leave the core as in JAX. A game that has reached the horizon starts anew in place of
+ * its next step. Add what was collected to totals [NUM_METRICS]; return the sum of all rewards. */
 double play(
-    const struct Game *game, struct State *states, int32_t num_envs, int32_t num_steps, const struct Output *out,
-    double *totals)
+    const struct Game *game, struct State *states, int32_t num_envs, int32_t num_steps, const int32_t *actions,
+    const struct Output *out, double *totals)
 {
     const int32_t n = game->num_agents;
     double sum = 0;
     for (int32_t time = 0; time < num_steps; time++)
         for (int32_t env = 0; env < num_envs; env++) {
             struct State *state = &states[env];
+            const int32_t *const taken = actions + ((size_t)time * (size_t)num_envs + (size_t)env) * (size_t)n;
             const struct Output here = {
                 .observation = out->observation + (size_t)env * (size_t)n * VIEW_BYTES,
                 .visible = out->visible + env * n * n,
@@ -452,9 +453,7 @@ double play(
                 observe(game, state, &here);
                 continue;
             }
-            int32_t actions[MAX_AGENTS];
-            for (int32_t i = 0; i < n; i++) actions[i] = below(&state->random, game->num_actions);
-            advance(game, state, actions, NULL, &here);
+            advance(game, state, taken, NULL, &here);
             for (int32_t i = 0; i < n; i++) {
                 sum += here.reward[i];
                 for (int32_t m = 0; m < NUM_METRICS; m++) totals[m] += here.metrics[m * n + i];

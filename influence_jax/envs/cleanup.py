@@ -13,7 +13,7 @@ from flax import struct
 from influence_jax.envs.batching import batched, leading, trailing
 from influence_jax.envs.grid import beams, chance, maps, masks, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
-from influence_jax.envs.grid.world import GridWorld, check_option, look_up, rows_and_columns
+from influence_jax.envs.grid.world import GridWorld, check_option, rows_and_columns
 from influence_jax.kernel import kernel
 
 WASTE_RULES = ("lottery", "bernoulli")
@@ -181,12 +181,11 @@ class Cleanup(GridWorld):
         heading, actions, rank = map(trailing, (heading, actions, rank))
         fires, cleans = actions == FIRE, actions == CLEAN
         lanes = beams.cast(*rows_and_columns(position), heading, self.clear_runs)
-        cells = beams.cells(lanes)
-        number = cells[0] * self.walls.shape[1] + cells[1]
-        swept_lanes, removed = beams.clean(lanes, cleans, rank, number, look_up(waste, *cells))
-        beam_map, swept = beams.trace(swept_lanes, fires, cleans, rank, self.walls.shape)
-        left = masks.by_cell(lambda waste, swept: jnp.where(swept, False, waste))
-        return left(waste, swept), beam_map, *map(leading, (fires, beams.hits(lanes, fires), removed))
+        cell = beams.cells(lanes, self.walls.shape[1])
+        swept, removed, count = beams.clean(lanes, cleans, rank, cell, masks.look_up(waste, cell))
+        beam_map = beams.trace(swept, cell, fires, cleans, rank, self.walls.shape)
+        waste = masks.put(waste, removed, False)
+        return waste, beam_map, *map(leading, (fires, beams.hits(lanes, fires), count))
 
     def growth_rates(self, waste: jax.Array, params: CleanupParams) -> tuple[jax.Array, jax.Array]:
         """Return the apple and the waste rate in force, f32[] each: 0 when the share of waste reaches the threshold."""
@@ -221,13 +220,14 @@ class Cleanup(GridWorld):
         apple_rate, which = decide(clean, noise.waste_coin, noise.waste_pick, params)
         row, rest = chance.nth(clean, which)
         columns = np.arange(across.start, across.stop, dtype=np.int32)[:, None]
-        clean_there = jnp.asarray(self.river[:, across].T)[:, row] & ~look_up(waste, row, columns)
+        clean_there = jnp.asarray(self.river[:, across].T)[:, row] & ~masks.look_up(
+            waste, row * self.walls.shape[1] + columns
+        )
         column = across.start + chance.nth(clean_there, rest)[0]
-        dirty = jnp.where(which >= 0, row, -1)
+        dirty = jnp.where(which >= 0, row * self.walls.shape[1] + column, -1)
 
         grown = maps.spread(kernel(jnp.less)(noise.apple, apple_rate[:, None]), self.apple_sites)
-        dirtied = masks.by_cell(lambda waste, appears: jnp.where(appears, True, waste))
-        return self._grown(apples, grown, position), dirtied(waste, cells=(dirty[None], column[None]))
+        return self._grown(apples, grown, position), masks.put(waste, dirty[None], True)
 
     def _cell_codes(self, state: CleanupState) -> jax.Array:
         def code(waste, apples, background):

@@ -142,7 +142,8 @@ class Harvest(GridWorld):
         heading, actions, rank = map(trailing, (heading, actions, rank))
         fires = actions == FIRE
         lanes = beams.cast(*rows_and_columns(position), heading, self.clear_runs)
-        beam_map, _ = beams.trace(lanes, fires, jnp.zeros_like(fires), rank, self.walls.shape)
+        cell = beams.cells(lanes, self.walls.shape[1])
+        beam_map = beams.trace(lanes, cell, fires, jnp.zeros_like(fires), rank, self.walls.shape)
         return beam_map, leading(fires), leading(beams.hits(lanes, fires))
 
     @batched

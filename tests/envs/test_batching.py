@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from influence_jax.envs.batching import batched, leading, replaced_where, trailing
-from influence_jax.envs.grid import masks, vision
+from influence_jax.envs.grid import vision
 from influence_jax.kernel import kernel
 
 
@@ -80,19 +80,6 @@ def test_a_kernel_is_not_merged_with_what_reads_it():
     (apart, values), (merged, expected) = read(kernel(squares)), read(squares)
     assert (apart, merged) == (1, 0)
     np.testing.assert_array_equal(values, expected)
-
-
-@pytest.mark.parametrize("shape", [(9, 14), (15, 17), (16, 16), (40, 30)])
-def test_by_cell_marks_cells(shape):
-    row, column = np.random.default_rng(0).integers(0, shape, (3, 7, 2)).astype(np.int32).T  # i32[7,3] each
-    row[2] = -1  # nowhere
-    marks = masks.by_cell(lambda old, *cells: sum((c.astype(jnp.int32) << k for k, c in enumerate(cells)), old))
-    marked = marks(jnp.zeros((3, *shape), jnp.int32), cells=(jnp.asarray(row), jnp.asarray(column)))
-    for game in range(3):
-        expected = np.zeros(shape, int)
-        for k in (0, 1, 3, 4, 5, 6):
-            expected[row[k, game], column[k, game]] += 1 << k
-        np.testing.assert_array_equal(marked[game], expected)
 
 
 @pytest.mark.parametrize("shape", [(1,), (3, 5), (4,), (2, 5, 5), (19, 19)])

@@ -12,13 +12,11 @@ import numpy as np
 from flax import struct
 
 from influence_jax.envs.grid import masks
-from influence_jax.envs.grid.movement import DIRECTIONS, direction
+from influence_jax.envs.grid.movement import DIRECTIONS, direction, turned
 from influence_jax.kernel import kernel
 
 LENGTH = 5
-BEAMS_PER_WORD = masks.WORD // 3
 NO_BEAM, FIRE_BEAM, CLEAN_BEAM = range(3)  # codes in the map of beams
-SWEPT = np.uint8(4)  # added to the code where a cleaning beam came by, if only before the last one
 
 
 @struct.dataclass
@@ -53,7 +51,7 @@ def cast(row: jax.Array, column: jax.Array, heading: jax.Array, runs: np.ndarray
     @kernel
     def start(row, column, heading):
         down, right = direction(heading)
-        side_down, side_right = direction((heading + 1) % 4)
+        side_down, side_right = direction(turned(heading, 1))
         first_row = row + jnp.stack([-side_down, down, side_down])
         first_column = column + jnp.stack([-side_right, right, side_right])
         run = (heading * runs.shape[1] + first_row + 1) * runs.shape[2] + first_column + 1
@@ -80,16 +78,20 @@ def hits(lanes: Lanes, fires: jax.Array) -> jax.Array:
     return sum(strikes.reshape(-1, *fires.shape).astype(jnp.int32))  # one loop, as a sum over leading axes is not
 
 
-@kernel
-def cells(lanes: Lanes) -> tuple[jax.Array, jax.Array]:
-    """Return the rows and columns i32[LENGTH,3,N,E] along the lanes, as far as they can reach."""
+def cells(lanes: Lanes, width: int) -> jax.Array:
+    """Return i32[LENGTH,3,N,E]: the numbers of the cells along the lanes on a map of ``width``, as far as they can reach."""
     step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
-    return lanes.row + step * lanes.down, lanes.column + step * lanes.right
+
+    @kernel
+    def along(row, column, down, right):
+        return row * width + column + step * (down * width + right)
+
+    return along(lanes.row, lanes.column, lanes.down, lanes.right)
 
 
 def clean(
     lanes: Lanes, cleans: jax.Array, rank: jax.Array, cell: jax.Array, waste: jax.Array
-) -> tuple[Lanes, jax.Array]:
+) -> tuple[Lanes, jax.Array, jax.Array]:
     """Find what the beams of the agents in ``cleans bool[N,E]`` remove, one agent after another.
 
     A cleaning lane removes the first waste cell on its way and ends there, so a later beam may reach past it.
@@ -102,19 +104,23 @@ def clean(
         waste: bool[LENGTH,3,N,E], there is waste; of any value beyond the reach.
 
     Returns:
-        The lanes with the reach of the cleaning ones shortened, so that `trace` finds what they swept; and i32[N,E], the
-        waste cells each agent removed.
+        The lanes with the reach of the cleaning ones shortened; the cells i32[3*N,E] on which they end, -1 for the lanes
+        that remove nothing; and i32[N,E], how many each agent removed.
     """
     step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
 
     def first(dirty):  # i32[3,N,E], LENGTH where it meets no waste
         return functools.reduce(jnp.minimum, jnp.where(dirty, step, LENGTH))
 
+    def ends(met, cell):  # i32[3,N,E], -1 for a lane that meets no waste
+        at = jnp.full_like(met, -1)
+        for number in range(LENGTH):
+            at = jnp.where(met == number, cell[number], at)
+        return at
+
     @kernel
     def removed(dirty, cell, acts):  # i32[3,E], the cells that the agent of the turn removes
-        met, gone = first(dirty), jnp.full_like(cell[0], -1)
-        for number in range(LENGTH):
-            gone = jnp.where(acts & (met == number), cell[number], gone)
+        gone = jnp.where(acts, ends(first(dirty), cell), -1)
         return functools.reduce(jnp.maximum, jnp.moveaxis(gone, 1, 0))
 
     @kernel
@@ -123,57 +129,41 @@ def clean(
         return dirty & (acts | ~hit)  # the agent of the turn may meet one cell by two of its lanes
 
     @kernel
-    def end(dirty, reach):
+    def end(dirty, cell, reach):
         met = first(dirty)
-        return jnp.minimum(reach, met + 1), jnp.sum(met < LENGTH, axis=0, dtype=jnp.int32)
+        at = ends(met, cell).reshape(-1, met.shape[-1])
+        return jnp.minimum(reach, met + 1), at, jnp.sum(met < LENGTH, axis=0, dtype=jnp.int32)
 
     dirty = kernel(lambda waste, reach, cleans: waste & (step < reach) & cleans)(waste, lanes.reach, cleans)
     for turn in range(len(rank) - 1):
         acts = rank == turn
         dirty = left(dirty, cell, removed(dirty, cell, acts), acts)
-    reach, count = end(dirty, lanes.reach)
-    return lanes.replace(reach=reach), count
+    reach, gone, count = end(dirty, cell, lanes.reach)
+    return lanes.replace(reach=reach), gone, count
 
 
 def trace(
-    lanes: Lanes, fires: jax.Array, cleans: jax.Array, rank: jax.Array, shape: tuple[int, int]
-) -> tuple[jax.Array, jax.Array]:
-    """Return u8[E,H,W], the last beam in acting order that crosses each cell, and bool[E,H,W], the cells swept by a cleaning one.
+    lanes: Lanes, cell: jax.Array, fires: jax.Array, cleans: jax.Array, rank: jax.Array, shape: tuple[int, int]
+) -> jax.Array:
+    """Return u8[E,H,W], the last beam in acting order that crosses each cell: NO_BEAM, FIRE_BEAM or CLEAN_BEAM.
 
-    Beams are NO_BEAM, FIRE_BEAM or CLEAN_BEAM. No swept cell holds waste afterwards: a lane meets none before its end.
-    Each lane is one bit of a word and later lanes are higher bits, so that of two sets of lanes the one with the
-    later lane is the larger number.
+    ``cell`` are the `cells` of the lanes, and ``shape`` is that of the map, (H, W).
     """
+    number = np.min_scalar_type(2 * len(rank))
 
     @kernel
-    def boxes(lanes, fires, cleans, turn):
-        last = lanes.reach - 1
-        end_row, end_column = lanes.row + last * lanes.down, lanes.column + last * lanes.right
-        shown = (lanes.reach > 0) & (fires | cleans) & (turn >= 0) & (turn < BEAMS_PER_WORD)
-        shift = jnp.where(shown, 3 * turn + np.arange(3, dtype=np.int32)[:, None, None], 0).astype(jnp.uint32)
-        bit = jnp.where(shown, jnp.uint32(1) << shift, 0)
-        corners = (
-            (jnp.minimum(lanes.row, end_row), jnp.minimum(lanes.column, end_column)),
-            (jnp.maximum(lanes.row, end_row), jnp.maximum(lanes.column, end_column)),
-            bit,
-        )
-        cleaning = sum(jnp.where(cleans, bit, 0).reshape(-1, fires.shape[-1]))
-        return jax.tree.map(lambda x: x.reshape(-1, fires.shape[-1]), corners), cleaning
+    def covered(lanes, cell, fires, cleans, rank):  # cells, and the beams by acting order: odd numbers are fire
+        step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
+        covered = jnp.where((fires | cleans) & (step < lanes.reach), cell, -1)
+        beam = jnp.broadcast_to((2 * rank + jnp.where(cleans, 2, 1)).astype(number), cell.shape)
+        return covered.reshape(-1, cell.shape[-1]), beam.reshape(-1, cell.shape[-1])
 
     @kernel
-    def seen(rows, columns, cleaning):  # the last beam, and SWEPT where a cleaning one came by
-        crossing = masks.crossing(rows, columns)
-        cleaning = cleaning[:, None, None].astype(crossing.dtype)
-        swept = crossing & cleaning
-        last = jnp.where(swept > crossing & ~cleaning, jnp.uint8(CLEAN_BEAM), jnp.uint8(FIRE_BEAM))
-        return jnp.where(crossing > 0, jnp.where(swept > 0, last | SWEPT, last), jnp.uint8(NO_BEAM))
+    def nothing():
+        return jnp.zeros((cell.shape[-1], *shape), number)
 
-    def later(old, new):
-        return jnp.where(new > 0, new | (old & SWEPT), old)
+    def kind(last):
+        beam = jnp.where((last & 1) > 0, jnp.uint8(FIRE_BEAM), jnp.uint8(CLEAN_BEAM))
+        return jnp.where(last > 0, beam, jnp.uint8(NO_BEAM))
 
-    def word(first):  # those of the beams from this turn on that have bits in one word
-        corners, cleaning = boxes(lanes, fires, cleans, rank - first)
-        return seen(*masks.cover(*corners, shape), cleaning)
-
-    marks = functools.reduce(masks.by_cell(later), map(word, range(0, len(rank), BEAMS_PER_WORD)))
-    return masks.by_cell(lambda marks: marks & ~SWEPT)(marks), masks.by_cell(lambda marks: marks >= SWEPT)(marks)
+    return masks.by_cell(kind)(masks.put_highest(nothing(), *covered(lanes, cell, fires, cleans, rank)))

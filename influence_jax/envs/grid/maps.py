@@ -124,17 +124,13 @@ def columns(sites: np.ndarray) -> slice:
 
 def spread(values: jax.Array, sites: np.ndarray) -> jax.Array:
     """Return [E,H,W]: ``values [E,K]`` at the K cells of ``sites bool[H,W]`` in row-major order, and 0 elsewhere."""
-    if not sites.any():
-        return jnp.zeros((len(values), *sites.shape), values.dtype)
-    across = columns(sites)
-    source = np.maximum(np.cumsum(sites) - 1, 0).reshape(sites.shape)[:, across]
 
     @kernel
-    def place(values):
-        return jnp.where(sites[:, across], values[:, source], jnp.zeros((), values.dtype))
+    def nothing():
+        return jnp.zeros((len(values), sites.size), values.dtype)
 
     @kernel
-    def widen(some):  # to the whole map
-        return jnp.pad(some, ((0, 0), (0, 0), (across.start, sites.shape[1] - across.stop)))
+    def place(nothing, values):
+        return nothing.at[:, np.flatnonzero(sites)].set(values, unique_indices=True, indices_are_sorted=True)
 
-    return widen(place(values))
+    return place(nothing(), values).reshape(-1, *sites.shape)

@@ -1,8 +1,6 @@
-"""Marking cells of a map without scatters.
+"""Maps of a batch of games: looked up and marked at few cells, or computed cell by cell.
 
-A box (an interval of rows and one of columns) covers the cells where the two meet. When every box owns one bit of a
-word, a cell is covered by the boxes in ``row_bits[row] & column_bits[column]``: one operation per cell, whatever the
-number of boxes, and one that compilers turn into vector instructions.
+A cell is given by its number, row * W + column; arrays of cells trail with the batch, ``i32[K,E]``.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,64 +9,82 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.batching import leading
 from influence_jax.kernel import kernel
 
-WORD = 32  # bits, hence boxes at a time
 
-
-def cover(
-    low: tuple[jax.Array, jax.Array], high: tuple[jax.Array, jax.Array], bit: jax.Array, shape: tuple[int, int]
-) -> tuple[jax.Array, jax.Array]:
-    """Return u[E,H] and u[E,W]: the bits of the boxes on each row and on each column, in the narrowest type that holds them.
-
-    Args:
-        low: rows and columns i32[K,E], the first of each box.
-        high: rows and columns i32[K,E], the last of each box.
-        bit: u32[K,E], the bit of each box, or 0 for a box that is to be left out; of K boxes more than WORD, all but WORD.
-        shape: (H, W).
-    """
-    lines = (np.arange(size, dtype=np.int32)[:, None, None] for size in shape)
-    rows, columns = (leading(_covering(*ends, bit, line)) for *ends, line in zip(low, high, lines, strict=True))
-    return rows, columns
+def look_up(maps: jax.Array, cell: jax.Array) -> jax.Array:
+    """Return [...,E]: what ``maps [E,H,W]`` hold at ``cell i32[...,E]``; for cells outside, at any cell."""
+    return maps.reshape(-1).at[_in_batch(maps.shape, cell)].get(mode="clip")
 
 
 @kernel
-def _covering(low: jax.Array, high: jax.Array, bit: jax.Array, line: jax.Array) -> jax.Array:
-    narrowest = next(
-        word for word in (jnp.uint8, jnp.uint16, jnp.uint32) if min(len(bit), WORD) <= jnp.iinfo(word).bits
-    )
-    bits = jnp.where((line >= low) & (line <= high), bit, 0)
-    return jnp.sum(bits, axis=1, dtype=jnp.uint32).astype(narrowest)
+def put(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+    """Return ``maps [E,H,W]`` with ``value`` at ``cell i32[K,E]``; where that is negative, nowhere.
+
+    Args:
+        maps: any type.
+        cell: numbers of cells; those of one game differ, or hold the same.
+        value: scalar or [K,1], of the type of the maps.
+    """
+    value = jnp.broadcast_to(value, cell.shape).astype(maps.dtype)
+    return jax.lax.platform_dependent(maps, cell, value, cpu=put_one_by_one, default=put_by_comparing)
 
 
-def crossing(rows: jax.Array, columns: jax.Array) -> jax.Array:
-    """Return u[E,H,W]: the bits of the boxes that cover each cell, from the lines of `cover`."""
-    return rows[:, :, None] & columns[:, None]
+@kernel
+def put_highest(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+    """Return ``maps [E,H,W]`` with the highest ``value [K,E]`` at ``cell i32[K,E]``, if it is higher than what is there."""
+    return jax.lax.platform_dependent(maps, cell, value, cpu=put_highest_one_by_one, default=put_highest_by_comparing)
+
+
+# A CPU puts one value after another, which takes it less than a nanosecond each. Elsewhere every cell asks at once.
+
+
+def put_one_by_one(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+    """See `put`."""
+    return maps.reshape(-1).at[_in_batch(maps.shape, cell)].set(value, mode="drop").reshape(maps.shape)
+
+
+def put_by_comparing(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+    """See `put`."""
+    for here, there in zip(_everywhere(maps.shape, cell), value, strict=True):
+        maps = jnp.where(here, there[:, None, None], maps)
+    return maps
+
+
+def put_highest_one_by_one(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+    """See `put_highest`."""
+    return maps.reshape(-1).at[_in_batch(maps.shape, cell)].max(value, mode="drop").reshape(maps.shape)
+
+
+def put_highest_by_comparing(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+    """See `put_highest`."""
+    values = jnp.where(_everywhere(maps.shape, cell), value[..., None, None], jnp.zeros((), value.dtype))
+    return jnp.maximum(maps, values.max(axis=0))
+
+
+def _in_batch(shape: tuple[int, int, int], cell: jax.Array) -> jax.Array:
+    """Return i32[...,E]: the place of a ``cell i32[...,E]`` among all cells of the batch; behind them where negative."""
+    games, height, width = shape
+    first = np.arange(games, dtype=np.int32) * (height * width)
+    return jnp.where(cell < 0, games * height * width, first + cell)
+
+
+def _everywhere(shape: tuple[int, int, int], cell: jax.Array) -> jax.Array:
+    """Return bool[K,E,H,W]: where each ``cell i32[K,E]`` is."""
+    return cell[..., None, None] == np.arange(shape[1] * shape[2], dtype=np.int32).reshape(shape[1:])
 
 
 def by_cell(function: Callable) -> Callable:
     """Return the elementwise ``function`` for whole maps, [E,H,W] each (the first at least) or [H,W] for all games.
 
-    What is returned also takes ``cells``, rows and columns i32[K,E], and passes them on as K further maps bool[E,H,W], each
-    True at one cell, or nowhere if the row is negative. The function should select rather than combine truth values: ``a &
-    ~b`` of bool becomes no vector instructions, ``where(b, False, a)`` does.
+    It should select rather than combine truth values: ``a & ~b`` of bool becomes no vector instructions, ``where(b, False,
+    a)`` does.
     """
+    loop = kernel(function)
 
-    def call(first: jax.Array, *others: jax.Array, cells: tuple[jax.Array, jax.Array] | None = None) -> jax.Array:
-        height, width = first.shape[-2:]
-        number = np.arange(height * width, dtype=np.min_scalar_type(height * width))  # few bytes, many to a vector
-
-        @kernel
-        def loop(maps, places):
-            return function(*maps, *(place[:, None] == number for place in places))
-
-        flat = [x.reshape(*x.shape[:-2], -1) for x in (first, *others)]
-        places = []
-        if cells is not None:
-            row, column = cells
-            places = list(jnp.where(row < 0, height * width, row * width + column).astype(number.dtype))
-        return loop(flat, places).reshape(first.shape)
+    def call(first: jax.Array, *others: jax.Array) -> jax.Array:
+        flat = (x.reshape(*x.shape[:-2], -1) for x in (first, *others))
+        return loop(*flat).reshape(first.shape)
 
     return call
 

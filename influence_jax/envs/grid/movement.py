@@ -38,18 +38,29 @@ def turn(heading: jax.Array, actions: jax.Array) -> jax.Array:
     """Return the heading ``i32[N,E]`` after the turns among ``actions i32[N,E]``."""
     clockwise = (actions == TURN_CLOCKWISE).astype(jnp.int32)
     counterclockwise = (actions == TURN_COUNTERCLOCKWISE).astype(jnp.int32)
-    return (heading + clockwise + 3 * counterclockwise) % 4
+    return turned(heading, clockwise + 3 * counterclockwise)
+
+
+def turned(heading: jax.Array, quarters: jax.Array | int) -> jax.Array:
+    """Return the heading after ``quarters`` clockwise; a mask, since a remainder becomes no vector instruction."""
+    return (heading + quarters) & 3
 
 
 def wanted_cells(
     row: jax.Array, column: jax.Array, heading: jax.Array, actions: jax.Array, walls: np.ndarray
 ) -> tuple[jax.Array, jax.Array]:
     """Return the row and column i32[N,E] each agent asks for: its own unless it steps to a cell of the map that is no wall."""
-    down, right = direction((heading + pick(actions, _QUARTERS)) % 4)
-    stepping = actions < STAY
-    to_row, to_column = jnp.where(stepping, row + down, row), jnp.where(stepping, column + right, column)
     solid = np.pad(walls, 1, constant_values=True)  # outside the map counts as wall
-    blocked = jnp.asarray(solid.reshape(-1))[(to_row + 1) * solid.shape[1] + to_column + 1]
+
+    @kernel
+    def step(row, column, heading, actions):
+        down, right = direction(turned(heading, pick(actions, _QUARTERS)))
+        stepping = actions < STAY
+        row, column = jnp.where(stepping, row + down, row), jnp.where(stepping, column + right, column)
+        return row, column, (row + 1) * solid.shape[1] + column + 1
+
+    to_row, to_column, there = step(row, column, heading, actions)
+    blocked = jnp.asarray(solid.reshape(-1))[there]
     return jnp.where(blocked, row, to_row), jnp.where(blocked, column, to_column)
 
 

@@ -37,15 +37,9 @@ PALETTE = np.array(
 )
 
 
-def draw_agents(codes: jax.Array, row: jax.Array, column: jax.Array) -> jax.Array:
-    """Return ``codes u8[E,H,W]`` with every agent, at ``row, column i32[N,E]``, drawn over the map."""
-
-    def draw(codes, *agents):
-        for agent, here in enumerate(agents):
-            codes = jnp.where(here, jnp.uint8(AGENT + agent % NUM_COLOURS), codes)
-        return codes
-
-    return masks.by_cell(draw)(codes, cells=(row, column))
+def draw_agents(codes: jax.Array, cell: jax.Array) -> jax.Array:
+    """Return ``codes u8[E,H,W]`` with every agent, on ``cell i32[N,E]``, drawn over the map."""
+    return masks.put(codes, cell, (AGENT + np.arange(len(cell), dtype=np.uint8) % NUM_COLOURS)[:, None])
 
 
 def draw_beams(codes: jax.Array, beams: jax.Array) -> jax.Array:

@@ -136,7 +136,7 @@ class GridWorld(Environment):
         cell, heading, actions, rank = rows_and_columns(position), *map(trailing, (heading, actions, rank))
         want = movement.wanted_cells(*cell, heading, actions, self.walls)
         if barred is not None:
-            keep = look_up(barred, *want)
+            keep = masks.look_up(barred, want[0] * self.walls.shape[1] + want[1])
             want = tuple(jnp.where(keep, old, new) for old, new in zip(cell, want, strict=True))
         cell = movement.resolve(cell, want, actions <= movement.STAY, rank)
         return leading(jnp.stack(cell, axis=1)), leading(movement.turn(heading, actions))
@@ -144,28 +144,30 @@ class GridWorld(Environment):
     @batched
     def unoccupied(self, cells: jax.Array, position: jax.Array) -> jax.Array:
         """Return bool[H,W]: those of ``cells bool[H,W]`` on which no agent stands."""
-        return masks.by_cell(_without)(cells, cells=rows_and_columns(position))
+        return masks.put(cells, self._cell(position), False)
 
     @batched
     def eat(self, apples: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return ``(apples bool[H,W], eaten bool[N])`` after every agent has eaten the apple on its cell."""
-        agents = rows_and_columns(position)
-        return masks.by_cell(_without)(apples, cells=agents), leading(look_up(apples, *agents))
+        cell = self._cell(position)
+        return masks.put(apples, cell, False), leading(masks.look_up(apples, cell))
 
     def _grown(self, apples: jax.Array, grown: jax.Array, position: jax.Array) -> jax.Array:
         """Return ``apples bool[E,H,W]`` and, where no agent stands, the ``grown`` ones."""
+        grown = masks.put(grown, self._cell(position), False)
+        return masks.by_cell(lambda apples, grown: jnp.where(grown, True, apples))(apples, grown)
 
-        def grow(apples, grown, *agents):
-            return jnp.where(_without(grown, *agents), True, apples)
-
-        return masks.by_cell(grow)(apples, grown, cells=rows_and_columns(position))
+    def _cell(self, position: jax.Array) -> jax.Array:
+        """Return i32[N,E]: the numbers of the cells at ``position i32[E,N,2]``."""
+        row, column = rows_and_columns(position)
+        return row * self.walls.shape[1] + column
 
     @batched
     def observe(self, state: Any) -> tuple[jax.Array, jax.Array]:
         """Return ``(observation u8[N,V,V,3], visible bool[N,N])``; walls do not block sight."""
         codes = self._cell_codes(state)
         cell = rows_and_columns(state.position)
-        with_agents = vision.draw_agents(codes, *cell)
+        with_agents = vision.draw_agents(codes, self._cell(state.position))
         if self.view == "egocentric":
             codes, quarter_turns = with_agents, state.heading
         else:
@@ -182,23 +184,10 @@ class GridWorld(Environment):
         return render_map(self.cell_codes(state), self.beam_map(state), state.position, state.heading, scale)
 
 
-def _without(mask: jax.Array, *others: jax.Array) -> jax.Array:
-    for other in others:
-        mask = jnp.where(other, False, mask)
-    return mask
-
-
 def rows_and_columns(position: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return i32[N,E] twice: the rows and the columns of ``position i32[E,N,2]``."""
     row, column = jnp.moveaxis(position, 2, 0)
     return row.T, column.T
-
-
-def look_up(maps: jax.Array, row: jax.Array, column: jax.Array) -> jax.Array:
-    """Return [...,E]: what ``maps [E,H,W]`` hold at ``row, column i32[...,E]``; for cells outside, at any cell."""
-    games, height, width = maps.shape
-    cell = (np.arange(games, dtype=np.int32) * height + row) * width + column
-    return maps.reshape(-1).at[cell].get(mode="clip")
 
 
 def check_option(name: str, value: Any, allowed: Sequence[Any]) -> None:
