@@ -154,9 +154,10 @@ def trace(
     @kernel
     def covered(lanes, cell, fires, cleans, rank):  # cells, and the beams by acting order: odd numbers are fire
         step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
-        covered = jnp.where((fires | cleans) & (step < lanes.reach), cell, -1)
-        beam = jnp.broadcast_to((2 * rank + jnp.where(cleans, 2, 1)).astype(number), cell.shape)
-        return covered.reshape(-1, cell.shape[-1]), beam.reshape(-1, cell.shape[-1])
+        covered = (fires | cleans) & (step < lanes.reach)
+        beam = jnp.where(covered, 2 * rank + jnp.where(cleans, 2, 1), 0).astype(number)
+        cell = jnp.clip(cell, 0, shape[0] * shape[1] - 1)
+        return cell.reshape(-1, cell.shape[-1]), beam.reshape(-1, cell.shape[-1])
 
     @kernel
     def nothing():

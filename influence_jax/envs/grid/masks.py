@@ -32,7 +32,7 @@ def put(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
 
 @kernel
 def put_highest(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """Return ``maps [E,H,W]`` with the highest ``value [K,E]`` at ``cell i32[K,E]``, if it is higher than what is there."""
+    """Return ``maps [E,H,W]`` with the highest ``value [K,E]`` at ``cell i32[K,E]``, all inside, if it is higher than what is there."""
     return jax.lax.platform_dependent(maps, cell, value, cpu=put_highest_one_by_one, default=put_highest_by_comparing)
 
 
@@ -41,7 +41,8 @@ def put_highest(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array
 
 def put_one_by_one(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
     """See `put`."""
-    return maps.reshape(-1).at[_in_batch(maps.shape, cell)].set(value, mode="drop").reshape(maps.shape)
+    place = jnp.where(cell < 0, maps.size, _in_batch(maps.shape, cell))
+    return maps.reshape(-1).at[place].set(value, mode="drop").reshape(maps.shape)
 
 
 def put_by_comparing(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
@@ -53,7 +54,7 @@ def put_by_comparing(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.
 
 def put_highest_one_by_one(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
     """See `put_highest`."""
-    return maps.reshape(-1).at[_in_batch(maps.shape, cell)].max(value, mode="drop").reshape(maps.shape)
+    return maps.reshape(-1).at[_in_batch(maps.shape, cell)].max(value, mode="promise_in_bounds").reshape(maps.shape)
 
 
 def put_highest_by_comparing(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
@@ -63,10 +64,9 @@ def put_highest_by_comparing(maps: jax.Array, cell: jax.Array, value: jax.Array)
 
 
 def _in_batch(shape: tuple[int, int, int], cell: jax.Array) -> jax.Array:
-    """Return i32[...,E]: the place of a ``cell i32[...,E]`` among all cells of the batch; behind them where negative."""
+    """Return i32[...,E]: the place of a ``cell i32[...,E]`` among all cells of the batch."""
     games, height, width = shape
-    first = np.arange(games, dtype=np.int32) * (height * width)
-    return jnp.where(cell < 0, games * height * width, first + cell)
+    return np.arange(games, dtype=np.int32) * (height * width) + cell
 
 
 def _everywhere(shape: tuple[int, int, int], cell: jax.Array) -> jax.Array:
