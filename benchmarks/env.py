@@ -107,7 +107,8 @@ def jax_program(game: str, num_agents: int, num_envs: int, steps: int) -> tuple[
     actions = jax.random.randint(jax.random.key(1), (steps, num_envs, num_agents), 0, env.spec.num_actions)
     args = jax.random.key(2), actions, carry
     facts = {"game": game, "version": "JAX", "num_envs": num_envs, "num_agents": num_agents, "cores": cores_used()}
-    program = compile_program(f"{game}, {num_envs} envs", num_envs * steps, run, *args, **facts)
+    name, options = f"{game}, {num_envs} envs", influence_jax.compiler_options()
+    program = compile_program(name, num_envs * steps, run, *args, options=options, **facts)
     return program, sum(x.nbytes for x in jax.tree.leaves(carry)) // num_envs
 
 

@@ -15,10 +15,10 @@ def keep_compiled_programs() -> None:
 
 
 def compiler_options() -> dict[str, str]:
-    """Return what XLA should know when it compiles the learner for this platform, for ``jax.jit(compiler_options=...)``.
+    """Return what XLA should know when it compiles games or learning for this platform, for ``jax.jit(compiler_options=...)``.
 
     On a CPU, the products of these sizes are left to Eigen, since YNNPACK's mostly use one core only, and loops use the full
-    width of the vector registers; on two cores training is faster by a fifth (benchmarks/NOTES.md).
+    width of the vector registers: games are faster by a sixth, and training, on two cores, by a fifth (benchmarks/NOTES.md).
     """
     if jax.default_backend() == "cpu":
         return {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_prefer_vector_width": "512"}

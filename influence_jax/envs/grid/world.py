@@ -177,7 +177,7 @@ class GridWorld(Environment):
             codes = vision.draw_beams(codes, jax.vmap(self.beam_map)(state))
         seen = vision.windows(codes, state.position, quarter_turns, self.view_radius)
         visible = kernel(functools.partial(vision.visible, radius=self.view_radius))
-        return vision.colour(seen), leading(visible(*cell))
+        return vision.colour(seen, self.num_agents), leading(visible(*cell))
 
     def render(self, state: Any, scale: int = 16) -> np.ndarray:
         """Return u8[scale H, scale W, 3]: the whole map seen from above, in RGB (on the host, not for traced code)."""
