@@ -1,11 +1,11 @@
-"""Maps that are looked up and marked at few cells: each way to do it against one cell after another."""
+"""Maps that are looked up, marked at few cells and filled at sites: each way to do it against one cell after another."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.envs.grid import masks
+from influence_jax.envs.grid import maps, masks
 
 SHAPES = [(3, 9, 14), (1, 1, 1), (4, 40, 30)]
 PUT = [masks.put, masks.put_one_by_one, masks.put_by_comparing]
@@ -26,19 +26,19 @@ def cells_and_values(shape, count=7):
 def test_put(put, shape):
     cell, value = cells_and_values(shape)
     value = np.full_like(value, 7) + (cell % 5).astype(np.uint8)  # equal cells, equal values
-    maps = np.random.default_rng(1).integers(0, 9, shape).astype(np.uint8)
-    expected = maps.copy()
+    old = np.random.default_rng(1).integers(0, 9, shape).astype(np.uint8)
+    expected = old.copy()
     for k, game in np.argwhere(cell >= 0):
         expected[game].flat[cell[k, game]] = value[k, game]
-    np.testing.assert_array_equal(jax.jit(put)(maps, jnp.asarray(cell), jnp.asarray(value)), expected, strict=True)
+    np.testing.assert_array_equal(jax.jit(put)(old, jnp.asarray(cell), jnp.asarray(value)), expected, strict=True)
 
 
 def test_put_one_value_for_all():
-    maps = masks.put(jnp.ones((2, 3, 4), bool), jnp.array([[0, 5], [11, -1]]), False)
-    assert [list(np.flatnonzero(~game)) for game in np.asarray(maps)] == [[0, 11], [5]]
-    maps = masks.put(jnp.zeros((2, 3, 4), jnp.uint8), jnp.array([[0, 5], [11, -1]]), np.array([[3], [4]]))
+    marked = masks.put(jnp.ones((2, 3, 4), bool), jnp.array([[0, 5], [11, -1]]), False)
+    assert [list(np.flatnonzero(~game)) for game in np.asarray(marked)] == [[0, 11], [5]]
+    marked = masks.put(jnp.zeros((2, 3, 4), jnp.uint8), jnp.array([[0, 5], [11, -1]]), np.array([[3], [4]]))
     assert [
-        dict(zip(np.flatnonzero(game), game[game > 0], strict=True)) for game in np.asarray(maps).reshape(2, -1)
+        dict(zip(np.flatnonzero(game), game[game > 0], strict=True)) for game in np.asarray(marked).reshape(2, -1)
     ] == [
         {0: 3, 11: 4},
         {5: 3},
@@ -50,16 +50,25 @@ def test_put_one_value_for_all():
 def test_put_highest(put_highest, shape):
     cell, value = cells_and_values(shape, 40)
     cell = np.maximum(cell, 0)
-    maps = np.random.default_rng(1).integers(0, 99, shape).astype(np.uint8)
-    expected = maps.copy()
+    old = np.random.default_rng(1).integers(0, 99, shape).astype(np.uint8)
+    expected = old.copy()
     for k, game in np.ndindex(cell.shape):
         expected[game].flat[cell[k, game]] = max(value[k, game], expected[game].flat[cell[k, game]])
-    found = jax.jit(put_highest)(maps, jnp.asarray(cell), jnp.asarray(value))
+    found = jax.jit(put_highest)(old, jnp.asarray(cell), jnp.asarray(value))
     np.testing.assert_array_equal(found, expected, strict=True)
 
 
 def test_look_up():
-    maps, (cell, _) = np.random.default_rng(2).normal(size=(3, 9, 14)), cells_and_values((3, 9, 14))
-    found = masks.look_up(jnp.asarray(maps), jnp.asarray(cell))
+    held, (cell, _) = np.random.default_rng(2).normal(size=(3, 9, 14)), cells_and_values((3, 9, 14))
+    found = masks.look_up(jnp.asarray(held), jnp.asarray(cell))
     for k, game in np.argwhere(cell >= 0):
-        assert found[k, game] == np.float32(maps[game].flat[cell[k, game]])
+        assert found[k, game] == np.float32(held[game].flat[cell[k, game]])
+
+
+@pytest.mark.parametrize("sites", [np.zeros((3, 4), bool), np.eye(3, 4, dtype=bool), np.ones((3, 4), bool)])
+@pytest.mark.parametrize("spread", [maps.spread, maps.spread_one_by_one, maps.spread_by_looking_up])
+def test_spread(spread, sites):
+    values = np.random.default_rng(3).integers(1, 9, (5, sites.sum())).astype(np.uint8)
+    expected = np.zeros((5, 3, 4), np.uint8)
+    expected[:, sites] = values
+    np.testing.assert_array_equal(spread(jnp.asarray(values), sites), expected, strict=True)

@@ -5,6 +5,7 @@ A map is a sequence of equally long rows. ``'@'`` is a wall, ``'P'`` a cell wher
 ``'S'``; Box Trapped has the cell ``'T'`` of the trapped agent and a door ``'D'``. A map needs no outer wall: nobody can leave it.
 """
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -124,6 +125,14 @@ def columns(sites: np.ndarray) -> slice:
 
 def spread(values: jax.Array, sites: np.ndarray) -> jax.Array:
     """Return [E,H,W]: ``values [E,K]`` at the K cells of ``sites bool[H,W]`` in row-major order, and 0 elsewhere."""
+    one_by_one, by_looking_up = (
+        functools.partial(way, sites=sites) for way in (spread_one_by_one, spread_by_looking_up)
+    )
+    return jax.lax.platform_dependent(values, cpu=one_by_one, default=by_looking_up)
+
+
+def spread_one_by_one(values: jax.Array, sites: np.ndarray) -> jax.Array:
+    """See `spread`."""
 
     @kernel
     def nothing():
@@ -134,3 +143,9 @@ def spread(values: jax.Array, sites: np.ndarray) -> jax.Array:
         return nothing.at[:, np.flatnonzero(sites)].set(values, unique_indices=True, indices_are_sorted=True)
 
     return place(nothing(), values).reshape(-1, *sites.shape)
+
+
+def spread_by_looking_up(values: jax.Array, sites: np.ndarray) -> jax.Array:
+    """See `spread`."""
+    with_zero = jnp.pad(values, ((0, 0), (0, 1)))
+    return with_zero[:, np.where(sites, np.cumsum(sites).reshape(sites.shape) - 1, values.shape[1])]
