@@ -11,7 +11,7 @@ import numpy as np
 from flax import struct
 
 from influence_jax.envs.batching import batched, leading, trailing
-from influence_jax.envs.grid import beams, chance, maps, masks, vision
+from influence_jax.envs.grid import beams, chance, maps, marks, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld, check_option, rows_and_columns
 from influence_jax.kernel import kernel
@@ -182,9 +182,9 @@ class Cleanup(GridWorld):
         fires, cleans = actions == FIRE, actions == CLEAN
         lanes = beams.cast(*rows_and_columns(position), heading, self.clear_runs)
         cell = beams.cells(lanes, self.walls.shape[1])
-        swept, removed, count = beams.clean(lanes, cleans, rank, cell, masks.look_up(waste, cell))
+        swept, removed, count = beams.clean(lanes, cleans, rank, cell, marks.look_up(waste, cell))
         beam_map = beams.trace(swept, cell, fires, cleans, rank, self.walls.shape)
-        waste = masks.put(waste, removed, False)
+        waste = marks.put(waste, removed, False)
         return waste, beam_map, *map(leading, (fires, beams.hits(lanes, fires), count))
 
     def growth_rates(self, waste: jax.Array, params: CleanupParams) -> tuple[jax.Array, jax.Array]:
@@ -220,21 +220,21 @@ class Cleanup(GridWorld):
         apple_rate, which = decide(clean, noise.waste_coin, noise.waste_pick, params)
         row, rest = chance.nth(clean, which)
         columns = np.arange(across.start, across.stop, dtype=np.int32)[:, None]
-        clean_there = jnp.asarray(self.river[:, across].T)[:, row] & ~masks.look_up(
+        clean_there = jnp.asarray(self.river[:, across].T)[:, row] & ~marks.look_up(
             waste, row * self.walls.shape[1] + columns
         )
         column = across.start + chance.nth(clean_there, rest)[0]
         dirty = jnp.where(which >= 0, row * self.walls.shape[1] + column, -1)
 
         grown = maps.spread(kernel(jnp.less)(noise.apple, apple_rate[:, None]), self.apple_sites)
-        return self._grown(apples, grown, position), masks.put(waste, dirty[None], True)
+        return self._grown(apples, grown, position), marks.put(waste, dirty[None], True)
 
     def _cell_codes(self, state: CleanupState) -> jax.Array:
         def code(waste, apples, background):
             codes = jnp.where(waste, jnp.uint8(vision.WASTE), background)
             return jnp.where(apples, jnp.uint8(vision.APPLE), codes)
 
-        return masks.by_cell(code)(state.waste, state.apples, self.background)
+        return marks.by_cell(code)(state.waste, state.apples, self.background)
 
 
 def growth_rates(amount: jax.Array, capacity: jax.Array | int, params: CleanupParams) -> tuple[jax.Array, jax.Array]:

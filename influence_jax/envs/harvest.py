@@ -11,7 +11,7 @@ import numpy as np
 from flax import struct
 
 from influence_jax.envs.batching import batched, leading, trailing
-from influence_jax.envs.grid import beams, chance, maps, masks, vision
+from influence_jax.envs.grid import beams, chance, maps, marks, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld, check_option, rows_and_columns
 from influence_jax.kernel import kernel
@@ -180,11 +180,11 @@ class Harvest(GridWorld):
 
         enough = compare(noise.apple, jnp.moveaxis(params.regrowth, 1, 0)[..., None])
 
-        grows = masks.by_cell(lambda enough, count: (enough >> jnp.minimum(count, 3) & 1) > jnp.uint8(0))
+        grows = marks.by_cell(lambda enough, count: (enough >> jnp.minimum(count, 3) & 1) > jnp.uint8(0))
         return self._grown(apples, grows(maps.spread(enough, self.apple_sites), count), position)
 
     def _cell_codes(self, state: HarvestState) -> jax.Array:
         walls = np.where(self.walls, vision.WALL, vision.EMPTY).astype(np.uint8)
-        return masks.by_cell(lambda apples, walls: jnp.where(apples, jnp.uint8(vision.APPLE), walls))(
+        return marks.by_cell(lambda apples, walls: jnp.where(apples, jnp.uint8(vision.APPLE), walls))(
             state.apples, walls
         )

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from influence_jax.envs.grid import masks
+from influence_jax.envs.grid import marks
 from influence_jax.envs.grid.movement import DIRECTIONS, direction, turned
 from influence_jax.kernel import kernel
 
@@ -152,10 +152,12 @@ def trace(
     number = np.min_scalar_type(2 * len(rank))
 
     @kernel
-    def covered(lanes, cell, fires, cleans, rank):  # cells, and the beams by acting order: odd numbers are fire
+    def covered(
+        lanes, cell, fires, cleans, rank
+    ):  # cells, and beams numbered in acting order, odd for fire, 0 for none
         step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
-        covered = (fires | cleans) & (step < lanes.reach)
-        beam = jnp.where(covered, 2 * rank + jnp.where(cleans, 2, 1), 0).astype(number)
+        reached = (fires | cleans) & (step < lanes.reach)
+        beam = jnp.where(reached, 2 * rank + jnp.where(cleans, 2, 1), 0).astype(number)
         cell = jnp.clip(cell, 0, shape[0] * shape[1] - 1)
         return cell.reshape(-1, cell.shape[-1]), beam.reshape(-1, cell.shape[-1])
 
@@ -167,4 +169,4 @@ def trace(
         beam = jnp.where((last & 1) > 0, jnp.uint8(FIRE_BEAM), jnp.uint8(CLEAN_BEAM))
         return jnp.where(last > 0, beam, jnp.uint8(NO_BEAM))
 
-    return masks.by_cell(kind)(masks.put_highest(nothing(), *covered(lanes, cell, fires, cleans, rank)))
+    return marks.by_cell(kind)(marks.put_highest(nothing(), *covered(lanes, cell, fires, cleans, rank)))

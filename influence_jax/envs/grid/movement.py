@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.grid.masks import pick
+from influence_jax.envs.grid.marks import pick
 from influence_jax.kernel import kernel
 
 LEFT, RIGHT, FORWARD, BACKWARD, STAY, TURN_CLOCKWISE, TURN_COUNTERCLOCKWISE, FIRE, CLEAN = range(9)

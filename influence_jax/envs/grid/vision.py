@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.grid import masks
+from influence_jax.envs.grid import marks
 from influence_jax.kernel import kernel
 
 EMPTY, WALL, APPLE, WASTE, RIVER, STREAM, FIRE, CLEAN, DOOR, AGENT = range(10)  # cell codes; agent n is AGENT + n % 10
@@ -41,12 +41,12 @@ PALETTE = np.array(
 
 def draw_agents(codes: jax.Array, cell: jax.Array) -> jax.Array:
     """Return ``codes u8[E,H,W]`` with every agent, on ``cell i32[N,E]``, drawn over the map."""
-    return masks.put(codes, cell, (AGENT + np.arange(len(cell), dtype=np.uint8) % NUM_COLOURS)[:, None])
+    return marks.put(codes, cell, (AGENT + np.arange(len(cell), dtype=np.uint8) % NUM_COLOURS)[:, None])
 
 
 def draw_beams(codes: jax.Array, beams: jax.Array) -> jax.Array:
     """Return ``codes u8[E,H,W]`` with ``beams u8[E,H,W]`` (see `beams.trace`) drawn over everything."""
-    return masks.by_cell(lambda codes, beams: jnp.where(beams > 0, beams + jnp.uint8(FIRE - 1), codes))(codes, beams)
+    return marks.by_cell(lambda codes, beams: jnp.where(beams > 0, beams + jnp.uint8(FIRE - 1), codes))(codes, beams)
 
 
 def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, radius: int) -> jax.Array:
@@ -76,7 +76,7 @@ def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, rad
 
 
 def colour(codes: jax.Array, num_agents: int = NUM_COLOURS) -> jax.Array:
-    """Return u8[...,3]: the colours of ``codes u8[...]``, the highest of which is that of the last of ``num_agents``."""
+    """Return u8[...,3]: the colours of ``codes u8[...]``, of which those of agents are of ``num_agents`` or fewer."""
     by_words = functools.partial(_colour_by_words, num_codes=AGENT + min(num_agents, NUM_COLOURS))
     return jax.lax.platform_dependent(codes, cpu=by_words, default=lambda codes: jnp.asarray(PALETTE)[codes])
 

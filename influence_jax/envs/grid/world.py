@@ -12,7 +12,7 @@ import numpy as np
 
 from influence_jax.envs.base import Environment
 from influence_jax.envs.batching import batched, leading, trailing
-from influence_jax.envs.grid import beams, chance, maps, masks, movement, vision
+from influence_jax.envs.grid import beams, chance, maps, marks, movement, vision
 from influence_jax.envs.render import render_map
 from influence_jax.kernel import kernel
 from influence_jax.types import EnvSpec
@@ -136,7 +136,7 @@ class GridWorld(Environment):
         cell, heading, actions, rank = rows_and_columns(position), *map(trailing, (heading, actions, rank))
         want = movement.wanted_cells(*cell, heading, actions, self.walls)
         if barred is not None:
-            keep = masks.look_up(barred, want[0] * self.walls.shape[1] + want[1])
+            keep = marks.look_up(barred, want[0] * self.walls.shape[1] + want[1])
             want = tuple(jnp.where(keep, old, new) for old, new in zip(cell, want, strict=True))
         cell = movement.resolve(cell, want, actions <= movement.STAY, rank)
         return leading(jnp.stack(cell, axis=1)), leading(movement.turn(heading, actions))
@@ -144,18 +144,18 @@ class GridWorld(Environment):
     @batched
     def unoccupied(self, cells: jax.Array, position: jax.Array) -> jax.Array:
         """Return bool[H,W]: those of ``cells bool[H,W]`` on which no agent stands."""
-        return masks.put(cells, self._cell(position), False)
+        return marks.put(cells, self._cell(position), False)
 
     @batched
     def eat(self, apples: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return ``(apples bool[H,W], eaten bool[N])`` after every agent has eaten the apple on its cell."""
         cell = self._cell(position)
-        return masks.put(apples, cell, False), leading(masks.look_up(apples, cell))
+        return marks.put(apples, cell, False), leading(marks.look_up(apples, cell))
 
     def _grown(self, apples: jax.Array, grown: jax.Array, position: jax.Array) -> jax.Array:
         """Return ``apples bool[E,H,W]`` and, where no agent stands, the ``grown`` ones."""
-        grown = masks.put(grown, self._cell(position), False)
-        return masks.by_cell(lambda apples, grown: jnp.where(grown, True, apples))(apples, grown)
+        grown = marks.put(grown, self._cell(position), False)
+        return marks.by_cell(lambda apples, grown: jnp.where(grown, True, apples))(apples, grown)
 
     def _cell(self, position: jax.Array) -> jax.Array:
         """Return i32[N,E]: the numbers of the cells at ``position i32[E,N,2]``."""

@@ -32,7 +32,10 @@ def put(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
 
 @kernel
 def put_highest(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """Return ``maps [E,H,W]`` with the highest ``value [K,E]`` at ``cell i32[K,E]``, unless what is there is higher."""
+    """Return ``maps [E,H,W]`` with the highest ``value [K,E]`` at ``cell i32[K,E]``, all inside, unless what is there is higher.
+
+    A value of 0 changes nothing.
+    """
     return jax.lax.platform_dependent(maps, cell, value, cpu=put_highest_one_by_one, default=put_highest_by_comparing)
 
 

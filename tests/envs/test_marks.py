@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.envs.grid import maps, masks
+from influence_jax.envs.grid import maps, marks
 
 SHAPES = [(3, 9, 14), (1, 1, 1), (4, 40, 30)]
-PUT = [masks.put, masks.put_one_by_one, masks.put_by_comparing]
-PUT_HIGHEST = [masks.put_highest, masks.put_highest_one_by_one, masks.put_highest_by_comparing]
+PUT = [marks.put, marks.put_one_by_one, marks.put_by_comparing]
+PUT_HIGHEST = [marks.put_highest, marks.put_highest_one_by_one, marks.put_highest_by_comparing]
 
 
 def cells_and_values(shape, count=7):
@@ -34,9 +34,9 @@ def test_put(put, shape):
 
 
 def test_put_one_value_for_all():
-    marked = masks.put(jnp.ones((2, 3, 4), bool), jnp.array([[0, 5], [11, -1]]), False)
+    marked = marks.put(jnp.ones((2, 3, 4), bool), jnp.array([[0, 5], [11, -1]]), False)
     assert [list(np.flatnonzero(~game)) for game in np.asarray(marked)] == [[0, 11], [5]]
-    marked = masks.put(jnp.zeros((2, 3, 4), jnp.uint8), jnp.array([[0, 5], [11, -1]]), np.array([[3], [4]]))
+    marked = marks.put(jnp.zeros((2, 3, 4), jnp.uint8), jnp.array([[0, 5], [11, -1]]), np.array([[3], [4]]))
     assert [
         dict(zip(np.flatnonzero(game), game[game > 0], strict=True)) for game in np.asarray(marked).reshape(2, -1)
     ] == [
@@ -60,7 +60,7 @@ def test_put_highest(put_highest, shape):
 
 def test_look_up():
     held, (cell, _) = np.random.default_rng(2).normal(size=(3, 9, 14)), cells_and_values((3, 9, 14))
-    found = masks.look_up(jnp.asarray(held), jnp.asarray(cell))
+    found = marks.look_up(jnp.asarray(held), jnp.asarray(cell))
     for k, game in np.argwhere(cell >= 0):
         assert found[k, game] == np.float32(held[game].flat[cell[k, game]])
 
