@@ -22,9 +22,10 @@ def _forward(x, kernel, dtype):
 def _backward(dtype, factors, d):
     x, kernel = factors
     rows, d_rows = (y.reshape(-1, y.shape[-1]) for y in (x, d))
+    # Transposed, since Eigen is faster at that one (benchmarks/NOTES.md).
     d_kernel = jax.lax.dot_general(
-        rows.astype(dtype), d_rows.astype(dtype), (((0,), (0,)), ((), ())), preferred_element_type=jnp.float32
-    )
+        d_rows.astype(dtype), rows.astype(dtype), (((0,), (0,)), ((), ())), preferred_element_type=jnp.float32
+    ).T
     return product(d, kernel.T, dtype), d_kernel
 
 
