@@ -122,6 +122,12 @@ def test_own_chance_leads_to_the_same_averages(name, numbers):
         np.testing.assert_array_equal(outcome.visible[game], visible)
 
 
+def test_actions_of_another_number_of_games_are_refused():
+    native = limits.NativeGame(make("cleanup", num_agents=5))
+    with pytest.raises(ValueError, match=r"\(7, 3, 5\); allowed are \(steps, 4, 5\)"):
+        native.play(*native.reset(4, seed=0), np.zeros((7, 3, 5), np.int32))
+
+
 def test_episodes_start_anywhere():
     env = make("cleanup", num_agents=5)
     native = limits.NativeGame(env)

@@ -220,11 +220,9 @@ class Cleanup(GridWorld):
         apple_rate, which = decide(clean, noise.waste_coin, noise.waste_pick, params)
         row, rest = chance.nth(clean, which)
         columns = np.arange(across.start, across.stop, dtype=np.int32)[:, None]
-        clean_there = jnp.asarray(self.river[:, across].T)[:, row] & ~marks.look_up(
-            waste, row * self.walls.shape[1] + columns
-        )
+        clean_there = jnp.asarray(self.river[:, across].T)[:, row] & ~marks.look_up(waste, self._number(row, columns))
         column = across.start + chance.nth(clean_there, rest)[0]
-        dirty = jnp.where(which >= 0, row * self.walls.shape[1] + column, -1)
+        dirty = jnp.where(which >= 0, self._number(row, column), -1)
 
         grown = maps.spread(kernel(jnp.less)(noise.apple, apple_rate[:, None]), self.apple_sites)
         return self._grown(apples, grown, position), marks.put(waste, dirty[None], True)

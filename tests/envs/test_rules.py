@@ -117,7 +117,7 @@ def test_clear_runs_count_free_cells():
 
 
 def test_a_beam_of_many_agents_keeps_the_order():
-    """12 agents need two words of lanes; two fire, two clean, and so on, so that every crossing is of both kinds."""
+    """Two of 12 agents fire, the next two clean, and so on, so that every crossing is of both kinds."""
     env = make("cleanup", layout=("P" * 12, " " * 12, " " * 12, " " * 12), num_agents=12)
     position = jnp.array([(0, column) for column in range(12)])
     fires = np.arange(12) // 2 % 2 == 0

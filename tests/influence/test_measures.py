@@ -62,6 +62,17 @@ def test_further_measures_by_hand():
     np.testing.assert_allclose(MEASURES["reverse_kl"](p, q, here), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", MEASURES)
+def test_actions_on_any_axis(name):
+    p, q, realised = (
+        log_softmax_draws(1, (20, 3, 6)),
+        log_softmax_draws(2, (20, 3, 6)),
+        jnp.arange(60).reshape(20, 3) % 6,
+    )
+    first = MEASURES[name](jnp.moveaxis(p, -1, 0), jnp.moveaxis(q, -1, 0), realised, axis=0)
+    np.testing.assert_allclose(first, MEASURES[name](p, q, realised), rtol=1e-5, atol=1e-7)
+
+
 def test_equal_distributions_are_at_distance_zero():
     p = log_softmax_draws(0, (200, 6))
     for measure in MEASURES.values():

@@ -76,7 +76,7 @@ def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, rad
 
 
 def colour(codes: jax.Array, num_agents: int = NUM_COLOURS) -> jax.Array:
-    """Return u8[...,3]: the colours of ``codes u8[...]``, of which those of agents are of ``num_agents`` or fewer."""
+    """Return u8[...,3]: the colours of ``codes u8[...]`` in a game of ``num_agents``."""
     by_words = functools.partial(_colour_by_words, num_codes=AGENT + min(num_agents, NUM_COLOURS))
     return jax.lax.platform_dependent(codes, cpu=by_words, default=lambda codes: jnp.asarray(PALETTE)[codes])
 

@@ -136,7 +136,7 @@ class GridWorld(Environment):
         cell, heading, actions, rank = rows_and_columns(position), *map(trailing, (heading, actions, rank))
         want = movement.wanted_cells(*cell, heading, actions, self.walls)
         if barred is not None:
-            keep = marks.look_up(barred, want[0] * self.walls.shape[1] + want[1])
+            keep = marks.look_up(barred, self._number(*want))
             want = tuple(jnp.where(keep, old, new) for old, new in zip(cell, want, strict=True))
         cell = movement.resolve(cell, want, actions <= movement.STAY, rank)
         return leading(jnp.stack(cell, axis=1)), leading(movement.turn(heading, actions))
@@ -144,30 +144,29 @@ class GridWorld(Environment):
     @batched
     def unoccupied(self, cells: jax.Array, position: jax.Array) -> jax.Array:
         """Return bool[H,W]: those of ``cells bool[H,W]`` on which no agent stands."""
-        return marks.put(cells, self._cell(position), False)
+        return marks.put(cells, self._number(*rows_and_columns(position)), False)
 
     @batched
     def eat(self, apples: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return ``(apples bool[H,W], eaten bool[N])`` after every agent has eaten the apple on its cell."""
-        cell = self._cell(position)
+        cell = self._number(*rows_and_columns(position))
         return marks.put(apples, cell, False), leading(marks.look_up(apples, cell))
 
     def _grown(self, apples: jax.Array, grown: jax.Array, position: jax.Array) -> jax.Array:
         """Return ``apples bool[E,H,W]`` and, where no agent stands, the ``grown`` ones."""
-        grown = marks.put(grown, self._cell(position), False)
+        grown = marks.put(grown, self._number(*rows_and_columns(position)), False)
         return marks.by_cell(lambda apples, grown: jnp.where(grown, True, apples))(apples, grown)
 
-    def _cell(self, position: jax.Array) -> jax.Array:
-        """Return i32[N,E]: the numbers of the cells at ``position i32[E,N,2]``."""
-        row, column = rows_and_columns(position)
+    def _number(self, row: jax.Array, column: jax.Array) -> jax.Array:
+        """Return the numbers of cells, see `marks`, i32 like ``row`` and ``column``."""
         return row * self.walls.shape[1] + column
 
     @batched
     def observe(self, state: Any) -> tuple[jax.Array, jax.Array]:
         """Return ``(observation u8[N,V,V,3], visible bool[N,N])``; walls do not block sight."""
         codes = self._cell_codes(state)
-        cell = rows_and_columns(state.position)
-        with_agents = vision.draw_agents(codes, self._cell(state.position))
+        row, column = rows_and_columns(state.position)
+        with_agents = vision.draw_agents(codes, self._number(row, column))
         if self.view == "egocentric":
             codes, quarter_turns = with_agents, state.heading
         else:
@@ -177,7 +176,7 @@ class GridWorld(Environment):
             codes = vision.draw_beams(codes, jax.vmap(self.beam_map)(state))
         seen = vision.windows(codes, state.position, quarter_turns, self.view_radius)
         visible = kernel(functools.partial(vision.visible, radius=self.view_radius))
-        return vision.colour(seen, self.num_agents), leading(visible(*cell))
+        return vision.colour(seen, self.num_agents), leading(visible(row, column))
 
     def render(self, state: Any, scale: int = 16) -> np.ndarray:
         """Return u8[scale H, scale W, 3]: the whole map seen from above, in RGB (on the host, not for traced code)."""
