@@ -80,7 +80,7 @@ def measure_game(
     native = c_programs(game, num_agents, num_envs, steps) if jax.default_backend() == "cpu" else []
     if native:
         timings = measure([jax_game, *native, *beside], repeats)
-        cores = jax_game.facts["cores"]
+        cores = jax_game.labels["cores"]
         limit = C_LIMIT + ("" if cores == 1 else f" x {cores} cores")
         least = [seconds / (num_envs * steps * cores) for seconds in timings[1].seconds]
     else:
@@ -106,9 +106,9 @@ def jax_program(game: str, num_agents: int, num_envs: int, steps: int) -> tuple[
     carry = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(jax.random.key(0), num_envs), params)
     actions = jax.random.randint(jax.random.key(1), (steps, num_envs, num_agents), 0, env.spec.num_actions)
     args = jax.random.key(2), actions, carry
-    facts = {"game": game, "version": "JAX", "num_envs": num_envs, "num_agents": num_agents, "cores": cores_used()}
+    labels = {"game": game, "version": "JAX", "num_envs": num_envs, "num_agents": num_agents, "cores": cores_used()}
     name, options = f"{game}, {num_envs} envs", influence_jax.compiler_options()
-    program = compile_program(name, num_envs * steps, run, *args, options=options, **facts)
+    program = compile_program(name, num_envs * steps, run, *args, options=options, **labels)
     return program, sum(x.nbytes for x in jax.tree.leaves(carry)) // num_envs
 
 
@@ -116,13 +116,13 @@ def c_programs(game: str, num_agents: int, num_envs: int, steps: int) -> list[Pr
     """Return the game in C, on one core, once for each set of compiler flags; nothing where there is no compiler."""
     if limits.compiler() is None:
         return []
-    facts = {"game": game, "num_envs": num_envs, "num_agents": num_agents, "cores": 1}
+    labels = {"game": game, "num_envs": num_envs, "num_agents": num_agents, "cores": 1}
     return [
         Program(
             f"{game}, {num_envs} envs, {version}",
             limits.player(game, num_agents, num_envs, steps, flags),
             num_envs * steps,
-            facts=facts | {"version": version},
+            labels=labels | {"version": version},
         )
         for version, flags in C_FLAGS.items()
     ]

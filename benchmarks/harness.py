@@ -30,7 +30,7 @@ class Program:
     compile_seconds: float = 0.0
     peak_bytes: int | None = None  # of the compiled program, as the compiler plans it
     device_peak_bytes: int | None = None  # of the process on its device so far, where the device counts
-    facts: dict[str, Any] = dataclasses.field(default_factory=dict)  # what sets this row apart from others
+    labels: dict[str, Any] = dataclasses.field(default_factory=dict)  # what sets this row apart from others
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Timing:
         steps = self.program.env_steps
         return {
             "name": self.program.name,
-            **self.program.facts,
+            **self.program.labels,
             "compile_seconds": round(self.program.compile_seconds, 2),
             "env_steps_per_call": steps,
             "repeats": len(self.seconds),
@@ -81,7 +81,7 @@ class Timing:
 
 
 def compile_program(
-    name: str, env_steps: int, function: Callable, *args: Any, options: dict[str, str] | None = None, **facts: Any
+    name: str, env_steps: int, function: Callable, *args: Any, options: dict[str, str] | None = None, **labels: Any
 ) -> Program:
     """Compile ``function`` for ``args``, with ``options`` for the compiler, and run it once."""
     start = time.perf_counter()
@@ -92,7 +92,7 @@ def compile_program(
         return jax.block_until_ready(compiled(*args))
 
     call()
-    return Program(name, call, env_steps, seconds, peak_bytes(compiled), device_peak_bytes(), facts)
+    return Program(name, call, env_steps, seconds, peak_bytes(compiled), device_peak_bytes(), labels)
 
 
 def peak_bytes(compiled: Any) -> int | None:

@@ -48,7 +48,7 @@ def main(arguments: Arguments) -> None:
         ways = [updates(way(learner), name, way=way.__name__) for way in (without, with_influence, naive)]
         base, *others = measure_updates(ways, arguments.repeats)
         timings += [base, *others]
-        costs[name] = {timing.program.facts["way"]: time_added(base, timing) for timing in others}
+        costs[name] = {timing.program.labels["way"]: time_added(base, timing) for timing in others}
         save(arguments.out, "influence", title, rows=[timing.row() for timing in timings], time_added=costs)
     report(title, timings)
     for name, added in costs.items():
@@ -98,8 +98,8 @@ def naive(learner: Learner) -> Learner:
     }[config.model]
 
     def decide(network, key, params, carry, memory, timestep):
-        decision, after, memory = learner.model.decide(network, key, params, carry, memory, timestep)
-        told = base.agents_first(base.own_first(decision.action) if own_model else decision.context)
+        output, after, memory = learner.model.decide(network, key, params, carry, memory, timestep)
+        told = base.agents_first(base.own_first(output.action) if own_model else output.context)
         symbols = learner.model.network_spec.context_symbols
 
         def answer(params, carry, told, observation, block, symbol):
@@ -130,9 +130,9 @@ def naive(learner: Learner) -> Learner:
         pairs = base.pairwise_influence(batch, MEASURES[config.measure])
         information = base.mutual_information(batch)
         influence, information = (
-            jnp.broadcast_to(x.sum(axis=(0, 1, -1))[:, None, None], decision.influence.shape)
+            jnp.broadcast_to(x.sum(axis=(0, 1, -1))[:, None, None], output.influence.shape)
             for x in (pairs, information)
         )
-        return decision.replace(influence=influence, mutual_information=information), after, memory
+        return output.replace(influence=influence, mutual_information=information), after, memory
 
     return with_decide(learner, decide)

@@ -66,8 +66,8 @@ def sized(
     )
 
 
-def updates(learner: Learner, preset: str, **facts: Any) -> Program:
-    """Compile a chunk of a learner's updates, as in training; ``facts`` tell it from others of its preset."""
+def updates(learner: Learner, preset: str, **labels: Any) -> Program:
+    """Compile a chunk of a learner's updates, as in training; ``labels`` tell it from others of its preset."""
     config = learner.config
     sizes = {
         "num_envs": config.learner.num_envs,
@@ -75,12 +75,12 @@ def updates(learner: Learner, preset: str, **facts: Any) -> Program:
         "num_agents": learner.env.spec.num_agents,
         "seeds": config.seeds,
     }
-    title = [preset, *facts.values(), f"{config.learner.num_envs} envs"]
+    title = [preset, *labels.values(), f"{config.learner.num_envs} envs"]
     title += [f"{config.seeds} seeds"] if config.seeds > 1 else []
-    facts = {"preset": preset, **facts, **sizes, "macs_per_agent_step": macs_per_agent_step(learner)}
+    labels = {"preset": preset, **labels, **sizes, "macs_per_agent_step": macs_per_agent_step(learner)}
     env_steps = config.steps_per_update * config.log_interval * config.seeds
     args = chunk(learner), *chunk_arguments(learner)
-    return compile_program(", ".join(title), env_steps, *args, options=compiler_options(), **facts)
+    return compile_program(", ".join(title), env_steps, *args, options=compiler_options(), **labels)
 
 
 def chunk(learner: Learner) -> Callable:
@@ -111,8 +111,8 @@ def macs_per_env_step(timing: Timing) -> float:
     N agents x (acting's forward pass + learning's forward pass + a backward pass, which is two of them). The games, the
     influence and the optimiser are not counted, nor is it given back that a learner may keep what acting computed.
     """
-    facts = timing.program.facts
-    return facts["num_agents"] * 4 * facts["macs_per_agent_step"]
+    labels = timing.program.labels
+    return labels["num_agents"] * 4 * labels["macs_per_agent_step"]
 
 
 def macs_per_agent_step(learner: Learner) -> int:

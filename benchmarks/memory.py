@@ -111,7 +111,7 @@ def memory_parts(learner: Learner) -> dict[str, int]:
     config, world = learner.config.learner, (learner.env, learner.env_params, learner.network, learner.model)
 
     def act(member):
-        return rollout(*world, member.params, member.actors, config.rollout_length, member.key)[1]
+        return rollout(*world, member.params, member.rollout_state, config.rollout_length, member.key)[1]
 
     trajectory = num_bytes(jax.eval_shape(act, member)) // (config.num_envs * config.rollout_length)
     core = math.prod(learner.env.spec.observation_shape)

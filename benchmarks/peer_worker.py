@@ -42,9 +42,9 @@ def main(package: str, name: str, num_agents: int, num_envs: int, steps: int) ->
         answer()
 
 
-def answer(**facts) -> None:
+def answer(**labels) -> None:
     """Write one line."""
-    print(json.dumps(facts), flush=True)
+    print(json.dumps(labels), flush=True)
 
 
 if __name__ == "__main__":

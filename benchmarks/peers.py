@@ -42,14 +42,14 @@ def running(
             command = [python, str(WORKER), package, name, str(num_agents), str(num_envs), str(steps)]
             worker = stack.enter_context(_started(command, environment))
             said = _hear(worker, package, python)
-            facts = {"game": name, "version": package, "num_envs": num_envs, "num_agents": num_agents}
+            labels = {"game": name, "version": package, "num_envs": num_envs, "num_agents": num_agents}
             programs.append(
                 Program(
                     f"{package} {name}, {num_envs} envs",
                     lambda worker=worker, package=package: _step(worker, package, python),
                     num_envs * steps,
                     said["compile_seconds"],
-                    facts=facts | {"observation_shape": said["observation_shape"], "jax": said["jax"]},
+                    labels=labels | {"observation_shape": said["observation_shape"], "jax": said["jax"]},
                 )
             )
         yield programs

@@ -73,10 +73,10 @@ def watch(learner, params):
     """Play with every member: ``(opened bool[S,P,T], influence f32[S,P,T])`` of the opener on the trapped agent, nats."""
 
     def one_member(params):
-        actors = start_together(learner, TRAJECTORIES, jax.random.key(1))
+        rollout_state = start_together(learner, TRAJECTORIES, jax.random.key(1))
         world = learner.env, learner.env_params, learner.network, learner.model
-        _, steps, _ = rollout(*world, params, actors, learner.env.spec.horizon, jax.random.key(2))
-        return (steps.metrics["opens"][..., 0] > 0).T, steps.decision.influence[:, :, 0, 1].T
+        _, steps, _ = rollout(*world, params, rollout_state, learner.env.spec.horizon, jax.random.key(2))
+        return (steps.metrics["opens"][..., 0] > 0).T, steps.actor_output.influence[:, :, 0, 1].T
 
     return jax.vmap(one_member)(params)
 

@@ -37,7 +37,7 @@ def main() -> None:
         table.add_column(column, justify="right" if column else "left")
     both = before, after
     table.add_row(f"collective return ({EPISODES} episodes)", *(f"{e.collective_return.mean():.0f}" for e in both))
-    table.add_row("shots per episode", *(f"{e.facts['fires'].sum(axis=-1).mean():.0f}" for e in both))
+    table.add_row("shots per episode", *(f"{e.metrics['fires'].sum(axis=-1).mean():.0f}" for e in both))
     for name, column in (
         ("entropy of the policies (nats)", "entropy"),
         ("influence (nats per step)", "influence"),

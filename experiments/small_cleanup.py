@@ -55,7 +55,7 @@ def main(out: pathlib.Path = HERE.parent / "runs" / "small_cleanup") -> None:
             run = influence_jax.train(config, out=out / name, resume=(out / name).exists(), callback=progress)
         evaluation = influence_jax.evaluate(run.learner, run.state, EPISODES)
         seeds = {"collective_return": evaluation.collective_return, "equality": evaluation.equality}
-        seeds |= {fact: evaluation.facts[fact].sum(axis=-1) for fact in ("apples", "cleans", "fires")}
+        seeds |= {fact: evaluation.metrics[fact].sum(axis=-1) for fact in ("apples", "cleans", "fires")}
         table[name] = {
             column: np.round(values.mean(axis=1, dtype=float), 3).tolist() for column, values in seeds.items()
         }

@@ -147,7 +147,7 @@ def _evaluate(arguments: list[str]) -> int:
     path = options.directory / "evaluation.json"
     about = {"update": trained.update, "episodes": options.episodes, "seed": options.seed}
     results = checked | {
-        name: x.tolist() for name, x in (evaluation.__dict__ | evaluation.facts).items() if name != "facts"
+        name: x.tolist() for name, x in (evaluation.__dict__ | evaluation.metrics).items() if name != "metrics"
     }
     path.write_text(json.dumps(about | results) + "\n")
     print(f"every episode: {path}")
@@ -158,7 +158,7 @@ def evaluation_table(evaluation: Evaluation, title: str) -> Table:
     """Show each member's means over episodes, and the standard deviation of the collective return."""
     table = Table(title=title, box=rich.box.SIMPLE, pad_edge=False)
     columns = {"equality": evaluation.equality, "influence": evaluation.influence}
-    columns |= {name: fact.sum(axis=-1) for name, fact in evaluation.facts.items()}
+    columns |= {name: fact.sum(axis=-1) for name, fact in evaluation.metrics.items()}
     for column in ("member", "return", "std", *columns):
         table.add_column(column, justify="right")
     for member, returns in enumerate(evaluation.collective_return):

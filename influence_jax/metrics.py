@@ -36,35 +36,37 @@ def equality(returns: jax.Array) -> jax.Array:
 
 
 @struct.dataclass
-class EpisodeTally:
+class EpisodeSums:
     """Sums over the running episode of each environment."""
 
     reward: jax.Array  # f32[E,N]
-    facts: dict[str, jax.Array]  # f32[E,N], the environment's metrics
+    metrics: dict[str, jax.Array]  # f32[E,N], the environment's metrics
     whole: jax.Array  # bool[E], False for an episode that was joined part-way
 
 
-def init_tally(num_envs: int, num_agents: int, names: tuple[str, ...], whole: jax.Array) -> EpisodeTally:
+def init_episode_sums(num_envs: int, num_agents: int, names: tuple[str, ...], whole: jax.Array) -> EpisodeSums:
     """Return empty sums."""
     nothing = jnp.zeros((num_envs, num_agents))
-    return EpisodeTally(reward=nothing, facts=dict.fromkeys(names, nothing), whole=whole)
+    return EpisodeSums(reward=nothing, metrics=dict.fromkeys(names, nothing), whole=whole)
 
 
-def tally_episodes(tally: EpisodeTally, reward, facts, first, ended) -> tuple[EpisodeTally, EpisodeTally, jax.Array]:
-    """Add up a rollout, time first. Returns ``(tally, sums after each step, finished bool[T,E])``.
+def add_episodes(
+    episode_sums: EpisodeSums, reward, metrics, first, ended
+) -> tuple[EpisodeSums, EpisodeSums, jax.Array]:
+    """Add up a rollout, time first. Returns ``(episode_sums, sums after each step, finished bool[T,E])``.
 
     ``finished`` marks the steps that ended an episode seen from its start; read the sums there.
     """
 
-    def step(tally, now):
-        reward, facts, first, ended = now
+    def step(episode_sums, now):
+        reward, metrics, first, ended = now
         restart = first[:, None]
-        tally = EpisodeTally(
-            reward=jnp.where(restart, 0.0, tally.reward) + reward,
-            facts={name: jnp.where(restart, 0.0, tally.facts[name]) + facts[name] for name in facts},
-            whole=tally.whole | first,
+        episode_sums = EpisodeSums(
+            reward=jnp.where(restart, 0.0, episode_sums.reward) + reward,
+            metrics={name: jnp.where(restart, 0.0, episode_sums.metrics[name]) + metrics[name] for name in metrics},
+            whole=episode_sums.whole | first,
         )
-        return tally, (tally, ended & tally.whole)
+        return episode_sums, (episode_sums, ended & episode_sums.whole)
 
-    tally, (sums, finished) = jax.lax.scan(step, tally, (reward, facts, first, ended))
-    return tally, sums, finished
+    episode_sums, (sums, finished) = jax.lax.scan(step, episode_sums, (reward, metrics, first, ended))
+    return episode_sums, sums, finished

@@ -1,4 +1,4 @@
-"""What an agent is paid: the environment's reward and influence, mixed, and scaled to a learnable size."""
+"""Rewards: the environment's and the influence reward, mixed, shaped and scaled to a learnable size."""
 
 import jax
 import jax.numpy as jnp
@@ -16,24 +16,26 @@ def influence_weight(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
     return hparams.influence_weight * ramp
 
 
-def payment(influence: jax.Array, hparams: Hyperparams) -> jax.Array:
+def influence_reward(influence: jax.Array, hparams: Hyperparams) -> jax.Array:
     """Sum ``influence f32[..., K, J]`` to what each agent is paid for, ``f32[..., N]``.
 
     That is its influence on all others, plus a share of what it received itself (Table 1, reward of influencees).
     """
-    paid = influence.sum(axis=-1) + hparams.influencee_share * influence.sum(axis=-2)
-    return jnp.clip(paid, -INFLUENCE_LIMIT, INFLUENCE_LIMIT)
+    influence_reward = influence.sum(axis=-1) + hparams.influencee_share * influence.sum(axis=-2)
+    return jnp.clip(influence_reward, -INFLUENCE_LIMIT, INFLUENCE_LIMIT)
 
 
-def credit_cause(paid: jax.Array, after: jax.Array) -> jax.Array:
-    """Move influence that shows at step t + 1 to the message of step t: ``paid f32[T,E,N]``, ``after f32[E,N]`` that of step T.
+def credit_cause(influence_reward: jax.Array, after: jax.Array) -> jax.Array:
+    """Move influence that shows at step t + 1 to the message of step t; both f32, [T,E,N] and [E,N] (``after``, of step T).
 
     A message that nobody heard, because the episode ended or another began, has no influence at its next step.
     """
-    return jnp.concatenate([paid[1:], after[None]])
+    return jnp.concatenate([influence_reward[1:], after[None]])
 
 
-def control(kind: str, key: jax.Array, paid: jax.Array, surprisal: jax.Array, information: jax.Array) -> jax.Array:
+def control(
+    kind: str, key: jax.Array, influence_reward: jax.Array, surprisal: jax.Array, information: jax.Array
+) -> jax.Array:
     """Replace influence by what looks like it but has no causal content; everything ``f32[T,E,N]``.
 
     ``shuffled`` pays each environment the influence of another; ``noise`` pays normal draws of the same mean and deviation;
@@ -41,13 +43,13 @@ def control(kind: str, key: jax.Array, paid: jax.Array, surprisal: jax.Array, in
     """
     match kind:
         case "none":
-            return paid
+            return influence_reward
         case "shuffled":
-            return paid[:, jax.random.permutation(key, paid.shape[1])]
+            return influence_reward[:, jax.random.permutation(key, influence_reward.shape[1])]
         case "noise":
-            return paid.mean() + paid.std() * jax.random.normal(key, paid.shape)
+            return influence_reward.mean() + influence_reward.std() * jax.random.normal(key, influence_reward.shape)
         case "entropy":
-            return surprisal * paid.mean() / jnp.maximum(surprisal.mean(), 1e-12)
+            return surprisal * influence_reward.mean() / jnp.maximum(surprisal.mean(), 1e-12)
         case "mi":
             return information
 

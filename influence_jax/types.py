@@ -71,7 +71,7 @@ class Network(Protocol):
     def encode(self, params: Any, observation: jax.Array) -> dict[str, jax.Array]:
         """Return each branch's features ``f32[..., F]`` of ``u8[..., V, V, 3]``."""
 
-    def recalling(self, known: "dict[str, Activity] | None") -> "Network":
+    def with_activations(self, known: "dict[str, CachedActivations] | None") -> "Network":
         """Return the network with what it computed while it acted, by branch and time first; its rollouts need gradients only."""
 
     def precompute(self, params: Any, branch: str, carry: Any, features: jax.Array) -> jax.Array:
@@ -103,7 +103,7 @@ class CounterfactualBatch:
 
 
 @struct.dataclass
-class Choice:
+class HeadSample:
     """What one head of every agent chose in one step."""
 
     symbol: jax.Array  # i32[E,N], the action or the message
@@ -112,7 +112,7 @@ class Choice:
 
 
 @struct.dataclass
-class Activity:
+class CachedActivations:
     """What a branch of the network computed in a step, and what learning from that step would have to compute again."""
 
     features: jax.Array  # f32[...,F]
@@ -120,19 +120,19 @@ class Activity:
 
 
 @struct.dataclass
-class Decision:
+class ActorOutput:
     """What all agents did in one step, and what the learner must remember of it."""
 
-    choices: dict[str, Choice]  # by head: "action", and "message" where agents talk
+    samples: dict[str, HeadSample]  # by head: "action", and "message" where agents talk
     context: jax.Array  # i32[E,N,L], symbols that entered the policy's recurrent core; -1 for none
     influence: jax.Array  # f32[E,K,J], of k on j, already masked, nats (or the measure's unit); diagonal 0
     mutual_information: jax.Array  # f32[E,K,J], mean KL over k's own policy, masked likewise, nats
-    activity: dict[str, Activity] | None = None  # by branch, leading [E,N]
+    activations: dict[str, CachedActivations] | None = None  # by branch, leading [E,N]
 
     @property
     def action(self) -> jax.Array:
         """i32[E,N]: what the environment is given."""
-        return self.choices["action"].symbol
+        return self.samples["action"].symbol
 
 
 @struct.dataclass
@@ -143,7 +143,7 @@ class Trajectory:
     first: jax.Array  # bool[T,E], carries are zeroed before this step
     valid: jax.Array  # bool[T,E], False on the idle step that follows the last observation of an episode
     visible: jax.Array  # bool[T,E,N,N]
-    decision: Decision  # leading T
+    actor_output: ActorOutput  # leading T
     reward: jax.Array  # f32[T,E,N], extrinsic, of the step taken at t
     discount: jax.Array  # f32[T,E], 0 where the step taken at t ended the game
     truncated: jax.Array  # bool[T,E], the step taken at t reached the horizon

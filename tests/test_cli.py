@@ -46,7 +46,7 @@ def test_evaluate(run_directory, capsys):
     trained = influence_jax.load(run_directory)
     evaluation = influence_jax.evaluate(trained.learner, trained.state, 2)
     assert written["collective_return"] == evaluation.collective_return.tolist()
-    assert written["apples"] == evaluation.facts["apples"].tolist()
+    assert written["apples"] == evaluation.metrics["apples"].tolist()
     checked = influence_jax.intervene(trained.learner, trained.state, 20)
     assert written["intervention_correlation"] == pytest.approx(checked.correlation.tolist())
 

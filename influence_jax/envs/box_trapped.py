@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from influence_jax.envs.grid import chance, maps, movement, vision
+from influence_jax.envs.grid import maps, movement, random_bits, vision
 from influence_jax.envs.grid.world import GridWorld
 
 OPEN = 7
@@ -105,7 +105,7 @@ class BoxTrapped(GridWorld):
         cell = jax.random.randint(place, (), 0, len(self.start_cells) - 1)
         return BoxTrappedState(
             position=jnp.asarray(self.start_cells)[jnp.stack([cell, len(self.start_cells) - 1])],
-            heading=chance.quarters(jax.random.bits(turns, (self.num_agents,), jnp.uint32)),
+            heading=random_bits.quarters(jax.random.bits(turns, (self.num_agents,), jnp.uint32)),
             apples=jnp.asarray(self.apple_sites),
             opened=jnp.zeros((), bool),
             time=jnp.zeros((), jnp.int32),
@@ -114,7 +114,7 @@ class BoxTrapped(GridWorld):
     def sample_noise(self, key: jax.Array, params: BoxTrappedParams) -> StepNoise:
         """Draw all the chance of one step."""
         del params
-        return StepNoise(move_rank=chance.ranks(jax.random.bits(key, (self.num_agents,), jnp.uint32)))
+        return StepNoise(move_rank=random_bits.ranks(jax.random.bits(key, (self.num_agents,), jnp.uint32)))
 
     def dynamics(
         self, state: BoxTrappedState, actions: jax.Array, noise: StepNoise, params: BoxTrappedParams

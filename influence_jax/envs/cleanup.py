@@ -11,10 +11,10 @@ import numpy as np
 from flax import struct
 
 from influence_jax.envs.batching import batched, leading, trailing
-from influence_jax.envs.grid import beams, chance, maps, marks, vision
+from influence_jax.envs.grid import beams, cells, maps, random_bits, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld, check_option, rows_and_columns
-from influence_jax.kernel import kernel
+from influence_jax.fusion import fusion_boundary
 
 WASTE_RULES = ("lottery", "bernoulli")
 
@@ -138,14 +138,14 @@ class Cleanup(GridWorld):
         """Draw all the chance of one step."""
         del params
         n, sites = self.num_agents, int(self.apple_sites.sum())
-        words = kernel(jax.vmap(functools.partial(chance.words, count=2 * n + sites + 2)))(key)
+        words = fusion_boundary(jax.vmap(functools.partial(random_bits.words, count=2 * n + sites + 2)))(key)
         move, beam, apple, coin, pick = jnp.split(words, (n, 2 * n, 2 * n + sites, 2 * n + sites + 1), axis=1)
         return StepNoise(
-            move_rank=leading(chance.ranks(trailing(move))),
-            beam_rank=leading(chance.ranks(trailing(beam))),
-            apple=chance.uniform(apple),
-            waste_coin=chance.uniform(coin[:, 0]),
-            waste_pick=chance.uniform(pick[:, 0]),
+            move_rank=leading(random_bits.ranks(trailing(move))),
+            beam_rank=leading(random_bits.ranks(trailing(beam))),
+            apple=random_bits.uniform(apple),
+            waste_coin=random_bits.uniform(coin[:, 0]),
+            waste_pick=random_bits.uniform(pick[:, 0]),
         )
 
     def dynamics(
@@ -181,10 +181,10 @@ class Cleanup(GridWorld):
         heading, actions, rank = map(trailing, (heading, actions, rank))
         fires, cleans = actions == FIRE, actions == CLEAN
         lanes = beams.cast(*rows_and_columns(position), heading, self.clear_runs)
-        cell = beams.cells(lanes, self.walls.shape[1])
-        swept, removed, count = beams.clean(lanes, cleans, rank, cell, marks.look_up(waste, cell))
+        cell = beams.lane_cells(lanes, self.walls.shape[1])
+        swept, removed, count = beams.clean(lanes, cleans, rank, cell, cells.gather(waste, cell))
         beam_map = beams.trace(swept, cell, fires, cleans, rank, self.walls.shape)
-        waste = marks.put(waste, removed, False)
+        waste = cells.scatter(waste, removed, False)
         return waste, beam_map, *map(leading, (fires, beams.hits(lanes, fires), count))
 
     def growth_rates(self, waste: jax.Array, params: CleanupParams) -> tuple[jax.Array, jax.Array]:
@@ -202,11 +202,11 @@ class Cleanup(GridWorld):
         across = maps.columns(self.river)
         params = jax.tree.map(trailing, params)
 
-        @kernel
+        @fusion_boundary
         def count(waste):  # clean cells of each row
             return trailing(jnp.sum(self.river[:, across] & ~waste[:, :, across], axis=2, dtype=jnp.int32))
 
-        @kernel
+        @fusion_boundary
         def decide(clean, waste_coin, waste_pick, params):
             count = jnp.sum(clean, axis=0)
             apple_rate, waste_rate = growth_rates(self.river.sum() - count, self.river.sum(), params)
@@ -218,21 +218,21 @@ class Cleanup(GridWorld):
 
         clean = count(waste)
         apple_rate, which = decide(clean, noise.waste_coin, noise.waste_pick, params)
-        row, rest = chance.nth(clean, which)
+        row, rest = cells.nth(clean, which)
         columns = np.arange(across.start, across.stop, dtype=np.int32)[:, None]
-        clean_there = jnp.asarray(self.river[:, across].T)[:, row] & ~marks.look_up(waste, self._number(row, columns))
-        column = across.start + chance.nth(clean_there, rest)[0]
+        clean_there = jnp.asarray(self.river[:, across].T)[:, row] & ~cells.gather(waste, self._number(row, columns))
+        column = across.start + cells.nth(clean_there, rest)[0]
         dirty = jnp.where(which >= 0, self._number(row, column), -1)
 
-        grown = maps.spread(kernel(jnp.less)(noise.apple, apple_rate[:, None]), self.apple_sites)
-        return self._grown(apples, grown, position), marks.put(waste, dirty[None], True)
+        grown = maps.values_at_sites(fusion_boundary(jnp.less)(noise.apple, apple_rate[:, None]), self.apple_sites)
+        return self._grown(apples, grown, position), cells.scatter(waste, dirty[None], True)
 
     def _cell_codes(self, state: CleanupState) -> jax.Array:
         def code(waste, apples, background):
             codes = jnp.where(waste, jnp.uint8(vision.WASTE), background)
             return jnp.where(apples, jnp.uint8(vision.APPLE), codes)
 
-        return marks.by_cell(code)(state.waste, state.apples, self.background)
+        return cells.elementwise(code)(state.waste, state.apples, self.background)
 
 
 def growth_rates(amount: jax.Array, capacity: jax.Array | int, params: CleanupParams) -> tuple[jax.Array, jax.Array]:

@@ -11,10 +11,10 @@ import numpy as np
 from flax import struct
 
 from influence_jax.envs.batching import batched, leading, trailing
-from influence_jax.envs.grid import beams, chance, maps, marks, vision
+from influence_jax.envs.grid import beams, cells, maps, random_bits, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld, check_option, rows_and_columns
-from influence_jax.kernel import kernel
+from influence_jax.fusion import fusion_boundary
 
 NEIGHBOURHOODS = {"square": 2, "disc": 4}  # largest squared distance: 8 and 12 neighbours
 
@@ -108,12 +108,12 @@ class Harvest(GridWorld):
         """Draw all the chance of one step."""
         del params
         n, sites = self.num_agents, int(self.apple_sites.sum())
-        words = kernel(jax.vmap(functools.partial(chance.words, count=2 * n + sites)))(key)
+        words = fusion_boundary(jax.vmap(functools.partial(random_bits.words, count=2 * n + sites)))(key)
         move, beam, apple = jnp.split(words, (n, 2 * n), axis=1)
         return StepNoise(
-            move_rank=leading(chance.ranks(trailing(move))),
-            beam_rank=leading(chance.ranks(trailing(beam))),
-            apple=chance.uniform(apple),
+            move_rank=leading(random_bits.ranks(trailing(move))),
+            beam_rank=leading(random_bits.ranks(trailing(beam))),
+            apple=random_bits.uniform(apple),
         )
 
     def dynamics(
@@ -142,7 +142,7 @@ class Harvest(GridWorld):
         heading, actions, rank = map(trailing, (heading, actions, rank))
         fires = actions == FIRE
         lanes = beams.cast(*rows_and_columns(position), heading, self.clear_runs)
-        cell = beams.cells(lanes, self.walls.shape[1])
+        cell = beams.lane_cells(lanes, self.walls.shape[1])
         beam_map = beams.trace(lanes, cell, fires, jnp.zeros_like(fires), rank, self.walls.shape)
         return beam_map, leading(fires), leading(beams.hits(lanes, fires))
 
@@ -154,11 +154,11 @@ class Harvest(GridWorld):
     def _apple_neighbours(self, apples: jax.Array) -> jax.Array:
         height, width = self.walls.shape
 
-        @kernel
+        @fusion_boundary
         def framed(apples):
             return jnp.pad(apples.astype(jnp.uint8), ((0, 0), (2, 2), (2, 2)))
 
-        @kernel
+        @fusion_boundary
         def count(padded):
             total = jnp.zeros((len(padded), height, width), jnp.uint8)
             for down in range(-2, 3):
@@ -174,17 +174,17 @@ class Harvest(GridWorld):
         """Return ``apples bool[H,W]`` with what grows in one step, decided from the map as is; nothing under agents."""
         count = self._apple_neighbours(apples)
 
-        @kernel
+        @fusion_boundary
         def compare(draw, regrowth):  # u8: grows with fewer than 1, 2, 3 or any number of apples around, one bit each
             return sum((draw < rate).astype(jnp.uint8) << bit for bit, rate in enumerate(regrowth))
 
         enough = compare(noise.apple, jnp.moveaxis(params.regrowth, 1, 0)[..., None])
 
-        grows = marks.by_cell(lambda enough, count: (enough >> jnp.minimum(count, 3) & 1) > jnp.uint8(0))
-        return self._grown(apples, grows(maps.spread(enough, self.apple_sites), count), position)
+        grows = cells.elementwise(lambda enough, count: (enough >> jnp.minimum(count, 3) & 1) > jnp.uint8(0))
+        return self._grown(apples, grows(maps.values_at_sites(enough, self.apple_sites), count), position)
 
     def _cell_codes(self, state: HarvestState) -> jax.Array:
         walls = np.where(self.walls, vision.WALL, vision.EMPTY).astype(np.uint8)
-        return marks.by_cell(lambda apples, walls: jnp.where(apples, jnp.uint8(vision.APPLE), walls))(
+        return cells.elementwise(lambda apples, walls: jnp.where(apples, jnp.uint8(vision.APPLE), walls))(
             state.apples, walls
         )

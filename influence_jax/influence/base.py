@@ -11,16 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from influence_jax.fusion import fusion_boundary
 from influence_jax.influence.measures import Measure
-from influence_jax.kernel import kernel
-from influence_jax.types import Activity, Choice, CounterfactualBatch, Decision, Network, NetworkSpec
+from influence_jax.types import ActorOutput, CachedActivations, CounterfactualBatch, HeadSample, Network, NetworkSpec
 
 
 @dataclasses.dataclass(frozen=True)
 class InfluenceModel:
     """One way to produce influence, as pure functions.
 
-    ``decide(network, key, params, carry, memory, timestep) -> (Decision, carry, memory)`` acts for all agents in one step of
+    ``decide(network, key, params, carry, memory, timestep) -> (ActorOutput, carry, memory)`` acts for all agents in one step of
     ``E`` environments; ``params`` and ``carry`` have a leading agent axis. ``auxiliary_batch(trajectory)`` gathers what
     ``auxiliary_loss(network, params, carry, features, batch, first, hparams) -> (loss, metrics)`` of one agent needs, with a
     leading agent axis; both are None for a model that learns nothing beside the policy.
@@ -28,7 +28,7 @@ class InfluenceModel:
 
     network_spec: NetworkSpec
     init_memory: Callable[[int], Any]
-    decide: Callable[..., tuple[Decision, Any, Any]]
+    decide: Callable[..., tuple[ActorOutput, Any, Any]]
     auxiliary_batch: Callable[..., Any] | None = None
     auxiliary_loss: Callable[..., tuple[jax.Array, dict[str, jax.Array]]] | None = None
     paid_head: str = "action"  # whose reward influence is
@@ -40,21 +40,21 @@ def unmeasured(model: InfluenceModel) -> InfluenceModel:
     """Return a model that acts and learns alike, but whose influence nobody asks for, so that no work is done for it."""
 
     def decide(*args):
-        decision, carry, memory = model.decide(*args)
-        nothing = jnp.zeros_like(decision.influence)
-        return decision.replace(influence=nothing, mutual_information=nothing), carry, memory
+        output, carry, memory = model.decide(*args)
+        nothing = jnp.zeros_like(output.influence)
+        return output.replace(influence=nothing, mutual_information=nothing), carry, memory
 
     return dataclasses.replace(model, decide=decide)
 
 
 @struct.dataclass
-class Acted:
+class PolicyStep:
     """What `act` did; leading axes [N,E]."""
 
     carry: Any  # after the step
     gates: jax.Array  # f32[N,E,4H], complete
     log_policy: dict[str, jax.Array]  # f32[N,E,A] or f32[N,E,M], by head
-    choices: dict[str, Choice]
+    samples: dict[str, HeadSample]
 
 
 def log_marginal(batch: CounterfactualBatch) -> jax.Array:
@@ -78,7 +78,7 @@ def joint(batch: CounterfactualBatch) -> tuple[jax.Array, jax.Array]:
 
 def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Array:
     """Return the influence of what k really did on each j, ``f32[*, J]``; no gradient passes."""
-    marginal, along_first = _log_marginal(*joint(batch)), kernel(functools.partial(measure, axis=0))
+    marginal, along_first = _log_marginal(*joint(batch)), fusion_boundary(functools.partial(measure, axis=0))
     influence = few_last(along_first(few_first(batch.factual, 2), marginal, few_first(batch.realised, 1)), 1)
     return jax.lax.stop_gradient(jnp.where(batch.mask, influence, 0.0))
 
@@ -91,7 +91,7 @@ def mutual_information(batch: CounterfactualBatch) -> jax.Array:
     return jax.lax.stop_gradient(jnp.where(batch.mask, information, 0.0))
 
 
-@kernel
+@fusion_boundary
 def _information(marginal: jax.Array, known: jax.Array) -> jax.Array:  # f32[A, J, *] both
     return jnp.maximum(entropy(marginal) + known.sum(axis=0), 0.0)
 
@@ -116,12 +116,12 @@ def log_answers(logits: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax
     return few_last(_answers(_alternatives_first(logits), factual, symbol), 3)
 
 
-@kernel
+@fusion_boundary
 def _alternatives_first(logits: jax.Array) -> jax.Array:
     return few_first(logits, 3)
 
 
-@kernel
+@fusion_boundary
 def _answers(logits: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax.Array:  # f32[A, J, C, *], the logits too
     really = symbol == jnp.arange(logits.shape[2]).reshape(-1, *(1,) * symbol.ndim)
     return jnp.where(really, few_first(factual, 2)[:, :, None], jax.nn.log_softmax(logits, axis=0))
@@ -143,7 +143,9 @@ def few_last(x: jax.Array, count: int) -> jax.Array:
     return x.transpose(*axes[count:], *reversed(axes[:count]))
 
 
-def act(network: Network, key: jax.Array, params: Any, carry: Any, features: jax.Array, context: jax.Array) -> Acted:
+def act(
+    network: Network, key: jax.Array, params: Any, carry: Any, features: jax.Array, context: jax.Array
+) -> PolicyStep:
     """Step the policies of any number of agents and sample from every head, one key per agent.
 
     ``features f32[N,E,F]``, ``context i32[N,E,L]``; everything returned is ``[N,E,...]`` too.
@@ -152,22 +154,23 @@ def act(network: Network, key: jax.Array, params: Any, carry: Any, features: jax
     def one_agent(key, params, carry, features, context):
         gates = network.precompute(params, "policy", carry, features)
         carry, gates, heads = network.resolve(params, "policy", carry, gates, context)
-        log_policy, choices = {}, {}
+        log_policy, samples = {}, {}
         for stream, head in enumerate(("action", "message") if "message" in heads else ("action",)):
             log_policy[head] = jax.nn.log_softmax(heads[head])
             policy = distrax.Categorical(logits=log_policy[head])
             symbol = policy.sample(seed=jax.random.fold_in(key, stream))
-            choices[head] = Choice(symbol=symbol, log_prob=policy.log_prob(symbol), value=heads[f"{head}_value"])
-        return Acted(carry=carry, gates=gates, log_policy=log_policy, choices=choices)
+            samples[head] = HeadSample(symbol=symbol, log_prob=policy.log_prob(symbol), value=heads[f"{head}_value"])
+        return PolicyStep(carry=carry, gates=gates, log_policy=log_policy, samples=samples)
 
     keys = jax.random.split(key, context.shape[0])
     return jax.vmap(one_agent)(keys, params, carry, features, context)
 
 
-def activity(features: dict[str, jax.Array], carry: dict[str, Any]) -> dict[str, Activity]:
-    """Pair each branch's features and its state after the step, both ``[N,E,...]``, for `Decision`."""
+def activations(features: dict[str, jax.Array], carry: dict[str, Any]) -> dict[str, CachedActivations]:
+    """Pair each branch's features and its state after the step, both ``[N,E,...]``, for `ActorOutput`."""
     return {
-        branch: jax.tree.map(agents_first, Activity(features=features[branch], carry=carry[branch])) for branch in carry
+        branch: jax.tree.map(agents_first, CachedActivations(features=features[branch], carry=carry[branch]))
+        for branch in carry
     }
 
 
@@ -203,7 +206,7 @@ def policy_counterfactuals(
     )
 
 
-def forget(first: jax.Array, carry: Any, previous: jax.Array) -> tuple[Any, jax.Array]:
+def reset_at_first(first: jax.Array, carry: Any, previous: jax.Array) -> tuple[Any, jax.Array]:
     """At ``first bool[E]`` zero the carries ``[N,E,...]`` and mark the previous symbols ``i32[E,N]`` as none (-1)."""
     carry = jax.tree.map(lambda x: jnp.where(first[:, None], 0.0, x), carry)
     return carry, jnp.where(first[:, None], -1, previous)

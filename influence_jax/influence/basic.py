@@ -14,14 +14,14 @@ import jax.numpy as jnp
 from influence_jax.influence import base
 from influence_jax.influence.base import InfluenceModel
 from influence_jax.influence.measures import Measure
-from influence_jax.types import Decision, NetworkSpec
+from influence_jax.types import ActorOutput, NetworkSpec
 
 
 def basic(num_agents: int, num_actions: int, num_influencers: int, measure: Measure) -> InfluenceModel:
     """Return the centralised model with ``num_influencers`` agents acting first."""
 
     def decide(network, key, params, carry, previous, timestep):
-        carry, previous = base.forget(timestep.first, carry, previous)
+        carry, previous = base.reset_at_first(timestep.first, carry, previous)
         context = base.others(previous)  # i32[E,N,N-1]; of an influencee's blocks, the first K are the influencers'
         features = jax.vmap(network.encode)(params, base.agents_first(timestep.observation))
         lead_key, follow_key = jax.random.split(key)
@@ -30,7 +30,7 @@ def basic(num_agents: int, num_actions: int, num_influencers: int, measure: Meas
         follow = functools.partial(jax.tree.map, lambda x: x[num_influencers:])
 
         led = base.act(network, lead_key, *lead(agents), base.agents_first(context)[:num_influencers])
-        action = led.choices["action"].symbol  # i32[K,E]
+        action = led.samples["action"].symbol  # i32[K,E]
         context = context.at[:, num_influencers:, :num_influencers].set(action.T[:, None])
         seen = base.agents_first(context)[num_influencers:]
         followed = base.act(network, follow_key, *follow(agents), seen)
@@ -42,22 +42,22 @@ def basic(num_agents: int, num_actions: int, num_influencers: int, measure: Meas
             seen[..., :num_influencers],
             jnp.arange(num_influencers),
             followed.log_policy["action"],
-            followed.choices["action"].symbol,
+            followed.samples["action"].symbol,
             led.log_policy["action"],
             jnp.broadcast_to(~timestep.last, action.shape),
         )
         pairwise = jax.vmap(base.measured, in_axes=(0, None))(batch, measure)
         influence, information = (place(x, num_agents) for x in pairwise)
-        choices = jax.tree.map(lambda *x: base.agents_first(jnp.concatenate(x)), led.choices, followed.choices)
+        samples = jax.tree.map(lambda *x: base.agents_first(jnp.concatenate(x)), led.samples, followed.samples)
         carry = jax.tree.map(lambda *x: jnp.concatenate(x), led.carry, followed.carry)
-        decision = Decision(
-            choices=choices,
+        output = ActorOutput(
+            samples=samples,
             context=context,
             influence=influence,
             mutual_information=information,
-            activity=base.activity(features, {"policy": carry}),
+            activations=base.activations(features, {"policy": carry}),
         )
-        return decision, {"policy": carry}, decision.action
+        return output, {"policy": carry}, output.action
 
     return InfluenceModel(
         network_spec=NetworkSpec(num_actions, context_blocks=num_agents - 1, context_symbols=num_actions),

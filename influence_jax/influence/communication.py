@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from influence_jax.influence import base
 from influence_jax.influence.base import InfluenceModel
 from influence_jax.influence.measures import Measure
-from influence_jax.types import Decision, NetworkSpec
+from influence_jax.types import ActorOutput, NetworkSpec
 
 
 def communication(num_agents: int, num_actions: int, num_messages: int, measure: Measure) -> InfluenceModel:
@@ -19,22 +19,22 @@ def communication(num_agents: int, num_actions: int, num_messages: int, measure:
 
     def decide(network, key, params, carry, memory, timestep):
         said, weights = memory
-        carry, said = base.forget(timestep.first, carry, said)
+        carry, said = base.reset_at_first(timestep.first, carry, said)
         context = jnp.broadcast_to(said[:, None], (*said.shape, num_agents))
         heard = base.agents_first(context)
         features = jax.vmap(network.encode)(params, base.agents_first(timestep.observation))
-        acted = base.act(network, key, params, carry["policy"], features["policy"], heard)
+        policy_step = base.act(network, key, params, carry["policy"], features["policy"], heard)
         spoke = (said >= 0).T & ~timestep.last  # bool[K,E]
         speakers = jnp.asarray(base.others_index(num_agents))  # i32[J,K], those whom each listener hears beside itself
         batch = jax.vmap(base.policy_counterfactuals, in_axes=(None, 0, 0, 0, 0, 0, 0, 0, 0, 0))(
             network,
             params,
             carry["policy"],
-            acted.gates,
+            policy_step.gates,
             base.agents_first(base.others(said)),
             speakers,
-            acted.log_policy["action"],
-            acted.choices["action"].symbol,
+            policy_step.log_policy["action"],
+            policy_step.samples["action"].symbol,
             weights[speakers],
             spoke[speakers],
         )
@@ -42,15 +42,15 @@ def communication(num_agents: int, num_actions: int, num_messages: int, measure:
         influence, information = (  # [J,K,E,1] -> [E,J,K] with the diagonal -> [E,K,J]
             base.insert_self(x[..., 0].transpose(2, 0, 1)).swapaxes(1, 2) for x in pairwise
         )
-        decision = Decision(
-            choices=jax.tree.map(base.agents_first, acted.choices),
+        output = ActorOutput(
+            samples=jax.tree.map(base.agents_first, policy_step.samples),
             context=context,
             influence=influence,
             mutual_information=information,
-            activity=base.activity(features, {"policy": acted.carry}),
+            activations=base.activations(features, {"policy": policy_step.carry}),
         )
-        memory = decision.choices["message"].symbol, acted.log_policy["message"]
-        return decision, {"policy": acted.carry}, memory
+        memory = output.samples["message"].symbol, policy_step.log_policy["message"]
+        return output, {"policy": policy_step.carry}, memory
 
     return InfluenceModel(
         network_spec=NetworkSpec(

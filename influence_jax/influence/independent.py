@@ -3,27 +3,27 @@
 import jax
 import jax.numpy as jnp
 
-from influence_jax.influence.base import InfluenceModel, act, activity, agents_first, forget, others
-from influence_jax.types import Decision, NetworkSpec
+from influence_jax.influence.base import InfluenceModel, act, activations, agents_first, others, reset_at_first
+from influence_jax.types import ActorOutput, NetworkSpec
 
 
 def independent(num_agents: int, num_actions: int, visible_actions: bool) -> InfluenceModel:
     """Return the model in which nobody's influence is computed."""
 
     def decide(network, key, params, carry, previous, timestep):
-        carry, previous = forget(timestep.first, carry, previous)
+        carry, previous = reset_at_first(timestep.first, carry, previous)
         context = others(previous) if visible_actions else jnp.zeros((*previous.shape, 0), jnp.int32)
         features = jax.vmap(network.encode)(params, agents_first(timestep.observation))
-        acted = act(network, key, params, carry["policy"], features["policy"], agents_first(context))
+        policy_step = act(network, key, params, carry["policy"], features["policy"], agents_first(context))
         nothing = jnp.zeros((*previous.shape, num_agents))
-        decision = Decision(
-            choices=jax.tree.map(agents_first, acted.choices),
+        output = ActorOutput(
+            samples=jax.tree.map(agents_first, policy_step.samples),
             context=context,
             influence=nothing,
             mutual_information=nothing,
-            activity=activity(features, {"policy": acted.carry}),
+            activations=activations(features, {"policy": policy_step.carry}),
         )
-        return decision, {"policy": acted.carry}, decision.action
+        return output, {"policy": policy_step.carry}, output.action
 
     return InfluenceModel(
         network_spec=NetworkSpec(

@@ -12,44 +12,44 @@ import jax.numpy as jnp
 from influence_jax.influence import base
 from influence_jax.influence.base import InfluenceModel
 from influence_jax.influence.measures import Measure
-from influence_jax.types import CounterfactualBatch, Decision, NetworkSpec
+from influence_jax.types import ActorOutput, CounterfactualBatch, NetworkSpec
 
 
 def moa(num_agents: int, num_actions: int, measure: Measure, train_only_visible: bool) -> InfluenceModel:
     """Return the decentralised model; every agent is an influencer of those it sees."""
 
     def decide(network, key, params, carry, previous, timestep):
-        carry, previous = base.forget(timestep.first, carry, previous)
+        carry, previous = base.reset_at_first(timestep.first, carry, previous)
         context = base.others(previous)
         features = jax.vmap(network.encode)(params, base.agents_first(timestep.observation))
-        acted = base.act(network, key, params, carry["policy"], features["policy"], base.agents_first(context))
-        choices = jax.tree.map(base.agents_first, acted.choices)
+        policy_step = base.act(network, key, params, carry["policy"], features["policy"], base.agents_first(context))
+        samples = jax.tree.map(base.agents_first, policy_step.samples)
         mask = timestep.visible & ~timestep.last[:, None, None]
-        symbols = base.agents_first(base.own_first(choices["action"].symbol))
+        symbols = base.agents_first(base.own_first(samples["action"].symbol))
         moa_carry, batch = jax.vmap(counterfactuals, in_axes=(None, 0, 0, 0, 0, 0, 0))(
             network,
             params,
             carry["moa"],
             features["moa"],
             symbols,
-            acted.log_policy["action"],
+            policy_step.log_policy["action"],
             base.agents_first(base.pairs_of_others(mask)),
         )
         pairwise = jax.vmap(base.measured, in_axes=(0, None))(batch, measure)
         influence, information = (base.insert_self(base.agents_first(x)) for x in pairwise)
-        carry = {"policy": acted.carry, "moa": moa_carry}
-        decision = Decision(
-            choices=choices,
+        carry = {"policy": policy_step.carry, "moa": moa_carry}
+        output = ActorOutput(
+            samples=samples,
             context=context,
             influence=influence,
             mutual_information=information,
-            activity=base.activity(features, carry),
+            activations=base.activations(features, carry),
         )
-        return decision, carry, decision.action
+        return output, carry, output.action
 
     def auxiliary_batch(trajectory):
         """Pair step t's input with the actions of step t + 1; the last step of a rollout has no partner and is masked."""
-        actions = trajectory.decision.action
+        actions = trajectory.actor_output.action
         own_first, targets = jax.vmap(base.own_first)(actions), jax.vmap(base.others)(actions)
         follows = trajectory.valid[:-1] & trajectory.valid[1:] & ~trajectory.first[1:]
         mask = jnp.broadcast_to(follows[:, :, None, None], (*follows.shape, num_agents, num_agents))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.envs.render import save_animation
-from influence_jax.learner.rollout import Actors, rollout, start
+from influence_jax.learner.rollout import RolloutState, rollout, start
 from influence_jax.learner.train import Learner
 from influence_jax.learner.update import LearnerState
 from influence_jax.metrics import equality
@@ -24,7 +24,7 @@ class Evaluation:
     collective_return: np.ndarray  # f32[S,P]
     equality: np.ndarray  # f32[S,P]
     influence: np.ndarray  # f32[S,P], per step, of a mean agent on all others, nats
-    facts: dict[str, np.ndarray]  # f32[S,P,N], the environment's metrics summed over the episode
+    metrics: dict[str, np.ndarray]  # f32[S,P,N], the environment's metrics summed over the episode
 
 
 def evaluate(learner: Learner, state: LearnerState, num_episodes: int = 20, seed: int = 0) -> Evaluation:
@@ -39,14 +39,14 @@ def evaluate(learner: Learner, state: LearnerState, num_episodes: int = 20, seed
 def _episodes(learner: Learner, num_episodes: int, params, key: jax.Array) -> dict[str, jax.Array]:
     def one_member(params):
         start_key, act_key = jax.random.split(key)
-        actors = start_together(learner, num_episodes, start_key)
+        rollout_state = start_together(learner, num_episodes, start_key)
         _, steps, _ = rollout(
             learner.env,
             learner.env_params,
             learner.network,
             learner.model,
             params,
-            actors,
+            rollout_state,
             learner.env.spec.horizon,
             act_key,
         )
@@ -57,13 +57,13 @@ def _episodes(learner: Learner, num_episodes: int, params, key: jax.Array) -> di
             return jnp.sum(jnp.where(playing[..., None], x, 0.0), axis=0)
 
         returns = total(steps.reward)
-        influence = total(steps.decision.influence.sum(axis=-1)).mean(axis=-1)
+        influence = total(steps.actor_output.influence.sum(axis=-1)).mean(axis=-1)
         return {
             "agent_returns": returns,
             "collective_return": returns.sum(axis=-1),
             "equality": equality(returns),
             "influence": influence / playing.sum(axis=0),
-            "facts": {name: total(fact) for name, fact in steps.metrics.items()},
+            "metrics": {name: total(fact) for name, fact in steps.metrics.items()},
         }
 
     return jax.vmap(one_member)(params)
@@ -81,13 +81,15 @@ def play(learner: Learner, state: LearnerState, member: int = 0, seed: int = 0) 
 def _states(learner: Learner, params, key: jax.Array):
     start_key, act_key = jax.random.split(key)
 
-    def step(actors, t):
+    def step(rollout_state, t):
         key = jax.random.fold_in(act_key, t)
-        after, _, _ = rollout(learner.env, learner.env_params, learner.network, learner.model, params, actors, 1, key)
-        return after, (jax.tree.map(lambda x: x[0], actors.env_state), actors.timestep.first[0])
+        after, _, _ = rollout(
+            learner.env, learner.env_params, learner.network, learner.model, params, rollout_state, 1, key
+        )
+        return after, (jax.tree.map(lambda x: x[0], rollout_state.env_state), rollout_state.timestep.first[0])
 
-    actors = start_together(learner, 1, start_key)
-    return jax.lax.scan(step, actors, jnp.arange(learner.env.spec.horizon + 1))[1]
+    rollout_state = start_together(learner, 1, start_key)
+    return jax.lax.scan(step, rollout_state, jnp.arange(learner.env.spec.horizon + 1))[1]
 
 
 def render_episode(
@@ -101,10 +103,10 @@ def render_episode(
     save_animation(frames, path, fps)
 
 
-def start_together(learner: Learner, num_envs: int, key: jax.Array) -> Actors:
+def start_together(learner: Learner, num_envs: int, key: jax.Array) -> RolloutState:
     """Begin all episodes at their beginning, where training staggers them."""
-    actors = start(learner.env, learner.env_params, learner.network, learner.model, num_envs, key)
-    return actors.replace(
-        env_state=actors.env_state.replace(time=jnp.zeros_like(actors.env_state.time)),
-        timestep=actors.timestep.replace(first=jnp.ones((num_envs,), bool)),
+    rollout_state = start(learner.env, learner.env_params, learner.network, learner.model, num_envs, key)
+    return rollout_state.replace(
+        env_state=rollout_state.env_state.replace(time=jnp.zeros_like(rollout_state.env_state.time)),
+        timestep=rollout_state.timestep.replace(first=jnp.ones((num_envs,), bool)),
     )

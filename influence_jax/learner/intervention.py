@@ -15,7 +15,7 @@ from influence_jax.config import ConfigError
 from influence_jax.influence import base
 from influence_jax.influence.measures import MEASURES
 from influence_jax.learner.evaluate import start_together
-from influence_jax.learner.rollout import Actors, rollout
+from influence_jax.learner.rollout import RolloutState, rollout
 from influence_jax.learner.train import Learner
 from influence_jax.learner.update import LearnerState
 from influence_jax.types import CounterfactualBatch
@@ -62,11 +62,11 @@ def _moments(learner: Learner, num_moments: int, params, key: jax.Array) -> dict
     pause = max(1, learner.env.spec.horizon // rounds)
 
     def one_member(params):
-        def one_round(actors, round):
+        def one_round(rollout_state, round):
             play_key, look_key = jax.random.split(jax.random.fold_in(key, round))
             world = learner.env, learner.env_params, learner.network, learner.model
-            actors, _, _ = rollout(*world, params, actors, pause, play_key)
-            return actors, one_moment(learner, params, actors, look_key)
+            rollout_state, _, _ = rollout(*world, params, rollout_state, pause, play_key)
+            return rollout_state, one_moment(learner, params, rollout_state, look_key)
 
         found = jax.lax.scan(
             one_round, start_together(learner, NUM_ENVS, jax.random.fold_in(key, rounds)), jnp.arange(rounds)
@@ -76,10 +76,10 @@ def _moments(learner: Learner, num_moments: int, params, key: jax.Array) -> dict
     return jax.vmap(one_member)(params)
 
 
-def one_moment(learner: Learner, params, actors: Actors, key: jax.Array) -> dict[str, jax.Array]:
+def one_moment(learner: Learner, params, rollout_state: RolloutState, key: jax.Array) -> dict[str, jax.Array]:
     """Let all agents act, and repeat the step with every other action of each; see `Interventions` for what is returned."""
     act_key, noise_key = jax.random.split(key)
-    network, now = learner.network, actors.timestep
+    network, now = learner.network, rollout_state.timestep
     num_envs, num_agents = now.reward.shape
 
     def policies(policy_carry, observation, context):
@@ -89,8 +89,8 @@ def one_moment(learner: Learner, params, actors: Actors, key: jax.Array) -> dict
             "action"
         ]
 
-    decision, carry, _ = learner.model.decide(network, act_key, params, actors.carry, actors.memory, now)
-    before, previous = base.forget(now.first, actors.carry, actors.memory)
+    output, carry, _ = learner.model.decide(network, act_key, params, rollout_state.carry, rollout_state.memory, now)
+    before, previous = base.reset_at_first(now.first, rollout_state.carry, rollout_state.memory)
     weights = policies(before["policy"], now.observation, base.others(previous))
     noise = jax.vmap(learner.env.sample_noise, in_axes=(0, None))(
         jax.random.split(noise_key, num_envs), learner.env_params
@@ -99,17 +99,17 @@ def one_moment(learner: Learner, params, actors: Actors, key: jax.Array) -> dict
     def world(actions):
         """What everybody would do after ``actions i32[E,N]``, and whether the episode would be over."""
         _, after = jax.vmap(learner.env.transition, in_axes=(0, 0, 0, None))(
-            actors.env_state, actions, noise, learner.env_params
+            rollout_state.env_state, actions, noise, learner.env_params
         )
         return policies(carry["policy"], after.observation, base.others(actions)), after.last
 
     def worlds_of(agent):
         def with_action(action):
-            return world(decision.action.at[:, agent].set(action))[0]
+            return world(output.action.at[:, agent].set(action))[0]
 
         return jax.vmap(with_action)(jnp.arange(learner.env.spec.num_actions))
 
-    factual, over = world(decision.action)  # [J,E,A]
+    factual, over = world(output.action)  # [J,E,A]
     alternatives = jax.vmap(worlds_of)(jnp.arange(num_agents))  # [K,C,J,E,A]
     counted = now.visible & ~(now.last | over)[:, None, None]
     batch = CounterfactualBatch(
@@ -120,7 +120,7 @@ def one_moment(learner: Learner, params, actors: Actors, key: jax.Array) -> dict
         mask=counted,
     )
     real = base.pairwise_influence(batch, MEASURES[learner.config.influence.measure])
-    return {"estimated": jnp.where(counted, decision.influence, 0.0), "real": real, "counted": counted}
+    return {"estimated": jnp.where(counted, output.influence, 0.0), "real": real, "counted": counted}
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from influence_jax.types import Activity
+from influence_jax.types import CachedActivations
 
 
 @struct.dataclass
@@ -24,7 +24,9 @@ class AgentBatch:
     """What one agent learns from in one update, time first."""
 
     observation: jax.Array  # u8[T,E,V,V,3]
-    activity: dict[str, Activity] | None  # by branch, leading [T,E], where the parameters are still those that acted
+    activations: (
+        dict[str, CachedActivations] | None
+    )  # by branch, leading [T,E], where the parameters are still those that acted
     first: jax.Array  # bool[T,E]
     valid: jax.Array  # bool[T,E]
     context: jax.Array  # i32[T,E,L]
@@ -76,7 +78,7 @@ def agent_loss(params, batch: AgentBatch, carry, auxiliary_batch, network, model
 
     The message head's losses have a weight of their own; its entropy bonus stands outside it (Table 2).
     """
-    network = network.recalling(batch.activity)
+    network = network.with_activations(batch.activations)
     features = network.encode(params, batch.observation)
     outputs = network.unroll(params, "policy", carry["policy"], features["policy"], batch.context, batch.first)
     weights = {

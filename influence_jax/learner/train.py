@@ -15,7 +15,7 @@ from influence_jax.influence.base import InfluenceModel
 from influence_jax.learner.optimizer import make_optimizer
 from influence_jax.learner.rollout import start
 from influence_jax.learner.update import LearnerState, update
-from influence_jax.metrics import init_tally
+from influence_jax.metrics import init_episode_sums
 from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
 
 
@@ -36,14 +36,16 @@ class Learner:
         spec, num_envs = self.env.spec, self.config.learner.num_envs
         init = functools.partial(self.network.init, observation_shape=spec.observation_shape)
         params = jax.vmap(init)(jax.random.split(params_key, spec.num_agents))
-        actors = start(self.env, self.env_params, self.network, self.model, num_envs, actors_key)
+        rollout_state = start(self.env, self.env_params, self.network, self.model, num_envs, actors_key)
         return LearnerState(
             params=params,
             opt_state=jax.vmap(self.optimizer.init)(params),
-            actors=actors,
+            rollout_state=rollout_state,
             reward_scale=dict.fromkeys(self.model.network_spec.heads, rewards.init_scale(num_envs, spec.num_agents)),
             smoothed_reward=jnp.zeros((num_envs, spec.num_agents)),
-            tally=init_tally(num_envs, spec.num_agents, spec.metric_names, actors.env_state.time == 0),
+            episode_sums=init_episode_sums(
+                num_envs, spec.num_agents, spec.metric_names, rollout_state.env_state.time == 0
+            ),
             key=run_key,
             update=jnp.zeros((), jnp.int32),
         )

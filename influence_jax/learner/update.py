@@ -12,10 +12,10 @@ from influence_jax.config import Hyperparams
 from influence_jax.learner.losses import AgentBatch, HeadBatch, agent_loss
 from influence_jax.learner.optimizer import apply_gradients, learning_rate
 from influence_jax.learner.returns import advantages
-from influence_jax.learner.rollout import Actors, rollout
-from influence_jax.metrics import EpisodeTally, Mean, mean_over
+from influence_jax.learner.rollout import RolloutState, rollout
+from influence_jax.metrics import EpisodeSums, Mean, mean_over
 from influence_jax.rewards import RewardScale
-from influence_jax.types import Choice
+from influence_jax.types import HeadSample
 
 
 @struct.dataclass
@@ -24,10 +24,10 @@ class LearnerState:
 
     params: Any  # leading N
     opt_state: Any  # leading N
-    actors: Actors
+    rollout_state: RolloutState
     reward_scale: dict[str, RewardScale]  # by head
     smoothed_reward: jax.Array  # f32[E,N], of the reward shaper
-    tally: EpisodeTally
+    episode_sums: EpisodeSums
     key: jax.Array  # of the run; never changes, streams are folded in by counter
     update: jax.Array  # i32[], updates done
 
@@ -39,16 +39,23 @@ def update(learner, state: LearnerState, hparams, num_updates: jax.Array) -> tup
 
     # Act.
     key = jax.random.fold_in(state.key, state.update)
-    actors, trajectory, bootstrap = rollout(
-        learner.env, learner.env_params, network, model, state.params, state.actors, config.rollout_length, key
+    rollout_state, trajectory, bootstrap = rollout(
+        learner.env, learner.env_params, network, model, state.params, state.rollout_state, config.rollout_length, key
     )
 
     # Pay.
     weight = rewards.influence_weight(hparams, progress)
-    paid = payments(learner, trajectory, bootstrap, hparams, jax.random.fold_in(key, config.rollout_length + 1))
-    smoothed, felt = rewards.SHAPERS[config.shaper](state.smoothed_reward, trajectory.reward, trajectory.first, hparams)
-    reward = {"action": hparams.extrinsic_weight * felt, "message": hparams.message_extrinsic_weight * felt}
-    reward[model.paid_head] += weight * paid
+    influence_reward = influence_rewards(
+        learner, trajectory, bootstrap, hparams, jax.random.fold_in(key, config.rollout_length + 1)
+    )
+    smoothed, shaped_reward = rewards.SHAPERS[config.shaper](
+        state.smoothed_reward, trajectory.reward, trajectory.first, hparams
+    )
+    reward = {
+        "action": hparams.extrinsic_weight * shaped_reward,
+        "message": hparams.message_extrinsic_weight * shaped_reward,
+    }
+    reward[model.paid_head] += weight * influence_reward
     scale = state.reward_scale
     if config.reward_scaling == "running_std":
         for head in scale:
@@ -58,16 +65,16 @@ def update(learner, state: LearnerState, hparams, num_updates: jax.Array) -> tup
     # Learn: every head of every agent alone.
     hparams = with_exploration(hparams, progress)
     heads = {
-        head: head_batch(choice, reward[head], trajectory, bootstrap.choices[head].value, hparams)
-        for head, choice in trajectory.decision.choices.items()
+        head: head_batch(choice, reward[head], trajectory, bootstrap.samples[head].value, hparams)
+        for head, choice in trajectory.actor_output.samples.items()
     }
     num_agents = trajectory.reward.shape[-1]
     batch = AgentBatch(
         observation=trajectory.observation,
-        activity=trajectory.decision.activity if config.algorithm == "a2c" else None,
+        activations=trajectory.actor_output.activations if config.algorithm == "a2c" else None,
         first=jnp.repeat(trajectory.first[..., None], num_agents, axis=-1),
         valid=jnp.repeat(trajectory.valid[..., None], num_agents, axis=-1),
-        context=trajectory.decision.context,
+        context=trajectory.actor_output.context,
         heads=heads,
     )
     batch = jax.tree.map(lambda x: jnp.moveaxis(x, 2, 0), batch)
@@ -75,17 +82,21 @@ def update(learner, state: LearnerState, hparams, num_updates: jax.Array) -> tup
     rate = learning_rate(hparams, progress)
     keys = jax.random.split(jax.random.fold_in(key, config.rollout_length + 2), num_agents)
     learn = functools.partial(LEARNERS[config.algorithm], learner, hparams, rate)
-    params, opt_state, logs = jax.vmap(learn)(state.params, state.opt_state, batch, state.actors.carry, auxiliary, keys)
+    params, opt_state, logs = jax.vmap(learn)(
+        state.params, state.opt_state, batch, state.rollout_state.carry, auxiliary, keys
+    )
 
     # Report.
-    tally, logs = report(learner, state.tally, trajectory, logs | {"influence_weight": weight, "learning_rate": rate})
+    episode_sums, logs = report(
+        learner, state.episode_sums, trajectory, logs | {"influence_weight": weight, "learning_rate": rate}
+    )
     state = state.replace(
         params=params,
         opt_state=opt_state,
-        actors=actors,
+        rollout_state=rollout_state,
         reward_scale=scale,
         smoothed_reward=smoothed,
-        tally=tally,
+        episode_sums=episode_sums,
         update=state.update + 1,
     )
     return state, logs
@@ -100,7 +111,7 @@ def with_exploration(hparams: Hyperparams, progress: jax.Array) -> Hyperparams:
     )
 
 
-def payments(learner, trajectory, bootstrap, hparams, key: jax.Array) -> jax.Array:
+def influence_rewards(learner, trajectory, bootstrap, hparams, key: jax.Array) -> jax.Array:
     """Return what each agent's influence is worth, ``f32[T,E,N]`` nats, at the step whose choice it rewards."""
     model, config = learner.model, learner.config.influence
 
@@ -109,19 +120,19 @@ def payments(learner, trajectory, bootstrap, hparams, key: jax.Array) -> jax.Arr
             return rewards.credit_cause(now, after)
         return now
 
-    decision = trajectory.decision
-    paid, information = (
-        credited(rewards.payment(now, hparams), rewards.payment(after, hparams))
+    output = trajectory.actor_output
+    influence_reward, information = (
+        credited(rewards.influence_reward(now, hparams), rewards.influence_reward(after, hparams))
         for now, after in (
-            (decision.influence, bootstrap.influence),
-            (decision.mutual_information, bootstrap.mutual_information),
+            (output.influence, bootstrap.influence),
+            (output.mutual_information, bootstrap.mutual_information),
         )
     )
-    surprisal = -decision.choices[model.paid_head].log_prob
-    return rewards.control(config.control, key, paid, surprisal, information)
+    surprisal = -output.samples[model.paid_head].log_prob
+    return rewards.control(config.control, key, influence_reward, surprisal, information)
 
 
-def head_batch(choice: Choice, reward, trajectory, bootstrap, hparams) -> HeadBatch:
+def head_batch(choice: HeadSample, reward, trajectory, bootstrap, hparams) -> HeadBatch:
     """Return what one head learns from, ``[T,E,N]``: one stream of returns per environment and agent."""
     per_agent = jax.vmap(advantages, in_axes=(1, None, 1, 0, None, None, None), out_axes=1)
     per_env = jax.vmap(per_agent, in_axes=(1, 1, 1, 0, 1, None, None), out_axes=1)
@@ -177,16 +188,16 @@ def learn_ppo(learner, hparams, rate, params, opt_state, batch, carry, auxiliary
 LEARNERS = {"a2c": learn_a2c, "ppo": learn_ppo}
 
 
-def report(learner, tally: EpisodeTally, trajectory, logs: dict[str, jax.Array]):
+def report(learner, episode_sums: EpisodeSums, trajectory, logs: dict[str, jax.Array]):
     """Turn a rollout into means that add up over updates: per agent ``f32[N]`` or over all ``f32[]``."""
     one = jnp.ones((), jnp.float32)
     logs = {name: Mean(total=jnp.mean(value), count=one) for name, value in logs.items()}
     valid = trajectory.valid
-    paid = trajectory.decision.influence.sum(axis=-1)
-    informed = trajectory.decision.mutual_information.sum(axis=-1)
+    influence_reward = trajectory.actor_output.influence.sum(axis=-1)
+    informed = trajectory.actor_output.mutual_information.sum(axis=-1)
     logs |= {
-        "agent_influence": mean_over(paid, valid),
-        "influence": mean_over(paid.mean(axis=-1), valid),
+        "agent_influence": mean_over(influence_reward, valid),
+        "influence": mean_over(influence_reward.mean(axis=-1), valid),
         "mutual_information": mean_over(informed.mean(axis=-1), valid),
         "step_reward": mean_over(trajectory.reward.sum(axis=-1), valid),
         "visible_fraction": mean_over(
@@ -196,8 +207,8 @@ def report(learner, tally: EpisodeTally, trajectory, logs: dict[str, jax.Array])
         ),
     }
     ended = valid & (trajectory.truncated | (trajectory.discount == 0))
-    tally, sums, finished = metrics.tally_episodes(
-        tally, trajectory.reward, trajectory.metrics, trajectory.first, ended
+    episode_sums, sums, finished = metrics.add_episodes(
+        episode_sums, trajectory.reward, trajectory.metrics, trajectory.first, ended
     )
     logs |= {
         "agent_returns": mean_over(sums.reward, finished),
@@ -205,7 +216,7 @@ def report(learner, tally: EpisodeTally, trajectory, logs: dict[str, jax.Array])
         "equality": mean_over(metrics.equality(sums.reward), finished),
         "episodes": Mean(total=finished.sum().astype(jnp.float32), count=one),
     }
-    for name, fact in sums.facts.items():
+    for name, fact in sums.metrics.items():
         logs[f"agent_{name}"] = mean_over(fact, finished)
         logs[name] = mean_over(fact.sum(axis=-1), finished)
-    return tally, logs
+    return episode_sums, logs

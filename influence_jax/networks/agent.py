@@ -13,14 +13,14 @@ from flax import linen as nn
 
 from influence_jax.config import NetworkConfig
 from influence_jax.networks.encoder import ConvEncoder
-from influence_jax.networks.product import product
+from influence_jax.networks.matmul import matmul
 from influence_jax.networks.recurrent import Carry, SymbolicLSTM, zero_carry
-from influence_jax.types import Activity, NetworkSpec
+from influence_jax.types import CachedActivations, NetworkSpec
 
 
 def dense(units: int, precision: str, **options) -> nn.Dense:
-    """Return a dense layer whose matrix product is `product`."""
-    return nn.Dense(units, dot_general=lambda x, kernel, *_, **__: product(x, kernel, precision), **options)
+    """Return a dense layer whose matrix product is `matmul`."""
+    return nn.Dense(units, dot_general=lambda x, kernel, *_, **__: matmul(x, kernel, precision), **options)
 
 
 class Branch(nn.Module):
@@ -92,10 +92,10 @@ class AgentNetwork(nn.Module):
         return self._read(branch, self.branches[branch].core.alternatives(carry, gates, symbol, block))
 
     def unroll(
-        self, branch: str, carry: Carry, features: jax.Array, context: jax.Array, first: jax.Array, known: Carry
+        self, branch: str, carry: Carry, features: jax.Array, context: jax.Array, first: jax.Array, cached: Carry
     ):
         """Return the heads over a rollout whose symbols ``i32[T, ..., L]`` are all known."""
-        return self._read(branch, self.branches[branch].core.unroll(carry, features, context, first, known))
+        return self._read(branch, self.branches[branch].core.unroll(carry, features, context, first, cached))
 
     def initialise(self, observation: jax.Array):
         """Touch every parameter, for `init`."""
@@ -131,11 +131,11 @@ class NetworkFunctions:
     """An `AgentNetwork` as the pure functions of `influence_jax.types.Network`, plus `init`."""
 
     module: AgentNetwork
-    known: dict[str, Activity] | None = None  # of a rollout, time first, by branch
+    cached: dict[str, CachedActivations] | None = None  # of a rollout, time first, by branch
 
-    def recalling(self, known: dict[str, Activity] | None) -> "NetworkFunctions":
+    def with_activations(self, cached: dict[str, CachedActivations] | None) -> "NetworkFunctions":
         """Return a network that knows what it computed while it acted, and whose rollouts are left with the gradients."""
-        return dataclasses.replace(self, known=known)
+        return dataclasses.replace(self, cached=cached)
 
     def init(self, key: jax.Array, observation_shape: tuple[int, ...]):
         """Draw one agent's parameters."""
@@ -145,9 +145,9 @@ class NetworkFunctions:
         """Return each branch's features, in pieces that fit a cache.
 
         What the gradient needs is computed again from the pixels, which is far cheaper than to write it down and read it.
-        Features that are known already are only given a gradient.
+        Cached features are only given a gradient.
         """
-        known = {branch: activity.features for branch, activity in self.known.items()} if self.known else None
+        cached = {branch: activations.features for branch, activations in self.cached.items()} if self.cached else None
         leading = observation.shape[:-3]
         pieces = num_pieces(math.prod(leading))
         cut = functools.partial(jax.tree.map, lambda x: x.reshape(pieces, -1, *x.shape[len(leading) :]))
@@ -157,11 +157,11 @@ class NetworkFunctions:
             return self.module.apply({"params": params}, observation, method="encode")
 
         @jax.custom_vjp
-        def features(params, observation, known):
-            return join(jax.lax.map(lambda x: encode(params, x), cut(observation))) if known is None else known
+        def features(params, observation, cached):
+            return join(jax.lax.map(lambda x: encode(params, x), cut(observation))) if cached is None else cached
 
-        def forward(params, observation, known):
-            return features(params, observation, known), (params, observation)
+        def forward(params, observation, cached):
+            return features(params, observation, cached), (params, observation)
 
         def backward(residuals, cotangents):
             params, observation = residuals
@@ -175,7 +175,7 @@ class NetworkFunctions:
             return jax.lax.scan(add, nothing, (cut(observation), cut(cotangents)))[0], None, None
 
         features.defvjp(forward, backward)
-        return features(params, observation, known)
+        return features(params, observation, cached)
 
     def precompute(self, params, branch, carry, features):
         """Return a branch's gates before its symbols are known."""
@@ -191,8 +191,8 @@ class NetworkFunctions:
 
     def unroll(self, params, branch, carry, features, context, first):
         """Return the heads over a rollout."""
-        known = self.known[branch].carry if self.known else None
-        return self.module.apply({"params": params}, branch, carry, features, context, first, known, method="unroll")
+        cached = self.cached[branch].carry if self.cached else None
+        return self.module.apply({"params": params}, branch, carry, features, context, first, cached, method="unroll")
 
     def zero_carry(self, shape: tuple[int, ...]) -> dict[str, Carry]:
         """Return each branch's recurrent state at the start of an episode."""

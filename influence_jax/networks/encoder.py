@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from influence_jax.kernel import kernel
-from influence_jax.networks.product import product
+from influence_jax.fusion import fusion_boundary
+from influence_jax.networks.matmul import matmul
 
 BAND = 7  # output columns of one product
 
@@ -34,12 +34,12 @@ class ConvEncoder(nn.Module):
         features = []
         for columns in np.array_split(np.arange(width - 2), -(-(width - 2) // self.band)):
             seen = slice(columns[0] * 3 * depth, (columns[-1] + 3) * 3 * depth)
-            response = product(rows[..., seen], banded(weights / 255.0, len(columns)), self.precision)
+            response = matmul(rows[..., seen], banded(weights / 255.0, len(columns)), self.precision)
             features.append(nn.relu(response + jnp.tile(bias, len(columns))))
         return jnp.concatenate(features, axis=-1).reshape(*batch, -1)
 
 
-@kernel
+@fusion_boundary
 def threes_of_rows(observation: jax.Array) -> jax.Array:
     """Return u8[..., H-2, W, 3, C]: of ``observation u8[..., H, W, C]`` each row and the two below it, side by side."""
     return jnp.stack([observation[..., i : observation.shape[-3] - 2 + i, :, :] for i in range(3)], axis=-2)

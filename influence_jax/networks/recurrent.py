@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
-from influence_jax.networks.product import product
+from influence_jax.networks.matmul import matmul
 
 
 @struct.dataclass
@@ -58,7 +58,7 @@ class SymbolicLSTM(nn.Module):
     def precompute(self, carry: Carry, features: jax.Array) -> jax.Array:
         """Return the gates before any symbol is known, ``f32[..., 4H]``."""
         kernel = jnp.concatenate([self.input_kernel[: self.features], self.recurrent_kernel])
-        return product(jnp.concatenate([features, carry.hidden], axis=-1), kernel, self.precision) + self.bias
+        return matmul(jnp.concatenate([features, carry.hidden], axis=-1), kernel, self.precision) + self.bias
 
     def resolve(self, carry: Carry, gates: jax.Array, context: jax.Array) -> tuple[Carry, jax.Array]:
         """Add the symbols ``i32[..., L]`` to precomputed gates and step; return ``(carry, gates with symbols)``."""
@@ -76,11 +76,11 @@ class SymbolicLSTM(nn.Module):
         return step_gates_with_each(carry, without, rows)
 
     def unroll(
-        self, carry: Carry, features: jax.Array, context: jax.Array, first: jax.Array, known: Carry | None = None
+        self, carry: Carry, features: jax.Array, context: jax.Array, first: jax.Array, cached: Carry | None = None
     ):
         """Return the hidden states ``f32[T, ..., H]`` of a rollout, the state zeroed at ``first bool[T, ...]``; see `unroll`."""
         weights = Weights(self.input_kernel, self.recurrent_kernel, self.bias)
-        return unroll(self.precision, weights, carry, features, self._one_hot(context), first, known)
+        return unroll(self.precision, weights, carry, features, self._one_hot(context), first, cached)
 
     def _one_hot(self, context: jax.Array) -> jax.Array:
         return jax.nn.one_hot(context, self.symbols).reshape(*context.shape[:-1], self.blocks * self.symbols)
@@ -96,31 +96,31 @@ class Weights:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def unroll(precision: str, weights: Weights, carry: Carry, features, symbols, first, known: Carry | None) -> jax.Array:
+def unroll(precision: str, weights: Weights, carry: Carry, features, symbols, first, cached: Carry | None) -> jax.Array:
     """Run an LSTM over ``features f32[T, ..., F]`` and one-hot ``symbols``; return its hidden states ``f32[T, ..., H]``.
 
-    With the states after every step ``known`` (leading T), only the gradient is left to do. The backward pass keeps nothing
+    With the states after every step ``cached`` (leading T), only the gradient is left to do. The backward pass keeps nothing
     but the states: it computes the gates again, which costs no more than to write them down and read them.
     """
-    return _states(precision, weights, carry, features, symbols, first, known).hidden
+    return _states(precision, weights, carry, features, symbols, first, cached).hidden
 
 
-def _states(precision, weights, carry, features, symbols, first, known) -> Carry:
-    if known is not None:
-        return known
-    inputs = product(jnp.concatenate([features, symbols], axis=-1), weights.input_kernel, precision) + weights.bias
+def _states(precision, weights, carry, features, symbols, first, cached) -> Carry:
+    if cached is not None:
+        return cached
+    inputs = matmul(jnp.concatenate([features, symbols], axis=-1), weights.input_kernel, precision) + weights.bias
 
     def step(carry, now):
         inputs, first = now
         carry = reset_carry(carry, first)
-        carry = step_gates(carry, inputs + product(carry.hidden, weights.recurrent_kernel, precision))
+        carry = step_gates(carry, inputs + matmul(carry.hidden, weights.recurrent_kernel, precision))
         return carry, carry
 
     return jax.lax.scan(step, carry, (inputs, first))[1]
 
 
-def _unroll_forward(precision, weights, carry, features, symbols, first, known):
-    states = _states(precision, weights, carry, features, symbols, first, known)
+def _unroll_forward(precision, weights, carry, features, symbols, first, cached):
+    states = _states(precision, weights, carry, features, symbols, first, cached)
     return states.hidden, (weights, carry, features, symbols, first, states)
 
 
@@ -137,7 +137,7 @@ def _unroll_backward(precision, residuals, d_hidden):
     def step(carried, now):
         later, d_kernel, d_bias = carried
         d_hidden, inputs, cell_before, cell, first = now
-        i, f, g, o = jnp.split(product(inputs, kernel, precision) + weights.bias, 4, axis=-1)
+        i, f, g, o = jnp.split(matmul(inputs, kernel, precision) + weights.bias, 4, axis=-1)
         i, f, g, o = nn.sigmoid(i), nn.sigmoid(f), jnp.tanh(g), nn.sigmoid(o)
         squashed = jnp.tanh(cell)
         d_hidden += later.hidden
@@ -151,10 +151,10 @@ def _unroll_backward(precision, residuals, d_hidden):
             ],
             axis=-1,
         )
-        d_inputs = product(d_gates, transposed, precision)
+        d_inputs = matmul(d_gates, transposed, precision)
         earlier = reset_carry(Carry(hidden=d_inputs[..., num_inputs:], cell=d_cell * f), first)
         rows, d_rows = (x.reshape(-1, x.shape[-1]) for x in (inputs, d_gates))
-        return (earlier, d_kernel + product(rows.T, d_rows, precision), d_bias + d_rows.sum(axis=0)), d_inputs[
+        return (earlier, d_kernel + matmul(rows.T, d_rows, precision), d_bias + d_rows.sum(axis=0)), d_inputs[
             ..., :num_features
         ]
 

@@ -9,7 +9,7 @@ import pytest
 
 from influence_jax.envs.batching import batched, leading, replaced_where, trailing
 from influence_jax.envs.grid import vision
-from influence_jax.kernel import kernel
+from influence_jax.fusion import fusion_boundary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,7 @@ def test_a_kernel_is_not_merged_with_what_reads_it():
         compiled = jax.jit(lambda x: sum(jax.tree.leaves(function(x)))).lower(jnp.arange(8.0)).compile()
         return compiled.as_text().count(" call("), compiled(jnp.arange(8.0))
 
-    (apart, values), (merged, expected) = read(kernel(squares)), read(squares)
+    (apart, values), (merged, expected) = read(fusion_boundary(squares)), read(squares)
     assert (apart, merged) == (1, 0)
     np.testing.assert_array_equal(values, expected)
 

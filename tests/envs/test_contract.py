@@ -107,12 +107,12 @@ def test_episodes_are_truncated_at_the_horizon_and_start_again(env, played):
 
 def test_reward_is_apples_minus_fires_minus_fifty_per_hit(env, played):
     _, (_, rest) = played
-    facts = rest.metrics
+    metrics = rest.metrics
     if isinstance(env, BoxTrapped):
-        np.testing.assert_array_equal(rest.reward, facts["apples"])
+        np.testing.assert_array_equal(rest.reward, metrics["apples"])
         return
-    np.testing.assert_array_equal(rest.reward, facts["apples"] - facts["fires"] - 50 * facts["hits"])
-    assert facts["fires"].sum() > 0
+    np.testing.assert_array_equal(rest.reward, metrics["apples"] - metrics["fires"] - 50 * metrics["hits"])
+    assert metrics["fires"].sum() > 0
 
 
 def test_map_stays_lawful(env, played):

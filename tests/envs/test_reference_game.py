@@ -53,7 +53,7 @@ def test_random_episodes(game):
         return first, actions, noise, jax.lax.scan(step, first[0], (actions, noise))[1]
 
     episodes = jax.device_get(jax.jit(jax.vmap(episode))(jax.random.split(key, EPISODES)))
-    facts = dict.fromkeys(("apples", "fires", "hits", "cleans"), 0.0)
+    metrics = dict.fromkeys(("apples", "fires", "hits", "cleans"), 0.0)
     for index in range(EPISODES):
         first, actions, noise, played = jax.tree.map(lambda x: x[index], episodes)
         reference = Game(layout, **rules)
@@ -66,12 +66,12 @@ def test_random_episodes(game):
             state, timestep = jax.tree.map(lambda x: x[t], played)
             compare(reference, state, timestep, radius, view)
             np.testing.assert_array_equal(timestep.reward, expected["reward"])
-            for fact in facts:
+            for fact in metrics:
                 np.testing.assert_array_equal(timestep.metrics[fact], expected[fact])
-                facts[fact] += expected[fact].sum()
+                metrics[fact] += expected[fact].sum()
     never = {"cleans"} if name.startswith("harvest") else set()
     never |= {"hits"} if num_agents == 1 else set()
-    assert {fact for fact, total in facts.items() if total == 0} == never
+    assert {fact for fact, total in metrics.items() if total == 0} == never
 
 
 def compare(reference, state, timestep, radius, view):

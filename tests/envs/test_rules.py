@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from influence_jax.envs import cleanup, make
-from influence_jax.envs.grid import beams, chance, movement
+from influence_jax.envs.grid import beams, cells, movement, random_bits
 
 LAST = np.float32(1 - 2**-24)  # the largest uniform number
 
@@ -140,7 +140,7 @@ def test_a_beam_of_many_agents_keeps_the_order():
 
 
 def test_words_are_uniform_and_unrelated():
-    draw = jax.jit(jax.vmap(chance.words, (0, None, None)), static_argnums=(1, 2))
+    draw = jax.jit(jax.vmap(random_bits.words, (0, None, None)), static_argnums=(1, 2))
     keys = jax.vmap(jax.random.key)(jnp.arange(8000))  # the least random keys there are
 
     def signs(stream):
@@ -157,14 +157,14 @@ def test_words_are_uniform_and_unrelated():
 
 def test_ranks_are_uniform_permutations():
     words = jax.random.bits(jax.random.key(0), (6000, 3), jnp.uint32)
-    drawn, counts = np.unique(jax.vmap(chance.ranks)(words), axis=0, return_counts=True)
+    drawn, counts = np.unique(jax.vmap(random_bits.ranks)(words), axis=0, return_counts=True)
     assert drawn.tolist() == [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
     assert (abs(counts - 1000) < 5 * np.sqrt(1000 * 5 / 6)).all()
-    np.testing.assert_array_equal(chance.ranks(jnp.array([7, 3, 7, 0], jnp.uint32)), [2, 1, 3, 0])
+    np.testing.assert_array_equal(random_bits.ranks(jnp.array([7, 3, 7, 0], jnp.uint32)), [2, 1, 3, 0])
 
 
 def test_uniform_covers_zero_to_just_below_one():
-    ends = chance.uniform(jnp.array([0, 255, 256, 2**32 - 1], jnp.uint32))
+    ends = random_bits.uniform(jnp.array([0, 255, 256, 2**32 - 1], jnp.uint32))
     np.testing.assert_array_equal(ends, np.array([0, 0, 2**-24, 1 - 2**-24], np.float32))
 
 
@@ -172,7 +172,7 @@ def test_nth_finds_the_place_of_a_thing_and_its_number_there():
     counts = np.random.default_rng(2).integers(0, 4, 9)
     things = [(place, number) for place, count in enumerate(counts) for number in range(count)]
     numbers = np.arange(-1, len(things) + 1, dtype=np.int32)
-    place, number = chance.nth(jnp.broadcast_to(counts[:, None], (9, len(numbers))), jnp.asarray(numbers))
+    place, number = cells.nth(jnp.broadcast_to(counts[:, None], (9, len(numbers))), jnp.asarray(numbers))
     np.testing.assert_array_equal(np.stack([place, number], axis=1)[1:-1], things)
     assert place[0] == 0 and place[-1] == 9
 

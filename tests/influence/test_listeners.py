@@ -102,19 +102,19 @@ def by_hand(world):
 
 def test_agents_are_told_what_the_rules_say(world):
     name, _, _, (_, _, memory, _) = world
-    decision, _, _ = decide(world)
+    output, _, _ = decide(world)
     np.testing.assert_array_equal(
-        decision.context, contexts_by_the_rules(name, jax.device_get(memory), np.asarray(decision.action))
+        output.context, contexts_by_the_rules(name, jax.device_get(memory), np.asarray(output.action))
     )
 
 
 def test_influence_is_the_naive_rerun_and_below_the_surprisal(world, by_hand):
-    decision, _, _ = decide(world)
+    output, _, _ = decide(world)
     influence, information, surprisal = by_hand
     assert influence.max() > 0.02, "the reference must have something to find"
-    np.testing.assert_allclose(decision.influence, influence, atol=2e-5)
-    np.testing.assert_allclose(decision.mutual_information, information, atol=2e-5)
-    assert np.all(decision.influence <= surprisal[..., None] + 1e-5)
+    np.testing.assert_allclose(output.influence, influence, atol=2e-5)
+    np.testing.assert_allclose(output.mutual_information, information, atol=2e-5)
+    assert np.all(output.influence <= surprisal[..., None] + 1e-5)
 
 
 def test_severed_channel_silences_that_pair_alone(world):
@@ -151,8 +151,8 @@ def test_an_episode_starts_without_symbols_and_ends_idle(world):
 def test_pmi_takes_the_action_that_the_listener_took(world):
     name, _, network, arguments = world
     model = communication(N, A, M, pmi) if name == "communication" else basic(N, A, LEADERS[name], pmi)
-    decision, _, _ = jitted(model, network)(*arguments)
-    values = np.asarray(decision.influence)
+    output, _, _ = jitted(model, network)(*arguments)
+    values = np.asarray(output.influence)
     assert values.min() < 0 < values.max()
     if name != "communication":
         return
@@ -168,8 +168,8 @@ def test_messages_are_remembered_with_the_policy_that_drew_them():
     network = network_of(model)
     params, carry = random_agents(network)
     memory = model.init_memory(E)
-    decision, _, (said, weights) = jitted(model, network)(params, carry, memory, timestep(jax.random.key(0)))
-    np.testing.assert_array_equal(said, decision.choices["message"].symbol)
+    output, _, (said, weights) = jitted(model, network)(params, carry, memory, timestep(jax.random.key(0)))
+    np.testing.assert_array_equal(said, output.samples["message"].symbol)
     drawn = jnp.take_along_axis(weights, said.T[..., None], axis=-1)[..., 0].T
-    np.testing.assert_allclose(drawn, decision.choices["message"].log_prob, atol=1e-6)
+    np.testing.assert_allclose(drawn, output.samples["message"].log_prob, atol=1e-6)
     np.testing.assert_allclose(jnp.exp(weights).sum(-1), 1.0, atol=1e-5)

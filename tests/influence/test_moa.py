@@ -13,7 +13,7 @@ from influence_jax.config import Hyperparams
 from influence_jax.influence import base
 from influence_jax.influence.measures import jsd, kl
 from influence_jax.influence.moa import counterfactuals, marginal_cross_entropy, moa, repeat_cross_entropy
-from influence_jax.types import Choice, Decision, Trajectory
+from influence_jax.types import ActorOutput, HeadSample, Trajectory
 from tests.influence.worlds import A, E, N, V, network_of, random_agents, timestep
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -79,12 +79,12 @@ def by_hand(world):
 
 
 def test_influence_is_the_naive_rerun(world, by_hand):
-    decision, _, _ = decide(*world)
+    output, _, _ = decide(*world)
     influence, information, surprisal = by_hand
     assert influence.max() > 0.02, "the reference must have something to find"
-    np.testing.assert_allclose(decision.influence, influence, atol=2e-5)
-    np.testing.assert_allclose(decision.mutual_information, information, atol=2e-5)
-    assert np.all(decision.influence <= surprisal[..., None] + 1e-5)
+    np.testing.assert_allclose(output.influence, influence, atol=2e-5)
+    np.testing.assert_allclose(output.mutual_information, information, atol=2e-5)
+    assert np.all(output.influence <= surprisal[..., None] + 1e-5)
 
 
 def test_real_row_is_the_real_prediction_to_the_bit(world):
@@ -105,8 +105,8 @@ def test_real_row_is_the_real_prediction_to_the_bit(world):
 
 def test_state_advances_with_the_real_action_only(world):
     params, carry, _, now = world
-    decision, after, _ = decide(*world)
-    symbols = base.own_first(decision.action)
+    output, after, _ = decide(*world)
+    symbols = base.own_first(output.action)
     for k in range(N):
         mine, state = jax.tree.map(lambda x, k=k: x[k], (params, carry))
         gates = NETWORK.precompute(mine, "moa", state["moa"], NETWORK.encode(mine, now.observation[:, k])["moa"])
@@ -172,7 +172,7 @@ def test_no_gradient_through_the_influence_reward(world):
     _, carry, previous, now = world
     paid = jax.grad(lambda p: decide(p, carry, previous, now)[0].influence.sum())(world[0])
     assert not any(np.any(x) for x in jax.tree.leaves(paid))
-    policy = jax.grad(lambda p: decide(p, carry, previous, now)[0].choices["action"].value.sum())(world[0])
+    policy = jax.grad(lambda p: decide(p, carry, previous, now)[0].samples["action"].value.sum())(world[0])
     assert any(np.any(x) for x in jax.tree.leaves(policy)), "the same path does carry other gradients"
 
 
@@ -196,8 +196,8 @@ def test_jsd_model_reports_jsd(world, by_hand):
 def trajectory(actions, valid, first, visible) -> Trajectory:
     t, e, n = actions.shape
     nothing = jnp.zeros((t, e, n))
-    decision = Decision(
-        choices={"action": Choice(symbol=actions, log_prob=nothing, value=nothing)},
+    output = ActorOutput(
+        samples={"action": HeadSample(symbol=actions, log_prob=nothing, value=nothing)},
         context=jnp.zeros((t, e, n, n - 1), jnp.int32),
         influence=jnp.zeros((t, e, n, n)),
         mutual_information=jnp.zeros((t, e, n, n)),
@@ -207,7 +207,7 @@ def trajectory(actions, valid, first, visible) -> Trajectory:
         first=first,
         valid=valid,
         visible=visible,
-        decision=decision,
+        actor_output=output,
         reward=jnp.zeros((t, e, n)),
         discount=jnp.ones((t, e)),
         truncated=jnp.zeros((t, e), bool),

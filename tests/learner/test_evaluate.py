@@ -35,7 +35,7 @@ def evaluation(learner, state):
 
 
 def test_training_joins_episodes_part_way_and_evaluation_does_not(learner, state):
-    joined = jax.tree.map(lambda x: x[0], state.actors)
+    joined = jax.tree.map(lambda x: x[0], state.rollout_state)
     assert joined.env_state.time.tolist() == [0, 6, 13]
     assert joined.timestep.first.tolist() == [True, False, False]
     together = start_together(learner, 3, jax.random.key(0))
@@ -44,13 +44,13 @@ def test_training_joins_episodes_part_way_and_evaluation_does_not(learner, state
 
 
 def test_it_plays_with_the_parameters_given(evaluation):
-    assert (evaluation.facts["fires"][1] == 20).all()
-    assert (evaluation.facts["fires"][0] < 20).all()
+    assert (evaluation.metrics["fires"][1] == 20).all()
+    assert (evaluation.metrics["fires"][0] < 20).all()
 
 
 def test_returns_are_those_of_whole_episodes(evaluation):
-    facts = evaluation.facts
-    np.testing.assert_allclose(evaluation.agent_returns, facts["apples"] - facts["fires"] - 50 * facts["hits"])
+    metrics = evaluation.metrics
+    np.testing.assert_allclose(evaluation.agent_returns, metrics["apples"] - metrics["fires"] - 50 * metrics["hits"])
     np.testing.assert_allclose(evaluation.collective_return, evaluation.agent_returns.sum(axis=-1))
     assert evaluation.agent_returns.shape == (2, 3, 2)
     assert evaluation.equality.shape == evaluation.influence.shape == (2, 3)
@@ -64,7 +64,7 @@ def test_who_always_does_the_same_has_no_influence(evaluation):
 def test_the_seed_fixes_the_games(learner, state, evaluation):
     again, other = (evaluate(learner, state, num_episodes=3, seed=seed) for seed in (0, 1))
     np.testing.assert_array_equal(evaluation.agent_returns, again.agent_returns)
-    assert (evaluation.facts["apples"] != other.facts["apples"]).any()
+    assert (evaluation.metrics["apples"] != other.metrics["apples"]).any()
 
 
 def test_a_game_that_ends_early_counts_once(tiny):

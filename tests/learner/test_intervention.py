@@ -24,20 +24,22 @@ def learner(tiny):
 
 @pytest.fixture(scope="module")
 def moment(learner):
-    """``(params, actors, key)`` some steps into the game, with decided agents."""
+    """``(params, rollout_state, key)`` some steps into the game, with decided agents."""
     state = jax.jit(learner.init)(jax.random.key(0))
     params = louder(state.params)
     world = learner.env, learner.env_params, learner.network, learner.model
-    actors, _, _ = jax.jit(lambda p, a: rollout(*world, p, a, 4, jax.random.key(1)))(params, state.actors)
-    return params, actors, jax.random.key(2)
+    rollout_state, _, _ = jax.jit(lambda p, a: rollout(*world, p, a, 4, jax.random.key(1)))(params, state.rollout_state)
+    return params, rollout_state, jax.random.key(2)
 
 
 def test_real_influence_is_that_of_another_world(learner, moment):
-    params, actors, key = moment
-    found = jax.jit(lambda p, a, k: one_moment(learner, p, a, k))(params, actors, key)
+    params, rollout_state, key = moment
+    found = jax.jit(lambda p, a, k: one_moment(learner, p, a, k))(params, rollout_state, key)
     act_key, noise_key = jax.random.split(key)
-    now = actors.timestep
-    decision, carry, _ = learner.model.decide(learner.network, act_key, params, actors.carry, actors.memory, now)
+    now = rollout_state.timestep
+    output, carry, _ = learner.model.decide(
+        learner.network, act_key, params, rollout_state.carry, rollout_state.memory, now
+    )
     num_envs, num_agents = now.reward.shape
     noise_keys = jax.random.split(noise_key, num_envs)
     heads, transition = naive_heads(learner.network), jax.jit(learner.env.transition)
@@ -48,18 +50,18 @@ def test_real_influence_is_that_of_another_world(learner, moment):
         return np.asarray(heads(own, jax.tree.map(lambda x: x[e], state), observation[agent], told)["action"])
 
     for e in range(num_envs):
-        state = jax.tree.map(lambda x, e=e: x[e], actors.env_state)
+        state = jax.tree.map(lambda x, e=e: x[e], rollout_state.env_state)
         noise = learner.env.sample_noise(noise_keys[e], learner.env_params)
-        said = np.asarray(actors.memory[e])
+        said = np.asarray(rollout_state.memory[e])
         for k in range(num_agents):
-            weights = policy(k, actors.carry, e, now.observation[e], said)
+            weights = policy(k, rollout_state.carry, e, now.observation[e], said)
             answers = []
             for action in range(learner.env.spec.num_actions):
-                actions = decision.action[e].at[k].set(action)
+                actions = output.action[e].at[k].set(action)
                 _, after = transition(state, actions, noise, learner.env_params)
                 answers.append([policy(j, carry, e, after.observation, actions) for j in range(num_agents)])
             for j in range(num_agents):
-                expected, _ = compare([answer[j] for answer in answers], weights, int(decision.action[e, k]))
+                expected, _ = compare([answer[j] for answer in answers], weights, int(output.action[e, k]))
                 counts = bool(now.visible[e, k, j]) and not bool(after.last | now.last[e])
                 assert bool(found["counted"][e, k, j]) == counts
                 np.testing.assert_allclose(found["real"][e, k, j], expected if counts else 0.0, atol=2e-5)

@@ -49,13 +49,20 @@ def test_memory_bridges_an_episode():
 
 def acted_values(learner, state):
     """Values that the agents give to the states they are in, with the time of each: ``(f32[S,E,N], i32[S,E])``."""
-    actors = state.actors
+    rollout_state = state.rollout_state
 
-    def decide(params, actors):
-        args = (learner.network, jax.random.key(0), params, actors.carry, actors.memory, actors.timestep)
-        return learner.model.decide(*args)[0].choices["action"].value
+    def decide(params, rollout_state):
+        args = (
+            learner.network,
+            jax.random.key(0),
+            params,
+            rollout_state.carry,
+            rollout_state.memory,
+            rollout_state.timestep,
+        )
+        return learner.model.decide(*args)[0].samples["action"].value
 
-    return np.asarray(jax.vmap(decide)(state.params, actors)), np.asarray(actors.env_state.time)
+    return np.asarray(jax.vmap(decide)(state.params, rollout_state)), np.asarray(rollout_state.env_state.time)
 
 
 def test_a_horizon_is_not_an_end():

@@ -129,21 +129,21 @@ def test_optimizers_take_their_textbook_first_step():
 
 def test_mixing_pays_the_influencer_for_all_it_influences():
     influence = jnp.array([[0.0, 0.1, 0.2], [0.0, 0.0, 0.0], [50.0, 0.0, 0.0]])
-    paid = rewards.payment(influence, Hyperparams())
-    np.testing.assert_allclose(paid, [0.3, 0.0, rewards.INFLUENCE_LIMIT], rtol=1e-6)
-    shared = rewards.payment(influence.at[2, 0].set(0.0), Hyperparams(influencee_share=0.5))
+    influence_reward = rewards.influence_reward(influence, Hyperparams())
+    np.testing.assert_allclose(influence_reward, [0.3, 0.0, rewards.INFLUENCE_LIMIT], rtol=1e-6)
+    shared = rewards.influence_reward(influence.at[2, 0].set(0.0), Hyperparams(influencee_share=0.5))
     np.testing.assert_allclose(shared, [0.3, 0.05, 0.1], rtol=1e-6)
 
 
 def test_influence_is_credited_to_its_cause():
-    paid = jnp.arange(3.0)[:, None, None]
-    np.testing.assert_array_equal(rewards.credit_cause(paid, jnp.full((1, 1), 9.0))[:, 0, 0], [1, 2, 9])
+    influence_reward = jnp.arange(3.0)[:, None, None]
+    np.testing.assert_array_equal(rewards.credit_cause(influence_reward, jnp.full((1, 1), 9.0))[:, 0, 0], [1, 2, 9])
 
 
 def test_prosocial_by_hand():
     reward = jnp.array([[[1.0, 0.0, -50.0]]])
-    _, felt = rewards.prosocial(None, reward, None, Hyperparams(prosocial_weight=0.5))
-    np.testing.assert_allclose(felt[0, 0], [1 - 25, 0.5 - 25, -50 + 0.5])
+    _, shaped_reward = rewards.prosocial(None, reward, None, Hyperparams(prosocial_weight=0.5))
+    np.testing.assert_allclose(shaped_reward[0, 0], [1 - 25, 0.5 - 25, -50 + 0.5])
 
 
 def test_inequity_aversion_by_hand():
@@ -151,28 +151,30 @@ def test_inequity_aversion_by_hand():
     reward = jnp.zeros((1, 1, 5)).at[..., 0].set(10.0)
     hparams = Hyperparams(envy=5.0, guilt=0.05)
     start, first = jnp.zeros((1, 5)), jnp.zeros((1, 1), bool)
-    smoothed, felt = rewards.inequity_averse(start, reward, first, hparams)
-    np.testing.assert_allclose(felt[0, 0], [10 - 0.5, *[-12.5] * 4], rtol=1e-6)
+    smoothed, shaped_reward = rewards.inequity_averse(start, reward, first, hparams)
+    np.testing.assert_allclose(shaped_reward[0, 0], [10 - 0.5, *[-12.5] * 4], rtol=1e-6)
     # One step later without rewards the comparison has decayed by gamma * lambda; a new episode forgets it.
     decay = 0.99 * 0.975
-    later, felt = rewards.inequity_averse(smoothed, jnp.zeros((1, 1, 5)), first, hparams)
-    np.testing.assert_allclose(felt[0, 0], [-0.5 * decay, *[-12.5 * decay] * 4], rtol=1e-5)
-    _, felt = rewards.inequity_averse(later, jnp.zeros((1, 1, 5)), ~first, hparams)
-    assert not felt.any()
+    later, shaped_reward = rewards.inequity_averse(smoothed, jnp.zeros((1, 1, 5)), first, hparams)
+    np.testing.assert_allclose(shaped_reward[0, 0], [-0.5 * decay, *[-12.5 * decay] * 4], rtol=1e-5)
+    _, shaped_reward = rewards.inequity_averse(later, jnp.zeros((1, 1, 5)), ~first, hparams)
+    assert not shaped_reward.any()
 
 
 def test_controls_keep_the_scale_and_lose_the_cause():
     keys = jax.random.split(jax.random.key(0), 4)
-    paid, surprisal, information = (jnp.abs(jax.random.normal(k, (50, 40, 2))) for k in keys[:3])
+    influence_reward, surprisal, information = (jnp.abs(jax.random.normal(k, (50, 40, 2))) for k in keys[:3])
     kinds = ("none", "shuffled", "noise", "entropy", "mi")
-    results = {kind: rewards.control(kind, keys[3], paid, surprisal, information) for kind in kinds}
-    np.testing.assert_array_equal(results["none"], paid)
+    results = {kind: rewards.control(kind, keys[3], influence_reward, surprisal, information) for kind in kinds}
+    np.testing.assert_array_equal(results["none"], influence_reward)
     np.testing.assert_array_equal(results["mi"], information)
-    np.testing.assert_allclose(jnp.sort(results["shuffled"], axis=1), jnp.sort(paid, axis=1))
-    np.testing.assert_allclose(results["entropy"] / surprisal, paid.mean() / surprisal.mean(), rtol=1e-5)
-    np.testing.assert_allclose([results["noise"].mean(), results["noise"].std()], [paid.mean(), paid.std()], rtol=0.05)
+    np.testing.assert_allclose(jnp.sort(results["shuffled"], axis=1), jnp.sort(influence_reward, axis=1))
+    np.testing.assert_allclose(results["entropy"] / surprisal, influence_reward.mean() / surprisal.mean(), rtol=1e-5)
+    np.testing.assert_allclose(
+        [results["noise"].mean(), results["noise"].std()], [influence_reward.mean(), influence_reward.std()], rtol=0.05
+    )
     for kind in ("shuffled", "noise", "entropy"):
-        assert abs(np.corrcoef(results[kind].ravel(), paid.ravel())[0, 1]) < 0.1
+        assert abs(np.corrcoef(results[kind].ravel(), influence_reward.ravel())[0, 1]) < 0.1
 
 
 def test_curriculum_rises_linearly_then_stays():
@@ -217,10 +219,10 @@ def test_episode_tally_counts_whole_episodes_only():
     reward = jnp.array([1, 2, 0, 4, 8, 16, 0.0])[:, None, None]
     first = jnp.array([0, 0, 0, 1, 0, 0, 0], bool)[:, None]
     ended = jnp.array([0, 1, 0, 0, 0, 1, 0], bool)[:, None]
-    tally = metrics.init_tally(1, 1, ("apples",), jnp.array([False]))
-    _, sums, finished = metrics.tally_episodes(tally, reward, {"apples": 2 * reward}, first, ended)
+    episode_sums = metrics.init_episode_sums(1, 1, ("apples",), jnp.array([False]))
+    _, sums, finished = metrics.add_episodes(episode_sums, reward, {"apples": 2 * reward}, first, ended)
     np.testing.assert_array_equal(finished[:, 0], [False] * 5 + [True, False])
-    assert sums.reward[5, 0, 0] == 4 + 8 + 16 and sums.facts["apples"][5, 0, 0] == 2 * 28
+    assert sums.reward[5, 0, 0] == 4 + 8 + 16 and sums.metrics["apples"][5, 0, 0] == 2 * 28
 
 
 def test_means_add_up_over_updates_and_empty_ones_are_nan():

@@ -11,7 +11,7 @@ from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, Influ
 from influence_jax.influence import base
 from influence_jax.learner.rollout import rollout
 from influence_jax.learner.train import make_learner
-from influence_jax.learner.update import payments, update, with_exploration
+from influence_jax.learner.update import influence_rewards, update, with_exploration
 from influence_jax.networks.agent import NetworkFunctions
 from influence_jax.runtime import population
 
@@ -46,7 +46,7 @@ def state(learner):
 @pytest.fixture(scope="module")
 def played(learner, state):
     run = jax.jit(lambda p, a, k: rollout(learner.env, learner.env_params, learner.network, learner.model, p, a, 14, k))
-    return run(state.params, state.actors, jax.random.key(5))
+    return run(state.params, state.rollout_state, jax.random.key(5))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_rollout_marks_the_borders_of_episodes(played):
 
 def test_influence_on_the_next_action_needs_a_next_action(played):
     _, trajectory, _ = played
-    influence = trajectory.decision.influence.sum(axis=(-2, -1))
+    influence = trajectory.actor_output.influence.sum(axis=(-2, -1))
     silent = ~trajectory.valid | trajectory.truncated
     assert not influence[silent].any() and (influence[~silent] > 0).all()
 
@@ -78,19 +78,19 @@ def test_influence_on_the_next_action_needs_a_next_action(played):
 def test_learner_sees_what_the_actors_did(learner, state, played):
     """Unrolled in one go, the network gives the log-probabilities and values of acting."""
     _, trajectory, _ = played
-    decision = trajectory.decision
+    output = trajectory.actor_output
 
     def unroll(params, carry, observation, context):
         features = learner.network.encode(params, observation)["policy"]
         return learner.network.unroll(params, "policy", carry["policy"], features, context, trajectory.first)
 
     heads = jax.vmap(unroll, in_axes=(0, 0, 2, 2), out_axes=2)(
-        state.params, state.actors.carry, trajectory.observation, decision.context
+        state.params, state.rollout_state.carry, trajectory.observation, output.context
     )
     log_policy = jax.nn.log_softmax(heads["action"])
-    log_prob = jnp.take_along_axis(log_policy, decision.action[..., None], axis=-1)[..., 0]
-    np.testing.assert_allclose(log_prob, decision.choices["action"].log_prob, atol=1e-6)
-    np.testing.assert_allclose(heads["action_value"], decision.choices["action"].value, atol=1e-5)
+    log_prob = jnp.take_along_axis(log_policy, output.action[..., None], axis=-1)[..., 0]
+    np.testing.assert_allclose(log_prob, output.samples["action"].log_prob, atol=1e-6)
+    np.testing.assert_allclose(heads["action_value"], output.samples["action"].value, atol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["basic", "communication", "moa"])
@@ -115,16 +115,18 @@ def test_a_baseline_learns_the_same_without_measuring_influence(model):
 
 @pytest.mark.parametrize("model", ["independent", "basic", "communication", "moa"])
 def test_gradient_from_what_acting_computed_is_that_of_a_new_forward_pass(model, monkeypatch):
-    """A2C learns with the parameters that acted, and so recalls its activity instead of computing it again."""
+    """A2C learns with the parameters that acted, and so recalls its activations instead of computing it again."""
     learner = make_learner(tiny(model=model, log_interval=1))
 
-    def gradients(state, activity):
+    def gradients(state, activations):
         monkeypatch.setattr(
-            NetworkFunctions, "recalling", lambda network, known: recalling(network, activity and known)
+            NetworkFunctions,
+            "with_activations",
+            lambda network, known: with_activations(network, activations and known),
         )
         return jax.jit(lambda state: update(learner, state, learner.config.hyperparams, 100.0)[0].opt_state)(state)
 
-    recalling = NetworkFunctions.recalling
+    with_activations = NetworkFunctions.with_activations
     state = jax.jit(learner.init)(jax.random.key(0))
     recalled, anew = gradients(state, True), gradients(state, None)
     # Adam's first moment after one step is a tenth of the gradient.
@@ -135,7 +137,7 @@ def test_gradient_from_what_acting_computed_is_that_of_a_new_forward_pass(model,
 def test_context_is_what_the_others_did_last(played):
     _, trajectory, _ = played
     action, context, first = (
-        np.asarray(x) for x in (trajectory.decision.action, trajectory.decision.context, trajectory.first)
+        np.asarray(x) for x in (trajectory.actor_output.action, trajectory.actor_output.context, trajectory.first)
     )
     for t in range(1, 14):
         expected = np.asarray(base.others(jnp.asarray(action[t - 1])))
@@ -146,24 +148,24 @@ def test_context_is_what_the_others_did_last(played):
 def test_identical_agents_sample_differently(learner, state):
     """Same parameters and same views: with one key for all they would act as one."""
     same = jax.tree.map(lambda x: jnp.broadcast_to(x[:1], x.shape), state.params)
-    timestep = state.actors.timestep
+    timestep = state.rollout_state.timestep
     views = jnp.broadcast_to(timestep.observation[:1, :1], timestep.observation.shape)
-    decision, _, _ = learner.model.decide(
+    output, _, _ = learner.model.decide(
         learner.network,
         jax.random.key(1),
         same,
-        state.actors.carry,
-        state.actors.memory,
+        state.rollout_state.carry,
+        state.rollout_state.memory,
         timestep.replace(observation=views),
     )
-    actions = np.concatenate([decision.action.T.ravel()])
+    actions = np.concatenate([output.action.T.ravel()])
     assert len(set(actions)) > 1
     many = []
     for seed in range(40):
-        decision, _, _ = learner.model.decide(
-            learner.network, jax.random.key(seed), same, state.actors.carry, state.actors.memory, timestep
+        output, _, _ = learner.model.decide(
+            learner.network, jax.random.key(seed), same, state.rollout_state.carry, state.rollout_state.memory, timestep
         )
-        many.append(decision.action)
+        many.append(output.action)
     many = np.concatenate(many)  # [160, N]
     agreement = (many[:, 0] == many[:, 1]).mean()
     assert abs(agreement - 1 / 3) < 0.15
@@ -185,7 +187,7 @@ def test_agents_learn_alone(learner, state, step):
 def test_influence_is_paid_and_a_baseline_shares_its_noise(learner, state, step):
     paid, logs = step(state.replace(update=jnp.int32(50)), learner.config.hyperparams)
     unpaid, others = step(state.replace(update=jnp.int32(50)), learner.config.hyperparams.replace(influence_weight=0.0))
-    np.testing.assert_array_equal(paid.actors.timestep.observation, unpaid.actors.timestep.observation)
+    np.testing.assert_array_equal(paid.rollout_state.timestep.observation, unpaid.rollout_state.timestep.observation)
     assert logs["influence"].value() == others["influence"].value() > 0
     assert any(
         jnp.any(a != b) for a, b in zip(jax.tree.leaves(paid.params), jax.tree.leaves(unpaid.params), strict=True)
@@ -197,9 +199,9 @@ def test_no_gradient_reaches_the_network_through_the_reward(learner, state):
 
     def total_reward(params):
         _, trajectory, _ = rollout(
-            learner.env, learner.env_params, learner.network, learner.model, params, state.actors, 3, state.key
+            learner.env, learner.env_params, learner.network, learner.model, params, state.rollout_state, 3, state.key
         )
-        return trajectory.decision.influence.sum() + trajectory.reward.sum()
+        return trajectory.actor_output.influence.sum() + trajectory.reward.sum()
 
     assert not any(jnp.any(g) for g in jax.tree.leaves(jax.jit(jax.grad(total_reward))(state.params)))
 
@@ -286,10 +288,14 @@ def test_influence_of_one_step_moves_one_reward(name, credit, rewarded):
     run = jax.jit(
         lambda p, a: rollout(learner.env, learner.env_params, learner.network, learner.model, p, a, 5, state.key)
     )
-    _, trajectory, bootstrap = run(state.params, state.actors)
-    influence = trajectory.decision.influence
-    changed = trajectory.replace(decision=trajectory.decision.replace(influence=influence.at[3, 1, 0, 2].add(1.0)))
-    before, after = (payments(learner, x, bootstrap, Hyperparams(), jax.random.key(0)) for x in (trajectory, changed))
+    _, trajectory, bootstrap = run(state.params, state.rollout_state)
+    influence = trajectory.actor_output.influence
+    changed = trajectory.replace(
+        actor_output=trajectory.actor_output.replace(influence=influence.at[3, 1, 0, 2].add(1.0))
+    )
+    before, after = (
+        influence_rewards(learner, x, bootstrap, Hyperparams(), jax.random.key(0)) for x in (trajectory, changed)
+    )
     np.testing.assert_array_equal(np.argwhere(np.abs(after - before) > 0.5), [[rewarded, 1, 0]])
     np.testing.assert_allclose((after - before)[rewarded, 1, 0], 1.0, atol=1e-5)
 
@@ -302,10 +308,10 @@ def test_first_step_of_ppo_sees_the_policy_that_acted():
     state = jax.jit(learner.init)(jax.random.key(0))
     keys = iter(jax.random.split(jax.random.key(1), 100))
     louder = jax.tree.map(lambda x: jax.random.normal(next(keys), x.shape), state.params)
-    carry = jax.tree.map(lambda x: jax.random.normal(next(keys), x.shape), state.actors.carry)
-    going_on = state.actors.timestep.replace(first=jnp.zeros_like(state.actors.timestep.first))
-    actors = state.actors.replace(carry=carry, timestep=going_on)
+    carry = jax.tree.map(lambda x: jax.random.normal(next(keys), x.shape), state.rollout_state.carry)
+    going_on = state.rollout_state.timestep.replace(first=jnp.zeros_like(state.rollout_state.timestep.first))
+    rollout_state = state.rollout_state.replace(carry=carry, timestep=going_on)
     _, logs = jax.jit(lambda s: update(learner, s, config.hyperparams, 10.0))(
-        state.replace(params=louder, actors=actors)
+        state.replace(params=louder, rollout_state=rollout_state)
     )
     np.testing.assert_allclose(logs["policy_loss"].value(), 0.0, atol=1e-5)

@@ -11,7 +11,7 @@ from influence_jax.config import NetworkConfig
 from influence_jax.networks import agent
 from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
 from influence_jax.networks.encoder import ConvEncoder
-from influence_jax.networks.product import product
+from influence_jax.networks.matmul import matmul
 from influence_jax.networks.recurrent import (
     Carry,
     Weights,
@@ -140,7 +140,7 @@ def test_unroll_is_the_steps_one_by_one_and_forgets_at_first():
 
 
 def test_gradient_of_the_unroll_is_that_of_its_steps():
-    """Written by hand, against what JAX derives from the steps; with and without the states being known."""
+    """Written by hand, against what JAX derives from the steps; with and without the states being cached."""
     keys = jax.random.split(jax.random.key(0), 7)
     weights = Weights(
         0.5 * jax.random.normal(keys[0], (5 + 8, 28)),
@@ -166,8 +166,8 @@ def test_gradient_of_the_unroll_is_that_of_its_steps():
         return jax.jit(jax.grad(lambda *x: jnp.sum(direction * run(*x)), argnums=(0, 1, 2)))(weights, carry, features)
 
     expected = gradients(lambda *x: steps(*x).hidden)
-    for known in (None, steps(weights, carry, features)):
-        found = gradients(lambda *x, known=known: unroll("float32", *x, symbols, first, known))
+    for cached in (None, steps(weights, carry, features)):
+        found = gradients(lambda *x, cached=cached: unroll("float32", *x, symbols, first, cached))
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), found, expected)
 
 
@@ -200,7 +200,7 @@ def test_product_rounds_its_factors_and_nothing_else(precision):
     x, kernel, d = (
         jax.random.normal(k, s) for k, s in zip(jax.random.split(jax.random.key(0), 3), SHAPES, strict=True)
     )
-    outcome, pull_back = jax.vjp(lambda x, kernel: product(x, kernel, precision), x, kernel)
+    outcome, pull_back = jax.vjp(lambda x, kernel: matmul(x, kernel, precision), x, kernel)
     rounded = [np.asarray(y.astype(precision), np.float64) for y in (x, kernel, d)]
     expected = rounded[0] @ rounded[1], rounded[2] @ rounded[1].T, np.einsum("abk,abm->km", rounded[0], rounded[2])
     for found, exact in zip((outcome, *pull_back(d)), expected, strict=True):

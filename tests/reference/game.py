@@ -58,22 +58,22 @@ class Game:
         self.time = 0
 
     def step(self, actions, noise):
-        """Take one step with ``noise`` (a dictionary of the arrays of a step); return the facts per agent."""
+        """Take one step with ``noise`` (a dictionary of the arrays of a step); return the metrics per agent."""
         n = len(self.position)
         self.time += 1
         self.move([int(a) for a in actions], noise["move_rank"])
-        facts = {name: np.zeros(n) for name in ("apples", "fires", "hits", "cleans")}
+        metrics = {name: np.zeros(n) for name in ("apples", "fires", "hits", "cleans")}
         for agent in range(n):
             if self.position[agent] in self.apples:
                 self.apples.remove(self.position[agent])
-                facts["apples"][agent] += 1
+                metrics["apples"][agent] += 1
         self.beams = {}
         for agent in sorted(range(n), key=lambda i: noise["beam_rank"][i]):
             if actions[agent] in (7, 8):
-                self.shoot(agent, actions[agent] == 8, facts)
+                self.shoot(agent, actions[agent] == 8, metrics)
         self.grow(noise)
-        facts["reward"] = facts["apples"] - facts["fires"] - 50 * facts["hits"]
-        return facts
+        metrics["reward"] = metrics["apples"] - metrics["fires"] - 50 * metrics["hits"]
+        return metrics
 
     def move(self, actions, rank):
         n = len(actions)
@@ -98,8 +98,8 @@ class Game:
                 break
         self.position = goal
 
-    def shoot(self, agent, cleaning, facts):
-        facts["fires"][agent] += not cleaning
+    def shoot(self, agent, cleaning, metrics):
+        metrics["fires"][agent] += not cleaning
         ahead, right = HEADINGS[self.heading[agent]], HEADINGS[(self.heading[agent] + 1) % 4]
         here = self.position[agent]
         dirty = set(self.waste)
@@ -111,9 +111,9 @@ class Game:
                 self.beams[cell] = 2 if cleaning else 1
                 if cleaning and cell in dirty:
                     self.waste.remove(cell)
-                    facts["cleans"][agent] += 1
+                    metrics["cleans"][agent] += 1
                 if cell in self.position:
-                    facts["hits"][self.position.index(cell)] += not cleaning
+                    metrics["hits"][self.position.index(cell)] += not cleaning
                     break
                 if cleaning and cell in dirty:
                     break

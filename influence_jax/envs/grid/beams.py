@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from influence_jax.envs.grid import marks
+from influence_jax.envs.grid import cells
 from influence_jax.envs.grid.movement import DIRECTIONS, direction, turned
-from influence_jax.kernel import kernel
+from influence_jax.fusion import fusion_boundary
 
 LENGTH = 5
 NO_BEAM, FIRE_BEAM, CLEAN_BEAM = range(3)  # codes in the map of beams
@@ -48,7 +48,7 @@ def clear_runs(walls: np.ndarray) -> np.ndarray:
 def cast(row: jax.Array, column: jax.Array, heading: jax.Array, runs: np.ndarray) -> Lanes:
     """Cast the lanes of every agent, ``i32[N,E]`` each, between walls and agents; ``runs`` comes from `clear_runs`."""
 
-    @kernel
+    @fusion_boundary
     def start(row, column, heading):
         down, right = direction(heading)
         side_down, side_right = direction(turned(heading, 1))
@@ -57,7 +57,7 @@ def cast(row: jax.Array, column: jax.Array, heading: jax.Array, runs: np.ndarray
         run = (heading * runs.shape[1] + first_row + 1) * runs.shape[2] + first_column + 1
         return first_row, first_column, down, right, run
 
-    @kernel
+    @fusion_boundary
     def meet(row, column, first_row, first_column, down, right, free):
         behind, beside = row - first_row[:, :, None], column - first_column[:, :, None]  # i32[3,N,N,E]
         along = behind * down[:, None] + beside * right[:, None]
@@ -71,18 +71,18 @@ def cast(row: jax.Array, column: jax.Array, heading: jax.Array, runs: np.ndarray
     return Lanes(*first, *meet(row, column, *first, free))
 
 
-@kernel
+@fusion_boundary
 def hits(lanes: Lanes, fires: jax.Array) -> jax.Array:
     """Return i32[N,E]: how many of the beams of the agents in ``fires bool[N,E]`` strike each agent."""
     strikes = (lanes.distance < lanes.reach[:, :, None]) & fires[:, None]
     return sum(strikes.reshape(-1, *fires.shape).astype(jnp.int32))  # one loop, as a sum over leading axes is not
 
 
-def cells(lanes: Lanes, width: int) -> jax.Array:
+def lane_cells(lanes: Lanes, width: int) -> jax.Array:
     """Return i32[LENGTH,3,N,E]: the numbers of the cells along the lanes on a map of ``width``, as far as they can reach."""
     step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
 
-    @kernel
+    @fusion_boundary
     def along(row, column, down, right):
         return row * width + column + step * (down * width + right)
 
@@ -100,7 +100,7 @@ def clean(
         lanes: as cast between walls and agents.
         cleans: bool[N,E], agents with a cleaning beam.
         rank: i32[N,E], a permutation; lowest acts first.
-        cell: i32[LENGTH,3,N,E], a number for each of `cells`, different for each cell of the map.
+        cell: i32[LENGTH,3,N,E], a number for each of `lane_cells`, different for each cell of the map.
         waste: bool[LENGTH,3,N,E], there is waste; of any value beyond the reach.
 
     Returns:
@@ -118,23 +118,23 @@ def clean(
             at = jnp.where(met == number, cell[number], at)
         return at
 
-    @kernel
+    @fusion_boundary
     def removed(dirty, cell, acts):  # i32[3,E], the cells that the agent of the turn removes
         gone = jnp.where(acts, ends(first(dirty), cell), -1)
         return functools.reduce(jnp.maximum, jnp.moveaxis(gone, 1, 0))
 
-    @kernel
+    @fusion_boundary
     def left(dirty, cell, gone, acts):
         hit = functools.reduce(jnp.logical_or, (cell == lane for lane in gone))
         return dirty & (acts | ~hit)  # the agent of the turn may meet one cell by two of its lanes
 
-    @kernel
+    @fusion_boundary
     def end(dirty, cell, reach):
         met = first(dirty)
         at = ends(met, cell).reshape(-1, met.shape[-1])
         return jnp.minimum(reach, met + 1), at, jnp.sum(met < LENGTH, axis=0, dtype=jnp.int32)
 
-    dirty = kernel(lambda waste, reach, cleans: waste & (step < reach) & cleans)(waste, lanes.reach, cleans)
+    dirty = fusion_boundary(lambda waste, reach, cleans: waste & (step < reach) & cleans)(waste, lanes.reach, cleans)
     for turn in range(len(rank) - 1):
         acts = rank == turn
         dirty = left(dirty, cell, removed(dirty, cell, acts), acts)
@@ -147,11 +147,11 @@ def trace(
 ) -> jax.Array:
     """Return u8[E,H,W], the last beam in acting order that crosses each cell: NO_BEAM, FIRE_BEAM or CLEAN_BEAM.
 
-    ``cell`` are the `cells` of the lanes, and ``shape`` is that of the map, (H, W).
+    ``cell`` are the `lane_cells` of the lanes, and ``shape`` is that of the map, (H, W).
     """
     number = np.min_scalar_type(2 * len(rank))
 
-    @kernel
+    @fusion_boundary
     def covered(
         lanes, cell, fires, cleans, rank
     ):  # cells, and beams numbered in acting order, odd for fire, 0 for none
@@ -161,7 +161,7 @@ def trace(
         cell = jnp.clip(cell, 0, shape[0] * shape[1] - 1)
         return cell.reshape(-1, cell.shape[-1]), beam.reshape(-1, cell.shape[-1])
 
-    @kernel
+    @fusion_boundary
     def nothing():
         return jnp.zeros((cell.shape[-1], *shape), number)
 
@@ -169,4 +169,4 @@ def trace(
         beam = jnp.where((last & 1) > 0, jnp.uint8(FIRE_BEAM), jnp.uint8(CLEAN_BEAM))
         return jnp.where(last > 0, beam, jnp.uint8(NO_BEAM))
 
-    return marks.by_cell(kind)(marks.put_highest(nothing(), *covered(lanes, cell, fires, cleans, rank)))
+    return cells.elementwise(kind)(cells.scatter_max(nothing(), *covered(lanes, cell, fires, cleans, rank)))

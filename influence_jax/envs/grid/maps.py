@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.kernel import kernel
+from influence_jax.fusion import fusion_boundary
 
 WALL, START, FLOOR, TRAPPED, DOOR = "@", "P", " ", "T", "D"
 
@@ -123,29 +123,29 @@ def columns(sites: np.ndarray) -> slice:
     return slice(int(held[0]), int(held[-1]) + 1) if len(held) else slice(0, 1)
 
 
-def spread(values: jax.Array, sites: np.ndarray) -> jax.Array:
+def values_at_sites(values: jax.Array, sites: np.ndarray) -> jax.Array:
     """Return [E,H,W]: ``values [E,K]`` at the K cells of ``sites bool[H,W]`` in row-major order, and 0 elsewhere."""
     one_by_one, by_looking_up = (
-        functools.partial(way, sites=sites) for way in (spread_one_by_one, spread_by_looking_up)
+        functools.partial(way, sites=sites) for way in (values_at_sites_by_scatter, values_at_sites_by_gather)
     )
     return jax.lax.platform_dependent(values, cpu=one_by_one, default=by_looking_up)
 
 
-def spread_one_by_one(values: jax.Array, sites: np.ndarray) -> jax.Array:
-    """See `spread`."""
+def values_at_sites_by_scatter(values: jax.Array, sites: np.ndarray) -> jax.Array:
+    """See `values_at_sites`."""
 
-    @kernel
+    @fusion_boundary
     def nothing():
         return jnp.zeros((len(values), sites.size), values.dtype)
 
-    @kernel
+    @fusion_boundary
     def place(nothing, values):
         return nothing.at[:, np.flatnonzero(sites)].set(values, unique_indices=True, indices_are_sorted=True)
 
     return place(nothing(), values).reshape(-1, *sites.shape)
 
 
-def spread_by_looking_up(values: jax.Array, sites: np.ndarray) -> jax.Array:
-    """See `spread`."""
+def values_at_sites_by_gather(values: jax.Array, sites: np.ndarray) -> jax.Array:
+    """See `values_at_sites`."""
     with_zero = jnp.pad(values, ((0, 0), (0, 1)))
     return with_zero[:, np.where(sites, np.cumsum(sites).reshape(sites.shape) - 1, values.shape[1])]

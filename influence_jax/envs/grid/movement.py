@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.grid.marks import pick
-from influence_jax.kernel import kernel
+from influence_jax.envs.grid.cells import select
+from influence_jax.fusion import fusion_boundary
 
 LEFT, RIGHT, FORWARD, BACKWARD, STAY, TURN_CLOCKWISE, TURN_COUNTERCLOCKWISE, FIRE, CLEAN = range(9)
 ACTION_NAMES = (
@@ -31,7 +31,7 @@ _QUARTERS = (3, 1, 0, 2)  # quarter turns from the heading to the step, by actio
 def direction(heading: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return how many rows and columns, i32 like ``heading``, one step along it is."""
     down, right = DIRECTIONS.T
-    return pick(heading, down), pick(heading, right)
+    return select(heading, down), select(heading, right)
 
 
 def turn(heading: jax.Array, actions: jax.Array) -> jax.Array:
@@ -52,9 +52,9 @@ def wanted_cells(
     """Return the row and column i32[N,E] each agent asks for: its own unless it steps to a cell of the map that is no wall."""
     solid = np.pad(walls, 1, constant_values=True)  # outside the map counts as wall
 
-    @kernel
+    @fusion_boundary
     def step(row, column, heading, actions):
-        down, right = direction(turned(heading, pick(actions, _QUARTERS)))
+        down, right = direction(turned(heading, select(actions, _QUARTERS)))
         stepping = actions < STAY
         row, column = jnp.where(stepping, row + down, row), jnp.where(stepping, column + right, column)
         return row, column, (row + 1) * solid.shape[1] + column + 1
@@ -64,7 +64,7 @@ def wanted_cells(
     return jnp.where(blocked, row, to_row), jnp.where(blocked, column, to_column)
 
 
-@kernel
+@fusion_boundary
 def resolve(
     cell: tuple[jax.Array, jax.Array], want: tuple[jax.Array, jax.Array], movers: jax.Array, rank: jax.Array
 ) -> tuple[jax.Array, jax.Array]:

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.grid import marks
-from influence_jax.kernel import kernel
+from influence_jax.envs.grid import cells
+from influence_jax.fusion import fusion_boundary
 
 EMPTY, WALL, APPLE, WASTE, RIVER, STREAM, FIRE, CLEAN, DOOR, AGENT = range(10)  # cell codes; agent n is AGENT + n % 10
 NUM_COLOURS = 10  # agents 10, 11, ... look like agents 0, 1, ...
@@ -41,12 +41,14 @@ PALETTE = np.array(
 
 def draw_agents(codes: jax.Array, cell: jax.Array) -> jax.Array:
     """Return ``codes u8[E,H,W]`` with every agent, on ``cell i32[N,E]``, drawn over the map."""
-    return marks.put(codes, cell, (AGENT + np.arange(len(cell), dtype=np.uint8) % NUM_COLOURS)[:, None])
+    return cells.scatter(codes, cell, (AGENT + np.arange(len(cell), dtype=np.uint8) % NUM_COLOURS)[:, None])
 
 
 def draw_beams(codes: jax.Array, beams: jax.Array) -> jax.Array:
     """Return ``codes u8[E,H,W]`` with ``beams u8[E,H,W]`` (see `beams.trace`) drawn over everything."""
-    return marks.by_cell(lambda codes, beams: jnp.where(beams > 0, beams + jnp.uint8(FIRE - 1), codes))(codes, beams)
+    return cells.elementwise(lambda codes, beams: jnp.where(beams > 0, beams + jnp.uint8(FIRE - 1), codes))(
+        codes, beams
+    )
 
 
 def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, radius: int) -> jax.Array:
@@ -62,11 +64,11 @@ def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, rad
         across = jnp.where(turns % 2 == 0, upright, jnp.rot90(upright))
         return jnp.where(turns >= 2, jnp.rot90(across, 2), across)
 
-    @kernel
+    @fusion_boundary
     def nothing():
         return jnp.zeros((len(codes), *(size + 2 * radius for size in codes.shape[1:])), jnp.uint8)
 
-    @kernel
+    @fusion_boundary
     def cut(frame, codes, position, quarter_turns):
         # Into a frame made elsewhere: the loop of a pad would test every cell, which becomes no vector instructions.
         padded = jax.lax.dynamic_update_slice(frame, codes, (0, radius, radius))
@@ -88,7 +90,7 @@ def _colour_by_words(codes: jax.Array, num_codes: int) -> jax.Array:
     """
     red, green, blue = PALETTE.T.astype(np.uint32)
 
-    @kernel
+    @fusion_boundary
     def choose(codes):  # bit by bit of the code: fewer vector instructions than loads and stores
         words, bit = list((red | green << 8 | blue << 16)[:num_codes]), 0
         while len(words) > 1:
@@ -98,12 +100,12 @@ def _colour_by_words(codes: jax.Array, num_codes: int) -> jax.Array:
             bit += 1
         return words[0]
 
-    @kernel
+    @fusion_boundary
     def shift_together(cells):
         cells = cells.reshape(-1, 4)
         return cells[:, :3] >> np.array([0, 8, 16], np.uint32) | cells[:, 1:] << np.array([24, 16, 8], np.uint32)
 
-    @kernel
+    @fusion_boundary
     def split(words):
         return jax.lax.bitcast_convert_type(words.reshape(-1), jnp.uint8)
 

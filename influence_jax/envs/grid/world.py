@@ -12,9 +12,9 @@ import numpy as np
 
 from influence_jax.envs.base import Environment
 from influence_jax.envs.batching import batched, leading, trailing
-from influence_jax.envs.grid import beams, chance, maps, marks, movement, vision
+from influence_jax.envs.grid import beams, cells, maps, movement, random_bits, vision
 from influence_jax.envs.render import render_map
-from influence_jax.kernel import kernel
+from influence_jax.fusion import fusion_boundary
 from influence_jax.types import EnvSpec
 
 VIEWS = ("egocentric", "reference")
@@ -115,10 +115,10 @@ class GridWorld(Environment):
     def place_agents(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Draw ``(position i32[N,2], heading i32[N])``: distinct start cells and headings, both uniform."""
         num_starts = len(self.start_cells)
-        words = chance.words(key, num_starts + self.num_agents, stream=1)
-        chosen = chance.ranks(words[:num_starts]) == jnp.arange(self.num_agents)[:, None]
+        words = random_bits.words(key, num_starts + self.num_agents, stream=1)
+        chosen = random_bits.ranks(words[:num_starts]) == jnp.arange(self.num_agents)[:, None]
         position = jnp.sum(jnp.where(chosen[..., None], self.start_cells, 0), axis=1)
-        return position, chance.quarters(words[num_starts:])
+        return position, random_bits.quarters(words[num_starts:])
 
     @batched
     def move(
@@ -136,29 +136,29 @@ class GridWorld(Environment):
         cell, heading, actions, rank = rows_and_columns(position), *map(trailing, (heading, actions, rank))
         want = movement.wanted_cells(*cell, heading, actions, self.walls)
         if barred is not None:
-            keep = marks.look_up(barred, self._number(*want))
+            keep = cells.gather(barred, self._number(*want))
             want = tuple(jnp.where(keep, old, new) for old, new in zip(cell, want, strict=True))
         cell = movement.resolve(cell, want, actions <= movement.STAY, rank)
         return leading(jnp.stack(cell, axis=1)), leading(movement.turn(heading, actions))
 
     @batched
-    def unoccupied(self, cells: jax.Array, position: jax.Array) -> jax.Array:
-        """Return bool[H,W]: those of ``cells bool[H,W]`` on which no agent stands."""
-        return marks.put(cells, self._number(*rows_and_columns(position)), False)
+    def unoccupied(self, free: jax.Array, position: jax.Array) -> jax.Array:
+        """Return bool[H,W]: those of ``free bool[H,W]`` on which no agent stands."""
+        return cells.scatter(free, self._number(*rows_and_columns(position)), False)
 
     @batched
     def eat(self, apples: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return ``(apples bool[H,W], eaten bool[N])`` after every agent has eaten the apple on its cell."""
         cell = self._number(*rows_and_columns(position))
-        return marks.put(apples, cell, False), leading(marks.look_up(apples, cell))
+        return cells.scatter(apples, cell, False), leading(cells.gather(apples, cell))
 
     def _grown(self, apples: jax.Array, grown: jax.Array, position: jax.Array) -> jax.Array:
         """Return ``apples bool[E,H,W]`` and, where no agent stands, the ``grown`` ones."""
-        grown = marks.put(grown, self._number(*rows_and_columns(position)), False)
-        return marks.by_cell(lambda apples, grown: jnp.where(grown, True, apples))(apples, grown)
+        grown = cells.scatter(grown, self._number(*rows_and_columns(position)), False)
+        return cells.elementwise(lambda apples, grown: jnp.where(grown, True, apples))(apples, grown)
 
     def _number(self, row: jax.Array, column: jax.Array) -> jax.Array:
-        """Return the numbers of cells, see `marks`, i32 like ``row`` and ``column``."""
+        """Return the numbers of cells, see `cells`, i32 like ``row`` and ``column``."""
         return row * self.walls.shape[1] + column
 
     @batched
@@ -175,7 +175,7 @@ class GridWorld(Environment):
         if self.beams_visible:
             codes = vision.draw_beams(codes, jax.vmap(self.beam_map)(state))
         seen = vision.windows(codes, state.position, quarter_turns, self.view_radius)
-        visible = kernel(functools.partial(vision.visible, radius=self.view_radius))
+        visible = fusion_boundary(functools.partial(vision.visible, radius=self.view_radius))
         return vision.colour(seen, self.num_agents), leading(visible(row, column))
 
     def render(self, state: Any, scale: int = 16) -> np.ndarray:

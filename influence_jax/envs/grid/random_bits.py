@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.kernel import kernel
+from influence_jax.fusion import fusion_boundary
 
 
 def words(key: jax.Array, count: int, stream: int = 0) -> jax.Array:
@@ -27,7 +27,7 @@ def words(key: jax.Array, count: int, stream: int = 0) -> jax.Array:
     return jnp.concatenate([x, y, z])[:count]
 
 
-@kernel
+@fusion_boundary
 def ranks(words: jax.Array) -> jax.Array:
     """Return i32[K,...], a uniform permutation: the place of each of ``words u32[K,...]`` in ascending order, ties by index."""
     index = np.arange(len(words)).reshape(-1, *(1,) * (words.ndim - 1))
@@ -42,19 +42,3 @@ def uniform(words: jax.Array) -> jax.Array:
 def quarters(words: jax.Array) -> jax.Array:
     """Return i32, uniform over 0..3, from ``words u32``."""
     return (words >> 30).astype(jnp.int32)
-
-
-@kernel
-def nth(counts: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Find the ``n``-th, from 0, of things that lie in K places, ``counts [K,E]`` of them in each.
-
-    Returns:
-        i32[E], its place, 0 where ``n i32[E]`` is negative and K where there are no more than n; and i32[E], the number of it
-        within its place.
-    """
-    counts = counts.astype(jnp.int32)
-    earlier = np.tri(len(counts), k=-1, dtype=bool)[..., None]
-    before = jnp.sum(jnp.where(earlier, counts, 0), axis=1, dtype=jnp.int32)  # in all earlier places
-    place = jnp.sum(before + counts <= n, axis=0, dtype=jnp.int32)
-    here = np.arange(len(counts))[:, None] == place
-    return place, n - jnp.sum(jnp.where(here, before, 0), axis=0, dtype=jnp.int32)

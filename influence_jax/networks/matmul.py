@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def product(x: jax.Array, kernel: jax.Array, dtype: str) -> jax.Array:
+def matmul(x: jax.Array, kernel: jax.Array, dtype: str) -> jax.Array:
     """Multiply ``x f32[..., K]`` by ``kernel f32[K, M]``: the factors are rounded to ``dtype``, the sums are float32.
 
     So they are in the gradient, whose products take as much of the time.
@@ -16,7 +16,7 @@ def product(x: jax.Array, kernel: jax.Array, dtype: str) -> jax.Array:
 
 
 def _forward(x, kernel, dtype):
-    return product(x, kernel, dtype), (x, kernel)
+    return matmul(x, kernel, dtype), (x, kernel)
 
 
 def _backward(dtype, factors, d):
@@ -26,7 +26,7 @@ def _backward(dtype, factors, d):
     d_kernel = jax.lax.dot_general(
         d_rows.astype(dtype), rows.astype(dtype), (((0,), (0,)), ((), ())), preferred_element_type=jnp.float32
     ).T
-    return product(d, kernel.T, dtype), d_kernel
+    return matmul(d, kernel.T, dtype), d_kernel
 
 
-product.defvjp(_forward, _backward)
+matmul.defvjp(_forward, _backward)

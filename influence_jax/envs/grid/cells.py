@@ -9,16 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.kernel import kernel
+from influence_jax.fusion import fusion_boundary
 
 
-def look_up(maps: jax.Array, cell: jax.Array) -> jax.Array:
+def gather(maps: jax.Array, cell: jax.Array) -> jax.Array:
     """Return [...,E]: what ``maps [E,H,W]`` hold at ``cell i32[...,E]``; for cells outside, at any cell."""
     return maps.reshape(-1).at[_in_batch(maps.shape, cell)].get(mode="clip")
 
 
-@kernel
-def put(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+@fusion_boundary
+def scatter(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
     """Return ``maps [E,H,W]`` with ``value`` at ``cell i32[K,E]``; where that is negative, nowhere.
 
     Args:
@@ -27,41 +27,41 @@ def put(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
         value: scalar or [K,1], of the type of the maps.
     """
     value = jnp.broadcast_to(value, cell.shape).astype(maps.dtype)
-    return jax.lax.platform_dependent(maps, cell, value, cpu=put_one_by_one, default=put_by_comparing)
+    return jax.lax.platform_dependent(maps, cell, value, cpu=scatter_by_index, default=scatter_by_comparison)
 
 
-@kernel
-def put_highest(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+@fusion_boundary
+def scatter_max(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
     """Return ``maps [E,H,W]`` with the highest ``value [K,E]`` at ``cell i32[K,E]``, all inside, unless what is there is higher.
 
     A value of 0 changes nothing.
     """
-    return jax.lax.platform_dependent(maps, cell, value, cpu=put_highest_one_by_one, default=put_highest_by_comparing)
+    return jax.lax.platform_dependent(maps, cell, value, cpu=scatter_max_by_index, default=scatter_max_by_comparison)
 
 
 # A CPU puts one value after another, which takes it less than a nanosecond each. Elsewhere every cell asks at once.
 
 
-def put_one_by_one(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """See `put`."""
+def scatter_by_index(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+    """See `scatter`."""
     place = jnp.where(cell < 0, maps.size, _in_batch(maps.shape, cell))
     return maps.reshape(-1).at[place].set(value, mode="drop").reshape(maps.shape)
 
 
-def put_by_comparing(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """See `put`."""
+def scatter_by_comparison(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+    """See `scatter`."""
     for here, there in zip(_everywhere(maps.shape, cell), value, strict=True):
         maps = jnp.where(here, there[:, None, None], maps)
     return maps
 
 
-def put_highest_one_by_one(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """See `put_highest`."""
+def scatter_max_by_index(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+    """See `scatter_max`."""
     return maps.reshape(-1).at[_in_batch(maps.shape, cell)].max(value, mode="promise_in_bounds").reshape(maps.shape)
 
 
-def put_highest_by_comparing(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """See `put_highest`."""
+def scatter_max_by_comparison(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+    """See `scatter_max`."""
     values = jnp.where(_everywhere(maps.shape, cell), value[..., None, None], jnp.zeros((), value.dtype))
     return jnp.maximum(maps, values.max(axis=0))
 
@@ -77,13 +77,13 @@ def _everywhere(shape: tuple[int, int, int], cell: jax.Array) -> jax.Array:
     return cell[..., None, None] == np.arange(shape[1] * shape[2], dtype=np.int32).reshape(shape[1:])
 
 
-def by_cell(function: Callable) -> Callable:
+def elementwise(function: Callable) -> Callable:
     """Return the elementwise ``function`` for whole maps, [E,H,W] each (the first at least) or [H,W] for all games.
 
     It should select rather than combine truth values: ``a & ~b`` of bool becomes no vector instructions, ``where(b, False,
     a)`` does.
     """
-    loop = kernel(function)
+    loop = fusion_boundary(function)
 
     def call(first: jax.Array, *others: jax.Array) -> jax.Array:
         flat = (x.reshape(*x.shape[:-2], -1) for x in (first, *others))
@@ -92,9 +92,25 @@ def by_cell(function: Callable) -> Callable:
     return call
 
 
-def pick(index: jax.Array, values: Sequence[int]) -> jax.Array:
+def select(index: jax.Array, values: Sequence[int]) -> jax.Array:
     """Return i32 like ``index``: ``values[index]``, without loads from memory; 0 outside."""
     chosen = jnp.zeros_like(index)
     for number, value in enumerate(values):
         chosen = jnp.where(index == number, value, chosen)
     return chosen
+
+
+@fusion_boundary
+def nth(counts: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Find the ``n``-th, from 0, of things that lie in K places, ``counts [K,E]`` of them in each.
+
+    Returns:
+        i32[E], its place, 0 where ``n i32[E]`` is negative and K where there are no more than n; and i32[E], the number of it
+        within its place.
+    """
+    counts = counts.astype(jnp.int32)
+    earlier = np.tri(len(counts), k=-1, dtype=bool)[..., None]
+    before = jnp.sum(jnp.where(earlier, counts, 0), axis=1, dtype=jnp.int32)  # in all earlier places
+    place = jnp.sum(before + counts <= n, axis=0, dtype=jnp.int32)
+    here = np.arange(len(counts))[:, None] == place
+    return place, n - jnp.sum(jnp.where(here, before, 0), axis=0, dtype=jnp.int32)

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.envs.grid import maps, marks
+from influence_jax.envs.grid import cells, maps
 
 SHAPES = [(3, 9, 14), (1, 1, 1), (4, 40, 30)]
-PUT = [marks.put, marks.put_one_by_one, marks.put_by_comparing]
-PUT_HIGHEST = [marks.put_highest, marks.put_highest_one_by_one, marks.put_highest_by_comparing]
+SCATTER = [cells.scatter, cells.scatter_by_index, cells.scatter_by_comparison]
+SCATTER_MAX = [cells.scatter_max, cells.scatter_max_by_index, cells.scatter_max_by_comparison]
 
 
 def cells_and_values(shape, count=7):
@@ -22,7 +22,7 @@ def cells_and_values(shape, count=7):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("put", PUT)
+@pytest.mark.parametrize("put", SCATTER)
 def test_put(put, shape):
     cell, value = cells_and_values(shape)
     value = np.full_like(value, 7) + (cell % 5).astype(np.uint8)  # equal cells, equal values
@@ -34,9 +34,9 @@ def test_put(put, shape):
 
 
 def test_put_one_value_for_all():
-    marked = marks.put(jnp.ones((2, 3, 4), bool), jnp.array([[0, 5], [11, -1]]), False)
+    marked = cells.scatter(jnp.ones((2, 3, 4), bool), jnp.array([[0, 5], [11, -1]]), False)
     assert [list(np.flatnonzero(~game)) for game in np.asarray(marked)] == [[0, 11], [5]]
-    marked = marks.put(jnp.zeros((2, 3, 4), jnp.uint8), jnp.array([[0, 5], [11, -1]]), np.array([[3], [4]]))
+    marked = cells.scatter(jnp.zeros((2, 3, 4), jnp.uint8), jnp.array([[0, 5], [11, -1]]), np.array([[3], [4]]))
     assert [
         dict(zip(np.flatnonzero(game), game[game > 0], strict=True)) for game in np.asarray(marked).reshape(2, -1)
     ] == [
@@ -46,27 +46,29 @@ def test_put_one_value_for_all():
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("put_highest", PUT_HIGHEST)
-def test_put_highest(put_highest, shape):
+@pytest.mark.parametrize("scatter_max", SCATTER_MAX)
+def test_put_highest(scatter_max, shape):
     cell, value = cells_and_values(shape, 40)
     cell = np.maximum(cell, 0)
     old = np.random.default_rng(1).integers(0, 99, shape).astype(np.uint8)
     expected = old.copy()
     for k, game in np.ndindex(cell.shape):
         expected[game].flat[cell[k, game]] = max(value[k, game], expected[game].flat[cell[k, game]])
-    found = jax.jit(put_highest)(old, jnp.asarray(cell), jnp.asarray(value))
+    found = jax.jit(scatter_max)(old, jnp.asarray(cell), jnp.asarray(value))
     np.testing.assert_array_equal(found, expected, strict=True)
 
 
 def test_look_up():
     held, (cell, _) = np.random.default_rng(2).normal(size=(3, 9, 14)), cells_and_values((3, 9, 14))
-    found = marks.look_up(jnp.asarray(held), jnp.asarray(cell))
+    found = cells.gather(jnp.asarray(held), jnp.asarray(cell))
     for k, game in np.argwhere(cell >= 0):
         assert found[k, game] == np.float32(held[game].flat[cell[k, game]])
 
 
 @pytest.mark.parametrize("sites", [np.zeros((3, 4), bool), np.eye(3, 4, dtype=bool), np.ones((3, 4), bool)])
-@pytest.mark.parametrize("spread", [maps.spread, maps.spread_one_by_one, maps.spread_by_looking_up])
+@pytest.mark.parametrize(
+    "spread", [maps.values_at_sites, maps.values_at_sites_by_scatter, maps.values_at_sites_by_gather]
+)
 def test_spread(spread, sites):
     values = np.random.default_rng(3).integers(1, 9, (5, sites.sum())).astype(np.uint8)
     expected = np.zeros((5, 3, 4), np.uint8)

@@ -8,7 +8,7 @@ import jax
 from jax.experimental.xla_metadata import set_xla_metadata
 
 
-def kernel(function: Callable) -> Callable:
+def fusion_boundary(function: Callable) -> Callable:
     """Let the compiler for a CPU merge no loops of ``function`` with loops outside of it.
 
     XLA merges a loop into each of those that read its result, and computes it again in each, element by element, in
