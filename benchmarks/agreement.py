@@ -12,7 +12,7 @@ from benchmarks.harness import save
 from benchmarks.learner import chunk, chunk_arguments, sized
 from influence_jax import presets
 from influence_jax.config import ConfigError
-from influence_jax.learner.train import make_learner
+from influence_jax.learner.learner import make_learner
 
 TOLERANCE = 0.05  # of the norm of the change; a rounding may turn a sampled action or the sign of a tiny gradient
 

@@ -11,9 +11,10 @@ import numpy as np
 from benchmarks.harness import Timing, report, save
 from benchmarks.learner import measure_updates, sized, updates
 from influence_jax import presets
-from influence_jax.influence import base
+from influence_jax.influence import axes, counterfactual
 from influence_jax.influence.measures import MEASURES
-from influence_jax.learner.train import Learner, make_learner
+from influence_jax.influence.model import unmeasured
+from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.types import CounterfactualBatch
 
 
@@ -75,7 +76,7 @@ def with_influence(learner: Learner) -> Learner:
 
 def without(learner: Learner) -> Learner:
     """The same networks and losses, but nobody asks for influence, so the compiler leaves it out."""
-    return dataclasses.replace(learner, model=base.unmeasured(learner.model))
+    return dataclasses.replace(learner, model=unmeasured(learner.model))
 
 
 def naive(learner: Learner) -> Learner:
@@ -99,7 +100,7 @@ def naive(learner: Learner) -> Learner:
 
     def decide(network, key, params, carry, memory, timestep):
         output, after, memory = learner.model.decide(network, key, params, carry, memory, timestep)
-        told = base.agents_first(base.own_first(output.action) if own_model else output.context)
+        told = axes.agents_first(axes.own_first(output.action) if own_model else output.context)
         symbols = learner.model.network_spec.context_symbols
 
         def answer(params, carry, told, observation, block, symbol):
@@ -110,7 +111,7 @@ def naive(learner: Learner) -> Learner:
         def alternative(blocks, symbol, observation):
             return jax.vmap(answer, in_axes=(0, 0, 0, 0, 0, None))(*listening, observation, blocks, symbol)
 
-        seen = base.agents_first(timestep.observation)
+        seen = axes.agents_first(timestep.observation)
         *listening, seen = jax.tree.map(lambda x: x[first:], (params, carry[branch], told, seen))
         again = jax.lax.optimization_barrier(jnp.broadcast_to(seen, (len(blocks), symbols, *seen.shape)))
         answers = jax.vmap(jax.vmap(alternative, (None, 0, 0)), (0, None, 0))(
@@ -127,8 +128,8 @@ def naive(learner: Learner) -> Learner:
             realised=jnp.zeros((*shape, answers.shape[-2]), jnp.int32),
             mask=jnp.ones((*shape, answers.shape[-2]), bool),
         )
-        pairs = base.pairwise_influence(batch, MEASURES[config.measure])
-        information = base.mutual_information(batch)
+        pairs = counterfactual.pairwise_influence(batch, MEASURES[config.measure])
+        information = counterfactual.mutual_information(batch)
         influence, information = (
             jnp.broadcast_to(x.sum(axis=(0, 1, -1))[:, None, None], output.influence.shape)
             for x in (pairs, information)

@@ -1,6 +1,7 @@
 """How many environment steps a second while learning, by influence model? Beside the arithmetic that learning needs."""
 
 import dataclasses
+import functools
 import math
 import pathlib
 from collections.abc import Callable
@@ -12,9 +13,10 @@ import jax.numpy as jnp
 from benchmarks.harness import Program, Timing, compile_program, matrix_product, measure, product_seconds, report, save
 from influence_jax import presets
 from influence_jax.config import ExperimentConfig
-from influence_jax.learner.train import Learner, make_learner
+from influence_jax.learner import train
+from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.runtime.compilation import compiler_options
-from influence_jax.runtime.population import init_population, repeat_hyperparams
+from influence_jax.runtime.population import init_population
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +61,7 @@ def sized(
     """Return a configuration of other sizes, whose chunk is ``updates`` long; None keeps what there is."""
     return dataclasses.replace(
         config,
-        env=dataclasses.replace(config.env, num_agents=num_agents or config.env.num_agents),
+        env=dataclasses.replace(config.env, num_agents=num_agents) if num_agents else config.env,
         learner=dataclasses.replace(config.learner, num_envs=num_envs or config.learner.num_envs),
         seeds=seeds,
         log_interval=updates,
@@ -85,13 +87,12 @@ def updates(learner: Learner, preset: str, **labels: Any) -> Program:
 
 def chunk(learner: Learner) -> Callable:
     """Return the function that training compiles: a chunk of updates of all members."""
-    return jax.vmap(learner.chunk, in_axes=(0, 0, None))
+    return jax.vmap(functools.partial(train.chunk, learner), in_axes=(0, None))
 
 
 def chunk_arguments(learner: Learner) -> tuple:
     """Return what `chunk` is called with at the start of a run."""
-    config = learner.config
-    return init_population(learner), repeat_hyperparams(config), jnp.float32(config.num_updates)
+    return init_population(learner), jnp.float32(learner.config.num_updates)
 
 
 def measure_updates(programs: list[Program], repeats: int) -> list[Timing]:

@@ -15,8 +15,8 @@ from rich.table import Table
 from benchmarks.harness import device_peak_bytes, megabytes, peak_bytes, save
 from benchmarks.learner import chunk_arguments, sized
 from influence_jax import presets
+from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.learner.rollout import rollout
-from influence_jax.learner.train import Learner, make_learner
 from influence_jax.networks.agent import num_pieces
 from influence_jax.runtime.population import compile_chunk, init_population
 
@@ -108,10 +108,10 @@ def memory_parts(learner: Learner) -> dict[str, int]:
     """
     state = jax.eval_shape(functools.partial(init_population, learner))
     member = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state)
-    config, world = learner.config.learner, (learner.env, learner.env_params, learner.network, learner.model)
+    config = learner.config.learner
 
     def act(member):
-        return rollout(*world, member.params, member.rollout_state, config.rollout_length, member.key)[1]
+        return rollout(learner, member.member, member.rollout_state, config.rollout_length, member.key)[1]
 
     trajectory = num_bytes(jax.eval_shape(act, member)) // (config.num_envs * config.rollout_length)
     core = math.prod(learner.env.spec.observation_shape)

@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks.harness import save
 from benchmarks.learner import chunk, chunk_arguments, sized
 from influence_jax import presets
-from influence_jax.learner.train import make_learner
+from influence_jax.learner.learner import make_learner
 from influence_jax.runtime.compilation import compiler_options
 
 CONTAINERS = ("while", "call", "conditional")  # whose time is that of the operations in them

@@ -13,7 +13,7 @@ from benchmarks.harness import Timing, copy_seconds, measure, memory_copy, repor
 from benchmarks.influence import time_added, with_influence, without
 from benchmarks.learner import measure_updates, sized, updates
 from influence_jax import presets
-from influence_jax.learner.train import make_learner
+from influence_jax.learner.learner import make_learner
 
 FLAT = 0.1  # how much the cost of an environment step may vary and still be called constant
 

@@ -13,21 +13,12 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 import influence_jax
-from influence_jax.config import (
-    EnvConfig,
-    ExperimentConfig,
-    Hyperparams,
-    InfluenceConfig,
-    LearnerConfig,
-    NetworkConfig,
-)
-from influence_jax.learner.evaluate import start_together
-from influence_jax.learner.rollout import rollout
+from influence_jax.config import ExperimentConfig, InfluenceConfig
+from influence_jax.learner.rollout import init_rollout, rollout
 
 HERE = pathlib.Path(__file__).parent
 WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 SEEDS = 5
-TOTAL_STEPS = 2_400_000
 SHOWN_WEIGHT = 2.0  # whose opening steps are drawn and filmed
 TRAJECTORIES = 100
 AROUND = 10  # steps shown before and after the opening
@@ -35,27 +26,8 @@ AROUND = 10  # steps shown before and after the opening
 # (8 actions): it is worth while above this weight.
 PREDICTED_THRESHOLD = 1 / math.log(8)
 
-# The same for every condition. Entropy falls from .42 to .02: while both agents still try everything, the box is opened now and
-# then, and the trapped agent finds out that it may leave. Without that nobody listens, and there is nothing to influence.
-CONFIG = ExperimentConfig(
-    env=EnvConfig(name="box-trapped", view_radius=5),
-    network=NetworkConfig(lstm_size=32),
-    learner=LearnerConfig(num_envs=16, rollout_length=20, optimizer="adam"),
-    hyperparams=Hyperparams(
-        learning_rate=3e-3,
-        learning_rate_end=1e-4,
-        discount=0.9,
-        gae_lambda=0.95,
-        entropy_coef=0.02,
-        exploration=0.4,
-        exploration_fraction=1.0,
-        value_coef=0.25,
-        max_grad_norm=1.0,
-    ),
-    total_steps=TOTAL_STEPS,
-    seeds=SEEDS,
-    log_interval=150,
-)
+# Learned the same way in every condition; the presets say how, and README.md why.
+CONFIG = dataclasses.replace(influence_jax.presets.get("box-trapped"), seeds=SEEDS)
 
 
 def conditions() -> dict[str, ExperimentConfig]:
@@ -69,16 +41,15 @@ def conditions() -> dict[str, ExperimentConfig]:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def watch(learner, params):
+def watch(learner, members):
     """Play with every member: ``(opened bool[S,P,T], influence f32[S,P,T])`` of the opener on the trapped agent, nats."""
 
-    def one_member(params):
-        rollout_state = start_together(learner, TRAJECTORIES, jax.random.key(1))
-        world = learner.env, learner.env_params, learner.network, learner.model
-        _, steps, _ = rollout(*world, params, rollout_state, learner.env.spec.horizon, jax.random.key(2))
+    def one_member(member):
+        start = init_rollout(learner, member.env_params, jax.random.key(1), TRAJECTORIES, staggered=False)
+        _, steps, _ = rollout(learner, member, start, learner.env.spec.horizon, jax.random.key(2))
         return (steps.metrics["opens"][..., 0] > 0).T, steps.actor_output.influence[:, :, 0, 1].T
 
-    return jax.vmap(one_member)(params)
+    return jax.vmap(one_member)(members)
 
 
 def summarise(opened: np.ndarray, influence: np.ndarray) -> dict[str, list]:
@@ -135,7 +106,7 @@ def main(out: pathlib.Path = HERE.parent / "runs" / "box_trapped") -> None:
     for name, config in conditions().items():
         with influence_jax.Progress() as progress:
             run = influence_jax.train(config, out=out / name, resume=(out / name).exists(), callback=progress)
-        watched[name] = jax.device_get(watch(run.learner, run.state.params))
+        watched[name] = jax.device_get(watch(run.learner, run.state.member))
         table[name] = summarise(*watched[name])
         print(name, table[name]["opened"])
         film = {"a3c": "trapped.gif", f"influence-{SHOWN_WEIGHT:g}": "freed.gif"}.get(name)

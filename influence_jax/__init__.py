@@ -1,37 +1,89 @@
 """Sequential social dilemmas and social influence as intrinsic motivation, end to end on an accelerator.
 
-The way in: ``presets.get`` gives an experiment, `train` runs it (with a `Progress` to watch), `evaluate` and
-`render_episode` show what was learned, `intervene` checks models of others against the truth, `load` reads a run back.
+The way in: ``presets.get`` gives an experiment, `train` runs it (with a `Progress` to watch, and with `grid` for many settings
+in one program), `evaluate` and `render_episode` show what was learned, `intervene` checks models of others against the truth,
+`load` reads a run back. `make_learner` gives the parts of an experiment, each of which may be replaced by one of your own.
 `make` gives an environment alone, for programs of your own, to be compiled with `compiler_options`.
 """
 
-from influence_jax import presets
-from influence_jax.config import ConfigError, ExperimentConfig
-from influence_jax.envs import make
-from influence_jax.learner.evaluate import Evaluation, evaluate, play, render_episode
-from influence_jax.learner.intervention import Interventions, intervene
-from influence_jax.runtime.compilation import compiler_options, keep_compiled_programs
-from influence_jax.runtime.progress import Progress
-from influence_jax.runtime.run import LogPoint, Run, load, train
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from influence_jax import presets
+    from influence_jax.config import EnvConfig, ExperimentConfig
+    from influence_jax.envs import make, register
+    from influence_jax.evaluation.episodes import Evaluation, evaluate, play, render_episode
+    from influence_jax.evaluation.intervention import Interventions, intervene
+    from influence_jax.learner.learner import Learner, make_learner
+    from influence_jax.runtime.compilation import compiler_options, keep_compiled_programs
+    from influence_jax.runtime.population import grid
+    from influence_jax.runtime.progress import Progress
+    from influence_jax.runtime.run import LogPoint, Run, load, train
+    from influence_jax.settings import ConfigError
+
+__version__ = "0.2.0.dev0"
+
+_HOMES = {
+    "ConfigError": "settings",
+    "EnvConfig": "config",
+    "Evaluation": "evaluation.episodes",
+    "ExperimentConfig": "config",
+    "Interventions": "evaluation.intervention",
+    "Learner": "learner.learner",
+    "LogPoint": "runtime.run",
+    "Progress": "runtime.progress",
+    "Run": "runtime.run",
+    "compiler_options": "runtime.compilation",
+    "evaluate": "evaluation.episodes",
+    "grid": "runtime.population",
+    "intervene": "evaluation.intervention",
+    "keep_compiled_programs": "runtime.compilation",
+    "load": "runtime.run",
+    "make": "envs",
+    "make_learner": "learner.learner",
+    "play": "evaluation.episodes",
+    "register": "envs",
+    "render_episode": "evaluation.episodes",
+    "train": "runtime.run",
+}
 
 __all__ = [
     "ConfigError",
+    "EnvConfig",
     "Evaluation",
     "ExperimentConfig",
     "Interventions",
+    "Learner",
     "LogPoint",
     "Progress",
     "Run",
     "compiler_options",
     "evaluate",
+    "grid",
     "intervene",
     "keep_compiled_programs",
     "load",
     "make",
+    "make_learner",
     "play",
     "presets",
+    "register",
     "render_episode",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for; all at once would take seconds, which the command line should not wait for."""
+    if name == "presets":
+        return importlib.import_module("influence_jax.presets")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'influence_jax' has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"influence_jax.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

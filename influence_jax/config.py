@@ -1,157 +1,264 @@
 """The settings of an experiment: static ones shape the program, hyper-parameters are traced numbers."""
 
 import dataclasses
-import difflib
 import json
 import math
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from flax import struct
+from influence_jax.settings import (
+    INT32_MAX,
+    ConfigError,
+    checked,
+    choice,
+    flag,
+    integer,
+    is_path,
+    nearest,
+    number,
+    texts,
+)
+
+_MODEL = "influence.model"
+_SOCIAL = {_MODEL: ("basic", "communication", "moa")}
+_TALKING = {_MODEL: ("communication",)}
+_PPO = {"learner.algorithm": ("ppo",)}
+_INEQUITY = {"learner.shaper": ("inequity_averse",)}
+_ANY = math.inf
 
 
-class ConfigError(ValueError):
-    """A setting that cannot be used; the message names the setting, its value and what is allowed."""
-
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, init=False)
 class EnvConfig:
-    """Which game. A setting left at None keeps the default of the game."""
+    """Which game, and what is not as the game has it by default: ``EnvConfig("cleanup", num_agents=3)``.
 
-    name: str = "harvest"
-    """A registered name, or "package.module:Class"."""
-    num_agents: int | None = None
-    """N; limited by the start cells of the map."""
-    horizon: int | None = None
-    """Environment steps per episode."""
-    layout: tuple[str, ...] | None = None
-    """A map of your own, one text per row."""
-    view_radius: int | None = None
-    """Cells seen in each direction; 7 gives the paper's 15 x 15 window."""
-    view: Literal["egocentric", "reference"] | None = None
-    """Which way a view is turned; "reference" reproduces the pixels of the original games' last version."""
-    beams_visible: bool | None = None
-    """Whether agents see the beams of the last step."""
+    ``options`` are static fields of the game, such as ``num_agents``, ``horizon`` or ``layout``; ``params`` are its traced
+    numbers, such as ``hit_penalty``. Both are the game's own, so what there is depends on it (``influence-jax envs``).
+    """
 
-    def options(self) -> dict[str, Any]:
-        """Return the settings that were given, as keywords for `influence_jax.make`."""
-        given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "name"}
-        return {name: value for name, value in given.items() if value is not None}
+    name: str
+    options: Mapping[str, Any]
+    params: Mapping[str, Any]
+
+    def __init__(self, name: str = "harvest", options: Mapping = (), params: Mapping = (), **more_options: Any):
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "options", _plain(dict(options) | more_options))
+        object.__setattr__(self, "params", _plain(dict(params)))
+
+    def __hash__(self) -> int:
+        return hash((self.name, tuple(sorted(self.options)), tuple(sorted(self.params))))
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Lists become tuples, so that a configuration read from JSON equals the one written."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class NetworkConfig:
     """Sizes of each agent's own network (section 4 of the paper's supplement)."""
 
-    conv_channels: int = 6
-    """Output channels of the 3 x 3 convolution."""
-    hidden_size: int = 32
-    """Units of each of the two dense layers."""
-    lstm_size: int = 128
-    """Units of the LSTM."""
-    message_embedding: int = 32
-    """Units of the linear layer between the LSTM and the messages (Table 2)."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """To what the factors of matrix products are rounded; parameters, sums and everything else are float32."""
+    conv_channels: int = integer(6, 1, "Output channels of the 3 x 3 convolution.")
+    hidden_size: int = integer(32, 1, "Units of each of the two dense layers.")
+    lstm_size: int = integer(128, 1, "Units of the LSTM.")
+    message_embedding: int = integer(
+        32, 1, "Units of the linear layer between the LSTM and the messages (Table 2).", used_with=_TALKING
+    )
+    precision: str = choice(
+        "float32",
+        ("float32", "bfloat16"),
+        "To what the factors of matrix products are rounded; parameters, sums and everything else are float32.",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class InfluenceConfig:
     """How influence is produced and measured."""
 
-    model: Literal["independent", "basic", "communication", "moa"] = "independent"
-    """"independent" computes none; in "basic" influencers act first and are seen (section 4); in "communication" agents send
-    messages (section 5); "moa" asks each agent's own model of the others (section 6)."""
-    visible_actions: bool = False
-    """Whether an independent agent is told the others' last actions; a basic and a moa agent always is."""
-    measure: Literal["kl", "jsd", "pmi", "tv", "hellinger", "reverse_kl", "none"] = "kl"
-    """How far the others' behaviour moved. "none" computes no influence and logs 0, which saves the time in a baseline."""
-    num_influencers: int = 1
-    """K of the basic model: agents 0 to K-1 act first and influence the rest."""
-    num_messages: int = 9
-    """Vocabulary of the communication model."""
-    credit: Literal["cause", "effect"] = "cause"
-    """Which message of the communication model is paid: the one that influenced, or the one sent when its effect shows."""
-    control: Literal["none", "shuffled", "noise", "entropy", "mi"] = "none"
-    """Negative control, what is paid instead at the same scale: the influence of another environment, random numbers, the
-    influencer's own surprisal, or the mutual information, which does not depend on the action."""
-    moa_train_only_visible: bool = True
-    """Whether the model of others is trained only on agents in view (Table 3, "MOA loss only when visible")."""
+    model: str = choice(
+        "independent",
+        "influence_jax.influence:MODELS",
+        '"independent" computes no influence; in "basic" influencers act first and are seen (section 4); in "communication" '
+        'agents send messages (section 5); in "moa" each agent asks its own model of the others (section 6).',
+        own=True,
+    )
+    visible_actions: bool = flag(
+        False,
+        "Whether an independent agent is told the others' last actions; a basic and a moa agent always is.",
+        used_with={_MODEL: ("independent",)},
+    )
+    measure: str = choice(
+        "kl",
+        "influence_jax.influence.measures:MEASURES",
+        'How far the others\' behaviour moved. "none" computes no influence and logs 0, which saves the time in a baseline.',
+        own=True,
+        others=("none",),
+        used_with=_SOCIAL,
+    )
+    num_influencers: int = integer(
+        1,
+        1,
+        "K of the basic model: agents 0 to K-1 act first and influence the rest.",
+        used_with={_MODEL: ("basic",)},
+    )
+    num_messages: int = integer(9, 1, "Vocabulary of the communication model.", used_with=_TALKING)
+    credit: str = choice(
+        "cause",
+        ("cause", "effect"),
+        "Which message of the communication model is rewarded: the one that influenced, or the one sent when its effect shows.",
+        used_with=_TALKING,
+    )
+    control: str = choice(
+        "none",
+        "influence_jax.influence.controls:CONTROLS",
+        "Negative control, what is paid instead of influence at the same scale: the influence of another environment "
+        '("shuffled"), random numbers ("noise"), the influencer\'s own surprisal ("entropy"), or the mutual information, '
+        'which does not depend on the action ("mi").',
+        used_with=_SOCIAL,
+    )
+    moa_train_only_visible: bool = flag(
+        True,
+        'Whether the model of others is trained only on agents in view (Table 3, "MOA loss only when visible").',
+        used_with={_MODEL: ("moa",)},
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class LearnerConfig:
     """Shape and rules of one synchronous update."""
 
-    algorithm: Literal["a2c", "ppo"] = "a2c"
-    """One gradient step a rollout, or clipped surrogate steps over several epochs of minibatches."""
-    ppo_epochs: int = 4
-    """Passes over a rollout (PPO)."""
-    ppo_minibatches: int = 8
-    """Groups of environments in a pass (PPO); time is never shuffled."""
-    shaper: Literal["individual", "prosocial", "inequity_averse"] = "individual"
-    """How an agent feels about rewards, its own and the others'."""
+    algorithm: str = choice(
+        "a2c",
+        "influence_jax.learner.update:ALGORITHMS",
+        "One gradient step a rollout, or clipped surrogate steps over several epochs of minibatches.",
+    )
+    ppo_epochs: int = integer(4, 1, "Passes over a rollout (PPO).", used_with=_PPO)
+    ppo_minibatches: int = integer(
+        8, 1, "Groups of environments in a pass (PPO); time is never shuffled.", used_with=_PPO
+    )
+    shaper: str = choice(
+        "individual",
+        "influence_jax.rewards:SHAPERS",
+        "How the environment's rewards of all agents become one agent's reward.",
+        own=True,
+    )
+    observe_rewards: bool = flag(
+        False,
+        "Whether inequity-averse agents observe everybody's smoothed rewards, divided by 10, beside the picture "
+        "(Hughes et al. 2018).",
+        used_with=_INEQUITY,
+    )
+    num_envs: int = integer(32, 1, "E, parallel environments of each member.")
+    rollout_length: int = integer(20, 1, "T, environment steps between updates.")
+    optimizer: str = choice(
+        "rmsprop",
+        "influence_jax.learner.optimizer:OPTIMIZERS",
+        "RMSProp (decay .99, eps 1e-5) or Adam (.9, .999, eps 1e-5).",
+        own=True,
+    )
+    value_loss: str = choice(
+        "squared",
+        "influence_jax.learner.losses:VALUE_ERRORS",
+        "Half the squared error, or Huber's loss with its corner at 1 in units of the scaled reward.",
+    )
+    reward_scaling: str = choice(
+        "none",
+        ("none", "running_std"),
+        '"running_std" divides rewards, per agent, by the running standard deviation of the discounted return (half-life '
+        "100,000 steps), never below 1.",
+    )
+    metrics: tuple[str, ...] = texts(
+        (),
+        "Functions of a rollout whose means over valid steps are logged beside the others, each "
+        '"package.module:function".',
+        paths=True,
+    )
 
-    num_envs: int = 32
-    """E, parallel environments of each member."""
-    rollout_length: int = 20
-    """T, environment steps between updates."""
-    optimizer: Literal["rmsprop", "adam"] = "rmsprop"
-    """RMSProp (decay .99, eps 1e-5) or Adam (.9, .999, eps 1e-5)."""
-    value_loss: Literal["squared", "huber"] = "squared"
-    """Huber has its corner at 1 in units of the scaled reward."""
-    reward_scaling: Literal["none", "running_std"] = "none"
-    """Divide rewards, per agent, by the running standard deviation of the discounted return (half-life 100,000 steps), never
-    below 1."""
 
-
-@struct.dataclass
+@dataclasses.dataclass(frozen=True)
 class Hyperparams:
-    """Every continuous number of the learner. Traced: a sweep over them is a vmap, never a new compilation."""
+    """Every continuous number of the learner. Traced: a sweep over them is a vmap, never a new compilation.
 
-    learning_rate: float = 1e-3
-    """At the start of the run; falls linearly."""
-    learning_rate_end: float = 1e-5
-    """At the end of the run."""
-    discount: float = 0.99
-    """Gamma, per environment step."""
-    gae_lambda: float = 1.0
-    """Lambda of the returns; 1 is the n-step return to the end of the rollout."""
-    entropy_coef: float = 0.001
-    """Weight of the policy's entropy bonus."""
-    exploration: float = 0.0
-    """Added to every head's entropy weight at the start of the run; falls linearly to 0."""
-    exploration_fraction: float = 0.5
-    """Fraction of the run after which ``exploration`` is 0."""
-    value_coef: float = 0.5
-    """Weight of the value loss."""
-    ppo_clip: float = 0.2
-    """How far a probability may move in one rollout's epochs, as a ratio, and a value, in scaled rewards (PPO)."""
-    max_grad_norm: float = 40.0
-    """Global-norm clip, per agent and per module."""
-    extrinsic_weight: float = 1.0
-    """Alpha, the weight of the environment's reward."""
-    influence_weight: float = 0.0
-    """Beta, the weight of the influence reward."""
-    influencee_share: float = 0.0
-    """What influencees of the basic model are paid, as a fraction of what their influencers get (Table 1: 0 or 1)."""
-    influence_curriculum: float = 0.0
-    """Fraction of the run over which beta rises linearly from 0."""
-    moa_loss_weight: float = 1.0
-    """Weight of the cross-entropy of the model of other agents."""
-    message_extrinsic_weight: float = 1.0
-    """Alpha of the message head, whose reward is alpha e + beta c."""
-    message_loss_weight: float = 1.0
-    """Weight of the message head's policy and value losses."""
-    message_entropy_coef: float = 0.001
-    """Weight of the message head's entropy bonus, outside the loss weight."""
-    prosocial_weight: float = 0.85
-    """Eta of prosocial agents: what a reward of another agent is worth to oneself."""
-    envy: float = 5.0
-    """Of inequity-averse agents: weight of being behind (Hughes et al. 2018, alpha)."""
-    guilt: float = 0.05
-    """Of inequity-averse agents: weight of being ahead (Hughes et al. 2018, beta)."""
-    inequity_decay: float = 0.975
-    """Of inequity-averse agents: lambda of the smoothed rewards that are compared, multiplied by the discount."""
+    In a run each is f32[N], one number for each agent, and members of a population may differ in all of them.
+    """
+
+    learning_rate: float = number(1e-3, 0, _ANY, "At the start of the run; falls linearly.")
+    learning_rate_end: float = number(1e-5, 0, _ANY, "At the end of the run.")
+    discount: float = number(0.99, 0, 1, "Gamma, per environment step.")
+    gae_lambda: float = number(1.0, 0, 1, "Lambda of the returns; 1 is the n-step return to the end of the rollout.")
+    entropy_coef: float = number(0.001, 0, _ANY, "Weight of the policy's entropy bonus.")
+    exploration: float = number(
+        0.0, 0, _ANY, "Added to every head's entropy weight at the start of the run; falls linearly to 0."
+    )
+    exploration_fraction: float = number(0.5, 0, 1, "Fraction of the run after which exploration is 0.")
+    value_coef: float = number(0.5, 0, _ANY, "Weight of the value loss.")
+    ppo_clip: float = number(
+        0.2,
+        0,
+        _ANY,
+        "How far a probability may move in one rollout's epochs, as a ratio, and a value, in scaled rewards (PPO).",
+        used_with=_PPO,
+    )
+    max_grad_norm: float = number(40.0, 0, _ANY, "Global-norm clip, per agent and per module.")
+    extrinsic_weight: float = number(1.0, -_ANY, _ANY, "Alpha, the weight of the environment's reward.")
+    influence_weight: float = number(0.0, -_ANY, _ANY, "Beta, the weight of the influence reward.", used_with=_SOCIAL)
+    influencee_share: float = number(
+        0.0,
+        0,
+        _ANY,
+        "What influencees of the basic model are paid, as a fraction of what their influencers get (Table 1: 0 or 1).",
+        used_with={_MODEL: ("basic",)},
+    )
+    influence_curriculum: float = number(
+        0.0, 0, 1, "Fraction of the run over which beta rises linearly from 0.", used_with=_SOCIAL
+    )
+    moa_loss_weight: float = number(
+        1.0,
+        0,
+        _ANY,
+        "Weight of the cross-entropy of the model of other agents.",
+        used_with={_MODEL: ("moa",)},
+    )
+    message_extrinsic_weight: float = number(
+        1.0, -_ANY, _ANY, "Alpha of the message head, whose reward is alpha e + beta c.", used_with=_TALKING
+    )
+    message_loss_weight: float = number(
+        1.0, 0, _ANY, "Weight of the message head's policy and value losses.", used_with=_TALKING
+    )
+    message_entropy_coef: float = number(
+        0.001, 0, _ANY, "Weight of the message head's entropy bonus, outside the loss weight.", used_with=_TALKING
+    )
+    prosocial_weight: float = number(
+        0.85,
+        -_ANY,
+        _ANY,
+        "Eta of prosocial agents: what a reward of another agent is worth to oneself.",
+        used_with={"learner.shaper": ("prosocial",)},
+    )
+    envy: float = number(
+        5.0,
+        -_ANY,
+        _ANY,
+        "Of inequity-averse agents: weight of being behind (Hughes et al. 2018, alpha).",
+        used_with=_INEQUITY,
+    )
+    guilt: float = number(
+        0.05,
+        -_ANY,
+        _ANY,
+        "Of inequity-averse agents: weight of being ahead (Hughes et al. 2018, beta).",
+        used_with=_INEQUITY,
+    )
+    inequity_decay: float = number(
+        0.975,
+        0,
+        1,
+        "Of inequity-averse agents: lambda of the smoothed rewards that are compared, multiplied by the discount.",
+        used_with=_INEQUITY,
+    )
+
+    def replace(self, **changes: Any) -> "Hyperparams":
+        """Return a copy with other numbers."""
+        return dataclasses.replace(self, **changes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,16 +270,17 @@ class ExperimentConfig:
     influence: InfluenceConfig = InfluenceConfig()
     learner: LearnerConfig = LearnerConfig()
     hyperparams: Hyperparams = Hyperparams()
-    total_steps: int = 300_000_000
-    """Environment steps of each member; rounded up to whole log intervals."""
-    seeds: int = 1
-    """S, members trained side by side in one program."""
-    seed: int = 0
-    """Seed of the first member; the others count on from it."""
-    log_interval: int = 20
-    """Updates between log points."""
-    checkpoint_interval: int = 50
-    """Log points between checkpoints; one is always written at the end."""
+    total_steps: int = integer(
+        300_000_000,
+        1,
+        "Environment steps of each member; rounded up to whole log intervals.",
+        high=10**15,
+    )
+    seeds: int = integer(1, 1, "S, members trained side by side in one program.")
+    seed: int = integer(0, 0, "Seed of the first member; the others count on from it.")
+    log_interval: int = integer(20, 1, "Updates between log points.")
+    checkpoint_interval: int = integer(50, 1, "Log points between checkpoints; one is always written at the end.")
+    keep: int = integer(2, 1, "Newest checkpoints that stay on disk.")
 
     @property
     def steps_per_update(self) -> int:
@@ -183,156 +291,124 @@ class ExperimentConfig:
     def num_updates(self) -> int:
         """Updates of the whole run, a multiple of ``log_interval``."""
         per_log = self.steps_per_update * self.log_interval
-        return math.ceil(self.total_steps / per_log) * self.log_interval
+        return -(-self.total_steps // per_log) * self.log_interval
 
 
-def to_json(config: ExperimentConfig) -> str:
-    """Write every setting as indented JSON."""
-    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+def declared(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field, Any]]:
+    """Yield ``(path, field, value)`` of every setting but the game's, such as ``"learner.num_envs"``."""
+    for field in dataclasses.fields(config):
+        value, path = getattr(config, field.name), prefix + field.name
+        if isinstance(value, EnvConfig):
+            continue
+        if dataclasses.is_dataclass(value):
+            yield from declared(value, f"{path}.")
+        else:
+            yield path, field, value
 
 
-def from_json(text: str) -> ExperimentConfig:
-    """Read what `to_json` wrote; refuse unknown settings."""
-    return _build(ExperimentConfig, json.loads(text), "")
+def validate(config: ExperimentConfig) -> ExperimentConfig:
+    """Return the configuration in plain numbers and texts; the game's settings are checked when it is made.
 
-
-def nearest(name: str, allowed: list[str]) -> str:
-    """Return ' Did you mean ...?' for a misspelt name, or nothing."""
-    close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else ""
-
-
-_POSITIVE_INTS = (
-    "env.num_agents",
-    "env.horizon",
-    "env.view_radius",
-    "network.conv_channels",
-    "network.hidden_size",
-    "network.lstm_size",
-    "network.message_embedding",
-    "influence.num_influencers",
-    "influence.num_messages",
-    "learner.ppo_epochs",
-    "learner.ppo_minibatches",
-    "learner.num_envs",
-    "learner.rollout_length",
-    "total_steps",
-    "seeds",
-    "log_interval",
-    "checkpoint_interval",
-)
-_RANGES = {
-    "learning_rate": (0, math.inf),
-    "learning_rate_end": (0, math.inf),
-    "discount": (0, 1),
-    "gae_lambda": (0, 1),
-    "entropy_coef": (0, math.inf),
-    "exploration": (0, math.inf),
-    "exploration_fraction": (0, 1),
-    "value_coef": (0, math.inf),
-    "max_grad_norm": (0, math.inf),
-    "extrinsic_weight": (-math.inf, math.inf),
-    "influence_weight": (-math.inf, math.inf),
-    "influence_curriculum": (0, 1),
-    "moa_loss_weight": (0, math.inf),
-    "influencee_share": (0, math.inf),
-    "message_extrinsic_weight": (-math.inf, math.inf),
-    "message_loss_weight": (0, math.inf),
-    "message_entropy_coef": (0, math.inf),
-    "prosocial_weight": (-math.inf, math.inf),
-    "envy": (-math.inf, math.inf),
-    "guilt": (-math.inf, math.inf),
-    "inequity_decay": (0, 1),
-    "ppo_clip": (0, math.inf),
-}
-_CHOICES = {
-    "env.view": ("egocentric", "reference"),
-    "network.precision": ("float32", "bfloat16"),
-    "influence.model": ("independent", "basic", "communication", "moa"),
-    "influence.measure": ("kl", "jsd", "pmi", "tv", "hellinger", "reverse_kl", "none"),
-    "influence.credit": ("cause", "effect"),
-    "influence.control": ("none", "shuffled", "noise", "entropy", "mi"),
-    "learner.algorithm": ("a2c", "ppo"),
-    "learner.shaper": ("individual", "prosocial", "inequity_averse"),
-    "learner.optimizer": ("rmsprop", "adam"),
-    "learner.value_loss": ("squared", "huber"),
-    "learner.reward_scaling": ("none", "running_std"),
-}
-
-
-# Settings that only some models look at; another model would ignore them in silence.
-_USED_BY = {
-    "visible_actions": ("independent",),
-    "measure": ("basic", "communication", "moa"),
-    "num_influencers": ("basic",),
-    "num_messages": ("communication",),
-    "credit": ("communication",),
-    "control": ("basic", "communication", "moa"),
-    "moa_train_only_visible": ("moa",),
-}
-
-
-def validate(config: ExperimentConfig) -> None:
-    """Raise `ConfigError` for the first setting that cannot work."""
-    for path in _POSITIVE_INTS:
-        value = _get(config, path)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise ConfigError(f"{path} is {value!r}; allowed are whole numbers from 1 up.")
-    if isinstance(config.seed, bool) or not isinstance(config.seed, int) or config.seed < 0:
-        raise ConfigError(f"seed is {config.seed!r}; allowed are whole numbers from 0 up.")
-    for path, allowed in _CHOICES.items():
-        value = _get(config, path)
-        if value is not None and value not in allowed:
-            raise ConfigError(
-                f"{path} is {value!r}; allowed: {', '.join(allowed)}.{nearest(str(value), list(allowed))}"
-            )
-    for name, (low, high) in _RANGES.items():
-        value = getattr(config.hyperparams, name)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, (int, float))
-            or not low <= value <= high
-            or math.isinf(value)
-        ):
-            limits = f"from {low} to {high}" if math.isfinite(high) else f"from {low} up" if low == 0 else ""
-            raise ConfigError(f"hyperparams.{name} is {value!r}; allowed are finite numbers {limits}".rstrip() + ".")
-    for name, models in _USED_BY.items():
-        value, unset = getattr(config.influence, name), getattr(InfluenceConfig, name)
-        if value != unset and config.influence.model not in models:
-            raise ConfigError(
-                f"influence.{name} is {value!r} with influence.model {config.influence.model!r}, which does not use it; "
-                f"allowed there: {unset!r}."
-            )
-    if config.influence.model == "moa" and config.influence.measure == "pmi":
+    Raises:
+        ConfigError: a setting cannot be used, or is of no use with another one.
+    """
+    values = {path: checked(path, value, field.metadata["allowed"]) for path, field, value in declared(config)}
+    for path, field, _ in declared(config):
+        refuse_unused(path, values[path], field, values)
+    config = _rebuilt(config, values)
+    influence, learner, hyperparams = config.influence, config.learner, config.hyperparams
+    if not hyperparams.exploration and hyperparams.exploration_fraction != Hyperparams.exploration_fraction:
         raise ConfigError(
-            "influence.measure is 'pmi' with influence.model 'moa'; allowed with it: kl, jsd (PMI needs the others' next "
-            "actions, which are not known when the reward is paid)."
+            f"hyperparams.exploration_fraction is {hyperparams.exploration_fraction} with hyperparams.exploration 0, which "
+            f"does not use it; allowed there: {Hyperparams.exploration_fraction}."
         )
-    learner = config.learner
+    if influence.model == "moa" and influence.measure == "pmi":
+        measures = [name for name in _choices_of(InfluenceConfig, "measure") if name != "pmi"]
+        raise ConfigError(
+            f"influence.measure is 'pmi' with influence.model 'moa'; allowed with it: {', '.join(measures)} (PMI needs the "
+            "others' next actions, which are not known when the reward is paid)."
+        )
+    if influence.model == "moa" and learner.rollout_length < 2:
+        raise ConfigError(
+            "learner.rollout_length is 1 with influence.model 'moa'; allowed with it: whole numbers from 2 up, since the model "
+            "of others learns from an action and the one after it."
+        )
+    if influence.control == "shuffled" and learner.num_envs < 2:
+        raise ConfigError(
+            "learner.num_envs is 1 with influence.control 'shuffled'; allowed with it: whole numbers from 2 up, since every "
+            "environment is paid the influence of another."
+        )
     if learner.algorithm == "ppo" and learner.num_envs % learner.ppo_minibatches:
         raise ConfigError(
             f"learner.ppo_minibatches is {learner.ppo_minibatches} with {learner.num_envs} environments; allowed are the "
             "divisors of learner.num_envs."
         )
-    if config.influence.measure == "none" and config.hyperparams.influence_weight != 0:
+    if influence.measure == "none" and hyperparams.influence_weight != 0:
         raise ConfigError(
-            f"hyperparams.influence_weight is {config.hyperparams.influence_weight!r} with influence.measure 'none', which "
-            "computes no influence; allowed with it: 0."
+            f"hyperparams.influence_weight is {hyperparams.influence_weight} with influence.measure 'none', which computes no "
+            "influence; allowed with it: 0."
         )
-    if config.influence.model == "independent" and config.hyperparams.influence_weight != 0:
-        raise ConfigError(
-            f"hyperparams.influence_weight is {config.hyperparams.influence_weight!r} with influence.model 'independent', "
-            "which computes no influence; allowed with it: 0."
-        )
-
-
-def _get(config: ExperimentConfig, path: str) -> Any:
-    for name in path.split("."):
-        config = getattr(config, name)
+    for name, size, limit in (
+        ("learner.num_envs times learner.rollout_length", config.steps_per_update, INT32_MAX),
+        ("seed plus seeds", config.seed + config.seeds, INT32_MAX),
+        ("the number of updates", config.num_updates, INT32_MAX),
+    ):
+        if size > limit:
+            raise ConfigError(f"{name} is {size}; allowed are whole numbers up to {limit}.")
     return config
 
 
-def _build(cls: type, values: dict[str, Any], path: str) -> Any:
+def refuse_unused(path: str, value: Any, field: dataclasses.Field, values: Mapping[str, Any]) -> None:
+    """Raise a `ConfigError` for a setting that another one, as chosen in ``values``, would ignore in silence."""
+    for other, users in field.metadata["used_with"].items():
+        if value != field.default and values[other] not in users and not is_path(values[other]):
+            raise ConfigError(
+                f"{path} is {value!r} with {other} {values[other]!r}, which does not use it; allowed there: {field.default!r}."
+            )
+
+
+def code_paths(config: ExperimentConfig) -> dict[str, str]:
+    """Return the settings that name code outside of this package, which to open a run of somebody's must not import."""
+    values = {path: value for path, _, value in declared(config)} | {"env.name": config.env.name}
+    named = {path: value if isinstance(value, tuple) else (value,) for path, value in values.items()}
+    return {
+        path: name
+        for path, names in named.items()
+        for name in names
+        if is_path(name) and name.partition(":")[0].partition(".")[0] != "influence_jax"
+    }
+
+
+def to_dict(config: ExperimentConfig) -> dict[str, Any]:
+    """Return every setting as plain data, nested as the classes are."""
+    return {
+        field.name: to_dict(value) if dataclasses.is_dataclass(value) else value
+        for field in dataclasses.fields(config)
+        for value in [getattr(config, field.name)]
+    }
+
+
+def to_json(config: ExperimentConfig) -> str:
+    """Write every setting as indented JSON."""
+    return json.dumps(to_dict(config), indent=2) + "\n"
+
+
+def from_json(text: str) -> ExperimentConfig:
+    """Read what `to_json` wrote.
+
+    Raises:
+        ConfigError: it is not JSON, or holds what is no setting.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"a configuration is not JSON: {error}; allowed is what `train` writes.") from None
+    return _build(ExperimentConfig, values, "")
+
+
+def _build(cls: type, values: Any, path: str) -> Any:
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path.rstrip('.') or 'a configuration'} is {values!r}; allowed: an object of settings.")
     fields = {f.name: f for f in dataclasses.fields(cls)}
     arguments = {}
     for name, value in values.items():
@@ -341,5 +417,22 @@ def _build(cls: type, values: dict[str, Any], path: str) -> Any:
         kind = fields[name].type
         if dataclasses.is_dataclass(kind):
             value = _build(kind, value, f"{path}{name}.")
+        elif kind not in (str, Any) and cls is EnvConfig and not isinstance(value, dict):
+            raise ConfigError(f"{path}{name} is {value!r}; allowed: an object of settings.")
         arguments[name] = tuple(value) if isinstance(value, list) else value
     return cls(**arguments)
+
+
+def _rebuilt(config: Any, values: dict[str, Any], prefix: str = "") -> Any:
+    changes = {}
+    for field in dataclasses.fields(config):
+        value, path = getattr(config, field.name), prefix + field.name
+        if dataclasses.is_dataclass(value) and not isinstance(value, EnvConfig):
+            changes[field.name] = _rebuilt(value, values, f"{path}.")
+        elif path in values:
+            changes[field.name] = values[path]
+    return dataclasses.replace(config, **changes)
+
+
+def _choices_of(cls: type, name: str) -> list[str]:
+    return {field.name: field for field in dataclasses.fields(cls)}[name].metadata["allowed"].names()

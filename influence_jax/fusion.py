@@ -1,4 +1,4 @@
-"""Where the compiler is kept from merging loops."""
+"""Fusion boundaries: where the compiler for a CPU is kept from merging loops."""
 
 import functools
 from collections.abc import Callable

@@ -46,8 +46,8 @@ class EpisodeSums:
 
 def init_episode_sums(num_envs: int, num_agents: int, names: tuple[str, ...], whole: jax.Array) -> EpisodeSums:
     """Return empty sums."""
-    nothing = jnp.zeros((num_envs, num_agents))
-    return EpisodeSums(reward=nothing, metrics=dict.fromkeys(names, nothing), whole=whole)
+    zeros = jnp.zeros((num_envs, num_agents), jnp.float32)
+    return EpisodeSums(reward=zeros, metrics=dict.fromkeys(names, zeros), whole=whole)
 
 
 def add_episodes(

@@ -1,12 +1,14 @@
-"""Rewards: the environment's and the influence reward, mixed, shaped and scaled to a learnable size."""
+"""Rewards: the environment's rewards shaped, the influence weight of the curriculum, and scaling to a learnable size."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
 from influence_jax.config import Hyperparams
-
-INFLUENCE_LIMIT = 10.0  # nats, summed over influencees; binds for PMI only
 
 
 def influence_weight(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
@@ -16,48 +18,66 @@ def influence_weight(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
     return hparams.influence_weight * ramp
 
 
-def influence_reward(influence: jax.Array, hparams: Hyperparams) -> jax.Array:
-    """Sum ``influence f32[..., K, J]`` to what each agent is paid for, ``f32[..., N]``.
+@dataclasses.dataclass(frozen=True)
+class Shaper:
+    """How the environment's rewards of all agents become each agent's reward.
 
-    That is its influence on all others, plus a share of what it received itself (Table 1, reward of influencees).
+    Attributes:
+        init: ``(num_envs, num_agents) -> state``, what the shaper remembers.
+        apply: ``(state, reward f32[T,E,N], first bool[T,E], hparams) -> (state, reward f32[T,E,N])``; hyper-parameters are f32[N]
+            or scalars, and ``first`` marks the steps that begin an episode.
+        observe: ``state -> f32[E,N]``, what every agent may see of the state (``learner.observe_rewards``), or None.
     """
-    influence_reward = influence.sum(axis=-1) + hparams.influencee_share * influence.sum(axis=-2)
-    return jnp.clip(influence_reward, -INFLUENCE_LIMIT, INFLUENCE_LIMIT)
+
+    init: Callable[[int, int], Any]
+    apply: Callable[[Any, jax.Array, jax.Array, Hyperparams], tuple[Any, jax.Array]]
+    observe: Callable[[Any], jax.Array] | None = None
 
 
-def credit_cause(influence_reward: jax.Array, after: jax.Array) -> jax.Array:
-    """Move influence that shows at step t + 1 to the message of step t; both f32, [T,E,N] and [E,N] (``after``, of step T).
+def stateless(apply: Callable[[jax.Array, Hyperparams], jax.Array]) -> Shaper:
+    """Return the shaper of a function ``(reward f32[T,E,N], hparams) -> f32[T,E,N]``."""
+    return Shaper(
+        init=lambda num_envs, num_agents: (),
+        apply=lambda state, reward, first, hparams: (state, apply(reward, hparams)),
+    )
 
-    A message that nobody heard, because the episode ended or another began, has no influence at its next step.
-    """
-    return jnp.concatenate([influence_reward[1:], after[None]])
+
+def individual(reward: jax.Array, hparams: Hyperparams) -> jax.Array:
+    """Leave every agent its own reward."""
+    del hparams
+    return reward
 
 
-def control(
-    kind: str, key: jax.Array, influence_reward: jax.Array, surprisal: jax.Array, information: jax.Array
-) -> jax.Array:
-    """Replace influence by what looks like it but has no causal content; everything ``f32[T,E,N]``.
+def prosocial(reward: jax.Array, hparams: Hyperparams) -> jax.Array:
+    """Return ``r_k = e_k + eta sum_{i != k} e_i`` (section 10.5.2 of the supplement)."""
+    return reward + hparams.prosocial_weight * (reward.sum(axis=-1, keepdims=True) - reward)
 
-    ``shuffled`` pays each environment the influence of another; ``noise`` pays normal draws of the same mean and deviation;
-    ``entropy`` pays the agent's own ``surprisal``, scaled to the same mean; ``mi`` pays the mutual ``information``.
-    """
-    match kind:
-        case "none":
-            return influence_reward
-        case "shuffled":
-            return influence_reward[:, jax.random.permutation(key, influence_reward.shape[1])]
-        case "noise":
-            return influence_reward.mean() + influence_reward.std() * jax.random.normal(key, influence_reward.shape)
-        case "entropy":
-            return surprisal * influence_reward.mean() / jnp.maximum(surprisal.mean(), 1e-12)
-        case "mi":
-            return information
+
+def inequity_averse(smoothed: jax.Array, reward: jax.Array, first: jax.Array, hparams: Hyperparams):
+    """Subtract envy and guilt about temporally smoothed rewards f32[E,N] (Hughes et al. 2018, equations 1 to 3)."""
+    smoothed, levels = discounted_sums(smoothed, reward, first, hparams.discount * hparams.inequity_decay)
+    ahead = levels[..., :, None] - levels[..., None, :]  # [T,E,i,j]: by how much i is ahead of j
+    others = max(1, reward.shape[-1] - 1)
+    envy = jnp.maximum(-ahead, 0.0).sum(axis=-1) / others
+    guilt = jnp.maximum(ahead, 0.0).sum(axis=-1) / others
+    return smoothed, reward - hparams.envy * envy - hparams.guilt * guilt
+
+
+SHAPERS: dict[str, Shaper] = {
+    "individual": stateless(individual),
+    "prosocial": stateless(prosocial),
+    "inequity_averse": Shaper(
+        init=lambda num_envs, num_agents: jnp.zeros((num_envs, num_agents), jnp.float32),
+        apply=inequity_averse,
+        observe=lambda smoothed: smoothed,
+    ),
+}
 
 
 def discounted_sums(total: jax.Array, reward: jax.Array, first: jax.Array, decay: jax.Array):
     """Sum the past ``reward f32[T,E,N]`` of each episode, fading by ``decay`` a step.
 
-    Goes on from ``total f32[E,N]`` and starts anew at ``first bool[T,E]``. Returns ``(total, sums f32[T,E,N])``.
+    Starts from ``total f32[E,N]``; returns the last sums and those after every step, f32[T,E,N].
     """
 
     def step(total, now):
@@ -66,33 +86,6 @@ def discounted_sums(total: jax.Array, reward: jax.Array, first: jax.Array, decay
         return total, total
 
     return jax.lax.scan(step, total, (reward, first))
-
-
-def individual(smoothed, extrinsic, first, hparams):
-    """Everyone for itself."""
-    del first, hparams
-    return smoothed, extrinsic
-
-
-def prosocial(smoothed, extrinsic, first, hparams):
-    """``r_k = e_k + eta sum_{i != k} e_i`` (section 10.5.2 of the supplement)."""
-    del first
-    others = extrinsic.sum(axis=-1, keepdims=True) - extrinsic
-    return smoothed, extrinsic + hparams.prosocial_weight * others
-
-
-def inequity_averse(smoothed, extrinsic, first, hparams):
-    """Subtract envy and guilt about temporally smoothed rewards (Hughes et al. 2018, equations 1 to 3)."""
-    smoothed, levels = discounted_sums(smoothed, extrinsic, first, hparams.discount * hparams.inequity_decay)
-    ahead = levels[..., :, None] - levels[..., None, :]  # [T,E,i,j]: by how much i is ahead of j
-    others = max(1, extrinsic.shape[-1] - 1)
-    envy = jnp.maximum(-ahead, 0.0).sum(axis=-1) / others
-    guilt = jnp.maximum(ahead, 0.0).sum(axis=-1) / others
-    return smoothed, extrinsic - hparams.envy * envy - hparams.guilt * guilt
-
-
-# (smoothed f32[E,N], extrinsic f32[T,E,N], first bool[T,E], hparams) -> (smoothed, reward f32[T,E,N])
-SHAPERS = {"individual": individual, "prosocial": prosocial, "inequity_averse": inequity_averse}
 
 
 @struct.dataclass
@@ -110,11 +103,12 @@ RETURN_HALF_LIFE = 100_000  # environment steps; the fines of a first phase must
 
 def init_scale(num_envs: int, num_agents: int) -> RewardScale:
     """Return the statistics before any reward."""
+    zeros = jnp.zeros(num_agents, jnp.float32)
     return RewardScale(
-        discounted=jnp.zeros((num_envs, num_agents)),
-        weight=jnp.zeros(()),
-        mean=jnp.zeros(num_agents),
-        square=jnp.zeros(num_agents),
+        discounted=jnp.zeros((num_envs, num_agents), jnp.float32),
+        weight=jnp.zeros((), jnp.float32),
+        mean=zeros,
+        square=zeros,
     )
 
 

@@ -5,10 +5,15 @@ alternatives of the intervened variable, ``A`` actions, ``V`` side of the square
 """
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 from flax import struct
+
+from influence_jax.config import Hyperparams
+
+# Here rather than in `config`, which must not wait for JAX.
+jax.tree_util.register_dataclass(Hyperparams)
 
 
 @struct.dataclass
@@ -25,7 +30,7 @@ class TimeStep:
     first: jax.Array  # bool[], True right after a reset
     truncated: jax.Array  # bool[], True at the horizon
     visible: jax.Array  # bool[N,N], row sees column; diagonal False
-    metrics: dict[str, jax.Array]  # facts of this step, f32[N] each, names in EnvSpec.metric_names
+    metrics: dict[str, jax.Array]  # of this step, f32[N] each, names in EnvSpec.metric_names
 
     @property
     def last(self) -> jax.Array:
@@ -54,6 +59,7 @@ class NetworkSpec:
     context_symbols: int = 1  # how many symbols there are: actions or messages
     num_messages: int = 0  # vocabulary of a second pair of heads, "message" and its value; 0 for none
     moa_targets: int = 0  # other agents whose next action a second branch predicts; 0 for no such branch
+    extra_inputs: int = 0  # X, numbers that enter the policy's recurrent core beside the features of the picture
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -61,42 +67,24 @@ class NetworkSpec:
         return ("action", "message") if self.num_messages else ("action",)
 
 
-class Network(Protocol):
-    """One agent's network as pure functions of its parameters; branches are named "policy" and "moa".
+@struct.dataclass
+class Observation:
+    """What agents perceive where a picture is not all."""
 
-    ``precompute`` does all that needs no symbols, ``resolve`` adds the symbols and steps the recurrent state, and
-    ``alternatives`` answers for every symbol that one block might have held; the latter two are cheap.
-    """
-
-    def encode(self, params: Any, observation: jax.Array) -> dict[str, jax.Array]:
-        """Return each branch's features ``f32[..., F]`` of ``u8[..., V, V, 3]``."""
-
-    def with_activations(self, known: "dict[str, CachedActivations] | None") -> "Network":
-        """Return the network with what it computed while it acted, by branch and time first; its rollouts need gradients only."""
-
-    def precompute(self, params: Any, branch: str, carry: Any, features: jax.Array) -> jax.Array:
-        """Return a branch's gates before its symbols are known."""
-
-    def resolve(self, params: Any, branch: str, carry: Any, gates: jax.Array, context: jax.Array):
-        """Step a branch under the symbols ``i32[..., L]``: ``(carry, gates, heads)``."""
-
-    def alternatives(self, params: Any, branch: str, carry: Any, gates: jax.Array, symbol: jax.Array, block: Any):
-        """Return the heads ``[..., C, ...]`` had ``block`` held each other symbol; ``carry`` and ``gates`` as of `resolve`."""
-
-    def unroll(self, params: Any, branch: str, carry: Any, features: jax.Array, context: jax.Array, first: jax.Array):
-        """Return the heads over a rollout, time first, whose symbols are all known."""
+    picture: jax.Array  # u8[...,V,V,3]
+    extra: jax.Array  # f32[...,X]
 
 
 @struct.dataclass
 class CounterfactualBatch:
-    """What influencers did, what they might have done instead, and how the influencees would have answered.
+    """What influencers did, what they might have done instead, and how the influencees would have responded.
 
     All distributions are natural-log probabilities. Leading axes ``*`` range over environments and influencers in either
     order; ``J`` indexes the influencees of each influencer.
     """
 
-    factual: jax.Array  # f32[*,J,A], answer to what k really did
-    alternatives: jax.Array  # f32[*,C,J,A], answer to each of the C things k might have done
+    factual: jax.Array  # f32[*,J,A], response to what k really did
+    alternatives: jax.Array  # f32[*,C,J,A], response to each of the C things k might have done
     weights: jax.Array  # f32[*,C], k's own policy over its alternatives
     realised: jax.Array  # i32[*,J], what j really did (used by PMI alone)
     mask: jax.Array  # bool[*,J], pairs that count
@@ -113,7 +101,7 @@ class HeadSample:
 
 @struct.dataclass
 class CachedActivations:
-    """What a branch of the network computed in a step, and what learning from that step would have to compute again."""
+    """What a branch of the network computed while acting, kept so that learning need not compute it again."""
 
     features: jax.Array  # f32[...,F]
     carry: Any  # its recurrent state after the step
@@ -139,7 +127,7 @@ class ActorOutput:
 class Trajectory:
     """One rollout, time first. ``t`` is the step at which an action was chosen; rewards are its consequence."""
 
-    observation: jax.Array  # u8[T,E,N,V,V,3]
+    observation: jax.Array | Observation  # u8[T,E,N,V,V,3]
     first: jax.Array  # bool[T,E], carries are zeroed before this step
     valid: jax.Array  # bool[T,E], False on the idle step that follows the last observation of an episode
     visible: jax.Array  # bool[T,E,N,N]
@@ -147,4 +135,4 @@ class Trajectory:
     reward: jax.Array  # f32[T,E,N], extrinsic, of the step taken at t
     discount: jax.Array  # f32[T,E], 0 where the step taken at t ended the game
     truncated: jax.Array  # bool[T,E], the step taken at t reached the horizon
-    metrics: dict[str, jax.Array]  # f32[T,E,N], facts of the step taken at t
+    metrics: dict[str, jax.Array]  # f32[T,E,N], of the step taken at t

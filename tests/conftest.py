@@ -15,6 +15,13 @@ def pytest_configure(config):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def let_go_of_programs():
+    """Forget compiled programs after each module, which would fill the memory of a laptop; the cache on disk keeps them."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="module")
 def compile_quickly():
     """Spend little on optimising programs that take a few steps only."""
@@ -29,7 +36,7 @@ def tiny():
     config = presets.get("harvest-moa", profile="small")
     return dataclasses.replace(
         config,
-        env=EnvConfig(name="harvest", num_agents=2, horizon=20, layout=TINY_MAP, view_radius=2),
+        env=EnvConfig("harvest", num_agents=2, horizon=20, layout=TINY_MAP, view_radius=2),
         network=NetworkConfig(conv_channels=2, hidden_size=8, lstm_size=8),
         learner=dataclasses.replace(config.learner, num_envs=3, rollout_length=4),
         total_steps=3 * 4 * 100,

@@ -22,7 +22,8 @@ from benchmarks.agreement import same_leaves
 from benchmarks.profile import operation_sources
 from benchmarks.scaling import flat_from
 from influence_jax import cli, presets
-from influence_jax.learner.train import make_learner
+from influence_jax.cli import bench
+from influence_jax.learner.learner import make_learner
 from influence_jax.networks.encoder import ConvEncoder
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -171,7 +172,7 @@ def test_questions_are_listed(capsys):
 
 def test_missing_benchmarks_are_one_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "package" / "cli.py"))
+    monkeypatch.setattr(bench, "__file__", str(tmp_path / "package" / "cli" / "bench.py"))
     assert cli.main(["bench", "env"]) == 2
     assert capsys.readouterr().err.startswith("influence-jax: bench needs the folder 'benchmarks'")
 

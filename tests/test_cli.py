@@ -6,8 +6,12 @@ import sys
 import pytest
 
 import influence_jax
+from influence_jax import presets
 from influence_jax.analysis import load_metrics
-from influence_jax.cli import TrainOptions, main, option_names
+from influence_jax.cli import main
+from influence_jax.cli.options import option_names
+from influence_jax.cli.train import train_options
+from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import run
 from influence_jax.runtime.directory import load_config
 from influence_jax.runtime.progress import Progress
@@ -33,7 +37,7 @@ def refusal(capsys, *arguments):
 
 
 def test_train_writes_a_run(tiny, run_directory):
-    assert load_config(run_directory) == tiny
+    assert load_config(run_directory) == (make_learner(tiny).config, [])
     assert load_metrics(run_directory)["update"][-1].tolist() == [100, 100]
 
 
@@ -49,6 +53,7 @@ def test_evaluate(run_directory, capsys):
     assert written["apples"] == evaluation.metrics["apples"].tolist()
     checked = influence_jax.intervene(trained.learner, trained.state, 20)
     assert written["intervention_correlation"] == pytest.approx(checked.correlation.tolist())
+    assert written["intervention_pairs"] == checked.pairs.tolist() and "pairs that count" in shown
 
 
 def test_render(run_directory, tmp_path):
@@ -67,7 +72,7 @@ def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
     assert main(arguments) == 130
     advice = capsys.readouterr().out.splitlines()[-1].partition("Go on with: ")[2]
     program, *arguments = shlex.split(advice)
-    assert program == "influence-jax" and arguments[-1] == "--resume"
+    assert program == "influence-jax" and arguments == ["resume", str(tmp_path / "my run")]
     assert main(arguments) == 0
     assert "100 of 100 updates done" in capsys.readouterr().out
 
@@ -75,16 +80,19 @@ def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("trian", "command is 'trian'; allowed: presets, train, evaluate, render, bench. Did you mean 'train'?"),
+        (
+            "trian",
+            "command is 'trian'; allowed: presets, envs, train, resume, evaluate, render, bench. Did you mean 'train'?",
+        ),
         ("presets all", "presets takes no arguments"),
-        ("train", "train needs a preset before its options; allowed: cleanup-a3c, "),
+        ("train", "train needs a preset before its options, or --config FILE; allowed: cleanup-a3c, "),
         ("train --out x harvest-moa", "train needs a preset before its options"),
         ("train harvest-mao --out x", "Did you mean 'harvest-moa'?"),
         ("train harvest-moa --out x --profile tiny", "profile is 'tiny'; allowed: paper, large, small, ppo."),
         ("train harvest-moa --out x --learner.num-env 3", "Did you mean '--learner.num-envs'?"),
         ("train harvest-moa --out x --hyperparms.discount=.9", "Did you mean '--hyperparams.discount'?"),
-        ("train harvest-moa --out x --total-steps 2.5", "total_steps is 2.5; allowed are whole numbers from 1 up."),
-        ("train harvest-moa --out x --total-steps many", "total_steps is 'many'; allowed are whole numbers"),
+        ("train harvest-moa --out x --total-steps 2.5", "total_steps is 2.5; allowed: whole numbers from 1 to"),
+        ("train harvest-moa --out x --total-steps many", "total_steps is 'many'; allowed: whole numbers"),
         ("train harvest-moa --out x --learner.num-envs 0", "learner.num_envs is 0; allowed"),
         ("train harvest-moa --out x --hyperparams.discount 1.1", "hyperparams.discount is 1.1; allowed"),
         ("train harvest-moa --out x --hyperparams.discount high", "hyperparams.discount is 'high'; allowed"),
@@ -92,7 +100,7 @@ def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
         ("train harvest-moa --out x --influence.measure jds", "Did you mean 'jsd'?"),
         (
             "train harvest-a3c --out x --hyperparams.influence-weight 1",
-            "which computes no influence; allowed with it: 0.",
+            "with influence.model 'independent', which does not use it; allowed there: 0.0.",
         ),
         ("train harvest-moa --out x --algorithm a3c", "learner.algorithm is 'a3c'; allowed: a2c, ppo."),
         ("train harvest-moa --out x --discount=2", "hyperparams.discount is 2.0; allowed"),
@@ -100,7 +108,7 @@ def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
             "train harvest-moa --out x --influence.credit effect",
             "influence.credit is 'effect' with influence.model 'moa', which does not use it; allowed there: 'cause'.",
         ),
-        ("train harvest-moa --out x --env.name harvset", "did you mean 'harvest'?"),
+        ("train harvest-moa --out x --env.name harvset", "Did you mean 'harvest'?"),
         ("train harvest-moa --out x --env.num-agents 99", "at most one agent per start cell"),
         (
             "train harvest-moa --out x --env.num-agents 1",
@@ -121,10 +129,7 @@ def test_refusals(capsys, tmp_path, monkeypatch, arguments, sentence):
 
 def test_refusals_about_directories(tiny_options, capsys, run_directory, tmp_path):
     assert "holds a run" in refusal(capsys, *TRAIN, *tiny_options, "--out", str(run_directory))
-    assert "seed is 5, was 0" in refusal(
-        capsys, *TRAIN, *tiny_options, "--out", str(run_directory), "--resume", "--seed", "5"
-    )
-    assert "holds no run" in refusal(capsys, *TRAIN, *tiny_options, "--out", str(tmp_path / "x"), "--resume")
+    assert "holds no run" in refusal(capsys, "resume", str(tmp_path / "x"))
     picture = str(tmp_path / "x.gif")
     assert "allowed are 0 to 1" in refusal(capsys, "render", str(run_directory), "--out", picture, "--member", "2")
 
@@ -143,7 +148,7 @@ def test_help_explains_every_setting(capsys):
         main(["train", "harvest-moa", "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for option in option_names(TrainOptions):
+    for option in option_names(train_options(presets.get("harvest-moa"), None)):
         assert option.replace("no-", "") in text
     for explained in ("Environment steps of each member", "Weight of the policy's entropy bonus", "(default: 0.00223)"):
         assert explained in text

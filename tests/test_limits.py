@@ -53,7 +53,10 @@ def test_same_noise_leads_to_the_same_game(game):
     state = env.initial_state(jax.random.key(1), params)
     if cleanup:
         state = state.replace(waste=jnp.zeros_like(state.waste))  # apples grow from the first step on
-    actions = np.random.default_rng(2).integers(0, env.spec.num_actions, (STEPS, env.num_agents), dtype=np.int32)
+    draw = np.random.default_rng(2)
+    actions = draw.integers(0, env.spec.num_actions, (STEPS, env.num_agents), dtype=np.int32)
+    strange = draw.choice(np.array([-1, -7, -(2**31), env.spec.num_actions, 2**31 - 1], np.int32), actions.shape)
+    actions = np.where(draw.random(actions.shape) < 0.1, strange, actions)  # integers that are no actions do nothing
     played = jax.device_get(record(env, jax.random.key(3), state, actions, params))
 
     states = native.load(state)

@@ -122,7 +122,7 @@ static void move(
     for (int32_t i = 0; i < n; i++) {
         int32_t heading = state->heading[i];
         want[i] = state->position[i];
-        if (actions[i] < STAY) {
+        if (actions[i] >= 0 && actions[i] < STAY) {
             int32_t cell = want[i] + toward(game, heading + quarters[actions[i]]);
             if (!game->blocked[cell]) want[i] = cell;
         }
@@ -172,6 +172,11 @@ static void eat(const struct Game *game, struct State *state, int32_t *eaten)
     }
 }
 
+static bool has_beam(const struct Game *game, int32_t action)
+{
+    return action == FIRE || (action == CLEAN && !game->apples_need_apples);
+}
+
 /* Fire and clean, one agent after another: three lanes, from the cell ahead and from those on both sides. */
 static void beam(
     const struct Game *game, struct State *state, const int32_t *actions, const struct Noise *noise,
@@ -181,13 +186,13 @@ static void beam(
     int32_t order[MAX_AGENTS], drawn[MAX_AGENTS], num_acting = 0;
 
     for (int32_t i = 0; i < n; i++)
-        if (actions[i] >= FIRE) order[num_acting++] = i;
+        if (has_beam(game, actions[i])) order[num_acting++] = i;
     if (num_acting > 1) { /* else the order is known */
         if (noise) {
             for (int32_t i = 0; i < n; i++) drawn[noise->beam_rank[i]] = i;
             num_acting = 0;
             for (int32_t i = 0; i < n; i++)
-                if (actions[drawn[i]] >= FIRE) order[num_acting++] = drawn[i];
+                if (has_beam(game, actions[drawn[i]])) order[num_acting++] = drawn[i];
         } else
             shuffle(&state->random, order, num_acting, num_acting);
     }

@@ -5,16 +5,20 @@ implements `influence_jax.envs.base.Environment`.
 """
 
 import dataclasses
-import difflib
-import importlib
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from influence_jax.config import EnvConfig
 from influence_jax.envs.base import Environment
 from influence_jax.envs.box_trapped import BoxTrapped
 from influence_jax.envs.cleanup import Cleanup
 from influence_jax.envs.harvest import Harvest
+from influence_jax.settings import Allowed, ConfigError, Numbers, checked, implementation, nearest
 
-__all__ = ["BoxTrapped", "Cleanup", "Environment", "Harvest", "make", "registered"]
+__all__ = ["BoxTrapped", "Cleanup", "Environment", "Harvest", "configured", "make", "option_fields", "registered"]
 
 _REGISTRY: dict[str, tuple[type[Environment], dict[str, Any]]] = {
     "box-trapped": (BoxTrapped, {}),
@@ -30,6 +34,17 @@ def registered() -> tuple[str, ...]:
     return tuple(_REGISTRY)
 
 
+def register(name: str, constructor: type[Environment], **options: Any) -> None:
+    """Let `make` know an environment by a name of its own, with some options given.
+
+    Raises:
+        ConfigError: the name is taken.
+    """
+    if name in _REGISTRY:
+        raise ConfigError(f"environment name is {name!r}; allowed are names other than {', '.join(_REGISTRY)}.")
+    _REGISTRY[name] = constructor, options
+
+
 def make(name: str, **options: Any) -> Environment:
     """Return an environment.
 
@@ -38,29 +53,85 @@ def make(name: str, **options: Any) -> Environment:
         **options: static settings of the environment, such as ``num_agents``; see its class.
 
     Raises:
-        ValueError: the name or an option is unknown, or an option has a value that is not allowed.
+        ConfigError: the name or an option is unknown, or an option has a value that is not allowed.
     """
-    if ":" in name:
-        constructor, presets = _load(name), {}
-    elif name in _REGISTRY:
-        constructor, presets = _REGISTRY[name]
-    else:
-        nearest = difflib.get_close_matches(name, _REGISTRY, n=1, cutoff=0)[0]
-        raise ValueError(
-            f"environment is {name!r}; did you mean {nearest!r}? Allowed are {', '.join(map(repr, _REGISTRY))} "
-            f"and 'package.module:Class'."
-        )
-    if dataclasses.is_dataclass(constructor):
-        known = [field.name for field in dataclasses.fields(constructor) if field.init]
-        for option in options:
-            if option not in known:
-                raise ValueError(f"{name} has no option {option!r}; allowed are {', '.join(map(repr, known))}.")
+    constructor, presets = _constructor(name)
+    known = [field.name for field in option_fields(name)]
+    for option in options:
+        if option not in known:
+            raise ConfigError(
+                f"env.{option} is not a setting of {name!r}; allowed: {', '.join(known) or 'none'}.{nearest(option, known)}"
+            )
     return constructor(**presets | options)
 
 
-def _load(path: str) -> type[Environment]:
-    module, _, attribute = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"environment is {path!r}, but it cannot be loaded: {error}.") from error
+def option_fields(name: str) -> list[dataclasses.Field]:
+    """Return the static settings of an environment as the fields of its class; none for a class that is no dataclass."""
+    constructor, presets = _constructor(name)
+    fields = dataclasses.fields(constructor) if dataclasses.is_dataclass(constructor) else ()
+    return [_with_default(field, presets) for field in fields if field.init]
+
+
+def configured(config: EnvConfig) -> tuple[Environment, Any, EnvConfig]:
+    """Return the environment, its numbers, and the configuration with every option and number written out.
+
+    Raises:
+        ConfigError: a setting is unknown, or cannot be used.
+    """
+    for name, values in (("options", config.options), ("params", config.params)):
+        if not isinstance(values, dict):
+            raise ConfigError(f"env.{name} is {values!r}; allowed: names and values.")
+    env = make(config.name, **config.options)
+    env_params = _floating(env.default_params)
+    known = {field.name: field for field in dataclasses.fields(env_params)} if config.params else {}
+    for name, value in config.params.items():
+        if name not in known:
+            raise ConfigError(
+                f"env.params.{name} is not a number of {config.name!r}; allowed: {', '.join(known)}.{nearest(name, list(known))}"
+            )
+        value = checked(f"env.params.{name}", value, number_allowed(known[name], getattr(env_params, name)))
+        env_params = dataclasses.replace(env_params, **{name: jnp.asarray(value, jnp.float32)})
+    options = {field.name: getattr(env, field.name) for field in option_fields(config.name)}
+    numbers = {
+        field.name: _plain(getattr(env_params, field.name))
+        for field in (dataclasses.fields(env_params) if dataclasses.is_dataclass(env_params) else ())
+    }
+    return env, env_params, EnvConfig(config.name, options, numbers)
+
+
+def number_allowed(field: dataclasses.Field, default: jax.Array) -> Allowed:
+    """Return what a number of a game may be: as its field declares, or any float32 of the default's shape."""
+    return field.metadata.get("allowed") or Numbers(length=None if jnp.ndim(default) == 0 else len(default))
+
+
+def _constructor(name: Any) -> tuple[type[Environment], dict[str, Any]]:
+    registry = {known: constructor for known, (constructor, _) in _REGISTRY.items()}
+    if not isinstance(name, str):
+        raise ConfigError(f"env.name is {name!r}; allowed: {', '.join(registry)} or 'package.module:Class'.")
+    constructor = implementation("env.name", name, registry)
+    if not (isinstance(constructor, type) and issubclass(constructor, Environment)):
+        raise ConfigError(
+            f"env.name is {name!r}, which is no environment; allowed are classes that derive from Environment."
+        )
+    return constructor, _REGISTRY[name][1] if name in _REGISTRY else {}
+
+
+def _with_default(field: dataclasses.Field, presets: dict[str, Any]) -> dataclasses.Field:
+    if field.name not in presets:
+        return field
+    other = dataclasses.field(default=presets[field.name], metadata=field.metadata)
+    other.name, other.type = field.name, field.type
+    return other
+
+
+def _floating(params: Any) -> Any:
+    """Return the numbers of a game as float32 arrays, whatever kind of numbers they are."""
+    return jax.tree.map(
+        lambda x: jnp.asarray(x, jnp.float32) if jnp.issubdtype(np.asarray(x).dtype, jnp.floating) else x, params
+    )
+
+
+def _plain(value: jax.Array) -> float | tuple[float, ...]:
+    """Write float32 with as few digits as bring the same float32 back."""
+    values = [float(str(x)) for x in np.ravel(np.asarray(value, np.float32))]
+    return values[0] if np.ndim(value) == 0 else tuple(values)

@@ -16,7 +16,8 @@ class Environment(abc.ABC):
     A concrete environment gives four pure functions: `initial_state`, `sample_noise`, `dynamics` and `observe`.
     Everything a caller uses follows from them. All functions are for one environment and are meant to be vmapped;
     ``params`` is a pytree of traced numbers, so it may be vmapped too, while shapes are static attributes of the
-    environment. A state must offer ``time i32[]``, the number of steps taken in this episode.
+    environment. Actions are integers; one that is no action of the game, negative or too large, does nothing, as if the agent
+    had stayed. A state must offer ``time i32[]``, the number of steps taken in this episode.
     """
 
     spec: EnvSpec

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from flax import struct
 
 from influence_jax.envs.grid import maps, movement, random_bits, vision
 from influence_jax.envs.grid.world import GridWorld
+from influence_jax.settings import ConfigError, flag, integer, texts, value
 
 OPEN = 7
 OPENER = 0
@@ -21,7 +23,7 @@ OPENER = 0
 class BoxTrappedParams:
     """The numbers of the game."""
 
-    apple_reward: jax.Array  # f32[], for entering a cell of the orchard
+    apple_reward: jax.Array = value(-math.inf, math.inf, "For entering a cell of the orchard.")  # f32[]
 
 
 @struct.dataclass
@@ -58,10 +60,10 @@ class BoxTrapped(GridWorld):
     of ``open``; they eat; apples grow back.
     """
 
-    layout: Sequence[str] | str = maps.BOX_TRAPPED
-    num_agents: int = 2
-    horizon: int = 100
-    beams_visible: bool | None = False
+    layout: Sequence[str] | str = texts(maps.BOX_TRAPPED, "A map of your own, one text per row.")
+    num_agents: int = integer(2, 2, "There are two.", high=2)
+    horizon: int = integer(100, 1, "Environment steps per episode.")
+    beams_visible: bool | None = flag(False, "There are no beams.")
 
     letters: ClassVar[str] = "@P ATD"
     action_names: ClassVar[tuple[str, ...]] = (*movement.ACTION_NAMES[:OPEN], "open")
@@ -69,13 +71,11 @@ class BoxTrapped(GridWorld):
 
     def __post_init__(self) -> None:
         if self.beams_visible:
-            raise ValueError("beams_visible is True, but nobody has a beam in Box Trapped; leave it out.")
+            raise ConfigError("beams_visible is True, but nobody has a beam in Box Trapped; leave it out.")
         super().__post_init__()
-        if self.num_agents != 2:
-            raise ValueError(f"num_agents is {self.num_agents}; Box Trapped is for 2 agents.")
         cells = int(maps.mask(self.drawing, maps.TRAPPED).sum())
         if cells != 1:
-            raise ValueError(f"layout has {cells} cells 'T' for the trapped agent; exactly 1 is allowed.")
+            raise ConfigError(f"layout has {cells} cells 'T' for the trapped agent; exactly 1 is allowed.")
 
     @functools.cached_property
     def start_cells(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -13,8 +14,9 @@ from flax import struct
 from influence_jax.envs.batching import batched, leading, trailing
 from influence_jax.envs.grid import beams, cells, maps, random_bits, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
-from influence_jax.envs.grid.world import GridWorld, check_option, rows_and_columns
+from influence_jax.envs.grid.world import GridWorld, rows_and_columns
 from influence_jax.fusion import fusion_boundary
+from influence_jax.settings import choice, texts, value
 
 WASTE_RULES = ("lottery", "bernoulli")
 
@@ -23,11 +25,13 @@ WASTE_RULES = ("lottery", "bernoulli")
 class CleanupParams:
     """The numbers of the game, f32[] each."""
 
-    apple_rate: jax.Array  # probability per apple site and step while the river is clean
-    waste_rate: jax.Array  # probability of new waste, per clean river cell ("lottery") or per step ("bernoulli")
-    depletion_threshold: jax.Array  # share of waste from which on nothing grows
-    fire_cost: jax.Array  # reward lost by firing
-    hit_penalty: jax.Array  # reward lost per beam that hits
+    apple_rate: jax.Array = value(0, 1, "Probability per apple site and step while the river is clean.")
+    waste_rate: jax.Array = value(
+        0, 1, 'Probability of new waste, per clean river cell ("lottery") or per step ("bernoulli").'
+    )
+    depletion_threshold: jax.Array = value(0, 1, "Share of waste from which on nothing grows.")
+    fire_cost: jax.Array = value(-math.inf, math.inf, "Reward lost by firing.")
+    hit_penalty: jax.Array = value(-math.inf, math.inf, "Reward lost per beam that hits.")
 
 
 @struct.dataclass
@@ -74,15 +78,15 @@ class Cleanup(GridWorld):
             (registered as ``"cleanup-mp"``).
     """
 
-    layout: Sequence[str] | str = maps.CLEANUP
-    waste_rule: str = "lottery"
+    layout: Sequence[str] | str = texts(maps.CLEANUP, "A map of your own, one text per row.")
+    waste_rule: str = choice(
+        "lottery",
+        WASTE_RULES,
+        'How waste appears: nearly every step ("lottery", the public code) or with one probability a step ("bernoulli").',
+    )
 
     letters: ClassVar[str] = "@P BHRS"
     action_names: ClassVar[tuple[str, ...]] = ACTION_NAMES
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_option("waste_rule", self.waste_rule, WASTE_RULES)
 
     @functools.cached_property
     def apple_sites(self) -> np.ndarray:

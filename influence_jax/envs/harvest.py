@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -13,19 +14,22 @@ from flax import struct
 from influence_jax.envs.batching import batched, leading, trailing
 from influence_jax.envs.grid import beams, cells, maps, random_bits, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
-from influence_jax.envs.grid.world import GridWorld, check_option, rows_and_columns
+from influence_jax.envs.grid.world import GridWorld, rows_and_columns
 from influence_jax.fusion import fusion_boundary
+from influence_jax.settings import choice, texts, value
 
 NEIGHBOURHOODS = {"square": 2, "disc": 4}  # largest squared distance: 8 and 12 neighbours
 
 
 @struct.dataclass
 class HarvestParams:
-    """The numbers of the game."""
+    """The numbers of the game, f32[] each, and f32[4] of regrowth."""
 
-    regrowth: jax.Array  # f32[4], probability per step with 0, 1, 2, and 3 or more apples in the neighbourhood
-    fire_cost: jax.Array  # f32[], reward lost by firing
-    hit_penalty: jax.Array  # f32[], reward lost per beam that hits
+    regrowth: jax.Array = value(
+        0, 1, "Probability per step with 0, 1, 2, and 3 or more apples in the neighbourhood.", length=4
+    )
+    fire_cost: jax.Array = value(-math.inf, math.inf, "Reward lost by firing.")
+    hit_penalty: jax.Array = value(-math.inf, math.inf, "Reward lost per beam that hits.")
 
 
 @struct.dataclass
@@ -67,15 +71,15 @@ class Harvest(GridWorld):
             ``"harvest-mp"``).
     """
 
-    layout: Sequence[str] | str = maps.HARVEST
-    regrowth: str = "square"
+    layout: Sequence[str] | str = texts(maps.HARVEST, "A map of your own, one text per row.")
+    regrowth: str = choice(
+        "square",
+        tuple(NEIGHBOURHOODS),
+        'The cells whose apples let a site grow back: the 8 around it ("square") or the 12 at a distance of at most 2 ("disc").',
+    )
 
     letters: ClassVar[str] = "@P A"
     action_names: ClassVar[tuple[str, ...]] = ACTION_NAMES[:CLEAN]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_option("regrowth", self.regrowth, tuple(NEIGHBOURHOODS))
 
     @functools.cached_property
     def apple_sites(self) -> np.ndarray:

@@ -11,63 +11,87 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from influence_jax.influence import base
-from influence_jax.influence.base import InfluenceModel
+from influence_jax.config import ConfigError, InfluenceConfig
+from influence_jax.influence.acting import (
+    Influencers,
+    act,
+    cached_activations,
+    encode,
+    no_actions,
+    policy_counterfactuals,
+    remember_actions,
+    reset_actions,
+)
+from influence_jax.influence.axes import agents_first, others
+from influence_jax.influence.counterfactual import influence_and_information
 from influence_jax.influence.measures import Measure
+from influence_jax.influence.model import InfluenceModel
 from influence_jax.types import ActorOutput, NetworkSpec
 
 
-def basic(num_agents: int, num_actions: int, num_influencers: int, measure: Measure) -> InfluenceModel:
-    """Return the centralised model with ``num_influencers`` agents acting first."""
+def basic(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Measure) -> InfluenceModel:
+    """Return the centralised model with ``config.num_influencers`` agents acting first.
 
-    def decide(network, key, params, carry, previous, timestep):
-        carry, previous = base.reset_at_first(timestep.first, carry, previous)
-        context = base.others(previous)  # i32[E,N,N-1]; of an influencee's blocks, the first K are the influencers'
-        features = jax.vmap(network.encode)(params, base.agents_first(timestep.observation))
-        lead_key, follow_key = jax.random.split(key)
-        agents = params, carry["policy"], features["policy"]
-        lead = functools.partial(jax.tree.map, lambda x: x[:num_influencers])
-        follow = functools.partial(jax.tree.map, lambda x: x[num_influencers:])
-
-        led = base.act(network, lead_key, *lead(agents), base.agents_first(context)[:num_influencers])
-        action = led.samples["action"].symbol  # i32[K,E]
-        context = context.at[:, num_influencers:, :num_influencers].set(action.T[:, None])
-        seen = base.agents_first(context)[num_influencers:]
-        followed = base.act(network, follow_key, *follow(agents), seen)
-
-        batch = jax.vmap(base.policy_counterfactuals, in_axes=(None, 0, 0, 0, 0, None, 0, 0, None, None))(
-            network,
-            *follow(agents[:2]),
-            followed.gates,
-            seen[..., :num_influencers],
-            jnp.arange(num_influencers),
-            followed.log_policy["action"],
-            followed.samples["action"].symbol,
-            led.log_policy["action"],
-            jnp.broadcast_to(~timestep.last, action.shape),
+    Raises:
+        ConfigError: nobody is left to be influenced.
+    """
+    num_influencers = config.num_influencers
+    if num_influencers >= num_agents:
+        raise ConfigError(
+            f"influence.num_influencers is {num_influencers} with {num_agents} agents; allowed are whole numbers from 1 to "
+            f"{num_agents - 1}, so that somebody is influenced."
         )
-        pairwise = jax.vmap(base.measured, in_axes=(0, None))(batch, measure)
-        influence, information = (place(x, num_agents) for x in pairwise)
-        samples = jax.tree.map(lambda *x: base.agents_first(jnp.concatenate(x)), led.samples, followed.samples)
-        carry = jax.tree.map(lambda *x: jnp.concatenate(x), led.carry, followed.carry)
+
+    def decide(network, key, params, carry, memory, timestep):
+        carry, memory = reset_actions(timestep.first, carry, memory)
+        context = others(memory)  # i32[E,N,N-1]; of an influencee's blocks, the first K are the influencers'
+        features = encode(network, params, timestep.observation)
+        influencer_key, influencee_key = jax.random.split(key)
+        agents = params, carry["policy"], features["policy"]
+        influencers = functools.partial(jax.tree.map, lambda x: x[:num_influencers])
+        influencees = functools.partial(jax.tree.map, lambda x: x[num_influencers:])
+
+        first = act(network, influencer_key, *influencers(agents), agents_first(context)[:num_influencers])
+        action = first.samples["action"].symbol  # i32[K,E]
+        context = context.at[:, num_influencers:, :num_influencers].set(action.T[:, None])
+        seen = agents_first(context)[num_influencers:]
+        second = act(network, influencee_key, *influencees(agents), seen)
+
+        acted = Influencers(
+            symbol=seen[..., :num_influencers],
+            block=jnp.arange(num_influencers, dtype=jnp.int32),
+            log_policy=first.log_policy["action"],
+            mask=jnp.broadcast_to(~timestep.last, action.shape),
+        )
+        axes = Influencers(symbol=0, block=None, log_policy=None, mask=None)
+        batch = jax.vmap(policy_counterfactuals, in_axes=(None, 0, 0, 0, axes))(
+            network, *influencees(agents[:2]), second, acted
+        )
+        pairs = jax.vmap(influence_and_information, in_axes=(0, None))(batch, measure)
+        influence, information = (_place(x, num_agents) for x in pairs)
+        carry = jax.tree.map(lambda *x: jnp.concatenate(x), first.carry, second.carry)
         output = ActorOutput(
-            samples=samples,
+            samples=agents_first(jax.tree.map(lambda *x: jnp.concatenate(x), first.samples, second.samples)),
             context=context,
             influence=influence,
             mutual_information=information,
-            activations=base.activations(features, {"policy": carry}),
+            activations=cached_activations(features, {"policy": carry}),
         )
         return output, {"policy": carry}, output.action
 
     return InfluenceModel(
         network_spec=NetworkSpec(num_actions, context_blocks=num_agents - 1, context_symbols=num_actions),
-        init_memory=lambda num_envs: jnp.full((num_envs, num_agents), -1, jnp.int32),
+        init_memory=lambda num_envs: no_actions(num_envs, num_agents),
+        reset=reset_actions,
+        context=others,
+        remember=remember_actions,
         decide=decide,
     )
 
 
-def place(pairs: jax.Array, num_agents: int) -> jax.Array:
+def _place(pairs: jax.Array, num_agents: int) -> jax.Array:
     """Put ``[N-K,K,E,1]`` into the corner of ``[E,N,N]`` where influencers meet influencees."""
-    leaders, num_envs = pairs.shape[1:3]
+    num_influencers, num_envs = pairs.shape[1:3]
     corner = pairs[..., 0].transpose(2, 1, 0)
-    return jnp.zeros((num_envs, num_agents, num_agents)).at[:, :leaders, leaders:].set(corner)
+    zeros = jnp.zeros((num_envs, num_agents, num_agents), pairs.dtype)
+    return zeros.at[:, :num_influencers, num_influencers:].set(corner)

@@ -8,59 +8,88 @@ one other agent might have said, weighted by that agent's own policy over messag
 import jax
 import jax.numpy as jnp
 
-from influence_jax.influence import base
-from influence_jax.influence.base import InfluenceModel
+from influence_jax.config import InfluenceConfig
+from influence_jax.influence.acting import (
+    Influencers,
+    act,
+    cached_activations,
+    encode,
+    no_actions,
+    policy_counterfactuals,
+    reset_actions,
+)
+from influence_jax.influence.axes import agents_first, insert_diagonal, others, others_index
+from influence_jax.influence.counterfactual import influence_and_information
 from influence_jax.influence.measures import Measure
+from influence_jax.influence.model import InfluenceModel, as_measured
 from influence_jax.types import ActorOutput, NetworkSpec
 
 
-def communication(num_agents: int, num_actions: int, num_messages: int, measure: Measure) -> InfluenceModel:
-    """Return the model in which messages influence actions; every agent is an influencer of every other."""
+def communication(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Measure) -> InfluenceModel:
+    """Return the model in which messages influence actions; every agent is an influencer of every other.
+
+    What is remembered is ``(message i32[E,N], log_policy f32[N,E,M])``, the last messages and the policies that drew them.
+    """
+
+    def reset(first, carry, memory):
+        carry, message = reset_actions(first, carry, memory[0])
+        return carry, (message, memory[1])
+
+    def context(memory):
+        return jnp.broadcast_to(memory[0][:, None], (*memory[0].shape, num_agents))
 
     def decide(network, key, params, carry, memory, timestep):
-        said, weights = memory
-        carry, said = base.reset_at_first(timestep.first, carry, said)
-        context = jnp.broadcast_to(said[:, None], (*said.shape, num_agents))
-        heard = base.agents_first(context)
-        features = jax.vmap(network.encode)(params, base.agents_first(timestep.observation))
-        policy_step = base.act(network, key, params, carry["policy"], features["policy"], heard)
-        spoke = (said >= 0).T & ~timestep.last  # bool[K,E]
-        speakers = jnp.asarray(base.others_index(num_agents))  # i32[J,K], those whom each listener hears beside itself
-        batch = jax.vmap(base.policy_counterfactuals, in_axes=(None, 0, 0, 0, 0, 0, 0, 0, 0, 0))(
-            network,
-            params,
-            carry["policy"],
-            policy_step.gates,
-            base.agents_first(base.others(said)),
-            speakers,
-            policy_step.log_policy["action"],
-            policy_step.samples["action"].symbol,
-            weights[speakers],
-            spoke[speakers],
+        carry, (message, message_policy) = reset(timestep.first, carry, memory)
+        heard = context((message, message_policy))
+        features = encode(network, params, timestep.observation)
+        step = act(network, key, params, carry["policy"], features["policy"], agents_first(heard))
+        counts = (message >= 0).T & ~timestep.last  # bool[K,E]
+        speakers = jnp.asarray(others_index(num_agents))  # i32[J,K], those whom each listener hears beside itself
+        influencers = Influencers(
+            symbol=agents_first(others(message)),
+            block=speakers,
+            log_policy=message_policy[speakers],
+            mask=counts[speakers],
         )
-        pairwise = jax.vmap(base.measured, in_axes=(0, None))(batch, measure)
+        batch = jax.vmap(policy_counterfactuals, in_axes=(None, 0, 0, 0, 0))(
+            network, params, carry["policy"], step, influencers
+        )
+        pairs = jax.vmap(influence_and_information, in_axes=(0, None))(batch, measure)
         influence, information = (  # [J,K,E,1] -> [E,J,K] with the diagonal -> [E,K,J]
-            base.insert_self(x[..., 0].transpose(2, 0, 1)).swapaxes(1, 2) for x in pairwise
+            insert_diagonal(x[..., 0].transpose(2, 0, 1)).swapaxes(1, 2) for x in pairs
         )
         output = ActorOutput(
-            samples=jax.tree.map(base.agents_first, policy_step.samples),
-            context=context,
+            samples=agents_first(step.samples),
+            context=heard,
             influence=influence,
             mutual_information=information,
-            activations=base.activations(features, {"policy": policy_step.carry}),
+            activations=cached_activations(features, {"policy": step.carry}),
         )
-        memory = output.samples["message"].symbol, policy_step.log_policy["message"]
-        return output, {"policy": policy_step.carry}, memory
+        return output, {"policy": step.carry}, (output.samples["message"].symbol, step.log_policy["message"])
 
     return InfluenceModel(
         network_spec=NetworkSpec(
-            num_actions, context_blocks=num_agents, context_symbols=num_messages, num_messages=num_messages
+            num_actions,
+            context_blocks=num_agents,
+            context_symbols=config.num_messages,
+            num_messages=config.num_messages,
         ),
         init_memory=lambda num_envs: (
-            jnp.full((num_envs, num_agents), -1, jnp.int32),
-            jnp.zeros((num_agents, num_envs, num_messages)),
+            no_actions(num_envs, num_agents),
+            jnp.zeros((num_agents, num_envs, config.num_messages), jnp.float32),
         ),
+        reset=reset,
+        context=context,
+        remember=lambda memory, actions: memory,  # actions are not heard
         decide=decide,
-        paid_head="message",
-        about_last_symbol=True,
+        credited_influence=influence_of_message if config.credit == "cause" else as_measured,
+        rewarded_head="message",
     )
+
+
+def influence_of_message(trajectory, bootstrap):
+    """Return the influence f32[T,E,K,J] of the message of step t, which shows at step t + 1.
+
+    A message that nobody heard, because the episode ended or another began, has no influence at its next step.
+    """
+    return jnp.concatenate([trajectory.actor_output.influence[1:], bootstrap.influence[None]])

@@ -1,34 +1,43 @@
 """Agents without influence: the A3C baseline, optionally told what the others did in the last step."""
 
-import jax
 import jax.numpy as jnp
 
-from influence_jax.influence.base import InfluenceModel, act, activations, agents_first, others, reset_at_first
+from influence_jax.config import InfluenceConfig
+from influence_jax.influence.acting import act, cached_activations, encode, no_actions, remember_actions, reset_actions
+from influence_jax.influence.axes import agents_first, others
+from influence_jax.influence.measures import Measure
+from influence_jax.influence.model import InfluenceModel
 from influence_jax.types import ActorOutput, NetworkSpec
 
 
-def independent(num_agents: int, num_actions: int, visible_actions: bool) -> InfluenceModel:
+def independent(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Measure) -> InfluenceModel:
     """Return the model in which nobody's influence is computed."""
+    del measure
 
-    def decide(network, key, params, carry, previous, timestep):
-        carry, previous = reset_at_first(timestep.first, carry, previous)
-        context = others(previous) if visible_actions else jnp.zeros((*previous.shape, 0), jnp.int32)
-        features = jax.vmap(network.encode)(params, agents_first(timestep.observation))
-        policy_step = act(network, key, params, carry["policy"], features["policy"], agents_first(context))
-        nothing = jnp.zeros((*previous.shape, num_agents))
+    def context(memory):
+        return others(memory) if config.visible_actions else jnp.zeros((*memory.shape, 0), jnp.int32)
+
+    def decide(network, key, params, carry, memory, timestep):
+        carry, memory = reset_actions(timestep.first, carry, memory)
+        known, features = context(memory), encode(network, params, timestep.observation)
+        step = act(network, key, params, carry["policy"], features["policy"], agents_first(known))
+        zeros = jnp.zeros((*memory.shape, num_agents), jnp.float32)
         output = ActorOutput(
-            samples=jax.tree.map(agents_first, policy_step.samples),
-            context=context,
-            influence=nothing,
-            mutual_information=nothing,
-            activations=activations(features, {"policy": policy_step.carry}),
+            samples=agents_first(step.samples),
+            context=known,
+            influence=zeros,
+            mutual_information=zeros,
+            activations=cached_activations(features, {"policy": step.carry}),
         )
-        return output, {"policy": policy_step.carry}, output.action
+        return output, {"policy": step.carry}, output.action
 
     return InfluenceModel(
         network_spec=NetworkSpec(
-            num_actions, context_blocks=num_agents - 1 if visible_actions else 0, context_symbols=num_actions
+            num_actions, context_blocks=num_agents - 1 if config.visible_actions else 0, context_symbols=num_actions
         ),
-        init_memory=lambda num_envs: jnp.full((num_envs, num_agents), -1, jnp.int32),
+        init_memory=lambda num_envs: no_actions(num_envs, num_agents),
+        reset=reset_actions,
+        context=context,
+        remember=remember_actions,
         decide=decide,
     )

@@ -9,56 +9,67 @@ import distrax
 import jax
 import jax.numpy as jnp
 
-from influence_jax.influence import base
-from influence_jax.influence.base import InfluenceModel
+from influence_jax.config import ConfigError, InfluenceConfig
+from influence_jax.influence.acting import act, cached_activations, encode, no_actions, remember_actions, reset_actions
+from influence_jax.influence.axes import agents_first, drop_diagonal, insert_diagonal, others, own_first
+from influence_jax.influence.counterfactual import influence_and_information, log_alternatives
 from influence_jax.influence.measures import Measure
+from influence_jax.influence.model import InfluenceModel
 from influence_jax.types import ActorOutput, CounterfactualBatch, NetworkSpec
 
 
-def moa(num_agents: int, num_actions: int, measure: Measure, train_only_visible: bool) -> InfluenceModel:
-    """Return the decentralised model; every agent is an influencer of those it sees."""
+def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Measure) -> InfluenceModel:
+    """Return the decentralised model; every agent is an influencer of those it sees.
 
-    def decide(network, key, params, carry, previous, timestep):
-        carry, previous = base.reset_at_first(timestep.first, carry, previous)
-        context = base.others(previous)
-        features = jax.vmap(network.encode)(params, base.agents_first(timestep.observation))
-        policy_step = base.act(network, key, params, carry["policy"], features["policy"], base.agents_first(context))
-        samples = jax.tree.map(base.agents_first, policy_step.samples)
+    Raises:
+        ConfigError: there is nobody to model.
+    """
+    if num_agents < 2:
+        raise ConfigError(
+            "influence.model is 'moa' with one agent; allowed are at least two, so that there are others."
+        )
+
+    def decide(network, key, params, carry, memory, timestep):
+        carry, memory = reset_actions(timestep.first, carry, memory)
+        context = others(memory)
+        features = encode(network, params, timestep.observation)
+        step = act(network, key, params, carry["policy"], features["policy"], agents_first(context))
+        samples = agents_first(step.samples)
         mask = timestep.visible & ~timestep.last[:, None, None]
-        symbols = base.agents_first(base.own_first(samples["action"].symbol))
+        symbols = agents_first(own_first(samples["action"].symbol))
         moa_carry, batch = jax.vmap(counterfactuals, in_axes=(None, 0, 0, 0, 0, 0, 0))(
             network,
             params,
             carry["moa"],
             features["moa"],
             symbols,
-            policy_step.log_policy["action"],
-            base.agents_first(base.pairs_of_others(mask)),
+            step.log_policy["action"],
+            agents_first(drop_diagonal(mask)),
         )
-        pairwise = jax.vmap(base.measured, in_axes=(0, None))(batch, measure)
-        influence, information = (base.insert_self(base.agents_first(x)) for x in pairwise)
-        carry = {"policy": policy_step.carry, "moa": moa_carry}
+        pairs = jax.vmap(influence_and_information, in_axes=(0, None))(batch, measure)
+        influence, information = (insert_diagonal(agents_first(x)) for x in pairs)
+        carry = {"policy": step.carry, "moa": moa_carry}
         output = ActorOutput(
             samples=samples,
             context=context,
             influence=influence,
             mutual_information=information,
-            activations=base.activations(features, carry),
+            activations=cached_activations(features, carry),
         )
         return output, carry, output.action
 
     def auxiliary_batch(trajectory):
         """Pair step t's input with the actions of step t + 1; the last step of a rollout has no partner and is masked."""
         actions = trajectory.actor_output.action
-        own_first, targets = jax.vmap(base.own_first)(actions), jax.vmap(base.others)(actions)
+        symbols, targets = jax.vmap(own_first)(actions), jax.vmap(others)(actions)
         follows = trajectory.valid[:-1] & trajectory.valid[1:] & ~trajectory.first[1:]
         mask = jnp.broadcast_to(follows[:, :, None, None], (*follows.shape, num_agents, num_agents))
-        if train_only_visible:
+        if config.moa_train_only_visible:
             mask = mask & trajectory.visible[:-1]
         batch = {
-            "symbols": own_first,  # [T,E,N,N]
+            "symbols": symbols,  # [T,E,N,N]
             "targets": jnp.roll(targets, -1, axis=0),  # [T,E,N,N-1]
-            "mask": jnp.pad(base.pairs_of_others(mask), ((0, 1), (0, 0), (0, 0), (0, 0))),  # [T,E,N,N-1]
+            "mask": jnp.pad(drop_diagonal(mask), ((0, 1), (0, 0), (0, 0), (0, 0))),  # [T,E,N,N-1]
         }
         return jax.tree.map(lambda x: jnp.moveaxis(x, 2, 0), batch)
 
@@ -81,12 +92,22 @@ def moa(num_agents: int, num_actions: int, measure: Measure, train_only_visible:
         network_spec=NetworkSpec(
             num_actions, context_blocks=num_agents - 1, context_symbols=num_actions, moa_targets=num_agents - 1
         ),
-        init_memory=lambda num_envs: jnp.full((num_envs, num_agents), -1, jnp.int32),
+        init_memory=lambda num_envs: no_actions(num_envs, num_agents),
+        reset=reset_actions,
+        context=others,
+        remember=remember_actions,
         decide=decide,
+        credited_influence=influence_on_next_action,
         auxiliary_batch=auxiliary_batch,
         auxiliary_loss=auxiliary_loss,
-        about_next_action=True,
     )
+
+
+def influence_on_next_action(trajectory, bootstrap):
+    """Return the influence f32[T,E,K,J] on the others' next actions; 0 at the last step of an episode, which has none."""
+    del bootstrap
+    goes_on = ~(trajectory.truncated | (trajectory.discount == 0))
+    return jnp.where(goes_on[:, :, None, None], trajectory.actor_output.influence, 0.0)
 
 
 def counterfactuals(network, params, carry, features, symbols, log_policy, mask):
@@ -101,7 +122,7 @@ def counterfactuals(network, params, carry, features, symbols, log_policy, mask)
     logits = network.alternatives(params, "moa", carry, gates, own, 0)["prediction"]
     return stepped, CounterfactualBatch(
         factual=factual,
-        alternatives=base.log_answers(logits, factual, own),
+        alternatives=log_alternatives(logits, factual, own),
         weights=log_policy,
         realised=symbols[..., 1:],
         mask=mask,
@@ -113,14 +134,15 @@ def marginal_cross_entropy(targets: jax.Array, mask: jax.Array, num_actions: int
 
     Frequencies scored on the data they were counted in look too good; the Miller-Madow term takes that back.
     """
-    counts = jnp.sum(jax.nn.one_hot(targets, num_actions) * mask[..., None], axis=(0, 1))
+    counts = jnp.sum(jax.nn.one_hot(targets, num_actions, dtype=jnp.float32) * mask[..., None], axis=(0, 1))
     total = counts.sum(axis=-1, keepdims=True)
     log_frequency = jnp.log(jnp.maximum(counts, 1.0)) - jnp.log(jnp.maximum(total, 1.0))
-    excess = jnp.sum(jnp.maximum((counts > 0).sum(axis=-1) - 1, 0)) / 2
+    kinds = jnp.sum(counts > 0, axis=-1, dtype=jnp.float32)
+    excess = jnp.sum(jnp.maximum(kinds - 1, 0)) / 2
     return (excess - jnp.sum(counts * log_frequency)) / jnp.maximum(counts.sum(), 1.0)
 
 
 def repeat_cross_entropy(last: jax.Array, targets: jax.Array, mask: jax.Array, num_actions: int) -> jax.Array:
     """Cross-entropy of 'the same as last time' with the best error rate for these data, errors spread evenly, nats."""
-    rate = jnp.sum((last != targets) & mask) / jnp.maximum(mask.sum(), 1)
+    rate = jnp.sum((last != targets) & mask, dtype=jnp.float32) / jnp.maximum(mask.sum(dtype=jnp.float32), 1)
     return jax.scipy.special.entr(rate) + jax.scipy.special.entr(1.0 - rate) + rate * jnp.log(num_actions - 1.0)

@@ -1,12 +1,16 @@
 """The actor-critic losses of one agent."""
 
+from typing import Any
+
 import distrax
 import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
 
-from influence_jax.types import CachedActivations
+from influence_jax.config import Hyperparams
+from influence_jax.learner.learner import Learner
+from influence_jax.types import CachedActivations, Observation
 
 
 @struct.dataclass
@@ -23,14 +27,14 @@ class HeadBatch:
 class AgentBatch:
     """What one agent learns from in one update, time first."""
 
-    observation: jax.Array  # u8[T,E,V,V,3]
-    activations: (
-        dict[str, CachedActivations] | None
-    )  # by branch, leading [T,E], where the parameters are still those that acted
+    observation: jax.Array | Observation  # u8[T,E,V,V,3]
+    # By branch, leading [T,E], while the parameters are still those that acted.
+    activations: dict[str, CachedActivations] | None
     first: jax.Array  # bool[T,E]
     valid: jax.Array  # bool[T,E]
     context: jax.Array  # i32[T,E,L]
     heads: dict[str, HeadBatch]
+    auxiliary: Any  # of the influence model, leading [T,E]; None where it learns nothing
 
 
 def policy_gradient(logits: jax.Array, symbol: jax.Array, advantage: jax.Array, mask: jax.Array) -> jax.Array:
@@ -49,8 +53,8 @@ def clipped_surrogate(logits, symbol, log_prob, advantage, mask, clip: jax.Array
 
 
 def value_loss(value: jax.Array, target: jax.Array, mask: jax.Array, kind: str) -> jax.Array:
-    """Return half the mean squared error, or Huber's loss with its corner at 1; the target carries no gradient."""
-    return masked_mean(value_errors(value, target, kind), mask)
+    """Return the mean error of a kind of `VALUE_ERRORS`; the target carries no gradient."""
+    return masked_mean(VALUE_ERRORS[kind](value - jax.lax.stop_gradient(target)), mask)
 
 
 def clipped_value_loss(value, old: jax.Array, target, mask, clip: jax.Array, kind: str) -> jax.Array:
@@ -58,14 +62,15 @@ def clipped_value_loss(value, old: jax.Array, target, mask, clip: jax.Array, kin
 
     Not in Schulman et al. (2017) but in the code published with it. ``clip`` is in units of the scaled reward.
     """
+    target = jax.lax.stop_gradient(target)
     near = old + jnp.clip(value - old, -clip, clip)
-    return masked_mean(jnp.maximum(value_errors(value, target, kind), value_errors(near, target, kind)), mask)
+    return masked_mean(jnp.maximum(VALUE_ERRORS[kind](value - target), VALUE_ERRORS[kind](near - target)), mask)
 
 
-def value_errors(value: jax.Array, target: jax.Array, kind: str) -> jax.Array:
-    """Return half the squared error or Huber's loss of each entry."""
-    error = value - jax.lax.stop_gradient(target)
-    return 0.5 * jnp.square(error) if kind == "squared" else optax.losses.huber_loss(error)
+VALUE_ERRORS = {
+    "squared": lambda error: 0.5 * jnp.square(error),
+    "huber": lambda error: optax.losses.huber_loss(error),
+}
 
 
 def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
@@ -73,12 +78,14 @@ def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(mask, x, 0.0)) / jnp.maximum(mask.sum(), 1)
 
 
-def agent_loss(params, batch: AgentBatch, carry, auxiliary_batch, network, model, config, hparams):
+def agent_loss(params, learner: Learner, hparams: Hyperparams, batch: AgentBatch, carry: Any):
     """Return ``(loss, metrics)`` of one agent: every head, and what the influence model learns beside them.
 
-    The message head's losses have a weight of their own; its entropy bonus stands outside it (Table 2).
+    ``carry`` is the agent's recurrent state at the start of the rollout, ``{branch: carry [E,...]}``. The message head's losses
+    have a weight of their own; its entropy bonus stands outside it (Table 2).
     """
-    network = network.with_activations(batch.activations)
+    config, model = learner.config.learner, learner.model
+    network = learner.network.with_activations(batch.activations)
     features = network.encode(params, batch.observation)
     outputs = network.unroll(params, "policy", carry["policy"], features["policy"], batch.context, batch.first)
     weights = {
@@ -101,6 +108,6 @@ def agent_loss(params, batch: AgentBatch, carry, auxiliary_batch, network, model
         prefix = "" if name == "action" else f"{name}_"
         metrics |= {f"{prefix}policy_loss": policy, f"{prefix}value_loss": value, f"{prefix}entropy": entropy}
     if model.auxiliary_loss is not None:
-        auxiliary, extra = model.auxiliary_loss(network, params, carry, features, auxiliary_batch, batch.first, hparams)
+        auxiliary, extra = model.auxiliary_loss(network, params, carry, features, batch.auxiliary, batch.first, hparams)
         loss, metrics = loss + auxiliary, metrics | extra
     return loss, metrics

@@ -1,17 +1,19 @@
 """The optimiser of one agent; callers vmap over agents, so that nothing couples them."""
 
+import functools
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import optax
 
 from influence_jax.config import Hyperparams
 
-
-def make_optimizer(name: str) -> optax.GradientTransformation:
-    """Return the scaling of gradients, without a learning rate: RMSProp (.99) or Adam (.9, .999), eps 1e-5."""
-    if name == "rmsprop":
-        return optax.scale_by_rms(decay=0.99, eps=1e-5)
-    return optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-5)
+# Scalings of gradients, without a learning rate.
+OPTIMIZERS: dict[str, Callable[[], optax.GradientTransformation]] = {
+    "rmsprop": functools.partial(optax.scale_by_rms, decay=0.99, eps=1e-5),
+    "adam": functools.partial(optax.scale_by_adam, b1=0.9, b2=0.999, eps=1e-5),
+}
 
 
 def learning_rate(hparams: Hyperparams, progress: jax.Array) -> jax.Array:

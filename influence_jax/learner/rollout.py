@@ -4,60 +4,64 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import struct
+import numpy as np
 
-from influence_jax.types import TimeStep, Trajectory
+from influence_jax.influence.axes import own_first
+from influence_jax.learner.learner import Learner
+from influence_jax.learner.state import Member, RolloutState
+from influence_jax.types import ActorOutput, Observation, TimeStep, Trajectory
 
-
-@struct.dataclass
-class RolloutState:
-    """Everything that acting carries from one step to the next."""
-
-    env_state: Any  # leading E
-    timestep: TimeStep  # leading E
-    carry: Any  # {branch: Carry}, leading [N,E]
-    memory: Any  # of the influence model
+OBSERVED_REWARD_SCALE = 10.0  # smoothed rewards are divided by it where agents observe them
 
 
-def start(env, env_params, network, model, num_envs: int, key: jax.Array) -> RolloutState:
-    """Reset every environment and start its clock at another point of the episode.
+def init_rollout(learner: Learner, env_params: Any, key: jax.Array, num_envs: int, staggered: bool) -> RolloutState:
+    """Reset every environment; if ``staggered``, start its clock at another point of the episode.
 
-    With all clocks in step, every rollout would see one phase of the episode only. An episode that is joined part-way has
-    no ``first`` step, so that nobody takes it for a whole one.
+    With all clocks in step, every rollout of training would see one phase of the episode only. An episode that is joined
+    part-way has no ``first`` step, so that it is not taken for a whole one.
     """
+    env = learner.env
     env_state, timestep = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(key, num_envs), env_params)
-    clocks = jnp.arange(num_envs) * env.spec.horizon // num_envs
+    if staggered:
+        clocks = np.arange(num_envs, dtype=np.int64) * env.spec.horizon // num_envs
+        env_state = env_state.replace(time=jnp.asarray(clocks.astype(np.int32)))
+        timestep = timestep.replace(first=jnp.asarray(clocks == 0))
     return RolloutState(
-        env_state=env_state.replace(time=clocks.astype(env_state.time.dtype)),
-        timestep=timestep.replace(first=clocks == 0),
-        carry=network.zero_carry((env.spec.num_agents, num_envs)),
-        memory=model.init_memory(num_envs),
+        env_state=env_state,
+        timestep=timestep,
+        carry=learner.network.zero_carry((env.spec.num_agents, num_envs)),
+        memory=learner.model.init_memory(num_envs),
+        shaper_state=learner.shaper.init(num_envs, env.spec.num_agents),
     )
 
 
-def rollout(env, env_params, network, model, params, rollout_state: RolloutState, length: int, key: jax.Array):
+def rollout(
+    learner: Learner, member: Member, rollout_state: RolloutState, length: int, key: jax.Array
+) -> tuple[RolloutState, Trajectory, ActorOutput]:
     """Take ``length`` steps. Returns ``(rollout_state, trajectory, bootstrap)``.
 
-    ``bootstrap`` is the decision after the last step: its values and its influence are used, its actions never taken.
+    ``bootstrap`` is the output after the last step: its values and its influence are used, its actions never taken.
     """
+    keys = jax.vmap(lambda t: jax.random.split(jax.random.fold_in(key, t)))(jnp.arange(length, dtype=jnp.uint32))
+    num_envs = rollout_state.timestep.first.shape[0]
+    env_keys = jax.vmap(lambda key: jax.random.split(key, num_envs))(keys[:, 1])
 
-    keys = jax.vmap(lambda t: jax.random.split(jax.random.fold_in(key, t)))(jnp.arange(length))
-    env_keys = jax.vmap(lambda key: jax.random.split(key, rollout_state.timestep.first.shape[0]))(keys[:, 1])
+    def decide(key, rollout_state):
+        now = perceived(learner, rollout_state)
+        return now, *learner.model.decide(
+            learner.network, key, member.params, rollout_state.carry, rollout_state.memory, now
+        )
 
     def step(rollout_state, keys):
         act_key, env_keys = keys
-        output, carry, memory = model.decide(
-            network, act_key, params, rollout_state.carry, rollout_state.memory, rollout_state.timestep
+        now, output, carry, memory = decide(act_key, rollout_state)
+        env_state, after = jax.vmap(learner.env.step_or_reset, in_axes=(0, 0, 0, 0, None))(
+            env_keys, rollout_state.env_state, rollout_state.timestep, output.action, member.env_params
         )
-        now = rollout_state.timestep
-        env_state, after = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))(
-            env_keys, rollout_state.env_state, now, output.action, env_params
-        )
-        if model.about_next_action:
-            goes_on = ~after.last[:, None, None]
-            output = output.replace(
-                influence=jnp.where(goes_on, output.influence, 0.0),
-                mutual_information=jnp.where(goes_on, output.mutual_information, 0.0),
+        shaper_state = rollout_state.shaper_state
+        if learner.config.learner.observe_rewards:
+            shaper_state, _ = learner.shaper.apply(
+                shaper_state, after.reward[None], now.first[None], member.hyperparams
             )
         transition = Trajectory(
             observation=now.observation,
@@ -70,11 +74,26 @@ def rollout(env, env_params, network, model, params, rollout_state: RolloutState
             truncated=after.truncated,
             metrics=after.metrics,
         )
-        return RolloutState(env_state=env_state, timestep=after, carry=carry, memory=memory), transition
+        return RolloutState(env_state, after, carry, memory, shaper_state), transition
 
     rollout_state, trajectory = jax.lax.scan(step, rollout_state, (keys[:, 0], env_keys))
-    bootstrap_key = jax.random.fold_in(key, length)
-    bootstrap, _, _ = model.decide(
-        network, bootstrap_key, params, rollout_state.carry, rollout_state.memory, rollout_state.timestep
-    )
+    _, bootstrap, _, _ = decide(jax.random.fold_in(key, length), rollout_state)
     return rollout_state, trajectory, bootstrap
+
+
+def observed_rewards(learner: Learner, member: Member, rollout_state: RolloutState, reward: jax.Array) -> Any:
+    """Return the shaper's state after a step's ``reward f32[E,N]``; it stays as it is where agents do not observe it."""
+    if not learner.config.learner.observe_rewards:
+        return rollout_state.shaper_state
+    first = rollout_state.timestep.first
+    return learner.shaper.apply(rollout_state.shaper_state, reward[None], first[None], member.hyperparams)[0]
+
+
+def perceived(learner: Learner, rollout_state: RolloutState) -> TimeStep:
+    """Return the time step as agents perceive it: with ``observe_rewards`` everybody's smoothed rewards, their own first."""
+    timestep = rollout_state.timestep
+    if not learner.config.learner.observe_rewards:
+        return timestep
+    levels = jnp.where(timestep.first[:, None], 0.0, learner.shaper.observe(rollout_state.shaper_state))
+    extra = own_first(levels / OBSERVED_REWARD_SCALE)
+    return timestep.replace(observation=Observation(picture=timestep.observation, extra=extra))

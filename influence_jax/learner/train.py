@@ -1,79 +1,61 @@
-"""A learner: the pure functions that a configuration turns into."""
+"""The training of one member: its first state, and chunks of updates between log points."""
 
-import dataclasses
 import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 
-from influence_jax import envs, influence, rewards
-from influence_jax.config import ConfigError, ExperimentConfig, Hyperparams, validate
-from influence_jax.envs.base import Environment
-from influence_jax.influence.base import InfluenceModel
-from influence_jax.learner.optimizer import make_optimizer
-from influence_jax.learner.rollout import start
-from influence_jax.learner.update import LearnerState, update
+from influence_jax.config import Hyperparams
+from influence_jax.learner.learner import Learner
+from influence_jax.learner.rollout import init_rollout
+from influence_jax.learner.state import LearnerState
+from influence_jax.learner.update import update
 from influence_jax.metrics import init_episode_sums
-from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
+from influence_jax.rewards import init_scale
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Learner:
-    """What stays fixed while a member of the population learns. Hashed by identity: jit takes it as a static argument."""
+def init(
+    learner: Learner, key: jax.Array, hyperparams: Hyperparams | None = None, env_params: Any = None
+) -> LearnerState:
+    """Start one member: parameters, environments and statistics, all from one key.
 
-    config: ExperimentConfig
-    env: Environment
-    env_params: Any
-    model: InfluenceModel
-    network: NetworkFunctions
-    optimizer: optax.GradientTransformation
-
-    def init(self, key: jax.Array) -> LearnerState:
-        """Start one member: parameters, environments and statistics, all from one key."""
-        params_key, actors_key, run_key = jax.random.split(key, 3)
-        spec, num_envs = self.env.spec, self.config.learner.num_envs
-        init = functools.partial(self.network.init, observation_shape=spec.observation_shape)
-        params = jax.vmap(init)(jax.random.split(params_key, spec.num_agents))
-        rollout_state = start(self.env, self.env_params, self.network, self.model, num_envs, actors_key)
-        return LearnerState(
-            params=params,
-            opt_state=jax.vmap(self.optimizer.init)(params),
-            rollout_state=rollout_state,
-            reward_scale=dict.fromkeys(self.model.network_spec.heads, rewards.init_scale(num_envs, spec.num_agents)),
-            smoothed_reward=jnp.zeros((num_envs, spec.num_agents)),
-            episode_sums=init_episode_sums(
-                num_envs, spec.num_agents, spec.metric_names, rollout_state.env_state.time == 0
-            ),
-            key=run_key,
-            update=jnp.zeros((), jnp.int32),
-        )
-
-    def chunk(self, state: LearnerState, hparams: Hyperparams, num_updates: jax.Array):
-        """Do ``log_interval`` updates of one member; return ``(state, {name: mean over the chunk})``."""
-
-        def step(state, _):
-            return update(self, state, hparams, num_updates)
-
-        state, logs = jax.lax.scan(step, state, length=self.config.log_interval)
-        logs = jax.tree.map(lambda x: x.sum(axis=0), logs)
-        return state, {name: mean.value() for name, mean in logs.items()}
-
-
-def make_learner(config: ExperimentConfig) -> Learner:
-    """Check the configuration and build everything that does not change during a run."""
-    validate(config)
-    try:
-        env = envs.make(config.env.name, **config.env.options())
-    except ValueError as error:
-        raise ConfigError(f"env: {error}") from error
-    model = influence.make(config.influence, env.spec.num_agents, env.spec.num_actions)
-    return Learner(
-        config=config,
-        env=env,
-        env_params=env.default_params,
-        model=model,
-        network=NetworkFunctions(AgentNetwork(config.network, model.network_spec)),
-        optimizer=make_optimizer(config.learner.optimizer),
+    ``hyperparams``, f32[] or f32[N] each, and ``env_params`` are the configuration's where they are not given.
+    """
+    params_key, rollout_key, run_key = jax.random.split(key, 3)
+    spec, num_envs = learner.env.spec, learner.config.learner.num_envs
+    env_params = learner.env_params if env_params is None else env_params
+    init_params = functools.partial(learner.network.init, observation_shape=spec.observation_shape)
+    params = jax.vmap(init_params)(jax.random.split(params_key, spec.num_agents))
+    rollout_state = init_rollout(learner, env_params, rollout_key, num_envs, staggered=True)
+    whole = rollout_state.env_state.time == 0
+    return LearnerState(
+        params=params,
+        opt_state=jax.vmap(learner.optimizer.init)(params),
+        rollout_state=rollout_state,
+        reward_scale=dict.fromkeys(learner.model.network_spec.heads, init_scale(num_envs, spec.num_agents)),
+        episode_sums=init_episode_sums(num_envs, spec.num_agents, spec.metric_names, whole),
+        hyperparams=per_agent(learner.config.hyperparams if hyperparams is None else hyperparams, spec.num_agents),
+        env_params=env_params,
+        key=run_key,
+        update=jnp.zeros((), jnp.int32),
     )
+
+
+def per_agent(hyperparams: Hyperparams, num_agents: int) -> Hyperparams:
+    """Return hyper-parameters of one member as f32[N] each."""
+    return jax.tree.map(lambda x: jnp.broadcast_to(jnp.asarray(x, jnp.float32), (num_agents,)), hyperparams)
+
+
+def chunk(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tuple[LearnerState, dict[str, jax.Array]]:
+    """Do ``log_interval`` updates of one member; return ``(state, {name: mean over the chunk})``.
+
+    ``num_updates f32[]`` is the length of the run, to which the schedules refer.
+    """
+
+    def step(state, _):
+        return update(learner, state, num_updates)
+
+    state, logs = jax.lax.scan(step, state, length=learner.config.log_interval)
+    logs = jax.tree.map(lambda x: x.sum(axis=0), logs)
+    return state, {name: mean.value() for name, mean in logs.items()}

@@ -15,7 +15,7 @@ from influence_jax.config import NetworkConfig
 from influence_jax.networks.encoder import ConvEncoder
 from influence_jax.networks.matmul import matmul
 from influence_jax.networks.recurrent import Carry, SymbolicLSTM, zero_carry
-from influence_jax.types import CachedActivations, NetworkSpec
+from influence_jax.types import CachedActivations, NetworkSpec, Observation
 
 
 def dense(units: int, precision: str, **options) -> nn.Dense:
@@ -29,13 +29,16 @@ class Branch(nn.Module):
     sizes: NetworkConfig
     blocks: int
     symbols: int
+    extra_inputs: int = 0
 
     def setup(self):
         """Create the layers."""
         sizes = self.sizes
         self.first = dense(sizes.hidden_size, sizes.precision)
         self.second = dense(sizes.hidden_size, sizes.precision)
-        self.core = SymbolicLSTM(sizes.lstm_size, sizes.hidden_size, self.blocks, self.symbols, sizes.precision)
+        self.core = SymbolicLSTM(
+            sizes.lstm_size, sizes.hidden_size + self.extra_inputs, self.blocks, self.symbols, sizes.precision
+        )
 
     def trunk(self, image: jax.Array) -> jax.Array:
         """Return the features of an encoded image."""
@@ -57,7 +60,7 @@ class AgentNetwork(nn.Module):
         actions, targets, precision = self.spec.num_actions, self.spec.moa_targets, self.sizes.precision
         small = nn.initializers.variance_scaling(0.01**2, "fan_in", "normal")  # near-uniform distributions at the start
         self.encoder = ConvEncoder(self.sizes.conv_channels, precision)
-        self.policy = Branch(self.sizes, self.spec.context_blocks, self.spec.context_symbols)
+        self.policy = Branch(self.sizes, self.spec.context_blocks, self.spec.context_symbols, self.spec.extra_inputs)
         self.action_head = dense(actions, precision, kernel_init=small)
         self.value_head = dense(1, precision)
         if self.spec.num_messages:
@@ -101,6 +104,8 @@ class AgentNetwork(nn.Module):
         """Touch every parameter, for `init`."""
         for name, features in self.encode(observation).items():
             branch = self.branches[name]
+            extra = jnp.zeros((*features.shape[:-1], branch.extra_inputs), jnp.float32)
+            features = jnp.concatenate([features, extra], axis=-1)
             carry = zero_carry((*features.shape[:-1], self.sizes.lstm_size))
             context = jnp.zeros((*features.shape[:-1], branch.blocks), jnp.int32)
             self.resolve(name, carry, self.precompute(name, carry, features), context)
@@ -128,13 +133,13 @@ def num_pieces(count: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class NetworkFunctions:
-    """An `AgentNetwork` as the pure functions of `influence_jax.types.Network`, plus `init`."""
+    """An `AgentNetwork` as the pure functions of `influence_jax.networks.protocol.Network`."""
 
     module: AgentNetwork
     cached: dict[str, CachedActivations] | None = None  # of a rollout, time first, by branch
 
     def with_activations(self, cached: dict[str, CachedActivations] | None) -> "NetworkFunctions":
-        """Return a network that knows what it computed while it acted, and whose rollouts are left with the gradients."""
+        """Return the network with what it computed while acting, so that its rollouts compute gradients only."""
         return dataclasses.replace(self, cached=cached)
 
     def init(self, key: jax.Array, observation_shape: tuple[int, ...]):
@@ -142,12 +147,20 @@ class NetworkFunctions:
         return self.module.init(key, jnp.zeros(observation_shape, jnp.uint8), method="initialise")["params"]
 
     def encode(self, params, observation):
-        """Return each branch's features, in pieces that fit a cache.
+        """Return each branch's features; of an `Observation`, the policy's end with its extra numbers."""
+        if not isinstance(observation, Observation):
+            return self._features(params, observation)
+        features = self._features(params, observation.picture)
+        return features | {"policy": jnp.concatenate([features["policy"], observation.extra], axis=-1)}
+
+    def _features(self, params, observation):
+        """Return each branch's features of pictures, in pieces that fit a cache.
 
         What the gradient needs is computed again from the pixels, which is far cheaper than to write it down and read it.
         Cached features are only given a gradient.
         """
-        cached = {branch: activations.features for branch, activations in self.cached.items()} if self.cached else None
+        units = self.module.sizes.hidden_size
+        cached = self.cached and {branch: x.features[..., :units] for branch, x in self.cached.items()}
         leading = observation.shape[:-3]
         pieces = num_pieces(math.prod(leading))
         cut = functools.partial(jax.tree.map, lambda x: x.reshape(pieces, -1, *x.shape[len(leading) :]))

@@ -28,8 +28,8 @@ class ConvEncoder(nn.Module):
     def __call__(self, observation: jax.Array) -> jax.Array:
         """Encode ``u8[..., H, W, C]`` into ``f32[..., (H-2) * (W-2) * channels]``."""
         *batch, height, width, depth = observation.shape
-        weights = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, depth, self.channels))
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.channels,))
+        weights = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, depth, self.channels), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.channels,), jnp.float32)
         rows = threes_of_rows(observation).reshape(*batch, height - 2, width * 3 * depth).astype(jnp.float32)
         features = []
         for columns in np.array_split(np.arange(width - 2), -(-(width - 2) // self.band)):

@@ -20,12 +20,12 @@ class Carry:
 
 def zero_carry(shape: tuple[int, ...]) -> Carry:
     """Return the state at the start of an episode."""
-    return Carry(hidden=jnp.zeros(shape), cell=jnp.zeros(shape))
+    return Carry(hidden=jnp.zeros(shape, jnp.float32), cell=jnp.zeros(shape, jnp.float32))
 
 
 def reset_carry(carry: Carry, first: jax.Array) -> Carry:
     """Zero the state where ``first bool[...]`` is set."""
-    return jax.tree.map(lambda x: jnp.where(first[..., None], 0.0, x), carry)
+    return jax.tree.map(lambda x: jnp.where(first[..., None], jnp.zeros((), x.dtype), x), carry)
 
 
 class SymbolicLSTM(nn.Module):
@@ -51,9 +51,9 @@ class SymbolicLSTM(nn.Module):
         glorot = nn.initializers.glorot_uniform()
         width = 4 * self.size
         rows = self.features + self.blocks * self.symbols
-        self.input_kernel = self.param("input_kernel", glorot, (rows, width))
-        self.recurrent_kernel = self.param("recurrent_kernel", glorot, (self.size, width))
-        self.bias = self.param("bias", lambda _: jnp.zeros(width).at[self.size : 2 * self.size].set(1.0))
+        self.input_kernel = self.param("input_kernel", glorot, (rows, width), jnp.float32)
+        self.recurrent_kernel = self.param("recurrent_kernel", glorot, (self.size, width), jnp.float32)
+        self.bias = self.param("bias", lambda _: jnp.zeros(width, jnp.float32).at[self.size : 2 * self.size].set(1.0))
 
     def precompute(self, carry: Carry, features: jax.Array) -> jax.Array:
         """Return the gates before any symbol is known, ``f32[..., 4H]``."""
@@ -72,7 +72,7 @@ class SymbolicLSTM(nn.Module):
         ``gates`` are those with all real symbols in them, as `resolve` returned them.
         """
         rows = jax.lax.dynamic_slice_in_dim(self.input_kernel, self.features + block * self.symbols, self.symbols)
-        without = gates - jax.nn.one_hot(symbol, self.symbols) @ rows
+        without = gates - jax.nn.one_hot(symbol, self.symbols, dtype=jnp.float32) @ rows
         return step_gates_with_each(carry, without, rows)
 
     def unroll(
@@ -83,7 +83,9 @@ class SymbolicLSTM(nn.Module):
         return unroll(self.precision, weights, carry, features, self._one_hot(context), first, cached)
 
     def _one_hot(self, context: jax.Array) -> jax.Array:
-        return jax.nn.one_hot(context, self.symbols).reshape(*context.shape[:-1], self.blocks * self.symbols)
+        return jax.nn.one_hot(context, self.symbols, dtype=jnp.float32).reshape(
+            *context.shape[:-1], self.blocks * self.symbols
+        )
 
 
 @struct.dataclass

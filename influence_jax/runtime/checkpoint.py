@@ -6,21 +6,24 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from influence_jax.learner.update import LearnerState
-
-KEPT = 2  # newest checkpoints
+from influence_jax.learner.state import LearnerState
 
 
 class Checkpoints:
     """The checkpoints of one run, named by the updates done. A checkpoint that was not finished does not count."""
 
-    def __init__(self, directory: pathlib.Path):
-        options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, enable_async_checkpointing=False)
+    def __init__(self, directory: pathlib.Path, keep: int | None = None):
+        """Open those of a run's directory; of those saved from now on the newest ``keep`` stay."""
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
         self._manager = ocp.CheckpointManager((directory / "checkpoints").absolute(), options=options)
 
     def latest(self) -> int | None:
         """Return the updates done at the newest checkpoint, or None."""
         return self._manager.latest_step()
+
+    def updates(self) -> list[int]:
+        """Return the updates done at each checkpoint, ascending."""
+        return sorted(self._manager.all_steps())
 
     def save(self, state: LearnerState, update: int) -> None:
         """Write ``state`` after ``update`` updates."""

@@ -1,8 +1,11 @@
-"""The directory of a run: which configuration it belongs to, and on what it was run."""
+"""The directory of a run: which configuration it belongs to, and on what it was run.
 
-import dataclasses
+Directories are data: to open one imports nothing but this package, unless the caller trusts it.
+"""
+
 import datetime
 import json
+import os
 import pathlib
 import platform
 import sys
@@ -11,49 +14,109 @@ from typing import Any
 
 import jax
 
-from influence_jax.config import ConfigError, ExperimentConfig, from_json, to_json
+from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json, to_dict
+from influence_jax.learner.learner import Learner, make_learner
 
-FORMAT_VERSION = 1  # of everything in the directory; raise it when older files can no longer be read
+FORMAT_VERSION = 2  # of everything in the directory; raise it when older files can no longer be read
 
 
-def claim(directory: pathlib.Path, config: ExperimentConfig) -> None:
+def claim(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]]) -> None:
     """Make the directory that of a new run; refuse one that holds a run."""
     if any((directory / name).exists() for name in ("config.json", "checkpoints", "metrics.jsonl")):
         raise ConfigError(f"out is {str(directory)!r}, which holds a run; allowed are another directory, or to resume.")
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"out is {str(directory)!r}, which is a file; allowed are directories.")
     directory.mkdir(parents=True, exist_ok=True)
-    save_config(config, directory)
+    _write(directory / "members.json", members)
+    save_config(directory, learner)
 
 
-def reclaim(directory: pathlib.Path, config: ExperimentConfig) -> None:
-    """Refuse to go on with a run under another configuration."""
-    saved, given = (_flatten(dataclasses.asdict(c)) for c in (load_config(directory), config))
-    different = [f"{path} is {given[path]!r}, was {saved[path]!r}" for path in saved if saved[path] != given[path]]
+def reclaim(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]]) -> None:
+    """Refuse to go on with a run under another configuration, or with other members."""
+    saved, given = (_flatten(to_dict(config)) for config in (load_config(directory)[0], learner.config))
+    saved |= {"members": load_members(directory)}
+    given |= {"members": members}
+    different = [
+        f"{path} is {given.get(path)!r}, was {saved.get(path)!r}"
+        for path in sorted({*saved, *given})
+        if saved.get(path) != given.get(path)
+    ]
     if different:
         raise ConfigError(f"{str(directory)!r} holds a run under another configuration: {'; '.join(different)}.")
 
 
-def save_config(config: ExperimentConfig, directory: pathlib.Path) -> None:
-    """Write ``config.json``."""
-    text = json.dumps({"format_version": FORMAT_VERSION} | json.loads(to_json(config)), indent=2) + "\n"
-    (directory / "config.json").write_text(text)
+def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tuple[Learner, list[dict[str, Any]]]:
+    """Return the learner and the members of a run.
+
+    Args:
+        directory: of the run.
+        learner: the one to use, for a run some of whose parts are in no configuration.
+        trust: whether code outside of this package that the configuration names may be imported.
+
+    Raises:
+        ConfigError: there is no run, or it needs code that is not trusted, or parts that are not given.
+    """
+    config, replaced = load_config(directory)
+    if learner is not None:
+        members = load_members(directory)
+        reclaim(directory, learner, members)
+        return learner, members
+    if replaced:
+        raise ConfigError(
+            f"{str(directory)!r} holds a run with parts of its own ({', '.join(replaced)}); allowed is to give the learner."
+        )
+    foreign = code_paths(config)
+    if foreign and not trust:
+        named = ", ".join(f"{path} {name!r}" for path, name in foreign.items())
+        raise ConfigError(
+            f"{str(directory)!r} holds a run that names code outside of this package ({named}); allowed with trust (--trust), "
+            "which imports it."
+        )
+    return make_learner(config), load_members(directory)
 
 
-def load_config(directory: pathlib.Path) -> ExperimentConfig:
-    """Read ``config.json``; refuse a directory without a run and a format that this version does not know."""
+def save_config(directory: pathlib.Path, learner: Learner) -> None:
+    """Write ``config.json``: all settings, and the parts of the learner that they do not describe."""
+    replaced = {"replaced": learner.replaced} if learner.replaced else {}
+    _write(directory / "config.json", {"format_version": FORMAT_VERSION} | replaced | to_dict(learner.config))
+
+
+def load_config(directory: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:
+    """Read ``config.json``: the configuration, and the names of the parts that it does not describe.
+
+    Raises:
+        ConfigError: there is no run, or one in a format that this version does not know.
+    """
     path = directory / "config.json"
     if not path.exists():
         raise ConfigError(f"{str(directory)!r} holds no run; allowed is a directory that `train` wrote.")
-    values = json.loads(path.read_text())
-    version = values.pop("format_version", None)
+    return read_config(path)
+
+
+def read_config(path: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:
+    """Read a file like ``config.json``; see `load_config`."""
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{str(path)!r} cannot be read: {error}; allowed is what `train` writes.") from None
+    version = values.pop("format_version", None) if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
         raise ConfigError(f"format_version of {str(path)!r} is {version!r}; this version reads {FORMAT_VERSION}.")
-    return from_json(json.dumps(values))
+    replaced = values.pop("replaced", [])
+    return from_json(json.dumps(values)), replaced
 
 
-def stamp(directory: pathlib.Path, update: int) -> None:
-    """Add to ``run.json`` when, from where and on what this part of the run was done."""
+def load_members(directory: pathlib.Path) -> list[dict[str, Any]]:
+    """Read ``members.json``: of each member its seed and what it alone is given."""
+    path = directory / "members.json"
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{str(path)!r} cannot be read: {error}; allowed is what `train` writes.") from None
+
+
+def stamp(directory: pathlib.Path, update: int, about: dict[str, Any]) -> None:
+    """Add to ``run.json`` when, from where and on what this part of the run was done, and what else there is to say."""
     path = directory / "run.json"
     parts = json.loads(path.read_text()) if path.exists() else []
     device = jax.devices()[0]
@@ -61,6 +124,7 @@ def stamp(directory: pathlib.Path, update: int) -> None:
         {
             "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "from_update": update,
+            **about,
             "command": sys.argv,
             "platform": device.platform,
             "device": device.device_kind,
@@ -69,7 +133,14 @@ def stamp(directory: pathlib.Path, update: int) -> None:
         }
         | {name: _version(name) for name in ("influence_jax", "jax", "jaxlib", "flax", "optax", "numpy")}
     )
-    path.write_text(json.dumps(parts, indent=2) + "\n")
+    _write(path, parts)
+
+
+def _write(path: pathlib.Path, values: Any) -> None:
+    """Write JSON so that the file is whole at every moment."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(values, indent=2) + "\n")
+    os.replace(temporary, path)
 
 
 def _version(package: str) -> str | None:
@@ -83,5 +154,9 @@ def _version(package: str) -> str | None:
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat = {}
     for name, value in values.items():
-        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        flat |= (
+            _flatten(value, prefix if name == "options" else f"{prefix}{name}.")
+            if isinstance(value, dict)
+            else {prefix + name: value}
+        )
     return flat

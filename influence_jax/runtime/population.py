@@ -1,30 +1,130 @@
-"""Many members in one program: seeds and hyper-parameter draws are one leading axis, S."""
+"""Many members in one program: seeds and settings are one leading axis, S."""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from influence_jax.config import ExperimentConfig, Hyperparams
-from influence_jax.learner.train import Learner
-from influence_jax.learner.update import LearnerState
+from influence_jax.config import ConfigError, Hyperparams, declared, refuse_unused
+from influence_jax.envs import number_allowed
+from influence_jax.learner import train
+from influence_jax.learner.learner import Learner
+from influence_jax.learner.state import LearnerState
 from influence_jax.runtime.compilation import compiler_options
+from influence_jax.settings import INT32_MAX, Integers, checked, nearest
+
+Values = Mapping[str, Any]  # setting -> one value for each member [S], or for each member and agent [S,N]
+
+_PARAMS = "env.params."
 
 
-def member_keys(config: ExperimentConfig) -> jax.Array:
-    """Return each member's key. Member ``i`` of a population is the same run as a solo run with seed ``seed + i``."""
-    return jax.vmap(jax.random.key)(config.seed + jnp.arange(config.seeds))
+def grid(seeds: int | Sequence[int] = 1, **settings: Sequence[Any]) -> dict[str, np.ndarray]:
+    """Return one member for each combination of the settings and each seed, as `influence_jax.train` takes them.
+
+    ``grid(seeds=4, learning_rate=[1e-3, 3e-4], influence_weight=[0, 1, 2])`` gives 24 members, and the same four seeds to each of
+    the six settings. Numbers of the game are named ``**{"env.params.hit_penalty": [0, 50]}``.
+    """
+    seeds = range(seeds) if isinstance(seeds, int) else seeds
+    combinations = list(itertools.product(*settings.values(), seeds))
+    return {
+        name: np.array(column)
+        for name, column in zip((*settings, "seed"), zip(*combinations, strict=True), strict=True)
+    }
 
 
-def repeat_hyperparams(config: ExperimentConfig) -> Hyperparams:
-    """Return the configured hyper-parameters as ``f32[S]`` each."""
-    return jax.tree.map(lambda x: jnp.full((config.seeds,), x, jnp.float32), config.hyperparams)
+def with_members(learner: Learner, values: Values) -> Learner:
+    """Return the learner with as many seeds as ``values`` have members.
+
+    Raises:
+        ConfigError: a setting is unknown, not used here, or not allowed to be this, or the numbers of members differ.
+    """
+    sizes = {name: np.shape(value)[0] if np.ndim(value) else 1 for name, value in values.items()}
+    members, config = max([learner.config.seeds, *sizes.values()]), learner.config
+    for name, size in sizes.items():
+        if size not in (1, members):
+            raise ConfigError(
+                f"hyperparams[{name!r}] has {size} members, where others have {members}; allowed: 1 or {members}."
+            )
+    if config.seeds not in (1, members):
+        raise ConfigError(
+            f"seeds is {config.seeds} with {members} members in hyperparams; allowed there: {members} or 1."
+        )
+    learner = dataclasses.replace(learner, config=dataclasses.replace(config, seeds=members))
+    for name, value in values.items():
+        _check(learner, name, value)
+    return learner
 
 
-def init_population(learner: Learner) -> LearnerState:
-    """Start every member; leading axis S."""
-    return jax.jit(jax.vmap(learner.init))(member_keys(learner.config))
+def _check(learner: Learner, name: str, value: Any) -> None:
+    fields = {field.name: field for field in dataclasses.fields(Hyperparams)}
+    params = {field.name: field for field in dataclasses.fields(learner.env_params)}
+    known = [*fields, *(_PARAMS + param for param in params), "seed"]
+    if name not in known:
+        raise ConfigError(f"hyperparams[{name!r}] is not a setting; allowed: {', '.join(known)}.{nearest(name, known)}")
+    value, num_agents = np.asarray(value), learner.env.spec.num_agents
+    if name == "seed":
+        shapes, allowed = ((),), Integers(0, INT32_MAX)
+    elif name in fields:
+        shapes, allowed = ((), (num_agents,)), fields[name].metadata["allowed"]
+    else:
+        default = getattr(learner.env_params, name.removeprefix(_PARAMS))
+        allowed = number_allowed(params[name.removeprefix(_PARAMS)], default)
+        shapes, allowed = (np.shape(default),), dataclasses.replace(allowed, length=None)
+    if value.ndim == 0 or value.shape[1:] not in shapes:
+        wanted = " or ".join(str([learner.config.seeds, *shape]) for shape in shapes)
+        raise ConfigError(f"hyperparams[{name!r}] has shape {list(value.shape)}; allowed: {wanted}, members first.")
+    for entry in value.ravel().tolist():
+        checked(f"hyperparams[{name!r}]", entry, allowed)
+    if name in fields:
+        settings = {path: setting for path, _, setting in declared(learner.config)}
+        for entry in value.ravel().tolist():
+            refuse_unused(f"hyperparams[{name!r}]", entry, fields[name], settings)
 
 
-def compile_chunk(learner: Learner):
-    """Return ``(state, hparams f32[S], num_updates f32[]) -> (state, metrics [S, ...])``; the state is donated."""
-    chunk = jax.vmap(learner.chunk, in_axes=(0, 0, None))
+def member_settings(learner: Learner, values: Values) -> list[dict[str, Any]]:
+    """Return what each member is given beside the configuration, as plain data: its seed, and what ``values`` say."""
+    members = learner.config.seeds
+    columns = {"seed": learner.config.seed + np.arange(members)} | {
+        name: np.broadcast_to(np.asarray(value), (members, *np.shape(value)[1:])) for name, value in values.items()
+    }
+    return [{"member": m, **{name: column[m].tolist() for name, column in columns.items()}} for m in range(members)]
+
+
+def values_of(members: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Undo `member_settings`."""
+    return {name: np.array([member[name] for member in members]) for name in members[0] if name != "member"}
+
+
+def init_population(learner: Learner, values: Values | None = None) -> LearnerState:
+    """Start every member; leading axis S. Member ``i`` is the same run as a solo run with seed ``seed + i``."""
+    members, values = learner.config.seeds, dict(values or {})
+
+    def column(value):
+        value = jnp.asarray(np.asarray(value, np.float32))
+        return jnp.broadcast_to(value, (members, *value.shape[1:]))
+
+    seeds = np.asarray(values.pop("seed", learner.config.seed + np.arange(members)), np.uint32)
+    hyperparams = jax.tree.map(lambda x: jnp.full((members,), x, jnp.float32), learner.config.hyperparams)
+    env_params = jax.tree.map(lambda x: jnp.broadcast_to(x, (members, *jnp.shape(x))), learner.env_params)
+    for name, value in values.items():
+        if name.startswith(_PARAMS):
+            env_params = dataclasses.replace(env_params, **{name.removeprefix(_PARAMS): column(value)})
+        else:
+            hyperparams = hyperparams.replace(**{name: column(value)})
+    return _init(learner, jnp.broadcast_to(jnp.asarray(seeds), (members,)), hyperparams, env_params)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _init(learner: Learner, seeds: jax.Array, hyperparams: Hyperparams, env_params: Any) -> LearnerState:
+    return jax.vmap(functools.partial(train.init, learner))(jax.vmap(jax.random.key)(seeds), hyperparams, env_params)
+
+
+def compile_chunk(learner: Learner) -> Callable:
+    """Return ``(state, num_updates f32[]) -> (state, metrics [S, ...])`` for all members; the state is donated."""
+    chunk = jax.vmap(functools.partial(train.chunk, learner), in_axes=(0, None))
     return jax.jit(chunk, donate_argnums=0, compiler_options=compiler_options())

@@ -8,18 +8,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.analysis.load import load_metrics
-from influence_jax.config import ConfigError, ExperimentConfig
-from influence_jax.learner.train import Learner, make_learner
-from influence_jax.learner.update import LearnerState
+from influence_jax.config import ConfigError, ExperimentConfig, validate
+from influence_jax.learner.learner import Learner, make_learner
+from influence_jax.learner.state import LearnerState
 from influence_jax.runtime import directory, population
 from influence_jax.runtime.checkpoint import Checkpoints
 from influence_jax.runtime.recorder import Recorder, make_rows
+from influence_jax.settings import whole_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Run:
     state: LearnerState = dataclasses.field(repr=False)  # leading S
     update: int  # updates done
     metrics: dict[str, np.ndarray] = dataclasses.field(repr=False)  # [U,S] or [U,S,N]: log points, members, agents
+    members: list[dict[str, Any]] = dataclasses.field(repr=False)  # of each member its seed and what it alone is given
     compile_seconds: float = 0.0
 
     @property
@@ -56,12 +59,15 @@ class Run:
 
 
 def train(
-    config: ExperimentConfig,
+    experiment: ExperimentConfig | Learner,
     *,
     seeds: int | None = None,
     total_steps: float | None = None,
+    hyperparams: population.Values | None = None,
     out: str | pathlib.Path | None = None,
     resume: bool = False,
+    start_from: str | pathlib.Path | None = None,
+    trust: bool = False,
     callback: Callable[[LogPoint], None] | None = None,
 ) -> Run:
     """Train every member of an experiment.
@@ -69,55 +75,162 @@ def train(
     Ctrl-C, or a ``KeyboardInterrupt`` from the callback, ends the run after the current chunk, with a checkpoint.
 
     Args:
-        config: the experiment; see `influence_jax.presets`.
+        experiment: a configuration, see `influence_jax.presets`, or a learner with parts of your own.
         seeds: instead of ``config.seeds``.
         total_steps: instead of ``config.total_steps``; ``2e6`` is a whole number.
+        hyperparams: settings that differ between members, ``{name: values [S] or [S,N]}``: hyper-parameters, numbers of the
+            game as ``"env.params.<name>"``, or the ``"seed"``; see `influence_jax.grid`. A first axis of 1 is for all.
         out: directory of the run's files; without it everything stays in memory.
         resume: go on with the run in ``out``, exactly as if it had not stopped.
+        start_from: directory of a run whose parameters, and nothing else, this one begins with.
+        trust: whether ``start_from`` may name code outside of this package, which is then imported.
         callback: called after each log point.
 
     Raises:
         ConfigError: a setting cannot be used, or ``out`` does not fit.
         FloatingPointError: the parameters of a member are no longer finite.
     """
-    given = {"seeds": seeds, "total_steps": None if total_steps is None else whole_number(total_steps)}
-    config = dataclasses.replace(config, **{name: value for name, value in given.items() if value is not None})
-    learner = make_learner(config)
+    learner = experiment if isinstance(experiment, Learner) else make_learner(experiment)
+    given = {"seeds": seeds, "total_steps": whole_number(total_steps)}
+    config = dataclasses.replace(learner.config, **{name: value for name, value in given.items() if value is not None})
+    learner = dataclasses.replace(learner, config=validate(config))
+    learner, values = population.with_members(learner, hyperparams or {}), hyperparams or {}
+    members = population.member_settings(learner, values)
+    if start_from is not None and resume:
+        raise ConfigError(f"start_from is {str(start_from)!r} with resume True; allowed is one of them.")
+    if out is None and resume:
+        raise ConfigError("resume is True without out; allowed with it: the directory of a run.")
+    source = None if start_from is None else load(start_from, trust=trust)
+    state = None if source is None else with_params(population.init_population(learner, values), source)
     if out is None:
-        if resume:
-            raise ConfigError("resume is True without out; allowed with it: the directory of a run.")
-        return _loop(learner, population.init_population(learner), 0, None, None, callback)
+        state = population.init_population(learner, values) if state is None else state
+        return _loop(learner, members, state, 0, None, None, callback)
 
     path = pathlib.Path(out)
-    directory.reclaim(path, config) if resume else directory.claim(path, config)
-    with contextlib.closing(Checkpoints(path)) as checkpoints:
-        update = (checkpoints.latest() or 0) if resume else 0
-        state = _restore(checkpoints, learner, update) if update else population.init_population(learner)
-        directory.stamp(path, update)
-        return _loop(learner, state, update, path, checkpoints, callback)
+    if resume:
+        directory.reclaim(path, learner, members)
+    else:
+        directory.claim(path, learner, members)
+    about = {} if source is None else {"start_from": {"directory": str(start_from), "update": source.update}}
+    return _continue(learner, members, path, callback, about, state)
 
 
-def load(out: str | pathlib.Path) -> Run:
-    """Read a run back as of its newest checkpoint, to evaluate or render it."""
+def resume(
+    out: str | pathlib.Path,
+    *,
+    total_steps: float | None = None,
+    learner: Learner | None = None,
+    trust: bool = False,
+    callback: Callable[[LogPoint], None] | None = None,
+) -> Run:
+    """Go on with the run in a directory, exactly as if it had not stopped.
+
+    With other ``total_steps`` the schedules (learning rate, exploration, curriculum) refer to the new length from here on: the
+    learning rate, say, goes on with the value that a run of that length has at this step. ``run.json`` records it.
+
+    Args:
+        out: directory of the run.
+        total_steps: length of the whole run, instead of what it was to be.
+        learner: the learner, for a run with parts of your own.
+        trust: whether the run may name code outside of this package, which is then imported.
+        callback: called after each log point.
+
+    Raises:
+        ConfigError: there is no such run, or it is longer already.
+        FloatingPointError: the parameters of a member are no longer finite.
+    """
     path = pathlib.Path(out)
-    learner = make_learner(directory.load_config(path))
+    learner, members = directory.reopen(path, learner, trust)
+    about, before = {}, learner.config.total_steps
+    if total_steps is not None:
+        config = validate(dataclasses.replace(learner.config, total_steps=whole_number(total_steps)))
+        with contextlib.closing(Checkpoints(path)) as checkpoints:
+            done = checkpoints.latest() or 0
+        if config.num_updates < done:
+            raise ConfigError(
+                f"total_steps is {config.total_steps} for a run of which {done * config.steps_per_update} are done; allowed are "
+                "at least so many."
+            )
+        learner = dataclasses.replace(learner, config=config)
+        directory.save_config(path, learner)
+        about = {"total_steps": config.total_steps, "total_steps_before": before}
+    return _continue(learner, members, path, callback, about)
+
+
+def load(
+    out: str | pathlib.Path, update: int | None = None, *, learner: Learner | None = None, trust: bool = False
+) -> Run:
+    """Read a run back as of its newest checkpoint, or that after ``update`` updates, to evaluate or render it.
+
+    Args:
+        out: directory of the run.
+        update: which checkpoint.
+        learner: the learner, for a run with parts of your own.
+        trust: whether the run may name code outside of this package, which is then imported.
+
+    Raises:
+        ConfigError: there is no such run or checkpoint, or it needs code that is not trusted.
+    """
+    path = pathlib.Path(out)
+    learner, members = directory.reopen(path, learner, trust)
     with contextlib.closing(Checkpoints(path)) as checkpoints:
-        update = checkpoints.latest()
-        if update is None:
+        saved = checkpoints.updates()
+        if not saved:
             raise ConfigError(f"{str(path)!r} holds a run without a checkpoint yet; allowed is one with a checkpoint.")
-        state = _restore(checkpoints, learner, update)
-    return Run(learner, state, update, load_metrics(path))
+        if update is not None and update not in saved:
+            raise ConfigError(
+                f"update is {update!r}; allowed: {', '.join(map(str, saved))}, which were saved and kept."
+            )
+        update = saved[-1] if update is None else update
+        state = _restore(checkpoints, learner, members, update)
+    metrics = load_metrics(path)
+    return Run(
+        learner, state, update, {name: x[metrics["update"][:, 0] <= update] for name, x in metrics.items()}, members
+    )
 
 
-def _restore(checkpoints: Checkpoints, learner: Learner, update: int) -> LearnerState:
-    return checkpoints.restore(jax.eval_shape(lambda: population.init_population(learner)), update)
+def with_params(state: LearnerState, source: Run) -> LearnerState:
+    """Return the state with the parameters of another run, whose one member may serve for all.
+
+    Raises:
+        ConfigError: the networks or the numbers of members differ.
+    """
+    wanted, found = jax.eval_shape(lambda: state.params), source.state.params
+    members, others = len(jax.tree.leaves(wanted)[0]), len(jax.tree.leaves(found)[0])
+    if others not in (1, members):
+        raise ConfigError(f"start_from has {others} members, this run {members}; allowed: 1 or {members}.")
+    shapes = (jax.tree.map(lambda x: x.shape[1:], tree) for tree in (wanted, found))
+    if jax.tree.structure(wanted) != jax.tree.structure(found) or len({str(shape) for shape in shapes}) > 1:
+        raise ConfigError(
+            "start_from has networks of another shape; allowed are runs with the same agents and networks."
+        )
+    return state.replace(params=jax.tree.map(lambda x, like: jnp.broadcast_to(x, like.shape), found, wanted))
 
 
-def _loop(learner, state, update, path, checkpoints, callback) -> Run:
+def _restore(checkpoints: Checkpoints, learner: Learner, members: list[dict[str, Any]], update: int) -> LearnerState:
+    values = population.values_of(members)
+    return checkpoints.restore(jax.eval_shape(lambda: population.init_population(learner, values)), update)
+
+
+def _continue(learner, members, path, callback, about, state=None) -> Run:
+    """Go on from the newest checkpoint, or from ``state`` or a fresh start where there is none."""
+    with contextlib.closing(Checkpoints(path, learner.config.keep)) as checkpoints:
+        update = checkpoints.latest() or 0
+        if update:
+            state = _restore(checkpoints, learner, members, update)
+        elif state is None:
+            state = population.init_population(learner, population.values_of(members))
+        directory.stamp(path, update, about)
+        return _loop(learner, members, state, update, path, checkpoints, callback)
+
+
+def _loop(learner, members, state, update, path, checkpoints, callback) -> Run:
     config = learner.config
-    arguments = population.repeat_hyperparams(config), jnp.float32(config.num_updates)
+    num_updates = jnp.float32(config.num_updates)
     compile_seconds = -time.perf_counter()
-    shapes = jax.eval_shape(lambda *x: x, state, *arguments)  # forgets where a restored state lies: one program for all
+    shapes = jax.eval_shape(
+        lambda *x: x, state, num_updates
+    )  # forgets where a restored state lies: one program for all
     chunk = population.compile_chunk(learner).lower(*shapes).compile()
     compile_seconds += time.perf_counter()
 
@@ -126,7 +239,7 @@ def _loop(learner, state, update, path, checkpoints, callback) -> Run:
     with contextlib.closing(recorder), deferred_interrupt() as interrupted:
         while update < config.num_updates and not interrupted.is_set():
             started = time.perf_counter()
-            state, metrics = chunk(state, *arguments)
+            state, metrics = chunk(state, num_updates)
             metrics = jax.device_get(metrics)
             update += config.log_interval
             now = time.perf_counter()
@@ -151,12 +264,7 @@ def _loop(learner, state, update, path, checkpoints, callback) -> Run:
                     interrupted.set()
         if checkpoints and saved != update:
             checkpoints.save(state, update)
-        return Run(learner, state, update, recorder.metrics(), compile_seconds)
-
-
-def whole_number(value: float) -> float:
-    """Read 2e6 as 2000000; leave alone what is not whole, for `config.validate` to refuse."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+        return Run(learner, state, update, recorder.metrics(), members, compile_seconds)
 
 
 @jax.jit

@@ -94,8 +94,8 @@ def test_both_agents_see_whether_the_door_is_open(env):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"num_agents": 3}, ["num_agents is 3", "2 agents"]),
-        ({"num_agents": 1}, ["num_agents is 1", "2 agents"]),
+        ({"num_agents": 3}, ["num_agents is 3", "allowed: 2."]),
+        ({"num_agents": 1}, ["num_agents is 1", "allowed: 2."]),
         ({"beams_visible": True}, ["beams_visible is True", "nobody has a beam"]),
         ({"layout": ("PPDA",)}, ["0 cells 'T'", "exactly 1"]),
         ({"layout": ("TDAT",)}, ["2 cells 'T'", "exactly 1"]),

@@ -1,6 +1,7 @@
 """Whole random episodes against the slow game of ``tests/reference``."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -25,6 +26,8 @@ GAMES = {
     "walled-harvest": ("harvest", WALLED_HARVEST, 7, 2, "egocentric", {}),
     "open-harvest": ("harvest-mp", OPEN_HARVEST, 12, 4, "egocentric", {"squared_radius": 4}),
     "one-agent": ("cleanup", OPEN_CLEANUP, 1, 0, "reference", {}),
+    "no-actions-cleanup": ("cleanup", OPEN_CLEANUP, 8, 1, "egocentric", {}),
+    "no-actions-harvest": ("harvest", OPEN_HARVEST, 12, 1, "egocentric", {}),
 }
 EPISODES, STEPS = 2, 150
 
@@ -43,6 +46,12 @@ def test_random_episodes(game):
     def episode(key):
         reset_key, action_key, noise_key = jax.random.split(key, 3)
         actions = jax.random.choice(action_key, len(weights), (STEPS, num_agents), p=weights / weights.sum())
+        if game.startswith("no-actions"):  # integers that are no actions
+            which_key, strange_key = jax.random.split(jax.random.fold_in(action_key, 1))
+            strange = jax.random.choice(
+                strange_key, np.array([-1, -7, -(2**31), len(weights), 2**31 - 1]), actions.shape
+            )
+            actions = jnp.where(jax.random.bernoulli(which_key, 0.3, actions.shape), strange, actions)
         noise = jax.vmap(env.sample_noise, (0, None))(jax.random.split(noise_key, STEPS), params)
 
         def step(state, inputs):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from influence_jax.config import InfluenceConfig
 from influence_jax.influence.basic import basic
 from influence_jax.influence.communication import communication
 from influence_jax.influence.measures import kl, pmi
@@ -16,9 +17,9 @@ pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 M = 4  # messages
 MODELS = {
-    "basic, one influencer": basic(N, A, 1, kl),
-    "basic, two influencers": basic(N, A, 2, kl),
-    "communication": communication(N, A, M, kl),
+    "basic, one influencer": basic(InfluenceConfig(), N, A, kl),
+    "basic, two influencers": basic(InfluenceConfig(num_influencers=2), N, A, kl),
+    "communication": communication(InfluenceConfig(num_messages=M), N, A, kl),
 }
 LEADERS = {"basic, one influencer": 1, "basic, two influencers": 2, "communication": N}
 
@@ -150,7 +151,12 @@ def test_an_episode_starts_without_symbols_and_ends_idle(world):
 
 def test_pmi_takes_the_action_that_the_listener_took(world):
     name, _, network, arguments = world
-    model = communication(N, A, M, pmi) if name == "communication" else basic(N, A, LEADERS[name], pmi)
+    build, config = (
+        (communication, InfluenceConfig(num_messages=M))
+        if name == "communication"
+        else (basic, InfluenceConfig(num_influencers=LEADERS[name]))
+    )
+    model = build(config, N, A, pmi)
     output, _, _ = jitted(model, network)(*arguments)
     values = np.asarray(output.influence)
     assert values.min() < 0 < values.max()

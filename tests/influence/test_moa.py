@@ -9,8 +9,8 @@ import numpy as np
 import optax
 import pytest
 
-from influence_jax.config import Hyperparams
-from influence_jax.influence import base
+from influence_jax.config import Hyperparams, InfluenceConfig
+from influence_jax.influence import axes, counterfactual
 from influence_jax.influence.measures import jsd, kl
 from influence_jax.influence.moa import counterfactuals, marginal_cross_entropy, moa, repeat_cross_entropy
 from influence_jax.types import ActorOutput, HeadSample, Trajectory
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def build(measure=kl, train_only_visible=True):
-    model = moa(N, A, measure, train_only_visible)
+    model = moa(InfluenceConfig(model="moa", moa_train_only_visible=train_only_visible), N, A, measure)
     return model, network_of(model)
 
 
@@ -106,7 +106,7 @@ def test_real_row_is_the_real_prediction_to_the_bit(world):
 def test_state_advances_with_the_real_action_only(world):
     params, carry, _, now = world
     output, after, _ = decide(*world)
-    symbols = base.own_first(output.action)
+    symbols = axes.own_first(output.action)
     for k in range(N):
         mine, state = jax.tree.map(lambda x, k=k: x[k], (params, carry))
         gates = NETWORK.precompute(mine, "moa", state["moa"], NETWORK.encode(mine, now.observation[:, k])["moa"])
@@ -155,16 +155,16 @@ def test_permuting_the_agents_permutes_the_influence(world, by_hand):
         mine = rearrange(k)
         state = jax.tree.map(lambda x, k=k: x[order[k]], carry)
         observation = now.observation[:, order[k]]
-        symbols = base.own_first(action[:, order])[:, k]
+        symbols = axes.own_first(action[:, order])[:, k]
         weights = jax.nn.log_softmax(
             naive_policy(
-                jax.tree.map(lambda x, k=k: x[order[k]], params), state, observation, base.others(previous)[:, order[k]]
+                jax.tree.map(lambda x, k=k: x[order[k]], params), state, observation, axes.others(previous)[:, order[k]]
             )
         )
         mask = jnp.ones((E, N - 1), bool)
         features = NETWORK.encode(mine, observation)["moa"]
         _, batch = counterfactuals(NETWORK, mine, state["moa"], features, symbols, weights, mask)
-        influence[:, k, [j for j in range(N) if j != k]] = base.pairwise_influence(batch, kl)
+        influence[:, k, [j for j in range(N) if j != k]] = counterfactual.pairwise_influence(batch, kl)
     np.testing.assert_allclose(influence, by_hand[0][:, order][:, :, order], atol=2e-5)
 
 
@@ -278,6 +278,6 @@ def test_model_learns_a_partner_that_copies_and_influence_reaches_its_bound():
         NETWORK, params, carry["moa"], jnp.zeros((envs, 6)), symbols, log_policy, jnp.ones((envs, N - 1), bool)
     )
     surprisal = -jnp.take_along_axis(log_policy, own[:, None], axis=-1)
-    influence = base.pairwise_influence(answers, kl)
+    influence = counterfactual.pairwise_influence(answers, kl)
     assert jnp.all(influence <= surprisal + 1e-5)
     np.testing.assert_allclose(influence.mean(), surprisal.mean(), rtol=0.1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, InfluenceConfig, LearnerConfig, NetworkConfig
-from influence_jax.learner.train import make_learner
+from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import population
 
 PROBE = "influence_jax.envs.probes:"
@@ -32,7 +32,7 @@ def learn(env: str, updates: int, model: str = "independent", horizon: int = 10,
     learner = make_learner(config)
     state, chunk = population.init_population(learner), population.compile_chunk(learner)
     for _ in range(5):
-        state, logs = chunk(state, population.repeat_hyperparams(config), jnp.float32(config.num_updates))
+        state, logs = chunk(state, jnp.float32(config.num_updates))
     return learner, state, jax.device_get(logs)
 
 

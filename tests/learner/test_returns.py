@@ -15,7 +15,7 @@ from influence_jax.learner.losses import (
     policy_gradient,
     value_loss,
 )
-from influence_jax.learner.optimizer import apply_gradients, clip_by_module, learning_rate, make_optimizer
+from influence_jax.learner.optimizer import OPTIMIZERS, apply_gradients, clip_by_module, learning_rate
 from influence_jax.learner.returns import advantages, lambda_returns
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -120,29 +120,16 @@ def test_clipping_is_by_global_norm_per_module_and_per_agent():
 def test_optimizers_take_their_textbook_first_step():
     params, gradients = {"x": jnp.array([1.0])}, {"x": jnp.array([0.5])}
     for name, scaled in (("rmsprop", 0.5 / np.sqrt(0.01 * 0.25 + 1e-5)), ("adam", 0.5 / (0.5 + 1e-5))):
-        optimizer = make_optimizer(name)
+        optimizer = OPTIMIZERS[name]()
         after, _, _ = apply_gradients(params, optimizer.init(params), gradients, optimizer, 0.1, 40.0)
         np.testing.assert_allclose(after["x"], 1 - 0.1 * scaled, rtol=1e-5)
     hparams = Hyperparams(learning_rate=1.0, learning_rate_end=0.2)
     np.testing.assert_allclose([learning_rate(hparams, p) for p in (0.0, 0.5, 1.0)], [1.0, 0.6, 0.2], rtol=1e-6)
 
 
-def test_mixing_pays_the_influencer_for_all_it_influences():
-    influence = jnp.array([[0.0, 0.1, 0.2], [0.0, 0.0, 0.0], [50.0, 0.0, 0.0]])
-    influence_reward = rewards.influence_reward(influence, Hyperparams())
-    np.testing.assert_allclose(influence_reward, [0.3, 0.0, rewards.INFLUENCE_LIMIT], rtol=1e-6)
-    shared = rewards.influence_reward(influence.at[2, 0].set(0.0), Hyperparams(influencee_share=0.5))
-    np.testing.assert_allclose(shared, [0.3, 0.05, 0.1], rtol=1e-6)
-
-
-def test_influence_is_credited_to_its_cause():
-    influence_reward = jnp.arange(3.0)[:, None, None]
-    np.testing.assert_array_equal(rewards.credit_cause(influence_reward, jnp.full((1, 1), 9.0))[:, 0, 0], [1, 2, 9])
-
-
 def test_prosocial_by_hand():
     reward = jnp.array([[[1.0, 0.0, -50.0]]])
-    _, shaped_reward = rewards.prosocial(None, reward, None, Hyperparams(prosocial_weight=0.5))
+    shaped_reward = rewards.prosocial(reward, Hyperparams(prosocial_weight=0.5))
     np.testing.assert_allclose(shaped_reward[0, 0], [1 - 25, 0.5 - 25, -50 + 0.5])
 
 
@@ -159,22 +146,6 @@ def test_inequity_aversion_by_hand():
     np.testing.assert_allclose(shaped_reward[0, 0], [-0.5 * decay, *[-12.5 * decay] * 4], rtol=1e-5)
     _, shaped_reward = rewards.inequity_averse(later, jnp.zeros((1, 1, 5)), ~first, hparams)
     assert not shaped_reward.any()
-
-
-def test_controls_keep_the_scale_and_lose_the_cause():
-    keys = jax.random.split(jax.random.key(0), 4)
-    influence_reward, surprisal, information = (jnp.abs(jax.random.normal(k, (50, 40, 2))) for k in keys[:3])
-    kinds = ("none", "shuffled", "noise", "entropy", "mi")
-    results = {kind: rewards.control(kind, keys[3], influence_reward, surprisal, information) for kind in kinds}
-    np.testing.assert_array_equal(results["none"], influence_reward)
-    np.testing.assert_array_equal(results["mi"], information)
-    np.testing.assert_allclose(jnp.sort(results["shuffled"], axis=1), jnp.sort(influence_reward, axis=1))
-    np.testing.assert_allclose(results["entropy"] / surprisal, influence_reward.mean() / surprisal.mean(), rtol=1e-5)
-    np.testing.assert_allclose(
-        [results["noise"].mean(), results["noise"].std()], [influence_reward.mean(), influence_reward.std()], rtol=0.05
-    )
-    for kind in ("shuffled", "noise", "entropy"):
-        assert abs(np.corrcoef(results[kind].ravel(), influence_reward.ravel())[0, 1]) < 0.1
 
 
 def test_curriculum_rises_linearly_then_stays():
@@ -235,7 +206,7 @@ def test_means_add_up_over_updates_and_empty_ones_are_nan():
 
 
 def test_rmsprop_matches_optax():
-    optimizer, reference = make_optimizer("rmsprop"), optax.rmsprop(0.1, decay=0.99, eps=1e-5)
+    optimizer, reference = OPTIMIZERS["rmsprop"](), optax.rmsprop(0.1, decay=0.99, eps=1e-5)
     params = {"x": jnp.array([1.0, 2.0])}
     state, theirs, other = optimizer.init(params), params, reference.init(params)
     for step in range(3):

@@ -1,6 +1,7 @@
 """One update seen from outside: independence of the agents, chance, time, populations."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 
 from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, InfluenceConfig, LearnerConfig, NetworkConfig
-from influence_jax.influence import base
+from influence_jax.influence import axes
+from influence_jax.influence.controls import controlled_influence_reward
+from influence_jax.learner import train
+from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import rollout
-from influence_jax.learner.train import make_learner
-from influence_jax.learner.update import influence_rewards, update, with_exploration
+from influence_jax.learner.update import update, with_exploration
 from influence_jax.networks.agent import NetworkFunctions
 from influence_jax.runtime import population
 
@@ -33,6 +36,11 @@ def tiny(env="Cue", model="moa", **changes) -> ExperimentConfig:
     return dataclasses.replace(config, **changes)
 
 
+def weighted(state, influence_weight):
+    weight = jnp.full_like(state.hyperparams.influence_weight, influence_weight)
+    return state.replace(hyperparams=state.hyperparams.replace(influence_weight=weight))
+
+
 @pytest.fixture(scope="module")
 def learner():
     return make_learner(tiny())
@@ -40,18 +48,18 @@ def learner():
 
 @pytest.fixture(scope="module")
 def state(learner):
-    return jax.jit(learner.init)(jax.random.key(0))
+    return jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
 
 
 @pytest.fixture(scope="module")
 def played(learner, state):
-    run = jax.jit(lambda p, a, k: rollout(learner.env, learner.env_params, learner.network, learner.model, p, a, 14, k))
-    return run(state.params, state.rollout_state, jax.random.key(5))
+    run = jax.jit(lambda m, s, k: rollout(learner, m, s, 14, k))
+    return run(state.member, state.rollout_state, jax.random.key(5))
 
 
 @pytest.fixture(scope="module")
 def step(learner):
-    return jax.jit(lambda state, hparams: update(learner, state, hparams, 100.0))
+    return jax.jit(lambda state: update(learner, state, 100.0))
 
 
 def test_rollout_marks_the_borders_of_episodes(played):
@@ -68,9 +76,9 @@ def test_rollout_marks_the_borders_of_episodes(played):
         assert not trajectory.reward[np.array(idle), env].any()
 
 
-def test_influence_on_the_next_action_needs_a_next_action(played):
-    _, trajectory, _ = played
-    influence = trajectory.actor_output.influence.sum(axis=(-2, -1))
+def test_influence_on_the_next_action_needs_a_next_action(learner, played):
+    _, trajectory, bootstrap = played
+    influence = learner.model.influence_reward(trajectory, bootstrap).sum(axis=-1)
     silent = ~trajectory.valid | trajectory.truncated
     assert not influence[silent].any() and (influence[~silent] > 0).all()
 
@@ -100,10 +108,8 @@ def test_a_baseline_learns_the_same_without_measuring_influence(model):
     silent = dataclasses.replace(config, influence=dataclasses.replace(config.influence, measure="none"))
     run, costs = {}, {}
     for name, learner in (("measured", make_learner(config)), ("silent", make_learner(silent))):
-        state = jax.jit(learner.init)(jax.random.key(0))
-        program = (
-            jax.jit(lambda s, learner=learner: update(learner, s, config.hyperparams, 100.0)).lower(state).compile()
-        )
+        state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
+        program = jax.jit(lambda s, learner=learner: update(learner, s, 100.0)).lower(state).compile()
         run[name], costs[name] = program(state), program.cost_analysis()["transcendentals"]
     (measured, logs), (unmeasured, silence) = run["measured"], run["silent"]
     jax.tree.map(
@@ -124,10 +130,10 @@ def test_gradient_from_what_acting_computed_is_that_of_a_new_forward_pass(model,
             "with_activations",
             lambda network, known: with_activations(network, activations and known),
         )
-        return jax.jit(lambda state: update(learner, state, learner.config.hyperparams, 100.0)[0].opt_state)(state)
+        return jax.jit(lambda state: update(learner, state, 100.0)[0].opt_state)(state)
 
     with_activations = NetworkFunctions.with_activations
-    state = jax.jit(learner.init)(jax.random.key(0))
+    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
     recalled, anew = gradients(state, True), gradients(state, None)
     # Adam's first moment after one step is a tenth of the gradient.
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), recalled.mu, anew.mu)
@@ -140,7 +146,7 @@ def test_context_is_what_the_others_did_last(played):
         np.asarray(x) for x in (trajectory.actor_output.action, trajectory.actor_output.context, trajectory.first)
     )
     for t in range(1, 14):
-        expected = np.asarray(base.others(jnp.asarray(action[t - 1])))
+        expected = np.asarray(axes.others(jnp.asarray(action[t - 1])))
         np.testing.assert_array_equal(context[t][~first[t]], expected[~first[t]])
         assert (context[t][first[t]] == -1).all()
 
@@ -175,8 +181,8 @@ def test_agents_learn_alone(learner, state, step):
     """Another value head for agent 0 changes its own parameters after an update, and nobody else's, to the bit."""
     moved = jax.tree.map(lambda x: x, state.params)
     moved["value_head"]["bias"] = moved["value_head"]["bias"].at[0].add(5.0)
-    before, _ = step(state, learner.config.hyperparams)
-    after, _ = step(state.replace(params=moved), learner.config.hyperparams)
+    before, _ = step(state)
+    after, _ = step(state.replace(params=moved))
     changed = jax.tree.leaves(
         jax.tree.map(lambda a, b: jnp.any(a != b, axis=tuple(range(1, a.ndim))), before.params, after.params)
     )
@@ -185,8 +191,8 @@ def test_agents_learn_alone(learner, state, step):
 
 
 def test_influence_is_paid_and_a_baseline_shares_its_noise(learner, state, step):
-    paid, logs = step(state.replace(update=jnp.int32(50)), learner.config.hyperparams)
-    unpaid, others = step(state.replace(update=jnp.int32(50)), learner.config.hyperparams.replace(influence_weight=0.0))
+    paid, logs = step(state.replace(update=jnp.int32(50)))
+    unpaid, others = step(weighted(state.replace(update=jnp.int32(50)), 0.0))
     np.testing.assert_array_equal(paid.rollout_state.timestep.observation, unpaid.rollout_state.timestep.observation)
     assert logs["influence"].value() == others["influence"].value() > 0
     assert any(
@@ -198,9 +204,7 @@ def test_no_gradient_reaches_the_network_through_the_reward(learner, state):
     """The loss sees advantages as numbers: differentiating through a whole update finds nothing in the rewards."""
 
     def total_reward(params):
-        _, trajectory, _ = rollout(
-            learner.env, learner.env_params, learner.network, learner.model, params, state.rollout_state, 3, state.key
-        )
+        _, trajectory, _ = rollout(learner, state.replace(params=params).member, state.rollout_state, 3, state.key)
         return trajectory.actor_output.influence.sum() + trajectory.reward.sum()
 
     assert not any(jnp.any(g) for g in jax.tree.leaves(jax.jit(jax.grad(total_reward))(state.params)))
@@ -213,7 +217,7 @@ def test_member_of_a_population_is_a_solo_run():
     for learner in (together, alone):
         state = population.init_population(learner)
         chunk = population.compile_chunk(learner)
-        results.append(chunk(state, population.repeat_hyperparams(learner.config), 10.0))
+        results.append(chunk(state, 10.0))
     (many, many_logs), (one, one_logs) = results
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b[0], atol=1e-5), many.params, one.params)
     np.testing.assert_allclose(many_logs["step_reward"][1], one_logs["step_reward"][0], rtol=1e-5)
@@ -231,9 +235,9 @@ def test_exploration_fades_over_its_part_of_the_run():
 def test_chunk_compiles_once_and_advances_the_clock():
     learner = make_learner(tiny())
     chunk = population.compile_chunk(learner)
-    state, hparams = population.init_population(learner), population.repeat_hyperparams(learner.config)
+    state = population.init_population(learner)
     for _ in range(3):
-        state, logs = chunk(state, hparams, 10.0)
+        state, logs = chunk(state, 10.0)
     assert chunk._cache_size() == 1 and int(state.update[0]) == 6
     assert all(np.isfinite(np.asarray(v)).all() for k, v in logs.items()), {k: v for k, v in logs.items()}
 
@@ -257,12 +261,13 @@ MODELS = {
 def test_every_model_learns_something_from_its_influence(name, algorithm, shaper):
     """One update is finite and differs from that of the ablation, which is the same program with weight 0."""
     config = tiny(influence=MODELS[name])
-    rules = dataclasses.replace(config.learner, algorithm=algorithm, shaper=shaper, ppo_epochs=2, ppo_minibatches=2)
+    ppo = {"ppo_epochs": 2, "ppo_minibatches": 2} if algorithm == "ppo" else {}
+    rules = dataclasses.replace(config.learner, algorithm=algorithm, shaper=shaper, **ppo)
     learner = make_learner(dataclasses.replace(config, learner=rules))
-    state = jax.jit(learner.init)(jax.random.key(0))
-    run = jax.jit(lambda state, hparams: update(learner, state, hparams, 10.0))
-    paid, logs = run(state, config.hyperparams.replace(influence_weight=100.0))
-    unpaid, _ = run(state, config.hyperparams.replace(influence_weight=0.0))
+    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
+    run = jax.jit(lambda state: update(learner, state, 10.0))
+    paid, logs = run(weighted(state, 100.0))
+    unpaid, _ = run(weighted(state, 0.0))
     assert all(jnp.isfinite(x).all() for x in jax.tree.leaves(paid.params))
     assert logs["influence"].value() > 0 and logs["mutual_information"].value() > 0
     differs = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), paid.params, unpaid.params)
@@ -284,17 +289,16 @@ def test_influence_of_one_step_moves_one_reward(name, credit, rewarded):
     Communication pays the message of step 2 that was heard at step 3 ("cause"), or the message sent at step 3 ("effect").
     """
     learner = make_learner(tiny(influence=dataclasses.replace(MODELS[name], credit=credit)))
-    state = jax.jit(learner.init)(jax.random.key(0))
-    run = jax.jit(
-        lambda p, a: rollout(learner.env, learner.env_params, learner.network, learner.model, p, a, 5, state.key)
-    )
-    _, trajectory, bootstrap = run(state.params, state.rollout_state)
+    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
+    run = jax.jit(lambda m, s: rollout(learner, m, s, 5, state.key))
+    _, trajectory, bootstrap = run(state.member, state.rollout_state)
     influence = trajectory.actor_output.influence
     changed = trajectory.replace(
         actor_output=trajectory.actor_output.replace(influence=influence.at[3, 1, 0, 2].add(1.0))
     )
     before, after = (
-        influence_rewards(learner, x, bootstrap, Hyperparams(), jax.random.key(0)) for x in (trajectory, changed)
+        controlled_influence_reward(learner.model, "none", jax.random.key(0), x, bootstrap, 0.0)
+        for x in (trajectory, changed)
     )
     np.testing.assert_array_equal(np.argwhere(np.abs(after - before) > 0.5), [[rewarded, 1, 0]])
     np.testing.assert_allclose((after - before)[rewarded, 1, 0], 1.0, atol=1e-5)
@@ -305,13 +309,11 @@ def test_first_step_of_ppo_sees_the_policy_that_acted():
     config = tiny()
     rules = dataclasses.replace(config.learner, algorithm="ppo", ppo_epochs=1, ppo_minibatches=1)
     learner = make_learner(dataclasses.replace(config, learner=rules))
-    state = jax.jit(learner.init)(jax.random.key(0))
+    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
     keys = iter(jax.random.split(jax.random.key(1), 100))
     louder = jax.tree.map(lambda x: jax.random.normal(next(keys), x.shape), state.params)
     carry = jax.tree.map(lambda x: jax.random.normal(next(keys), x.shape), state.rollout_state.carry)
     going_on = state.rollout_state.timestep.replace(first=jnp.zeros_like(state.rollout_state.timestep.first))
     rollout_state = state.rollout_state.replace(carry=carry, timestep=going_on)
-    _, logs = jax.jit(lambda s: update(learner, s, config.hyperparams, 10.0))(
-        state.replace(params=louder, rollout_state=rollout_state)
-    )
+    _, logs = jax.jit(lambda s: update(learner, s, 10.0))(state.replace(params=louder, rollout_state=rollout_state))
     np.testing.assert_allclose(logs["policy_loss"].value(), 0.0, atol=1e-5)

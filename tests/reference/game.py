@@ -40,6 +40,7 @@ class Game:
         self.apple_sites = self.drawn("AB")
         self.river = self.drawn("HR")
         self.is_cleanup = not self.drawn("A")
+        self.num_actions = 9 if self.is_cleanup else 8
 
     def drawn(self, letters):
         """Cells drawn as one of the letters, in row-major order."""
@@ -61,7 +62,8 @@ class Game:
         """Take one step with ``noise`` (a dictionary of the arrays of a step); return the metrics per agent."""
         n = len(self.position)
         self.time += 1
-        self.move([int(a) for a in actions], noise["move_rank"])
+        actions = [int(a) if 0 <= a < self.num_actions else 4 for a in actions]  # what is no action does nothing
+        self.move(actions, noise["move_rank"])
         metrics = {name: np.zeros(n) for name in ("apples", "fires", "hits", "cleans")}
         for agent in range(n):
             if self.position[agent] in self.apples:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.fusion import fusion_boundary
+from influence_jax.settings import ConfigError
 
 WALL, START, FLOOR, TRAPPED, DOOR = "@", "P", " ", "T", "D"
 
@@ -93,20 +94,20 @@ def parse(layout: Sequence[str], letters: str) -> np.ndarray:
     """Return the map as ``U1[H,W]`` after checking that it is rectangular and uses only ``letters``.
 
     Raises:
-        ValueError: the map is empty or ragged, or holds an unknown letter.
+        ConfigError: the map is empty or ragged, or holds an unknown letter.
     """
     if not layout or not layout[0]:
-        raise ValueError("layout is empty; give at least one row with at least one cell.")
+        raise ConfigError("layout is empty; give at least one row with at least one cell.")
     width = len(layout[0])
     for row, text in enumerate(layout):
         if len(text) != width:
-            raise ValueError(
+            raise ConfigError(
                 f"layout is ragged: row {row} has {len(text)} cells, row 0 has {width}; all rows must be equally long."
             )
         for column, letter in enumerate(text):
             if letter not in letters:
                 allowed = ", ".join(f"{known!r} ({LETTER_MEANINGS[known]})" for known in letters)
-                raise ValueError(
+                raise ConfigError(
                     f"layout holds the unknown letter {letter!r} at row {row}, column {column}; allowed are {allowed}."
                 )
     return np.array([list(text) for text in layout])

@@ -55,7 +55,7 @@ def wanted_cells(
     @fusion_boundary
     def step(row, column, heading, actions):
         down, right = direction(turned(heading, select(actions, _QUARTERS)))
-        stepping = actions < STAY
+        stepping = (actions >= 0) & (actions < STAY)
         row, column = jnp.where(stepping, row + down, row), jnp.where(stepping, column + right, column)
         return row, column, (row + 1) * solid.shape[1] + column + 1
 

@@ -116,5 +116,7 @@ def _colour_by_words(codes: jax.Array, num_codes: int) -> jax.Array:
 
 def visible(row: jax.Array, column: jax.Array, radius: int) -> jax.Array:
     """Return bool[N,N,E]: the agent of the second axis is inside the window of that of the first; the diagonal is False."""
-    distance = jnp.maximum(jnp.abs(row[:, None] - row), jnp.abs(column[:, None] - column))
-    return (distance <= radius) & ~np.eye(len(row), dtype=bool)[..., None]
+    down, right = row[:, None] - row, column[:, None] - column
+    # Not by the larger of two absolute values, of which XLA for GPUs loses one (jaxlib 0.11.2, benchmarks/NOTES.md).
+    near = (-radius <= down) & (down <= radius) & (-radius <= right) & (right <= radius)
+    return near & ~np.eye(len(row), dtype=bool)[..., None]

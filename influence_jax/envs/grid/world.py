@@ -15,6 +15,7 @@ from influence_jax.envs.batching import batched, leading, trailing
 from influence_jax.envs.grid import beams, cells, maps, movement, random_bits, vision
 from influence_jax.envs.render import render_map
 from influence_jax.fusion import fusion_boundary
+from influence_jax.settings import ConfigError, check_fields, choice, flag, integer
 from influence_jax.types import EnvSpec
 
 VIEWS = ("egocentric", "reference")
@@ -28,10 +29,7 @@ class GridWorld(Environment):
     bool[H,W]`` and ``time i32[]``; in a game with beams also ``beams u8[H,W]`` (of the last step, see `beams.trace`).
 
     Attributes:
-        layout: the map as text, a sequence of rows or one text with line breaks; see `influence_jax.envs.grid.maps`.
-        num_agents: N, at most the number of start cells.
-        view_radius: cells that an agent sees in each direction; the view is V = 2 view_radius + 1 cells wide.
-        horizon: steps per episode.
+        layout: the map, see `influence_jax.envs.grid.maps`.
         view: ``"egocentric"``: the cell ahead is always above the centre, and agents are drawn in every observation.
             ``"reference"``: the pixels of the public NumPy code
             (https://github.com/eugenevinitsky/sequential_social_dilemma_games at commit 0207821): for the headings
@@ -42,31 +40,33 @@ class GridWorld(Environment):
     """
 
     layout: Sequence[str] | str
-    num_agents: int = 5
-    view_radius: int = 7
-    horizon: int = 1000
-    view: str = "egocentric"
-    beams_visible: bool | None = None
+    num_agents: int = integer(5, 1, "N, at most the number of start cells of the map.")
+    view_radius: int = integer(7, 0, "Cells seen in each direction; 7 gives the paper's 15 x 15 window.", high=10_000)
+    horizon: int = integer(1000, 1, "Environment steps per episode.")
+    view: str = choice(
+        "egocentric",
+        VIEWS,
+        'Which way a view is turned; "reference" reproduces the pixels of the original games\' last version.',
+    )
+    beams_visible: bool | None = flag(
+        None, "Whether agents see the beams of the last step; by default they do in the egocentric view."
+    )
 
     letters: ClassVar[str]
     action_names: ClassVar[tuple[str, ...]]
     metric_names: ClassVar[tuple[str, ...]] = ("apples", "fires", "hits", "cleans")
 
     def __post_init__(self) -> None:
-        rows = self.layout.strip("\n").split("\n") if isinstance(self.layout, str) else self.layout
-        object.__setattr__(self, "layout", tuple(rows))
+        check_fields(self)
         object.__setattr__(self, "drawing", maps.parse(self.layout, self.letters))
-        check_option("view", self.view, VIEWS)
         if self.beams_visible is None:
             object.__setattr__(self, "beams_visible", self.view == "egocentric")
-        check_option("beams_visible", self.beams_visible, (True, False))
         if self.view == "reference" and self.beams_visible:
-            raise ValueError("beams_visible is True, but view='reference' never shows beams; use view='egocentric'.")
-        check_integer("num_agents", self.num_agents, 1)
-        check_integer("view_radius", self.view_radius, 0)
-        check_integer("horizon", self.horizon, 1)
+            raise ConfigError(
+                "beams_visible is True with view 'reference', which never shows beams; allowed there: False."
+            )
         if self.num_agents > len(self.start_cells):
-            raise ValueError(
+            raise ConfigError(
                 f"num_agents is {self.num_agents}, but the layout has {len(self.start_cells)} start cells; "
                 f"at most one agent per start cell is allowed."
             )
@@ -117,7 +117,7 @@ class GridWorld(Environment):
         num_starts = len(self.start_cells)
         words = random_bits.words(key, num_starts + self.num_agents, stream=1)
         chosen = random_bits.ranks(words[:num_starts]) == jnp.arange(self.num_agents)[:, None]
-        position = jnp.sum(jnp.where(chosen[..., None], self.start_cells, 0), axis=1)
+        position = jnp.sum(jnp.where(chosen[..., None], self.start_cells, 0), axis=1, dtype=jnp.int32)
         return position, random_bits.quarters(words[num_starts:])
 
     @batched
@@ -138,7 +138,8 @@ class GridWorld(Environment):
         if barred is not None:
             keep = cells.gather(barred, self._number(*want))
             want = tuple(jnp.where(keep, old, new) for old, new in zip(cell, want, strict=True))
-        cell = movement.resolve(cell, want, actions <= movement.STAY, rank)
+        movers = (actions >= 0) & (actions <= movement.STAY)
+        cell = movement.resolve(cell, want, movers, rank)
         return leading(jnp.stack(cell, axis=1)), leading(movement.turn(heading, actions))
 
     @batched
@@ -187,15 +188,3 @@ def rows_and_columns(position: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return i32[N,E] twice: the rows and the columns of ``position i32[E,N,2]``."""
     row, column = jnp.moveaxis(position, 2, 0)
     return row.T, column.T
-
-
-def check_option(name: str, value: Any, allowed: Sequence[Any]) -> None:
-    """Raise a ValueError unless ``value`` is one of ``allowed``."""
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r}; allowed are {', '.join(map(repr, allowed))}.")
-
-
-def check_integer(name: str, value: Any, minimum: int) -> None:
-    """Raise a ValueError unless ``value`` is an integer of at least ``minimum``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ValueError(f"{name} is {value!r}; allowed are integers from {minimum}.")

@@ -1,16 +1,18 @@
 """Real interventions, against loops over agents, actions and games."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.config import ConfigError, InfluenceConfig
-from influence_jax.learner.intervention import NUM_ENVS, Interventions, intervene, one_moment
+from influence_jax.config import ConfigError, Hyperparams, InfluenceConfig
+from influence_jax.evaluation.intervention import NUM_ENVS, Interventions, intervene, one_moment
+from influence_jax.learner import train
+from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import rollout
-from influence_jax.learner.train import make_learner
 from influence_jax.runtime.population import init_population
 from tests.influence.worlds import compare, louder, naive_heads
 
@@ -24,17 +26,20 @@ def learner(tiny):
 
 @pytest.fixture(scope="module")
 def moment(learner):
-    """``(params, rollout_state, key)`` some steps into the game, with decided agents."""
-    state = jax.jit(learner.init)(jax.random.key(0))
+    """``(member, rollout_state, key)`` some steps into the game, with decided agents."""
+    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
     params = louder(state.params)
-    world = learner.env, learner.env_params, learner.network, learner.model
-    rollout_state, _, _ = jax.jit(lambda p, a: rollout(*world, p, a, 4, jax.random.key(1)))(params, state.rollout_state)
-    return params, rollout_state, jax.random.key(2)
+    member = state.replace(params=params).member
+    rollout_state, _, _ = jax.jit(lambda m, s: rollout(learner, m, s, 4, jax.random.key(1)))(
+        member, state.rollout_state
+    )
+    return member, rollout_state, jax.random.key(2)
 
 
 def test_real_influence_is_that_of_another_world(learner, moment):
-    params, rollout_state, key = moment
-    found = jax.jit(lambda p, a, k: one_moment(learner, p, a, k))(params, rollout_state, key)
+    member, rollout_state, key = moment
+    params = member.params
+    found = jax.jit(lambda m, s, k: one_moment(learner, m, s, k))(member, rollout_state, key)
     act_key, noise_key = jax.random.split(key)
     now = rollout_state.timestep
     output, carry, _ = learner.model.decide(
@@ -84,6 +89,8 @@ def test_correlation_is_over_pairs_that_count():
 
 
 def test_agents_without_a_model_of_others_are_refused(tiny):
-    learner = make_learner(dataclasses.replace(tiny, influence=InfluenceConfig(model="basic")))
+    learner = make_learner(
+        dataclasses.replace(tiny, influence=InfluenceConfig(model="basic"), hyperparams=Hyperparams())
+    )
     with pytest.raises(ConfigError, match=r"influence.model is 'basic'; .* allowed is moa"):
         intervene(learner, init_population(learner))

@@ -6,9 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from influence_jax.config import EnvConfig
 from influence_jax.envs.probes import Stipend
-from influence_jax.learner.evaluate import evaluate, play, render_episode, start_together
-from influence_jax.learner.train import make_learner
+from influence_jax.evaluation.episodes import evaluate, play, render_episode
+from influence_jax.learner.learner import make_learner
+from influence_jax.learner.rollout import init_rollout
 from influence_jax.runtime.population import init_population
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -38,7 +40,7 @@ def test_training_joins_episodes_part_way_and_evaluation_does_not(learner, state
     joined = jax.tree.map(lambda x: x[0], state.rollout_state)
     assert joined.env_state.time.tolist() == [0, 6, 13]
     assert joined.timestep.first.tolist() == [True, False, False]
-    together = start_together(learner, 3, jax.random.key(0))
+    together = init_rollout(learner, learner.env_params, jax.random.key(0), 3, staggered=False)
     assert together.env_state.time.tolist() == [0, 0, 0]
     assert together.timestep.first.all()
 
@@ -75,8 +77,7 @@ def test_a_game_that_ends_early_counts_once(tiny):
             state, reward, discount, metrics = super().dynamics(state, actions, noise, params)
             return state, reward, jnp.where(state.time >= 3, 0.0, discount), metrics
 
-    small = dataclasses.replace(tiny, env=dataclasses.replace(tiny.env, name="influence_jax.envs.probes:Stipend"))
-    small = dataclasses.replace(small, env=dataclasses.replace(small.env, layout=None, view_radius=None, horizon=10))
+    small = dataclasses.replace(tiny, env=EnvConfig("influence_jax.envs.probes:Stipend", horizon=10))
     learner = make_learner(small)
     state = init_population(learner)
     assert (evaluate(learner, state, num_episodes=2).agent_returns == 10).all()

@@ -1,0 +1,51 @@
+"""The command line: one module for each command, imported when it is asked for."""
+
+import importlib
+import os
+import sys
+
+from influence_jax.settings import ConfigError, nearest
+
+USAGE = """usage: influence-jax COMMAND ...
+
+  presets                   list the experiments
+  envs [NAME]               list the games, or the settings of one
+  train PRESET --out DIR    train agents; with --help every setting is explained
+  resume DIR                go on with a run that was stopped
+  evaluate DIR              returns of the trained agents in whole episodes
+  render DIR --out FILE     one episode of the trained agents as a .gif or .mp4
+  bench QUESTION            how fast it is on this machine; without a question they are listed
+
+influence-jax COMMAND --help explains the options of a command; --version prints the version.
+"""
+COMMANDS = ("presets", "envs", "train", "resume", "evaluate", "render", "bench")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return the exit status: 2 for what cannot be done, 1 for a failed run, 130 for a stopped one."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        if not arguments or arguments[0] in ("-h", "--help"):
+            print(USAGE, end="")
+            return 0 if arguments else 2
+        name, *rest = arguments
+        if name == "--version":
+            from influence_jax import __version__
+
+            print(__version__)
+            return 0
+        if name not in COMMANDS:
+            raise ConfigError(f"command is {name!r}; allowed: {', '.join(COMMANDS)}.{nearest(name, list(COMMANDS))}")
+        # As with `python -m`, but last, so that nothing there stands in for a module that is installed.
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())
+        return importlib.import_module(f"influence_jax.cli.{name}").main(rest)
+    except ConfigError as error:
+        print(f"influence-jax: {error}", file=sys.stderr)
+        return 2
+    except FloatingPointError as error:
+        print(f"influence-jax: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("influence-jax: stopped", file=sys.stderr)
+        return 130

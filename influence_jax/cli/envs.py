@@ -1,0 +1,39 @@
+"""``influence-jax envs``: list the games, or the settings of one."""
+
+import dataclasses
+import json
+from typing import Any
+
+from influence_jax import envs
+from influence_jax.settings import ConfigError
+
+
+def main(arguments: list[str]) -> int:
+    """Print a line for each game, or every setting of the named ones; with ``--json`` an object."""
+    names = [argument for argument in arguments if argument != "--json"]
+    for name in names:
+        if name.startswith("-"):
+            raise ConfigError(f"{name} is not an option of envs; allowed: --json.")
+    games = {name: describe(name) for name in names or envs.registered()}
+    if "--json" in arguments:
+        print(json.dumps(games, indent=2))
+        return 0
+    for name, game in games.items():
+        print(f"{name:<14} {game['summary']}")
+        for option, about in game["settings"].items() if names else ():
+            print(f"  --{option.replace('_', '-'):<36} {about['help']} (default: {about['default']})")
+    return 0
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Return what there is to say of a game: a summary, its actions and its settings."""
+    env = envs.make(name)
+    settings = {
+        f"env.{field.name}": {"default": getattr(env, field.name), "help": field.metadata.get("help", "")}
+        for field in envs.option_fields(name)
+    }
+    _, params, config = envs.configured(envs.EnvConfig(name))
+    helps = {field.name: field.metadata.get("help", "") for field in dataclasses.fields(params)}
+    settings |= {f"env.params.{key}": {"default": value, "help": helps[key]} for key, value in config.params.items()}
+    summary = (type(env).__doc__ or "").strip().partition("\n")[0]
+    return {"summary": summary, "actions": env.spec.action_names, "settings": settings}

@@ -1,0 +1,89 @@
+"""``influence-jax evaluate``: returns of the trained agents in whole episodes."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Annotated
+
+import numpy as np
+import rich.box
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from influence_jax.cli.options import at_least, parse
+from influence_jax.evaluation.episodes import Evaluation, evaluate
+from influence_jax.evaluation.intervention import intervene
+from influence_jax.runtime import run
+from influence_jax.runtime.compilation import keep_compiled_programs
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions:
+    """Play whole episodes with the trained agents; print a table and write evaluation.json into the run's directory."""
+
+    directory: tyro.conf.Positional[pathlib.Path]
+    """Directory of a run."""
+    episodes: int = 20
+    """Episodes of each member."""
+    seed: int = 0
+    """The same seed gives the same games to every member and every run."""
+    greedy: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to take the most probable actions and messages instead of sampling."""
+    interventions: int = 0
+    """Moments in which the influence that models of others see is checked: each action of each agent is really tried."""
+    update: int | None = None
+    """Which checkpoint, by the updates done; the newest by default."""
+    trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to import code outside of the package that the run names."""
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to print one line of JSON instead of a table."""
+
+
+def main(arguments: list[str]) -> int:
+    """Evaluate a run."""
+    options = parse(EvaluateOptions, arguments, "influence-jax evaluate")
+    at_least("episodes", options.episodes, 1)
+    at_least("seed", options.seed, 0)
+    at_least("interventions", options.interventions, 0)
+    keep_compiled_programs()
+    trained = run.load(options.directory, options.update, trust=options.trust)
+    results = {
+        "update": trained.update,
+        "episodes": options.episodes,
+        "seed": options.seed,
+        "greedy": options.greedy,
+    }
+    if options.interventions:
+        found = intervene(trained.learner, trained.state, options.interventions, options.seed)
+        correlation = [x if np.isfinite(x) else None for x in found.correlation.tolist()]
+        results |= {"intervention_correlation": correlation, "intervention_pairs": found.pairs.tolist()}
+        if not options.json:
+            print("influence of each member, as its models of others see it and as it is:")
+            for member, (x, pairs) in enumerate(zip(correlation, found.pairs, strict=True)):
+                shown = "none, since one of the two does not vary" if x is None else f"{x:.3f}"
+                print(f"  member {member}: correlation {shown}, over {pairs:,} pairs that count")
+    evaluation = evaluate(trained.learner, trained.state, options.episodes, options.seed, options.greedy)
+    values = {field.name: getattr(evaluation, field.name) for field in dataclasses.fields(evaluation)}
+    results |= {name: x.tolist() for name, x in (values | values.pop("metrics")).items()}
+    path = options.directory / "evaluation.json"
+    path.write_text(json.dumps(results) + "\n")
+    if options.json:
+        print(json.dumps(results))
+        return 0
+    Console().print(evaluation_table(evaluation, f"{options.episodes} episodes after {trained.update:,} updates"))
+    print(f"every episode: {path}")
+    return 0
+
+
+def evaluation_table(evaluation: Evaluation, title: str) -> Table:
+    """Show each member's means over episodes, and the standard deviation of the collective return."""
+    table = Table(title=title, box=rich.box.SIMPLE, pad_edge=False)
+    columns = {"equality": evaluation.equality, "influence": evaluation.influence}
+    columns |= {name: values.sum(axis=-1) for name, values in evaluation.metrics.items()}
+    for column in ("member", "return", "std", *columns):
+        table.add_column(column, justify="right")
+    for member, returns in enumerate(evaluation.collective_return):
+        means = (f"{np.mean(values[member]):.3g}" for values in columns.values())
+        table.add_row(str(member), f"{returns.mean():.1f}", f"{returns.std():.1f}", *means)
+    return table

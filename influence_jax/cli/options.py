@@ -1,0 +1,145 @@
+"""Options of the command line, made of the fields that declare the settings."""
+
+import dataclasses
+import json
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import tyro
+
+from influence_jax.settings import Allowed, Choices, ConfigError, Integers, Numbers, Texts, nearest, whole_number
+
+
+def parse(options: type, arguments: list[str], prog: str) -> Any:
+    """Read the arguments into a class of options; refuse an unknown option in a sentence."""
+    refuse_unknown(arguments, option_names(options))
+    return tyro.cli(options, args=arguments, prog=prog)
+
+
+def setting(name: str, allowed: Allowed | None, help: str, default: Any) -> tuple[str, Any, Any]:
+    """Return a field for `dataclasses.make_dataclass`.
+
+    What a value may be, the declaration of the setting knows and says best, so a text that does not parse is handed on as it
+    is.
+    """
+    if isinstance(allowed, Choices) and allowed.table == (True, False) and not allowed.optional:
+        return name, Annotated[bool, tyro.conf.arg(help=help)], dataclasses.field(default=default)
+    text = f"{help} Allowed: {allowed}." if allowed else help
+    spec = tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*" if isinstance(allowed, Texts) else getattr(allowed, "length", None) or 1,
+        metavar=_metavar(allowed),
+        instance_from_str=_reader(allowed),
+        is_instance=lambda value: True,
+        str_from_instance=_shown,
+    )
+    return name, Annotated[Any, spec, tyro.conf.arg(help=text)], dataclasses.field(default=default)
+
+
+def _shown(value: Any) -> list[str]:
+    """Write a default for the help text, which has no room for a map."""
+    if isinstance(value, tuple | list):
+        return [str(x) for x in value] if len(value) < 5 else [f"{len(value)} rows"]
+    return [str(value)]
+
+
+def section(title: str, fields: list[tuple[str, Any, Any]]) -> type:
+    """Return a class of options with these fields."""
+    return dataclasses.make_dataclass(title, fields, frozen=True)
+
+
+def _metavar(allowed: Allowed | None) -> str:
+    match allowed:
+        case Integers():
+            return "INT"
+        case Numbers(length=length):
+            return " ".join(["FLOAT"] * (length or 1))
+        case Choices():
+            return "NAME"
+        case Texts():
+            return "[TEXT ...]"
+    return "VALUE"
+
+
+def _reader(allowed: Allowed | None) -> Callable[[list[str]], Any]:
+    match allowed:
+        case Integers():
+            return lambda texts: read_integer(texts[0])
+        case Numbers(length=length):
+            return lambda texts: read_float(texts[0]) if length is None else tuple(map(read_float, texts))
+        case Choices():
+            return lambda texts: {"True": True, "False": False, "None": None}.get(texts[0], texts[0])
+        case Texts():
+            return tuple
+    return lambda texts: _read_json(texts[0])
+
+
+def read_integer(text: str) -> int | float | str:
+    """Read 2000000 and 2e6 alike."""
+    try:
+        return int(text)
+    except ValueError:
+        return whole_number(read_float(text))
+
+
+def read_float(text: str) -> float | str:
+    """Read a number; leave alone what is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _read_json(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return tuple(value) if isinstance(value, list) else value
+
+
+def option_names(options: type, prefix: str = "") -> list[str]:
+    """Return every ``--option`` of a class of options, with the ``no-`` form of flags."""
+    names = []
+    for field in dataclasses.fields(options):
+        annotated = typing.get_origin(field.type) is Annotated
+        kind = typing.get_args(field.type)[0] if annotated else field.type
+        hints = typing.get_args(field.type)[1:] if annotated else ()
+        given = [hint.name for hint in hints if getattr(hint, "name", None) is not None]
+        name = given[0] if given else field.name.replace("_", "-")
+        if tyro.conf.Positional in hints or "Positional" in str(hints):
+            continue
+        if dataclasses.is_dataclass(kind):
+            names += option_names(kind, f"{prefix}{name}." if name else prefix)
+        else:
+            names += [f"--{prefix}{name}"] + ([f"--{prefix}no-{name}"] if kind is bool else [])
+    return names
+
+
+def in_full(arguments: list[str], known: list[str]) -> list[str]:
+    """Write options that were named by the last part of their path, such as ``--algorithm``, in full where only one fits."""
+
+    def full(argument: str) -> str:
+        name, equals, value = argument.partition("=")
+        fitting = [option for option in known if option.endswith("." + name.removeprefix("--").replace("_", "-"))]
+        return (
+            fitting[0] + equals + value
+            if name.startswith("--") and name not in known and len(fitting) == 1
+            else argument
+        )
+
+    return [full(argument) for argument in arguments]
+
+
+def refuse_unknown(arguments: list[str], known: list[str]) -> None:
+    """Raise a `ConfigError` for an option that there is not."""
+    for argument in arguments:
+        name = argument.partition("=")[0].replace("_", "-")
+        if argument.startswith("--") and name not in [*known, "--help"]:
+            raise ConfigError(f"{name} is not an option.{nearest(name, known)} (--help lists all of them.)")
+
+
+def at_least(name: str, value: Any, low: int) -> None:
+    """Raise a `ConfigError` unless an option is a whole number from ``low`` up."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ConfigError(f"{name} is {value!r}; allowed are whole numbers from {low} up.")

@@ -1,0 +1,50 @@
+"""``influence-jax render``: one episode of the trained agents as a film."""
+
+import dataclasses
+import pathlib
+from typing import Annotated
+
+import tyro
+
+from influence_jax.cli.options import at_least, parse
+from influence_jax.envs.render import SUFFIXES
+from influence_jax.evaluation.episodes import render_episode
+from influence_jax.runtime import run
+from influence_jax.runtime.compilation import keep_compiled_programs
+from influence_jax.settings import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class RenderOptions:
+    """Play one episode with the trained agents and save it as an animation."""
+
+    directory: tyro.conf.Positional[pathlib.Path]
+    """Directory of a run."""
+    out: pathlib.Path
+    """File to write, .gif or .mp4."""
+    member: int = 0
+    """Which member of the population plays."""
+    seed: int = 0
+    """Seed of the episode."""
+    fps: int = 15
+    """Steps shown per second."""
+    update: int | None = None
+    """Which checkpoint, by the updates done; the newest by default."""
+    trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to import code outside of the package that the run names."""
+
+
+def main(arguments: list[str]) -> int:
+    """Render an episode of a run."""
+    options = parse(RenderOptions, arguments, "influence-jax render")
+    if options.out.suffix not in SUFFIXES:
+        raise ConfigError(f"out is {str(options.out)!r}; allowed are files that end in {' or '.join(SUFFIXES)}.")
+    for name, low in (("member", 0), ("seed", 0), ("fps", 1)):
+        at_least(name, getattr(options, name), low)
+    keep_compiled_programs()
+    trained = run.load(options.directory, options.update, trust=options.trust)
+    if options.member >= trained.config.seeds:
+        raise ConfigError(f"member is {options.member}; allowed are 0 to {trained.config.seeds - 1}.")
+    render_episode(trained.learner, trained.state, options.out, options.member, options.seed, options.fps)
+    print(f"one episode after {trained.update:,} updates: {options.out}")
+    return 0

@@ -1,0 +1,47 @@
+"""``influence-jax resume``: go on with a run that was stopped."""
+
+import dataclasses
+import pathlib
+from typing import Annotated, Any
+
+import tyro
+
+from influence_jax.cli import train
+from influence_jax.cli.options import parse, setting
+from influence_jax.runtime import run
+from influence_jax.runtime.compilation import keep_compiled_programs
+from influence_jax.settings import Integers
+
+_STEPS = setting(
+    "total_steps",
+    Integers(1, 10**15, optional=True),
+    "Environment steps of each member in the whole run, instead of what it was to be. The schedules refer to the new length from "
+    "here on.",
+    None,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ResumeOptions:
+    """Go on with a run, exactly as if it had not stopped."""
+
+    directory: tyro.conf.Positional[pathlib.Path]
+    """Directory of a run."""
+    total_steps: _STEPS[1] = None
+    trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to import code outside of the package that the run names."""
+    quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to show no progress."""
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to end with one line of JSON."""
+
+
+def main(arguments: list[str]) -> int:
+    """Go on with a run."""
+    options: Any = parse(ResumeOptions, arguments, "influence-jax resume")
+    keep_compiled_programs()
+    with train.progress(options.quiet or options.json) as callback:
+        result = run.resume(options.directory, total_steps=options.total_steps, trust=options.trust, callback=callback)
+    if options.total_steps is not None and not options.json:
+        print(f"The schedules refer to {result.config.total_steps:,} steps since this part of the run (run.json).")
+    return train.say(result, options.directory, options.json)

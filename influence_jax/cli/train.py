@@ -1,0 +1,185 @@
+"""``influence-jax train``: train agents and write what happens to a directory."""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import pathlib
+import shlex
+from typing import Annotated, Any
+
+import tyro
+
+from influence_jax import presets
+from influence_jax.cli import presets as list_presets
+from influence_jax.cli.options import in_full, option_names, parse, section, setting
+from influence_jax.config import EnvConfig, ExperimentConfig
+from influence_jax.settings import ConfigError
+
+
+def main(arguments: list[str]) -> int:
+    """Train a preset, or the configuration of a file, with the given settings instead of its own."""
+    early, preset = _early(arguments)
+    if preset is None and early.config is None and not early.help:
+        raise ConfigError(
+            f"train needs a preset before its options, or --config FILE; allowed: {', '.join(presets.names())}."
+        )
+    config = ExperimentConfig() if preset is None else presets.get(preset, early.profile)
+
+    if early.config is not None:
+        config = _read(early.config)
+    if preset is None and early.help:
+        list_presets.main([])
+        print("\nThe settings, here with the defaults of the package; `train PRESET --help` shows those of a preset.\n")
+    kind = train_options(config, early.env_name)
+    arguments = in_full(arguments if preset is None else arguments[1:], option_names(kind))
+    given = parse(kind, arguments, f"influence-jax train {preset or 'PRESET'}")
+    return run(given, as_config(given))
+
+
+def _early(arguments: list[str]) -> tuple[argparse.Namespace, str | None]:
+    """Return the options on which others depend, and the preset."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--profile")
+    parser.add_argument("--config", type=pathlib.Path)
+    parser.add_argument("--env.name", dest="env_name")
+    parser.add_argument("-h", "--help", action="store_true")
+    preset = arguments[0] if arguments and not arguments[0].startswith("-") else None
+    return parser.parse_known_args(arguments)[0], preset
+
+
+def _read(path: pathlib.Path) -> ExperimentConfig:
+    from influence_jax.runtime.directory import read_config
+
+    config, replaced = read_config(path)
+    if replaced:
+        raise ConfigError(
+            f"config {str(path)!r} is of a run with parts of its own ({', '.join(replaced)}); allowed are configurations that "
+            "say everything."
+        )
+    return config
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Train agents and write what happens to a directory. A setting that is not given is the preset's."""
+
+    out: pathlib.Path
+    """Directory of the new run."""
+    profile: str | None = None
+    """How the preset is learned where the paper is silent: paper, large (accelerators), small (CPU) or ppo; paper if none is
+    given."""
+    config: pathlib.Path | None = None
+    """A file like a run's config.json, instead of a preset."""
+    start_from: Annotated[pathlib.Path | None, tyro.conf.arg(name="from")] = None
+    """Directory of a run whose parameters, and nothing else, this one begins with."""
+    trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to import code outside of the package that the run of --from names."""
+    quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to show no progress."""
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to show no progress, and to end with one line of JSON."""
+
+
+_PARTS = ("network", "influence", "learner", "hyperparams")
+
+
+def train_options(config: ExperimentConfig, env_name: str | None) -> type[TrainOptions]:
+    """Return the class of all options of `train`, whose defaults are those of a configuration."""
+    parts = {"env": _env_section(config.env, env_name)}
+    parts |= {name: section(name, _declared(getattr(config, name))) for name in _PARTS}
+    sections = [(name, part, dataclasses.field(default_factory=part)) for name, part in parts.items()]
+    kind = dataclasses.make_dataclass(
+        "TrainOptions", [*_declared(config), *sections], bases=(TrainOptions,), frozen=True, kw_only=True
+    )
+    kind.__doc__ = TrainOptions.__doc__
+    return kind
+
+
+def _declared(part: Any) -> list[tuple[str, Any, Any]]:
+    return [
+        setting(field.name, field.metadata["allowed"], field.metadata["help"], getattr(part, field.name))
+        for field in dataclasses.fields(part)
+        if "allowed" in field.metadata
+    ]
+
+
+def _env_section(config: EnvConfig, name: str | None) -> type:
+    from influence_jax import envs
+
+    name = config.name if name is None else name
+    given = config if name == config.name else EnvConfig(name)
+    fields = envs.option_fields(name)
+    options = [
+        setting(
+            field.name,
+            field.metadata.get("allowed"),
+            field.metadata.get("help", ""),
+            given.options.get(field.name, field.default),
+        )
+        for field in fields
+    ]
+    _, params, complete = envs.configured(given)
+    numbers = [
+        setting(
+            field.name,
+            envs.number_allowed(field, getattr(params, field.name)),
+            field.metadata.get("help", ""),
+            complete.params[field.name],
+        )
+        for field in (dataclasses.fields(params) if dataclasses.is_dataclass(params) else ())
+    ]
+    parts = [
+        setting("name", None, f"The game: {', '.join(envs.registered())} or 'package.module:Class'.", name),
+        *options,
+    ]
+    numbers = section("params", numbers)
+    return section("env", [*parts, ("params", numbers, dataclasses.field(default_factory=numbers))])
+
+
+def as_config(given: Any) -> ExperimentConfig:
+    """Return the configuration that the options say."""
+    env = {field.name: getattr(given.env, field.name) for field in dataclasses.fields(given.env)}
+    changes = {field.name: getattr(given, field.name) for field in dataclasses.fields(ExperimentConfig)}
+    kinds = {field.name: field.type for field in dataclasses.fields(ExperimentConfig)}
+    for name in _PARTS:
+        changes[name] = kinds[name](**vars(changes[name]))
+    name, params = env.pop("name"), vars(env.pop("params"))
+    return ExperimentConfig(**changes | {"env": EnvConfig(name, env, params)})
+
+
+def run(given: Any, config: ExperimentConfig) -> int:
+    """Train, and say how it ended."""
+    from influence_jax.runtime import run as runs
+    from influence_jax.runtime.compilation import keep_compiled_programs
+
+    keep_compiled_programs()
+    with progress(given.quiet or given.json) as callback:
+        result = runs.train(config, out=given.out, start_from=given.start_from, trust=given.trust, callback=callback)
+    return say(result, given.out, given.json)
+
+
+@contextlib.contextmanager
+def progress(quiet: bool):
+    """Give a callback that shows progress, or None."""
+    if quiet:
+        yield None
+        return
+    from influence_jax.runtime.progress import Progress
+
+    with Progress() as shown:
+        yield shown
+
+
+def say(result: Any, out: pathlib.Path, as_json: bool) -> int:
+    """Print how a run ended; return the exit status."""
+    if as_json:
+        returns = result.metrics["collective_return"][-1].tolist() if result.metrics else []
+        last = [x if x == x else None for x in returns]  # NaN, where no episode ended, is no JSON
+        about = {"out": str(out), "update": result.update, "num_updates": result.config.num_updates}
+        print(json.dumps(about | {"finished": result.finished, "collective_return": last}))
+    else:
+        print(f"{result.update:,} of {result.config.num_updates:,} updates done; see {out}")
+        if not result.finished:
+            print(f"Stopped and saved. Go on with: influence-jax resume {shlex.quote(str(out))}")
+    return 0 if result.finished else 130

@@ -1,0 +1,1 @@
+"""Playing with frozen parameters: whole episodes, and interventions in them."""

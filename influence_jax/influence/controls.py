@@ -1,0 +1,56 @@
+"""Negative controls: what looks like influence but has no causal content, paid in its place.
+
+Every control takes ``(key, reward, surprisal, information)``, each ``f32[T,E,N]``: the influence reward, the negative log
+probability of what the agent chose, and the reward had influence been the mutual information; it returns ``f32[T,E,N]``.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from influence_jax.influence.model import InfluenceModel, as_information
+from influence_jax.types import ActorOutput, Trajectory
+
+
+def none(key, reward, surprisal, information):
+    """Pay influence itself."""
+    del key, surprisal, information
+    return reward
+
+
+def shuffled(key, reward, surprisal, information):
+    """Pay each environment the influence of another, by a permutation that leaves none in its place; needs two at least."""
+    del surprisal, information
+    cycle = jax.random.permutation(key, reward.shape[1])
+    return reward[:, jnp.zeros_like(cycle).at[cycle].set(jnp.roll(cycle, 1))]
+
+
+def noise(key, reward, surprisal, information):
+    """Pay normal draws of the same mean and deviation."""
+    del surprisal, information
+    return reward.mean() + reward.std() * jax.random.normal(key, reward.shape, reward.dtype)
+
+
+def entropy(key, reward, surprisal, information):
+    """Pay the agent's own surprisal, scaled to the same mean."""
+    del key, information
+    return surprisal * reward.mean() / jnp.maximum(surprisal.mean(), 1e-12)
+
+
+def mi(key, reward, surprisal, information):
+    """Pay the mutual information, which does not depend on what was chosen."""
+    del key, reward, surprisal
+    return information
+
+
+CONTROLS = {"none": none, "shuffled": shuffled, "noise": noise, "entropy": entropy, "mi": mi}
+
+
+def controlled_influence_reward(
+    model: InfluenceModel, control: str, key: jax.Array, trajectory: Trajectory, bootstrap: ActorOutput, share: Any
+) -> jax.Array:
+    """Return what agents are paid as influence, ``f32[T,E,N]`` nats: `InfluenceModel.influence_reward` or a control of it."""
+    information = model.influence_reward(*as_information(trajectory, bootstrap), share)
+    surprisal = -trajectory.actor_output.samples[model.rewarded_head].log_prob
+    return CONTROLS[control](key, model.influence_reward(trajectory, bootstrap, share), surprisal, information)

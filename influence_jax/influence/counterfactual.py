@@ -1,0 +1,79 @@
+"""Counterfactual mathematics: marginalise over what an influencer might have done, and compare (equations 1 and 3)."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from influence_jax.fusion import fusion_boundary
+from influence_jax.influence.axes import small_axes_first, small_axes_last
+from influence_jax.influence.measures import Measure
+from influence_jax.types import CounterfactualBatch
+
+
+def log_marginal(batch: CounterfactualBatch) -> jax.Array:
+    """Average the alternatives under the influencer's own policy: ``f32[*, J, A]``, log probabilities (equation 1)."""
+    return small_axes_last(_log_marginal(*_joint(batch)), 2)
+
+
+def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Array:
+    """Return the influence of what k really did on each j, ``f32[*, J]``; no gradient passes."""
+    marginal = _log_marginal(*_joint(batch))
+    along_first_axis = fusion_boundary(functools.partial(measure, axis=0))
+    factual, realised = small_axes_first(batch.factual, 2), small_axes_first(batch.realised, 1)
+    influence = small_axes_last(along_first_axis(factual, marginal, realised), 1)
+    return jax.lax.stop_gradient(jnp.where(batch.mask, influence, 0.0))
+
+
+def mutual_information(batch: CounterfactualBatch) -> jax.Array:
+    """Return the KL averaged over k's own policy, ``f32[*, J]``, nats: ``H(marginal) - sum_c pi_k(c) H(alternative c)``."""
+    top, shares = _joint(batch)
+    negative_entropy = jnp.sum(jnp.where(shares > 0, shares * small_axes_first(batch.alternatives, 3), 0.0), axis=2)
+    information = small_axes_last(_information(_log_marginal(top, shares), jnp.exp(top) * negative_entropy), 1)
+    return jax.lax.stop_gradient(jnp.where(batch.mask, information, 0.0))
+
+
+def influence_and_information(batch: CounterfactualBatch, measure: Measure) -> tuple[jax.Array, jax.Array]:
+    """Return `pairwise_influence` and `mutual_information`, which share most of their work."""
+    return pairwise_influence(batch, measure), mutual_information(batch)
+
+
+def log_alternatives(logits: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax.Array:
+    """Return the log probabilities ``f32[*, C, J, A]`` of ``logits`` under every symbol.
+
+    In the row of the ``symbol i32[*]`` really used stands the real response ``factual f32[*, J, A]``, so that the two agree
+    to the bit.
+    """
+    return small_axes_last(_with_factual(_small_axes_first(logits), factual, symbol), 3)
+
+
+def _joint(batch: CounterfactualBatch) -> tuple[jax.Array, jax.Array]:
+    """Return ``(top f32[A, J, *], shares f32[A, J, C, *])``: the joint distribution of what k does and how each j responds.
+
+    Its probability is ``exp(top) shares``; the largest share is 1.
+    """
+    log_probs = small_axes_first(batch.weights[..., None, None] + batch.alternatives, 3)
+    top = jnp.maximum(log_probs.max(axis=2), jnp.finfo(jnp.float32).min)
+    return top, jnp.exp(log_probs - top[:, :, None])
+
+
+def _log_marginal(top: jax.Array, shares: jax.Array) -> jax.Array:  # f32[A, J, *]
+    return top + jnp.log(shares.sum(axis=2))
+
+
+@fusion_boundary
+def _information(marginal: jax.Array, negative_entropy: jax.Array) -> jax.Array:  # f32[A, J, *] both
+    probs = jnp.exp(marginal)
+    entropy = -jnp.sum(jnp.where(probs > 0, probs * marginal, 0.0), axis=0)
+    return jnp.maximum(entropy + negative_entropy.sum(axis=0), 0.0)
+
+
+@fusion_boundary
+def _small_axes_first(logits: jax.Array) -> jax.Array:
+    return small_axes_first(logits, 3)
+
+
+@fusion_boundary
+def _with_factual(logits: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax.Array:  # f32[A, J, C, *], logits too
+    really = symbol == jnp.arange(logits.shape[2], dtype=jnp.int32).reshape(-1, *(1,) * symbol.ndim)
+    return jnp.where(really, small_axes_first(factual, 2)[:, :, None], jax.nn.log_softmax(logits, axis=0))

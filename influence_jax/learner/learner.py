@@ -1,0 +1,89 @@
+"""A learner: the pure functions that a configuration turns into."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import optax
+
+from influence_jax import envs, influence
+from influence_jax.config import ConfigError, ExperimentConfig, validate
+from influence_jax.envs.base import Environment
+from influence_jax.influence.model import InfluenceModel
+from influence_jax.learner.optimizer import OPTIMIZERS
+from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
+from influence_jax.networks.protocol import Network
+from influence_jax.rewards import SHAPERS, Shaper
+from influence_jax.settings import implementation
+from influence_jax.types import Trajectory
+
+Metric = Callable[[Trajectory], dict[str, jax.Array]]  # f32[T,E,...] each, averaged over valid steps
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Learner:
+    """What stays fixed while a member of the population learns. Hashed by identity: jit takes it as a static argument.
+
+    Any part may be replaced by one of your own, ``dataclasses.replace(make_learner(config), optimizer=...)``.
+    """
+
+    config: ExperimentConfig
+    env: Environment
+    env_params: Any  # the game's numbers, unless a member has its own
+    model: InfluenceModel
+    network: Network
+    optimizer: optax.GradientTransformation  # scales gradients; the learning rate is applied after it
+    shaper: Shaper
+    metrics: tuple[Metric, ...] = ()
+    configured: dict[str, Any] = dataclasses.field(
+        default_factory=dict, repr=False
+    )  # the parts as the configuration has them
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """The parts that are not those of the configuration."""
+        return tuple(name for name, part in self.configured.items() if getattr(self, name) is not part)
+
+
+def make_learner(config: ExperimentConfig) -> Learner:
+    """Check the configuration, complete it with the game's settings, and build everything that does not change during a run.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+    """
+    config = validate(config)
+    env, env_params, env_config = envs.configured(config.env)
+    shaper = _shaper(config.learner.shaper)
+    model = influence.make(config.influence, env.spec.num_agents, env.spec.num_actions)
+    if config.learner.observe_rewards:
+        if shaper.observe is None:
+            raise ConfigError(
+                f"learner.observe_rewards is True with learner.shaper {config.learner.shaper!r}, which has nothing to observe; "
+                "allowed there: False."
+            )
+        spec = dataclasses.replace(model.network_spec, extra_inputs=env.spec.num_agents)
+        model = dataclasses.replace(model, network_spec=spec)
+    optimizer = implementation("learner.optimizer", config.learner.optimizer, OPTIMIZERS)()
+    if not isinstance(optimizer, optax.GradientTransformation):
+        raise ConfigError(
+            f"learner.optimizer is {config.learner.optimizer!r}, which returned {type(optimizer).__name__}; allowed is what "
+            "returns an optax.GradientTransformation."
+        )
+    parts = {
+        "env": env,
+        "model": model,
+        "network": NetworkFunctions(AgentNetwork(config.network, model.network_spec)),
+        "optimizer": optimizer,
+        "shaper": shaper,
+        "metrics": tuple(implementation("learner.metrics", name, {}) for name in config.learner.metrics),
+    }
+    return Learner(config=dataclasses.replace(config, env=env_config), env_params=env_params, configured=parts, **parts)
+
+
+def _shaper(name: str) -> Shaper:
+    """Return a shaper by its name; one's own is a `Shaper`, a function that returns one, or a pair ``(init, apply)``."""
+    found = implementation("learner.shaper", name, SHAPERS, (Shaper, Callable, tuple))
+    if not isinstance(found, Shaper):
+        found = found()
+    return found if isinstance(found, Shaper) else Shaper(*found)

@@ -1,0 +1,51 @@
+"""What is carried from step to step of acting, and from update to update of learning."""
+
+from typing import Any
+
+import jax
+from flax import struct
+
+from influence_jax.config import Hyperparams
+from influence_jax.metrics import EpisodeSums
+from influence_jax.rewards import RewardScale
+from influence_jax.types import TimeStep
+
+
+@struct.dataclass
+class RolloutState:
+    """Everything that acting carries from one step to the next."""
+
+    env_state: Any  # leading E
+    timestep: TimeStep  # leading E
+    carry: Any  # {branch: carry}, leading [N,E]
+    memory: Any  # of the influence model
+    shaper_state: Any  # of the reward shaper
+
+
+@struct.dataclass
+class Member:
+    """What one member of a population acts with."""
+
+    params: Any  # of the networks, leading N
+    env_params: Any  # the game's numbers
+    hyperparams: Hyperparams  # f32[N] each
+
+
+@struct.dataclass
+class LearnerState:
+    """Everything that one member of a population is, between two updates."""
+
+    params: Any  # leading N
+    opt_state: Any  # leading N
+    rollout_state: RolloutState
+    reward_scale: dict[str, RewardScale]  # by head
+    episode_sums: EpisodeSums
+    hyperparams: Hyperparams  # f32[N] each; never changes
+    env_params: Any  # the game's numbers; never changes
+    key: jax.Array  # of the run; never changes, streams are folded in by counter
+    update: jax.Array  # i32[], updates done
+
+    @property
+    def member(self) -> Member:
+        """What this member acts with."""
+        return Member(params=self.params, env_params=self.env_params, hyperparams=self.hyperparams)

@@ -1,0 +1,56 @@
+"""What the learner and the influence models ask of a network."""
+
+from typing import Any, Protocol
+
+import jax
+
+from influence_jax.types import CachedActivations, Observation
+
+
+class Network(Protocol):
+    """One agent's network as pure functions of its parameters, which callers vmap over agents.
+
+    Branches are named: "policy", and "moa" where the spec asks for ``moa_targets``; each has a recurrent state of its own, its
+    carry. The policy's heads are "action" (logits f32[..., A]) and "action_value" (f32[...]), and where the spec asks for
+    messages "message" and "message_value"; the branch "moa" has the head "prediction" (logits f32[..., J, A]).
+
+    A step is cut where influence interrupts it: ``precompute`` does all that needs no symbols, ``resolve`` adds the symbols and
+    steps the recurrent state, and ``alternatives`` answers for every symbol that one block might have held. The latter two
+    should be cheap. Symbols are integers; -1 stands for none.
+    """
+
+    def init(self, key: jax.Array, observation_shape: tuple[int, int, int]) -> Any:
+        """Return one agent's parameters for pictures of shape ``(V, V, 3)``."""
+
+    def zero_carry(self, shape: tuple[int, ...]) -> dict[str, Any]:
+        """Return each branch's carry at the start of an episode, leading axes ``shape``."""
+
+    def encode(self, params: Any, observation: jax.Array | Observation) -> dict[str, jax.Array]:
+        """Return each branch's features ``f32[..., F]`` of pictures ``u8[..., V, V, 3]``."""
+
+    def with_activations(self, cached: dict[str, CachedActivations] | None) -> "Network":
+        """Return the network with what it computed while acting, by branch and time first; None stands for nothing.
+
+        Its `encode` and `unroll` may then give the cached values and compute only gradients.
+        """
+
+    def precompute(self, params: Any, branch: str, carry: Any, features: jax.Array) -> jax.Array:
+        """Return a branch's gates ``f32[..., G]`` before its symbols are known."""
+
+    def resolve(
+        self, params: Any, branch: str, carry: Any, gates: jax.Array, context: jax.Array
+    ) -> tuple[Any, jax.Array, dict[str, jax.Array]]:
+        """Step a branch under the symbols ``i32[..., L]``: ``(carry, gates with all symbols, heads)``."""
+
+    def alternatives(
+        self, params: Any, branch: str, carry: Any, gates: jax.Array, symbol: jax.Array, block: jax.Array | int
+    ) -> dict[str, jax.Array]:
+        """Return the heads ``[..., C, ...]`` had ``block`` held each of its C symbols instead of ``symbol i32[...]``.
+
+        ``carry`` is that before the step, ``gates`` those that `resolve` returned.
+        """
+
+    def unroll(
+        self, params: Any, branch: str, carry: Any, features: jax.Array, context: jax.Array, first: jax.Array
+    ) -> dict[str, jax.Array]:
+        """Return the heads ``[T, ...]`` over a rollout; the carry is zeroed at ``first bool[T, ...]``."""

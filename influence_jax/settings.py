@@ -1,0 +1,229 @@
+"""What a setting may be: each field of a configuration carries its help and its range or its choices.
+
+A field is declared by `integer`, `number`, `choice`, `flag` or `texts`; checks, refusals, ``--help`` and the docs read that
+declaration, so that nothing is said twice. Nothing here imports JAX, so that a wrong setting is refused at once.
+"""
+
+import dataclasses
+import difflib
+import importlib
+import math
+import numbers
+from collections.abc import Callable, Collection
+from typing import Any
+
+INT32_MAX = 2**31 - 1
+FLOAT32_MAX = 3.4028234663852886e38
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used; the message names the setting, its value and what is allowed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Allowed:
+    """What a value may be; `str` of it ends the sentence "allowed: ..."."""
+
+    optional: bool = dataclasses.field(default=False, kw_only=True)  # None stands for a default from elsewhere
+
+    def accept(self, value: Any) -> Any:
+        """Return the value as plain Python data; raise a ValueError if it is not allowed."""
+        raise NotImplementedError
+
+    def names(self) -> list[str]:
+        """Return what there is to choose from, for hints; nothing for a range."""
+        return []
+
+
+@dataclasses.dataclass(frozen=True)
+class Integers(Allowed):
+    """Whole numbers of a range."""
+
+    low: int
+    high: int = INT32_MAX
+
+    def accept(self, value: Any) -> int:
+        """Accept Python's and NumPy's integers."""
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not self.low <= value <= self.high:
+            raise ValueError
+        return int(value)
+
+    def __str__(self) -> str:
+        return f"whole numbers from {self.low} to {self.high}" if self.low < self.high else str(self.low)
+
+
+@dataclasses.dataclass(frozen=True)
+class Numbers(Allowed):
+    """Finite numbers of a range that float32 can hold, or ``length`` of them."""
+
+    low: float = -FLOAT32_MAX
+    high: float = FLOAT32_MAX
+    length: int | None = None
+
+    def accept(self, value: Any) -> float | tuple[float, ...]:
+        """Accept Python's and NumPy's numbers."""
+        if self.length is None:
+            return self._accept_one(value)
+        if isinstance(value, str) or not isinstance(value, Collection) or len(value) != self.length:
+            raise ValueError
+        return tuple(map(self._accept_one, value))
+
+    def _accept_one(self, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not self.low <= value <= self.high:
+            raise ValueError  # NaN is in no range
+        return float(value)
+
+    def __str__(self) -> str:
+        count = "numbers" if self.length is None else f"{self.length} numbers"
+        if self.high < FLOAT32_MAX:
+            return f"{count} from {self.low:g} to {self.high:g}"
+        return (
+            f"{count} from {self.low:g} up that fit float32" if self.low > -FLOAT32_MAX else f"{count} that fit float32"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices(Allowed):
+    """One of some names, or ``"package.module:name"`` where one's own will do.
+
+    ``table`` is where the names are implemented, ``"package.module:TABLE"``, and imported only when somebody asks; or the
+    values themselves.
+    """
+
+    table: str | tuple[Any, ...]
+    own: bool = False
+    others: tuple[str, ...] = ()  # names beside those of the table
+
+    def names(self) -> list[Any]:
+        """Return all names."""
+        return [*(import_object(self.table) if isinstance(self.table, str) else self.table), *self.others]
+
+    def accept(self, value: Any) -> Any:
+        """Accept a name, or a path where paths are allowed."""
+        if not (self.own and is_path(value)) and (not isinstance(value, str | bool) or value not in self.names()):
+            raise ValueError
+        return value
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.names())) + (" or 'package.module:name'" if self.own else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Texts(Allowed):
+    """Any number of texts, such as the rows of a map; with ``paths`` each is ``"package.module:name"``."""
+
+    paths: bool = False
+
+    def accept(self, value: Any) -> tuple[str, ...]:
+        """Accept a sequence of texts, or one text with line breaks."""
+        rows = tuple(value.strip("\n").split("\n") if isinstance(value, str) else value)
+        if not all(isinstance(row, str) and (is_path(row) or not self.paths) for row in rows):
+            raise ValueError
+        return rows
+
+    def __str__(self) -> str:
+        return "texts of the form 'package.module:name'" if self.paths else "texts"
+
+
+def integer(default: int | None, low: int, help: str, high: int = INT32_MAX, **more: Any) -> Any:
+    """Declare a whole number."""
+    return _field(default, Integers(low, high, optional=default is None), help, **more)
+
+
+def number(default: float, low: float, high: float, help: str, **more: Any) -> Any:
+    """Declare a number that is traced or static; infinite limits stand for what float32 holds."""
+    return _field(default, Numbers(max(low, -FLOAT32_MAX), min(high, FLOAT32_MAX)), help, **more)
+
+
+def value(low: float, high: float, help: str, length: int | None = None) -> Any:
+    """Declare a number of a game, or ``length`` of them, whose default the game gives."""
+    allowed = Numbers(max(low, -FLOAT32_MAX), min(high, FLOAT32_MAX), length)
+    return dataclasses.field(metadata={"allowed": allowed, "help": help})
+
+
+def choice(
+    default: Any, table: str | tuple[Any, ...], help: str, own: bool = False, others: tuple[str, ...] = (), **more: Any
+) -> Any:
+    """Declare a choice; see `Choices`."""
+    return _field(default, Choices(table, own, others, optional=default is None), help, **more)
+
+
+def flag(default: bool | None, help: str, **more: Any) -> Any:
+    """Declare a switch."""
+    return _field(default, Choices((True, False), optional=default is None), help, **more)
+
+
+def texts(default: tuple[str, ...], help: str, paths: bool = False) -> Any:
+    """Declare a sequence of texts."""
+    return _field(default, Texts(paths), help)
+
+
+def _field(default: Any, allowed: Allowed, help: str, used_with: dict[str, tuple[str, ...]] | None = None) -> Any:
+    metadata = {"allowed": allowed, "help": help, "used_with": used_with or {}}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def checked(path: str, value: Any, allowed: Allowed) -> Any:
+    """Return the value as plain data.
+
+    Raises:
+        ConfigError: it is not allowed.
+    """
+    if value is None and allowed.optional:
+        return None
+    try:
+        return allowed.accept(value)
+    except (ValueError, TypeError):
+        hint = nearest(str(value), [str(name) for name in allowed.names()])
+        raise ConfigError(f"{path} is {value!r}; allowed: {allowed}.{hint}") from None
+
+
+def check_fields(settings: Any) -> None:
+    """Check every declared field of a frozen dataclass in place, as `checked` does."""
+    for field in dataclasses.fields(settings):
+        if "allowed" in field.metadata:
+            value = checked(field.name, getattr(settings, field.name), field.metadata["allowed"])
+            object.__setattr__(settings, field.name, value)
+
+
+def nearest(name: str, allowed: list[str]) -> str:
+    """Return ' Did you mean ...?' for a misspelt name, or nothing."""
+    close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def is_path(name: Any) -> bool:
+    """Whether a name is of the form ``"package.module:name"``."""
+    return isinstance(name, str) and ":" in name
+
+
+def import_object(path: str) -> Any:
+    """Return what ``"package.module:name"`` names.
+
+    Raises:
+        ConfigError: there is no such module, or nothing of that name in it.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{path!r} cannot be loaded: {error}; allowed are names that Python can import.") from error
+
+
+def implementation(setting: str, name: str, table: dict[str, Any], kind: type | tuple[type, ...] = Callable) -> Any:
+    """Return what a setting names: an entry of the table, or an object of one's own.
+
+    Raises:
+        ConfigError: there is no such name, or what it names is not of this ``kind``.
+    """
+    found = import_object(name) if is_path(name) else table.get(name)
+    if not isinstance(found, kind):
+        own = "'package.module:name' of something that can be called"
+        allowed = " or ".join(filter(None, (", ".join(table), own)))
+        raise ConfigError(f"{setting} is {name!r}; allowed: {allowed}.{nearest(name, list(table))}")
+    return found
+
+
+def whole_number(value: Any) -> Any:
+    """Read 2e6 as 2000000; leave alone what is not whole, for a check to refuse."""
+    return int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value

@@ -1,0 +1,77 @@
+"""The recipes of docs/extending.md, run as they stand from a package outside of ours."""
+
+import pathlib
+import re
+import shlex
+import sys
+
+import numpy as np
+import pytest
+
+import influence_jax
+from influence_jax.cli import main
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+ROOT = pathlib.Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "extending.md").read_text()
+INTRODUCTION, *RECIPES = re.split(r"^## ", TEXT, flags=re.MULTILINE)
+TITLES = [recipe.partition("\n")[0] for recipe in RECIPES]
+
+
+def blocks(text):
+    """Yield ``(kind, text)``: "file" for a module of `my_lab`, "python" for a program, "sh" for commands."""
+    for kind, body in re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
+        yield ("file" if body.startswith("# my_lab/") else kind), body
+
+
+@pytest.fixture
+def laboratory(tmp_path, monkeypatch):
+    """An empty directory to work in, in which `my_lab` is found."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "my_lab").mkdir()
+    (tmp_path / "my_lab" / "__init__.py").touch()
+    yield tmp_path
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_lab"]:
+        del sys.modules[name]
+
+
+def test_there_are_eight_recipes():
+    assert [title[:2] for title in TITLES] == [f"{i}." for i in range(1, 9)]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=TITLES)
+def test_recipe(recipe, laboratory):
+    names = {}
+    exec(dict(blocks(INTRODUCTION))["python"], names)
+    for kind, body in blocks(recipe):
+        if kind == "file":
+            (laboratory / body.split()[1]).write_text(body)
+        elif kind == "python":
+            exec(body, names)
+        else:
+            for command in body.splitlines():
+                program, *arguments = shlex.split(command)
+                assert program == "influence-jax" and main(arguments) == 0, command
+    for directory in (laboratory / "runs").glob("*"):
+        if directory.name != "plain":  # whose network is in no configuration
+            with (
+                pytest.raises(influence_jax.ConfigError, match="outside of this package")
+                if "my_lab" in (directory / "config.json").read_text()
+                else _nothing()
+            ):
+                influence_jax.load(directory)
+            assert np.isfinite(influence_jax.load(directory, trust=True).metrics["entropy"]).all()
+
+
+class _nothing:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        return False
+
+
+def test_recipes_touch_nothing_of_ours():
+    assert not re.search(r"^# influence_jax/", TEXT, flags=re.MULTILINE)

@@ -1,0 +1,38 @@
+"""Negative controls: same scale, no cause."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.influence.controls import CONTROLS
+
+
+def draws():
+    keys = jax.random.split(jax.random.key(0), 4)
+    return keys[3], *(jnp.abs(jax.random.normal(k, (50, 40, 2))) for k in keys[:3])
+
+
+def test_controls_keep_the_scale_and_lose_the_cause():
+    key, reward, surprisal, information = draws()
+    results = {name: control(key, reward, surprisal, information) for name, control in CONTROLS.items()}
+    np.testing.assert_array_equal(results["none"], reward)
+    np.testing.assert_array_equal(results["mi"], information)
+    np.testing.assert_allclose(jnp.sort(results["shuffled"], axis=1), jnp.sort(reward, axis=1))
+    np.testing.assert_allclose(results["entropy"] / surprisal, reward.mean() / surprisal.mean(), rtol=1e-5)
+    np.testing.assert_allclose(
+        [results["noise"].mean(), results["noise"].std()], [reward.mean(), reward.std()], rtol=0.05
+    )
+    for name in ("shuffled", "noise", "entropy"):
+        assert abs(np.corrcoef(results[name].ravel(), reward.ravel())[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize("num_envs", [2, 3, 7])
+def test_no_environment_is_paid_its_own_influence(num_envs):
+    number = jnp.broadcast_to(jnp.arange(num_envs)[:, None], (1, num_envs, 1))
+    seen = set()
+    for seed in range(40):
+        source = CONTROLS["shuffled"](jax.random.key(seed), number, None, None)[0, :, 0]
+        assert sorted(source.tolist()) == list(range(num_envs)) and (source != jnp.arange(num_envs)).all()
+        seen.add(tuple(source.tolist()))
+    assert len(seen) == {2: 1, 3: 2}.get(num_envs, len(seen)) and len(seen) > (num_envs > 2)

@@ -1,0 +1,147 @@
+"""Members of one program: each has the numbers that were meant for it, and the same as it would have alone."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import influence_jax
+from influence_jax.config import ConfigError, EnvConfig
+from influence_jax.learner.learner import make_learner
+from influence_jax.runtime import population
+from tests.influence.worlds import louder
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+
+@pytest.fixture(scope="module")
+def single(tiny):
+    return dataclasses.replace(tiny, seeds=1, total_steps=3 * 4 * 20)
+
+
+def test_grid_gives_the_same_seeds_to_every_setting():
+    values = influence_jax.grid(seeds=4, learning_rate=[1e-3, 3e-4, 1e-4], influence_weight=[0, 2.5])
+    assert {name: len(column) for name, column in values.items()} == dict.fromkeys(values, 24)
+    assert values["seed"].tolist() == [0, 1, 2, 3] * 6
+    assert len(set(zip(*(column.tolist() for column in values.values()), strict=True))) == 24
+    assert influence_jax.grid(seeds=[7, 9])["seed"].tolist() == [7, 9]
+
+
+def test_three_rates_two_weights_and_four_seeds_are_one_program(single, tmp_path):
+    values = influence_jax.grid(seeds=4, learning_rate=[1e-3, 3e-4, 0], influence_weight=[0, 2.5])
+    run = influence_jax.train(single, hyperparams=values, out=tmp_path / "run")
+    assert run.config.seeds == 24 and run.metrics["collective_return"].shape == (2, 24)
+    members = json.loads((tmp_path / "run" / "members.json").read_text())
+    assert members == run.members and len(members) == 24
+    assert members[7] == {"member": 7, "seed": 3, "learning_rate": 0.001, "influence_weight": 2.5}
+    np.testing.assert_allclose(run.state.hyperparams.learning_rate[:, 0], values["learning_rate"], rtol=1e-6)
+    # What a member learned depends on its own numbers alone.
+    alone = influence_jax.train(
+        dataclasses.replace(
+            single, seed=3, hyperparams=single.hyperparams.replace(learning_rate=1e-3, influence_weight=2.5)
+        )
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a[7], b[0], atol=1e-5), run.state.params, alone.state.params)
+    loaded = influence_jax.load(tmp_path / "run")
+    assert loaded.members == members
+    jax.tree.map(np.testing.assert_array_equal, loaded.state.hyperparams, run.state.hyperparams)
+
+
+def test_a_population_of_settings_resumes(single, tmp_path):
+    values = influence_jax.grid(learning_rate=[1e-3, 0], **{"env.params.hit_penalty": [0, 50]})
+
+    def stop(point):
+        if point.update == 10:
+            raise KeyboardInterrupt
+
+    whole = influence_jax.train(single, hyperparams=values)
+    influence_jax.train(single, hyperparams=values, out=tmp_path / "run", callback=stop)
+    from influence_jax.runtime.run import resume
+
+    rest = resume(tmp_path / "run")
+    jax.tree.map(np.testing.assert_array_equal, whole.state.params, rest.state.params)
+    with pytest.raises(ConfigError, match="holds a run under another configuration: members is"):
+        influence_jax.train(
+            single, hyperparams=influence_jax.grid(learning_rate=[1, 2, 3, 4]), out=tmp_path / "run", resume=True
+        )
+
+
+def test_agent_0_alone_is_paid_and_nobody_else_notices(tiny):
+    """The rewards of the others are the same to the bit, and so is what they learn in that update."""
+    learner = make_learner(dataclasses.replace(tiny, seeds=1, log_interval=1))
+    learned = []
+    for weights in ([[0.0, 0.0]], [[50.0, 0.0]]):
+        state = population.init_population(learner, {"influence_weight": weights})
+        state = state.replace(params=louder(state.params), update=jnp.full_like(state.update, 99))
+        learned.append(population.compile_chunk(learner)(state, 100.0)[0])
+    unpaid, paid = (jax.device_get(state) for state in learned)
+    agents = [
+        any(
+            np.any(a[0, agent] != b[0, agent])
+            for a, b in zip(jax.tree.leaves(unpaid.params), jax.tree.leaves(paid.params), strict=True)
+        )
+        for agent in range(2)
+    ]
+    assert agents == [True, False]
+    np.testing.assert_array_equal(unpaid.reward_scale["action"].square[:, 1], paid.reward_scale["action"].square[:, 1])
+    assert (unpaid.reward_scale["action"].square[:, 0] != paid.reward_scale["action"].square[:, 0]).all()
+
+
+def test_a_number_of_the_game_is_that_of_its_member(single):
+    """Random agents are fined in one member and not in the other, in one program."""
+    config = dataclasses.replace(
+        single, hyperparams=single.hyperparams.replace(learning_rate=0.0, learning_rate_end=0.0)
+    )
+    run = influence_jax.train(config, hyperparams={"env.params.fire_cost": [0, 7], "seed": [5, 5]})
+    metrics = run.metrics
+    fired = metrics["fires"][-1]
+    assert fired[0] == fired[1] > 0
+    difference = metrics["collective_return"][-1, 0] - metrics["collective_return"][-1, 1]
+    np.testing.assert_allclose(difference, 7 * fired[0], rtol=1e-4)
+    evaluation = influence_jax.evaluate(run.learner, run.state, 3)
+    np.testing.assert_array_equal(evaluation.metrics["fires"][0], evaluation.metrics["fires"][1])
+    costs = evaluation.agent_returns[0] - evaluation.agent_returns[1]
+    np.testing.assert_allclose(costs, 7 * evaluation.metrics["fires"][0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"learning_rat": [1]}, "is not a setting; allowed: learning_rate, "),
+        ({"env.params.hit_penalt": [1]}, "Did you mean 'env.params.hit_penalty'?"),
+        (
+            {"learning_rate": [1, 2], "discount": [0.5, 0.6, 0.7]},
+            "has 2 members, where others have 3; allowed: 1 or 3.",
+        ),
+        ({"learning_rate": [-1, 2]}, "is -1; allowed: numbers from 0 up"),
+        ({"discount": [0.5, float("nan")]}, "is nan; allowed: numbers from 0 to 1."),
+        ({"learning_rate": [[1, 2, 3]]}, "has shape [1, 3]; allowed: [1] or [1, 2], members first."),
+        ({"learning_rate": 0.1}, "has shape []; allowed: [1] or [1, 2], members first."),
+        ({"envy": [1, 2]}, "does not use it; allowed there: 5.0."),
+        ({"seed": [-1]}, "is -1; allowed: whole numbers from 0"),
+        ({"seed": [[1, 2]]}, "has shape [1, 2]; allowed: [1], members first."),
+        ({"learning_rate": ["fast"]}, "is 'fast'; allowed: numbers from 0 up"),
+    ],
+)
+def test_refusals(single, values, words):
+    with pytest.raises(ConfigError) as error:
+        influence_jax.train(single, hyperparams=values)
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_seeds_and_members_must_agree(tiny):
+    with pytest.raises(ConfigError, match=r"seeds is 2 with 3 members in hyperparams; allowed there: 3 or 1\."):
+        influence_jax.train(tiny, hyperparams={"learning_rate": [1, 2, 3]})
+
+
+def test_numbers_of_a_game_reach_the_configuration():
+    config = make_learner(
+        dataclasses.replace(
+            influence_jax.presets.get("cleanup-a3c"), env=EnvConfig("cleanup", params={"hit_penalty": 0})
+        )
+    ).config
+    assert config.env.params["hit_penalty"] == 0.0 and config.env.params["waste_rate"] == 0.5
+    assert config.env.options["num_agents"] == 5 and config.env.options["waste_rule"] == "lottery"

@@ -1,0 +1,182 @@
+"""Every setting declares what it may be, and is refused in one sentence when it is something else."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from influence_jax import influence, rewards
+from influence_jax.config import (
+    ConfigError,
+    EnvConfig,
+    ExperimentConfig,
+    Hyperparams,
+    InfluenceConfig,
+    LearnerConfig,
+    code_paths,
+    declared,
+    from_json,
+    to_json,
+    validate,
+)
+from influence_jax.influence.measures import MEASURES
+from influence_jax.learner.optimizer import OPTIMIZERS
+from influence_jax.learner.update import ALGORITHMS
+from influence_jax.settings import Allowed, Choices, Integers, Texts
+
+SETTINGS = {path: field for path, field, _ in declared(ExperimentConfig())}
+
+
+def with_setting(path, value, config=None):
+    """Return a configuration with one setting by its path."""
+    section, _, name = path.rpartition(".")
+    config = config or ExperimentConfig()
+    if not section:
+        return dataclasses.replace(config, **{name: value})
+    return dataclasses.replace(config, **{section: dataclasses.replace(getattr(config, section), **{name: value})})
+
+
+def test_every_field_says_what_it_may_be_and_what_it_is():
+    def fields(cls, prefix=""):
+        for field in dataclasses.fields(cls):
+            if dataclasses.is_dataclass(field.type):
+                yield from () if field.type is EnvConfig else fields(field.type, f"{prefix}{field.name}.")
+            else:
+                yield prefix + field.name, field
+
+    for path, field in fields(ExperimentConfig):
+        assert isinstance(field.metadata["allowed"], Allowed), path
+        assert field.metadata["help"].endswith("."), path
+        for other, users in field.metadata["used_with"].items():
+            assert set(users) <= set(SETTINGS[other].metadata["allowed"].names()), path
+    assert dict(fields(ExperimentConfig)).keys() == SETTINGS.keys()
+
+
+def test_choices_are_those_of_the_tables():
+    tables = {
+        "influence.model": influence.MODELS,
+        "influence.measure": [*MEASURES, "none"],
+        "learner.shaper": rewards.SHAPERS,
+        "learner.algorithm": ALGORITHMS,
+        "learner.optimizer": OPTIMIZERS,
+    }
+    for path, table in tables.items():
+        assert SETTINGS[path].metadata["allowed"].names() == list(table)
+
+
+@pytest.mark.parametrize("path", SETTINGS)
+def test_nonsense_is_refused_and_named(path):
+    allowed = SETTINGS[path].metadata["allowed"]
+    too_large = 10**16 if "steps" in path else 2**31
+    for value in (
+        float("nan"),
+        1e39,
+        -1e39,
+        "nonsense",
+        None,
+        *([too_large] if isinstance(allowed, Integers) else [[], {}]),
+    ):
+        if isinstance(allowed, Texts) and value in ([], {}):
+            continue
+        with pytest.raises(ConfigError) as error:
+            validate(with_setting(path, value))
+        assert str(error.value).startswith(f"{path} is {value!r}; allowed: {allowed}."), value
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64, np.uint8, int])
+def test_integers_of_numpy_are_integers(kind):
+    config = validate(with_setting("learner.num_envs", kind(7)))
+    assert type(config.learner.num_envs) is int and config.learner.num_envs == 7
+    assert from_json(to_json(config)) == config
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64, float])
+def test_numbers_of_numpy_are_numbers(kind):
+    config = validate(with_setting("hyperparams.entropy_coef", kind(1)))
+    assert type(config.hyperparams.entropy_coef) is float and from_json(to_json(config)) == config
+
+
+UNUSED = {path: field for path, field in SETTINGS.items() if field.metadata["used_with"]}
+
+
+@pytest.mark.parametrize("path", UNUSED)
+def test_what_would_be_ignored_is_refused(path):
+    field = UNUSED[path]
+    ((other, users),) = field.metadata["used_with"].items()
+    allowed, default = field.metadata["allowed"], field.default
+    if isinstance(allowed, Choices):
+        value = next(name for name in allowed.names() if name != default)
+    else:
+        value = default + 1 if isinstance(default, int) else default / 2 + 0.125
+    for user in (*SETTINGS[other].metadata["allowed"].names(), "my_lab.things:own"):
+        config = with_setting(path, value, with_setting(other, user))
+        if user in users or user == "my_lab.things:own":
+            try:
+                validate(config)
+            except ConfigError as error:
+                assert "does not use it" not in str(error), error
+        else:
+            with pytest.raises(ConfigError, match="does not use it; allowed there"):
+                validate(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"influence": InfluenceConfig(model="moa", measure="pmi")}, "kl, jsd, tv, hellinger, reverse_kl, none (PMI"),
+        (
+            {"influence": InfluenceConfig(model="moa"), "learner": LearnerConfig(rollout_length=1)},
+            "learner.rollout_length is 1 with influence.model 'moa'",
+        ),
+        (
+            {"influence": InfluenceConfig(model="basic", control="shuffled"), "learner": LearnerConfig(num_envs=1)},
+            "learner.num_envs is 1 with influence.control 'shuffled'",
+        ),
+        ({"learner": LearnerConfig(algorithm="ppo", num_envs=9)}, "the divisors of learner.num_envs"),
+        ({"hyperparams": Hyperparams(exploration_fraction=0.25)}, "hyperparams.exploration 0, which does not use it"),
+        (
+            {"learner": LearnerConfig(num_envs=2**20, rollout_length=2**20)},
+            "allowed are whole numbers up to 2147483647",
+        ),
+        ({"seed": 2**31 - 1, "seeds": 2}, "seed plus seeds is 2147483649"),
+        ({"total_steps": 10**15}, "the number of updates is"),
+    ],
+)
+def test_settings_that_do_not_go_together(changes, words):
+    with pytest.raises(ConfigError) as error:
+        validate(ExperimentConfig(**changes))
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_game_is_a_name_with_its_options():
+    env = EnvConfig("cleanup", num_agents=3, layout=["P P", "P P"])
+    assert env == EnvConfig("cleanup", {"num_agents": 3, "layout": ("P P", "P P")}) and hash(env) == hash(env)
+    assert dataclasses.replace(env, num_agents=2).options == {"num_agents": 2, "layout": ("P P", "P P")}
+    config = ExperimentConfig(env=EnvConfig("harvest", params={"regrowth": [0, 0.1, 0.2, 0.3]}))
+    assert from_json(to_json(config)) == config
+
+
+def test_code_of_others_is_named():
+    config = ExperimentConfig(
+        env=EnvConfig("my_lab.games:Corridor"), learner=LearnerConfig(metrics=("my_lab.metrics:one",))
+    )
+    assert code_paths(config) == {"env.name": "my_lab.games:Corridor", "learner.metrics": "my_lab.metrics:one"}
+    assert code_paths(ExperimentConfig(env=EnvConfig("influence_jax.envs.probes:Cue"))) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not JSON"),
+        ("[]", "a configuration is []; allowed: an object"),
+        ('{"sed": 1}', "sed is not a setting. Did you mean 'seed'?"),
+        ('{"learner": 3}', "learner is 3; allowed: an object"),
+        ('{"learner": {"num_env": 3}}', "learner.num_env is not a setting. Did you mean 'num_envs'?"),
+        ('{"env": {"options": 3}}', "env.options is 3; allowed: an object"),
+    ],
+)
+def test_configurations_that_cannot_be_read(text, words):
+    with pytest.raises(ConfigError) as error:
+        from_json(text)
+    assert words in str(error.value)

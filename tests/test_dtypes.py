@@ -1,0 +1,50 @@
+"""Every array has a stated type, so that nothing changes where JAX is told to use 64 bits."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import dataclasses, jax, numpy as np
+from influence_jax import presets
+from influence_jax.config import EnvConfig, NetworkConfig
+from influence_jax.evaluation.episodes import evaluate
+from influence_jax.learner.learner import make_learner
+from influence_jax.runtime import population
+
+jax.config.update("jax_disable_most_optimizations", True)
+for name, profile in PRESETS:
+    config = presets.get(name, profile)
+    config = dataclasses.replace(
+        config,
+        env=dataclasses.replace(config.env, view_radius=1, horizon=6),
+        network=NetworkConfig(conv_channels=2, hidden_size=4, lstm_size=4, message_embedding=config.network.message_embedding),
+        learner=dataclasses.replace(config.learner, num_envs=8, rollout_length=3),
+        log_interval=2,
+    )
+    learner = make_learner(config)
+    state, logs = population.compile_chunk(learner)(population.init_population(learner), np.float32(4))
+    wide = {str(x.dtype) for x in jax.tree.leaves((state, logs)) if getattr(x.dtype, "itemsize", 4) > 4}
+    assert not {kind for kind in wide if not kind.startswith("key")}, (name, wide)
+    evaluate(learner, state, 2)
+"""
+
+
+@pytest.mark.parametrize(
+    "presets",
+    [
+        [("cleanup-basic", "small"), ("harvest-communication", "small")],
+        [("harvest-moa", "small"), ("cleanup-a3c", "ppo")],
+        [("harvest-inequity-aversion", "paper"), ("box-trapped-basic", None)],
+    ],
+    ids=lambda presets: " ".join(name for name, _ in presets),
+)
+def test_64_bits_change_nothing(presets):
+    environment = os.environ | {"JAX_ENABLE_X64": "1"}
+    program = PROGRAM.replace("PRESETS", repr(presets))
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, close_fds=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
