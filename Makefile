@@ -1,27 +1,33 @@
 PYTHON ?= python3
-BIN = .venv/bin
+VENV ?= .venv
+BIN = $(VENV)/bin
+PYTHONS ?= 3.11 3.12 3.13
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow test-matrix lint clean
 
 # Train five agents on Harvest for some minutes; see demo/ afterwards.
-demo: .venv/installed
+demo: $(VENV)/installed
 	$(BIN)/python experiments/demo.py
 
-test: .venv/installed
+test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Learning runs of minutes.
-test-slow: .venv/installed
+test-slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow
 
-lint: .venv/installed
+# Every Python that the package claims, each with the newest jax it can have and an environment of its own.
+test-matrix:
+	set -e; for version in $(PYTHONS); do $(MAKE) test PYTHON=python$$version VENV=.venv-$$version; done
+
+lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-.venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
 	touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv .venv-* demo
