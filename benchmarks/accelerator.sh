@@ -25,6 +25,8 @@ fi
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+# A program that learns compiles for half a minute on a GPU; what one part compiled, the next finds.
+export JAX_COMPILATION_CACHE_DIR="${JAX_COMPILATION_CACHE_DIR:-$(mktemp -d)}"
 find_device='import jax; print("".join(c if c.isalnum() else "_" for c in jax.devices()[0].device_kind.lower()))'
 out=${1:-$root/benchmarks/results/$("$PYTHON" -c "$find_device")}
 mkdir -p "$out"
