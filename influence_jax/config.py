@@ -312,6 +312,9 @@ def validate(config: ExperimentConfig) -> ExperimentConfig:
     Raises:
         ConfigError: a setting cannot be used, or is of no use with another one.
     """
+    for name, kind in {field.name: field.type for field in dataclasses.fields(ExperimentConfig)}.items():
+        if dataclasses.is_dataclass(kind) and not isinstance(getattr(config, name), kind):
+            raise ConfigError(f"{name} is {getattr(config, name)!r}; allowed: a {kind.__name__}.")
     values = {path: checked(path, value, field.metadata["allowed"]) for path, field, value in declared(config)}
     for path, field, _ in declared(config):
         refuse_unused(path, values[path], field, values)
@@ -413,7 +416,9 @@ def _build(cls: type, values: Any, path: str) -> Any:
     arguments = {}
     for name, value in values.items():
         if name not in fields:
-            raise ConfigError(f"{path}{name} is not a setting.{nearest(name, list(fields))}")
+            raise ConfigError(
+                f"{path}{name} is not a setting; allowed: {', '.join(fields)}.{nearest(name, list(fields))}"
+            )
         kind = fields[name].type
         if dataclasses.is_dataclass(kind):
             value = _build(kind, value, f"{path}{name}.")

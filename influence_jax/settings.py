@@ -9,7 +9,7 @@ import difflib
 import importlib
 import math
 import numbers
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 INT32_MAX = 2**31 - 1
@@ -64,9 +64,9 @@ class Numbers(Allowed):
         """Accept Python's and NumPy's numbers."""
         if self.length is None:
             return self._accept_one(value)
-        if isinstance(value, str) or not isinstance(value, Collection) or len(value) != self.length:
+        if not hasattr(value, "__getitem__") or isinstance(value, str | dict) or len(value) != self.length:
             raise ValueError
-        return tuple(map(self._accept_one, value))
+        return tuple(self._accept_one(getattr(x, "item", lambda x=x: x)()) for x in value)
 
     def _accept_one(self, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not self.low <= value <= self.high:
@@ -206,8 +206,11 @@ def import_object(path: str) -> Any:
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{path!r} cannot be loaded: {error}; allowed are names that Python can import.") from error
+    except (Exception, SystemExit) as error:  # whatever a module does while it is imported
+        problem = f"{type(error).__name__}: {error}".replace("\n", " ")
+        raise ConfigError(
+            f"{path!r} cannot be loaded ({problem}); allowed are names that Python can import."
+        ) from error
 
 
 def implementation(setting: str, name: str, table: dict[str, Any], kind: type | tuple[type, ...] = Callable) -> Any:
@@ -216,7 +219,10 @@ def implementation(setting: str, name: str, table: dict[str, Any], kind: type | 
     Raises:
         ConfigError: there is no such name, or what it names is not of this ``kind``.
     """
-    found = import_object(name) if is_path(name) else table.get(name)
+    try:
+        found = import_object(name) if is_path(name) else table.get(name)
+    except ConfigError as error:
+        raise ConfigError(f"{setting} is {error}") from error.__cause__
     if not isinstance(found, kind):
         own = "'package.module:name' of something that can be called"
         allowed = " or ".join(filter(None, (", ".join(table), own)))
@@ -224,6 +230,25 @@ def implementation(setting: str, name: str, table: dict[str, Any], kind: type | 
     return found
 
 
+def built(setting: str, build: Callable[[], Any], kind: type) -> Any:
+    """Return what code of one's own makes.
+
+    Raises:
+        ConfigError: it fails, or makes something that is not of this ``kind``.
+    """
+    try:
+        made = build()
+    except ConfigError:
+        raise
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}".replace("\n", " ")
+        raise ConfigError(f"{setting} fails ({problem}); allowed is what returns a {kind.__name__}.") from error
+    if not isinstance(made, kind):
+        raise ConfigError(f"{setting} returned {type(made).__name__}; allowed is what returns a {kind.__name__}.")
+    return made
+
+
 def whole_number(value: Any) -> Any:
     """Read 2e6 as 2000000; leave alone what is not whole, for a check to refuse."""
-    return int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value
+    whole = isinstance(value, numbers.Real) and math.isfinite(value) and value == int(value)
+    return int(value) if whole and not isinstance(value, bool) else value

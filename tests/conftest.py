@@ -1,6 +1,9 @@
 """What all tests share."""
 
+import ctypes
 import dataclasses
+import gc
+import sys
 
 import jax
 import pytest
@@ -20,6 +23,9 @@ def let_go_of_programs():
     """Forget compiled programs after each module, which would fill the memory of a laptop; the cache on disk keeps them."""
     yield
     jax.clear_caches()
+    gc.collect()
+    if sys.platform == "linux":  # whose allocator keeps what was freed
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ from benchmarks.agreement import same_leaves
 from benchmarks.profile import operation_sources
 from benchmarks.scaling import flat_from
 from influence_jax import cli, presets
-from influence_jax.cli import bench
 from influence_jax.learner.learner import make_learner
 from influence_jax.networks.encoder import ConvEncoder
 
@@ -145,13 +144,6 @@ def test_what_is_shared_is_counted_once():
     assert 4000 <= harness.peak_bytes(compiled) < 5000
 
 
-def test_on_the_command_line(tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-    assert cli.main(["bench", "env", *benchmarks.env.SMOKE, "--out", "here"]) == 0
-    assert "cleanup, 2 envs" in capfd.readouterr().out and (tmp_path / "here" / "env.json").exists()
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -168,13 +160,6 @@ def test_refusals(arguments, sentence, capsys):
 def test_questions_are_listed(capsys):
     assert command_line.main([]) == 2 and command_line.main(["--help"]) == 0
     assert capsys.readouterr().out.count("what influence costs") == 2
-
-
-def test_missing_benchmarks_are_one_sentence(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench, "__file__", str(tmp_path / "package" / "cli" / "bench.py"))
-    assert cli.main(["bench", "env"]) == 2
-    assert capsys.readouterr().err.startswith("influence-jax: bench needs the folder 'benchmarks'")
 
 
 def test_scaling_draws_every_axis(tmp_path):

@@ -170,9 +170,9 @@ def test_code_of_others_is_named():
     [
         ("{", "not JSON"),
         ("[]", "a configuration is []; allowed: an object"),
-        ('{"sed": 1}', "sed is not a setting. Did you mean 'seed'?"),
+        ('{"sed": 1}', "sed is not a setting; allowed: env, network, influence"),
         ('{"learner": 3}', "learner is 3; allowed: an object"),
-        ('{"learner": {"num_env": 3}}', "learner.num_env is not a setting. Did you mean 'num_envs'?"),
+        ('{"learner": {"num_env": 3}}', "metrics. Did you mean 'num_envs'?"),
         ('{"env": {"options": 3}}', "env.options is 3; allowed: an object"),
     ],
 )

@@ -10,6 +10,9 @@ from influence_jax.settings import ConfigError
 
 def main(arguments: list[str]) -> int:
     """Print a line for each game, or every setting of the named ones; with ``--json`` an object."""
+    if arguments and arguments[0] in ("-h", "--help"):
+        print("usage: influence-jax envs [NAME ...] [--json]\n\nList the games, or every setting of the named ones.")
+        return 0
     names = [argument for argument in arguments if argument != "--json"]
     for name in names:
         if name.startswith("-"):
@@ -33,7 +36,8 @@ def describe(name: str) -> dict[str, Any]:
         for field in envs.option_fields(name)
     }
     _, params, config = envs.configured(envs.EnvConfig(name))
-    helps = {field.name: field.metadata.get("help", "") for field in dataclasses.fields(params)}
+    numbers = dataclasses.fields(params) if dataclasses.is_dataclass(params) else ()
+    helps = {field.name: field.metadata.get("help", "") for field in numbers}
     settings |= {f"env.params.{key}": {"default": value, "help": helps[key]} for key, value in config.params.items()}
     summary = (type(env).__doc__ or "").strip().partition("\n")[0]
     return {"summary": summary, "actions": env.spec.action_names, "settings": settings}

@@ -11,11 +11,12 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from influence_jax.cli.options import at_least, parse
+from influence_jax.cli.options import check, parse, whole
 from influence_jax.evaluation.episodes import Evaluation, evaluate
 from influence_jax.evaluation.intervention import intervene
 from influence_jax.runtime import run
 from influence_jax.runtime.compilation import keep_compiled_programs
+from influence_jax.settings import INT32_MAX
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,16 +25,16 @@ class EvaluateOptions:
 
     directory: tyro.conf.Positional[pathlib.Path]
     """Directory of a run."""
-    episodes: int = 20
-    """Episodes of each member."""
-    seed: int = 0
-    """The same seed gives the same games to every member and every run."""
+    episodes: whole(1, 10**6, "Episodes of each member.") = 20
+    seed: whole(0, INT32_MAX, "The same seed gives the same games to every member and every run.") = 0
     greedy: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to take the most probable actions and messages instead of sampling."""
-    interventions: int = 0
-    """Moments in which the influence that models of others see is checked: each action of each agent is really tried."""
-    update: int | None = None
-    """Which checkpoint, by the updates done; the newest by default."""
+    interventions: whole(
+        0,
+        10**6,
+        "Moments in which the influence that models of others see is checked: each action of each agent is really tried.",
+    ) = 0
+    update: whole(0, INT32_MAX, "Which checkpoint, by the updates done; the newest by default.", optional=True) = None
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to import code outside of the package that the run names."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -43,9 +44,7 @@ class EvaluateOptions:
 def main(arguments: list[str]) -> int:
     """Evaluate a run."""
     options = parse(EvaluateOptions, arguments, "influence-jax evaluate")
-    at_least("episodes", options.episodes, 1)
-    at_least("seed", options.seed, 0)
-    at_least("interventions", options.interventions, 0)
+    check(options)
     keep_compiled_programs()
     trained = run.load(options.directory, options.update, trust=options.trust)
     results = {
@@ -61,7 +60,7 @@ def main(arguments: list[str]) -> int:
         if not options.json:
             print("influence of each member, as its models of others see it and as it is:")
             for member, (x, pairs) in enumerate(zip(correlation, found.pairs, strict=True)):
-                shown = "none, since one of the two does not vary" if x is None else f"{x:.3f}"
+                shown = "none, since one of the two does not vary over them" if x is None else f"{x:.3f}"
                 print(f"  member {member}: correlation {shown}, over {pairs:,} pairs that count")
     evaluation = evaluate(trained.learner, trained.state, options.episodes, options.seed, options.greedy)
     values = {field.name: getattr(evaluation, field.name) for field in dataclasses.fields(evaluation)}

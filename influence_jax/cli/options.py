@@ -1,20 +1,42 @@
 """Options of the command line, made of the fields that declare the settings."""
 
+import collections
+import contextlib
 import dataclasses
+import io
 import json
+import re
 import typing
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import tyro
 
-from influence_jax.settings import Allowed, Choices, ConfigError, Integers, Numbers, Texts, nearest, whole_number
+from influence_jax.settings import (
+    Allowed,
+    Choices,
+    ConfigError,
+    Integers,
+    Numbers,
+    Texts,
+    checked,
+    nearest,
+    whole_number,
+)
 
 
 def parse(options: type, arguments: list[str], prog: str) -> Any:
     """Read the arguments into a class of options; refuse an unknown option in a sentence."""
     refuse_unknown(arguments, option_names(options))
-    return tyro.cli(options, args=arguments, prog=prog)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(options, args=arguments, prog=prog)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        text = " ".join(re.sub(r"[^\x20-\x7e\n]", " ", said.getvalue()).split())
+        raise ConfigError(f"{text.partition(' For full helptext')[0]}; {prog} --help lists what is allowed.") from None
 
 
 def setting(name: str, allowed: Allowed | None, help: str, default: Any) -> tuple[str, Any, Any]:
@@ -112,7 +134,8 @@ def option_names(options: type, prefix: str = "") -> list[str]:
         if dataclasses.is_dataclass(kind):
             names += option_names(kind, f"{prefix}{name}." if name else prefix)
         else:
-            names += [f"--{prefix}{name}"] + ([f"--{prefix}no-{name}"] if kind is bool else [])
+            paired = kind is bool and tyro.conf.FlagCreatePairsOff not in hints
+            names += [f"--{prefix}{name}"] + ([f"--{prefix}no-{name}"] if paired else [])
     return names
 
 
@@ -137,9 +160,23 @@ def refuse_unknown(arguments: list[str], known: list[str]) -> None:
         name = argument.partition("=")[0].replace("_", "-")
         if argument.startswith("--") and name not in [*known, "--help"]:
             raise ConfigError(f"{name} is not an option.{nearest(name, known)} (--help lists all of them.)")
+    given = collections.Counter(
+        argument.partition("=")[0].replace("_", "-") for argument in arguments if argument[:2] == "--"
+    )
+    twice = [name for name, count in given.items() if count > 1]
+    if twice:
+        raise ConfigError(f"{twice[0]} is given {given[twice[0]]} times; allowed is once.")
 
 
-def at_least(name: str, value: Any, low: int) -> None:
-    """Raise a `ConfigError` unless an option is a whole number from ``low`` up."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ConfigError(f"{name} is {value!r}; allowed are whole numbers from {low} up.")
+def whole(low: int, high: int, help: str, optional: bool = False) -> Any:
+    """Return the annotation of an option that is a whole number, which `check` reads again."""
+    allowed = Integers(low, high, optional=optional)
+    return Annotated[(setting("", allowed, help, None)[1], allowed)]
+
+
+def check(options: Any) -> None:
+    """Raise a `ConfigError` for the first option of `whole` that is not allowed."""
+    for field in dataclasses.fields(options):
+        for hint in typing.get_args(field.type)[1:] if typing.get_origin(field.type) is Annotated else ():
+            if isinstance(hint, Allowed):
+                checked(field.name, getattr(options, field.name), hint)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import tyro
 
-from influence_jax.cli.options import at_least, parse
+from influence_jax.cli.options import check, parse, whole
 from influence_jax.envs.render import SUFFIXES
 from influence_jax.evaluation.episodes import render_episode
 from influence_jax.runtime import run
 from influence_jax.runtime.compilation import keep_compiled_programs
-from influence_jax.settings import ConfigError
+from influence_jax.settings import INT32_MAX, ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,14 +22,10 @@ class RenderOptions:
     """Directory of a run."""
     out: pathlib.Path
     """File to write, .gif or .mp4."""
-    member: int = 0
-    """Which member of the population plays."""
-    seed: int = 0
-    """Seed of the episode."""
-    fps: int = 15
-    """Steps shown per second."""
-    update: int | None = None
-    """Which checkpoint, by the updates done; the newest by default."""
+    member: whole(0, INT32_MAX, "Which member of the population plays.") = 0
+    seed: whole(0, INT32_MAX, "Seed of the episode.") = 0
+    fps: whole(1, 1000, "Steps shown per second.") = 15
+    update: whole(0, INT32_MAX, "Which checkpoint, by the updates done; the newest by default.", optional=True) = None
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to import code outside of the package that the run names."""
 
@@ -39,8 +35,15 @@ def main(arguments: list[str]) -> int:
     options = parse(RenderOptions, arguments, "influence-jax render")
     if options.out.suffix not in SUFFIXES:
         raise ConfigError(f"out is {str(options.out)!r}; allowed are files that end in {' or '.join(SUFFIXES)}.")
-    for name, low in (("member", 0), ("seed", 0), ("fps", 1)):
-        at_least(name, getattr(options, name), low)
+    check(options)
+    try:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        if options.out.is_dir():
+            raise OSError("it is a directory")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"out is {str(options.out)!r}, which cannot be written: {error}; allowed are files."
+        ) from error
     keep_compiled_programs()
     trained = run.load(options.directory, options.update, trust=options.trust)
     if options.member >= trained.config.seeds:

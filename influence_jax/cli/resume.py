@@ -7,18 +7,9 @@ from typing import Annotated, Any
 import tyro
 
 from influence_jax.cli import train
-from influence_jax.cli.options import parse, setting
+from influence_jax.cli.options import check, parse, whole
 from influence_jax.runtime import run
 from influence_jax.runtime.compilation import keep_compiled_programs
-from influence_jax.settings import Integers
-
-_STEPS = setting(
-    "total_steps",
-    Integers(1, 10**15, optional=True),
-    "Environment steps of each member in the whole run, instead of what it was to be. The schedules refer to the new length from "
-    "here on.",
-    None,
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +18,13 @@ class ResumeOptions:
 
     directory: tyro.conf.Positional[pathlib.Path]
     """Directory of a run."""
-    total_steps: _STEPS[1] = None
+    total_steps: whole(
+        1,
+        10**15,
+        "Environment steps of each member in the whole run, instead of what it was to be. The schedules refer to the new length "
+        "from here on.",
+        optional=True,
+    ) = None
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to import code outside of the package that the run names."""
     quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -39,6 +36,7 @@ class ResumeOptions:
 def main(arguments: list[str]) -> int:
     """Go on with a run."""
     options: Any = parse(ResumeOptions, arguments, "influence-jax resume")
+    check(options)
     keep_compiled_programs()
     with train.progress(options.quiet or options.json) as callback:
         result = run.resume(options.directory, total_steps=options.total_steps, trust=options.trust, callback=callback)

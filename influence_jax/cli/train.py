@@ -13,7 +13,7 @@ import tyro
 from influence_jax import presets
 from influence_jax.cli import presets as list_presets
 from influence_jax.cli.options import in_full, option_names, parse, section, setting
-from influence_jax.config import EnvConfig, ExperimentConfig
+from influence_jax.config import EnvConfig, ExperimentConfig, code_paths, validate
 from influence_jax.settings import ConfigError
 
 
@@ -27,7 +27,9 @@ def main(arguments: list[str]) -> int:
     config = ExperimentConfig() if preset is None else presets.get(preset, early.profile)
 
     if early.config is not None:
-        config = _read(early.config)
+        if preset is not None or early.profile is not None:
+            raise ConfigError(f"config is {str(early.config)!r} beside a preset or a profile; allowed is one of them.")
+        config = _read(early.config, early.trust)
     if preset is None and early.help:
         list_presets.main([])
         print("\nThe settings, here with the defaults of the package; `train PRESET --help` shows those of a preset.\n")
@@ -39,16 +41,20 @@ def main(arguments: list[str]) -> int:
 
 def _early(arguments: list[str]) -> tuple[argparse.Namespace, str | None]:
     """Return the options on which others depend, and the preset."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--profile")
     parser.add_argument("--config", type=pathlib.Path)
     parser.add_argument("--env.name", dest="env_name")
+    parser.add_argument("--trust", action="store_true")
     parser.add_argument("-h", "--help", action="store_true")
     preset = arguments[0] if arguments and not arguments[0].startswith("-") else None
-    return parser.parse_known_args(arguments)[0], preset
+    try:
+        return parser.parse_known_args(arguments)[0], preset
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error}; allowed is an option with its value.") from None
 
 
-def _read(path: pathlib.Path) -> ExperimentConfig:
+def _read(path: pathlib.Path, trust: bool) -> ExperimentConfig:
     from influence_jax.runtime.directory import read_config
 
     config, replaced = read_config(path)
@@ -57,7 +63,17 @@ def _read(path: pathlib.Path) -> ExperimentConfig:
             f"config {str(path)!r} is of a run with parts of its own ({', '.join(replaced)}); allowed are configurations that "
             "say everything."
         )
-    return config
+    foreign = code_paths(config)
+    if foreign and not trust:
+        named = ", ".join(f"{setting} {name!r}" for setting, name in foreign.items())
+        raise ConfigError(f"config {str(path)!r} names code outside of this package ({named}); allowed with --trust.")
+    members = path.with_name("members.json")
+    if members.exists() and any(set(member) - {"member", "seed"} for member in json.loads(members.read_text())):
+        raise ConfigError(
+            f"config {str(path)!r} is of a run whose members have settings of their own; allowed are configurations that say "
+            "everything."
+        )
+    return validate(config)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,7 +90,7 @@ class TrainOptions:
     start_from: Annotated[pathlib.Path | None, tyro.conf.arg(name="from")] = None
     """Directory of a run whose parameters, and nothing else, this one begins with."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside of the package that the run of --from names."""
+    """Whether to import code outside of the package that --from or --config names."""
     quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to show no progress."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False

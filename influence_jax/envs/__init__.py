@@ -5,6 +5,7 @@ implements `influence_jax.envs.base.Environment`.
 """
 
 import dataclasses
+import inspect
 from typing import Any
 
 import jax
@@ -40,8 +41,12 @@ def register(name: str, constructor: type[Environment], **options: Any) -> None:
     Raises:
         ConfigError: the name is taken.
     """
-    if name in _REGISTRY:
-        raise ConfigError(f"environment name is {name!r}; allowed are names other than {', '.join(_REGISTRY)}.")
+    if not (isinstance(constructor, type) and issubclass(constructor, Environment)):
+        raise ConfigError(f"constructor is {constructor!r}; allowed are classes that derive from Environment.")
+    if not isinstance(name, str) or not name or ":" in name or name in _REGISTRY:
+        raise ConfigError(
+            f"environment name is {name!r}; allowed are texts without a colon, other than {', '.join(_REGISTRY)}."
+        )
     _REGISTRY[name] = constructor, options
 
 
@@ -62,7 +67,15 @@ def make(name: str, **options: Any) -> Environment:
             raise ConfigError(
                 f"env.{option} is not a setting of {name!r}; allowed: {', '.join(known) or 'none'}.{nearest(option, known)}"
             )
-    return constructor(**presets | options)
+    try:
+        return constructor(**presets | options)
+    except ConfigError as error:
+        prefix = "env." if str(error).partition(" ")[0] in known else ""
+        raise ConfigError(f"{prefix}{error}") from error.__cause__
+    except TypeError as error:
+        raise ConfigError(
+            f"env.name is {name!r}, which cannot be made: {error}; allowed are classes with defaults."
+        ) from error
 
 
 def option_fields(name: str) -> list[dataclasses.Field]:
@@ -83,6 +96,11 @@ def configured(config: EnvConfig) -> tuple[Environment, Any, EnvConfig]:
             raise ConfigError(f"env.{name} is {values!r}; allowed: names and values.")
     env = make(config.name, **config.options)
     env_params = _floating(env.default_params)
+    if jax.tree.leaves(env_params) and not dataclasses.is_dataclass(env_params):
+        raise ConfigError(
+            f"default_params of {config.name!r} is a {type(env_params).__name__}; allowed is a dataclass, whose fields become "
+            "settings."
+        )
     known = {field.name: field for field in dataclasses.fields(env_params)} if config.params else {}
     for name, value in config.params.items():
         if name not in known:
@@ -109,7 +127,8 @@ def _constructor(name: Any) -> tuple[type[Environment], dict[str, Any]]:
     if not isinstance(name, str):
         raise ConfigError(f"env.name is {name!r}; allowed: {', '.join(registry)} or 'package.module:Class'.")
     constructor = implementation("env.name", name, registry)
-    if not (isinstance(constructor, type) and issubclass(constructor, Environment)):
+    game = isinstance(constructor, type) and issubclass(constructor, Environment)
+    if not game or inspect.isabstract(constructor):
         raise ConfigError(
             f"env.name is {name!r}, which is no environment; allowed are classes that derive from Environment."
         )

@@ -14,6 +14,7 @@ from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import init_rollout, rollout
 from influence_jax.learner.state import LearnerState, Member
 from influence_jax.metrics import equality
+from influence_jax.settings import Integers, checked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,8 @@ def evaluate(
 
     Actions are sampled as in training, or with ``greedy`` the most probable ones (of messages too).
     """
+    checked("num_episodes", num_episodes, Integers(1))
+    checked("seed", seed, Integers(0))
     learner = with_greedy_network(learner) if greedy else learner
     return Evaluation(**jax.device_get(_episodes(learner, num_episodes, state.member, jax.random.key(seed))))
 
@@ -65,6 +68,8 @@ def _episodes(learner: Learner, num_episodes: int, members: Member, key: jax.Arr
 
 def play(learner: Learner, state: LearnerState, member: int = 0, seed: int = 0) -> Any:
     """Play one episode with a member's parameters; return the environment's states on the host, leading axis time."""
+    checked("member", member, Integers(0, learner.config.seeds - 1))
+    checked("seed", seed, Integers(0))
     chosen = jax.tree.map(lambda x: x[member], state.member)
     states, first = jax.device_get(_states(learner, chosen, jax.random.key(seed)))
     length = 1 + np.flatnonzero(np.append(first[1:], True))[0]

@@ -19,7 +19,7 @@ from influence_jax.influence.measures import MEASURES
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import init_rollout, observed_rewards, perceived, rollout
 from influence_jax.learner.state import LearnerState, Member, RolloutState
-from influence_jax.settings import implementation
+from influence_jax.settings import Integers, checked, implementation
 from influence_jax.types import CounterfactualBatch
 
 NUM_ENVS = 16  # games played side by side; moments are spread over their episodes
@@ -53,6 +53,8 @@ def intervene(learner: Learner, state: LearnerState, num_moments: int = 256, see
     Raises:
         ConfigError: the agents have no model of others, or nobody measures influence.
     """
+    checked("num_moments", num_moments, Integers(1))
+    checked("seed", seed, Integers(0))
     influence = learner.config.influence
     if influence.model != "moa":
         raise ConfigError(

@@ -9,7 +9,7 @@ from influence_jax.influence.independent import independent
 from influence_jax.influence.measures import MEASURES
 from influence_jax.influence.moa import moa
 from influence_jax.influence.model import InfluenceModel, unmeasured
-from influence_jax.settings import ConfigError, implementation
+from influence_jax.settings import built, implementation
 
 # (config, num_agents, num_actions, measure) -> InfluenceModel
 MODELS: dict[str, Callable[..., InfluenceModel]] = {
@@ -28,10 +28,8 @@ def make(config: InfluenceConfig, num_agents: int, num_actions: int) -> Influenc
     """
     build = implementation("influence.model", config.model, MODELS)
     measure = "kl" if config.measure == "none" else config.measure
-    model = build(config, num_agents, num_actions, implementation("influence.measure", measure, MEASURES))
-    if not isinstance(model, InfluenceModel):
-        raise ConfigError(
-            f"influence.model is {config.model!r}, which returned {type(model).__name__}; allowed is what returns an "
-            "InfluenceModel."
-        )
+    measure = implementation("influence.measure", measure, MEASURES)
+    model = built(
+        f"influence.model {config.model!r}", lambda: build(config, num_agents, num_actions, measure), InfluenceModel
+    )
     return unmeasured(model) if config.measure == "none" else model

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from influence_jax.fusion import fusion_boundary
 from influence_jax.influence.axes import small_axes_first, small_axes_last
 from influence_jax.influence.measures import Measure
+from influence_jax.settings import ConfigError
 from influence_jax.types import CounterfactualBatch
 
 
@@ -21,7 +22,13 @@ def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Arra
     marginal = _log_marginal(*_joint(batch))
     along_first_axis = fusion_boundary(functools.partial(measure, axis=0))
     factual, realised = small_axes_first(batch.factual, 2), small_axes_first(batch.realised, 1)
-    influence = small_axes_last(along_first_axis(factual, marginal, realised), 1)
+    influence = along_first_axis(factual, marginal, realised)
+    if influence.shape != realised.shape or influence.dtype != factual.dtype:
+        raise ConfigError(
+            f"influence.measure returned {influence.dtype}{list(influence.shape)} for distributions "
+            f"{factual.dtype}{list(factual.shape)} over the axis 0; allowed is {factual.dtype}{list(realised.shape)}."
+        )
+    influence = small_axes_last(influence, 1)
     return jax.lax.stop_gradient(jnp.where(batch.mask, influence, 0.0))
 
 

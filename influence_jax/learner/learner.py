@@ -15,7 +15,7 @@ from influence_jax.learner.optimizer import OPTIMIZERS
 from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
 from influence_jax.networks.protocol import Network
 from influence_jax.rewards import SHAPERS, Shaper
-from influence_jax.settings import implementation
+from influence_jax.settings import built, implementation
 from influence_jax.types import Trajectory
 
 Metric = Callable[[Trajectory], dict[str, jax.Array]]  # f32[T,E,...] each, averaged over valid steps
@@ -64,12 +64,8 @@ def make_learner(config: ExperimentConfig) -> Learner:
             )
         spec = dataclasses.replace(model.network_spec, extra_inputs=env.spec.num_agents)
         model = dataclasses.replace(model, network_spec=spec)
-    optimizer = implementation("learner.optimizer", config.learner.optimizer, OPTIMIZERS)()
-    if not isinstance(optimizer, optax.GradientTransformation):
-        raise ConfigError(
-            f"learner.optimizer is {config.learner.optimizer!r}, which returned {type(optimizer).__name__}; allowed is what "
-            "returns an optax.GradientTransformation."
-        )
+    make_optimizer = implementation("learner.optimizer", config.learner.optimizer, OPTIMIZERS)
+    optimizer = built(f"learner.optimizer {config.learner.optimizer!r}", make_optimizer, optax.GradientTransformation)
     parts = {
         "env": env,
         "model": model,
@@ -82,8 +78,8 @@ def make_learner(config: ExperimentConfig) -> Learner:
 
 
 def _shaper(name: str) -> Shaper:
-    """Return a shaper by its name; one's own is a `Shaper`, a function that returns one, or a pair ``(init, apply)``."""
+    """Return a shaper by its name; one's own is a `Shaper`, a pair ``(init, apply)``, or a function that returns such a pair."""
     found = implementation("learner.shaper", name, SHAPERS, (Shaper, Callable, tuple))
-    if not isinstance(found, Shaper):
-        found = found()
-    return found if isinstance(found, Shaper) else Shaper(*found)
+    if isinstance(found, Shaper):
+        return found
+    return built(f"learner.shaper {name!r}", lambda: Shaper(*(found if isinstance(found, tuple) else found())), Shaper)

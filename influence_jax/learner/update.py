@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from influence_jax import metrics, rewards
-from influence_jax.config import Hyperparams
+from influence_jax.config import ConfigError, Hyperparams
 from influence_jax.influence.controls import controlled_influence_reward
 from influence_jax.influence.model import as_information
 from influence_jax.learner.learner import Learner
@@ -35,6 +35,10 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     shaper_state, shaped_reward = learner.shaper.apply(
         state.rollout_state.shaper_state, trajectory.reward, trajectory.first, hparams
     )
+    if shaped_reward.shape != trajectory.reward.shape:
+        raise ConfigError(
+            f"learner.shaper returned rewards of shape {list(shaped_reward.shape)}; allowed: {list(trajectory.reward.shape)}."
+        )
     control_key = jax.random.fold_in(key, config.rollout_length + 1)
     influence_reward = controlled_influence_reward(
         model, learner.config.influence.control, control_key, trajectory, bootstrap, hparams.influencee_share
@@ -174,8 +178,7 @@ def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, 
             trajectory.visible.sum(axis=(-2, -1), dtype=jnp.int32) / max(1, num_agents * (num_agents - 1)), valid
         ),
     }
-    for metric in learner.metrics:
-        logs |= {name: mean_over(values, valid) for name, values in metric(trajectory).items()}
+    own = own_metrics(learner, trajectory)
     ended = valid & (trajectory.truncated | (trajectory.discount == 0))
     episode_sums, sums, finished = metrics.add_episodes(
         episode_sums, trajectory.reward, trajectory.metrics, trajectory.first, ended
@@ -189,4 +192,24 @@ def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, 
     for name, values in sums.metrics.items():
         logs[f"agent_{name}"] = mean_over(values, finished)
         logs[name] = mean_over(values.sum(axis=-1), finished)
-    return episode_sums, logs
+    taken = sorted({*logs, *RESERVED} & own.keys())
+    if taken:
+        raise ConfigError(f"learner.metrics has the names {', '.join(taken)}; allowed are names that are not taken.")
+    return episode_sums, logs | own
+
+
+RESERVED = ("update", "member", "env_steps", "seconds", "steps_per_second")  # names that every row of a log has
+
+
+def own_metrics(learner: Learner, trajectory: Trajectory) -> dict[str, Mean]:
+    """Return the means of the metrics that are not ours."""
+    means, valid = {}, trajectory.valid
+    for metric in learner.metrics:
+        for name, values in metric(trajectory).items():
+            if name in means or values.shape[:2] != valid.shape:
+                raise ConfigError(
+                    f"learner.metrics has {name!r} of shape {list(values.shape)}; allowed: each name once, of shape "
+                    f"{list(valid.shape)} or with further axes."
+                )
+            means[name] = mean_over(values, valid)
+    return means

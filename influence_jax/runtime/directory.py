@@ -16,25 +16,47 @@ import jax
 
 from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json, to_dict
 from influence_jax.learner.learner import Learner, make_learner
+from influence_jax.runtime import population
 
 FORMAT_VERSION = 2  # of everything in the directory; raise it when older files can no longer be read
 
 
 def claim(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]]) -> None:
     """Make the directory that of a new run; refuse one that holds a run."""
-    if any((directory / name).exists() for name in ("config.json", "checkpoints", "metrics.jsonl")):
-        raise ConfigError(f"out is {str(directory)!r}, which holds a run; allowed are another directory, or to resume.")
-    if directory.exists() and not directory.is_dir():
-        raise ConfigError(f"out is {str(directory)!r}, which is a file; allowed are directories.")
-    directory.mkdir(parents=True, exist_ok=True)
-    _write(directory / "members.json", members)
-    save_config(directory, learner)
+    refuse_taken(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        _write(directory / "members.json", members)
+        save_config(directory, learner)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"out is {str(directory)!r}, which cannot be written: {error}; allowed are directories."
+        ) from error
+
+
+def refuse_taken(directory: pathlib.Path) -> None:
+    """Raise a `ConfigError` for a directory that cannot be that of a new run, since there is something already."""
+    try:
+        if any((directory / name).exists() for name in ("config.json", "checkpoints", "metrics.jsonl")):
+            raise ConfigError(
+                f"out is {str(directory)!r}, which holds a run; allowed are another directory, or to resume."
+            )
+        if directory.exists() and not directory.is_dir():
+            raise ConfigError(f"out is {str(directory)!r}, which is a file; allowed are directories.")
+        if directory.exists() and any(directory.iterdir()):
+            raise ConfigError(f"out is {str(directory)!r}, which is not empty; allowed are new or empty directories.")
+    except (OSError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(
+            f"out is {str(directory)!r}, which cannot be read: {error}; allowed are directories."
+        ) from error
 
 
 def reclaim(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]]) -> None:
     """Refuse to go on with a run under another configuration, or with other members."""
     saved, given = (_flatten(to_dict(config)) for config in (load_config(directory)[0], learner.config))
-    saved |= {"members": load_members(directory)}
+    saved |= {"members": load_members(directory, learner)}
     given |= {"members": members}
     different = [
         f"{path} is {given.get(path)!r}, was {saved.get(path)!r}"
@@ -58,7 +80,7 @@ def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tup
     """
     config, replaced = load_config(directory)
     if learner is not None:
-        members = load_members(directory)
+        members = load_members(directory, learner)
         reclaim(directory, learner, members)
         return learner, members
     if replaced:
@@ -72,7 +94,8 @@ def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tup
             f"{str(directory)!r} holds a run that names code outside of this package ({named}); allowed with trust (--trust), "
             "which imports it."
         )
-    return make_learner(config), load_members(directory)
+    learner = make_learner(config)
+    return learner, load_members(directory, learner)
 
 
 def save_config(directory: pathlib.Path, learner: Learner) -> None:
@@ -97,22 +120,38 @@ def read_config(path: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:
     """Read a file like ``config.json``; see `load_config`."""
     try:
         values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{str(path)!r} cannot be read: {error}; allowed is what `train` writes.") from None
     version = values.pop("format_version", None) if isinstance(values, dict) else None
-    if version != FORMAT_VERSION:
+    if version != FORMAT_VERSION or type(version) is not int:
         raise ConfigError(f"format_version of {str(path)!r} is {version!r}; this version reads {FORMAT_VERSION}.")
     replaced = values.pop("replaced", [])
+    if not isinstance(replaced, list) or not all(isinstance(name, str) for name in replaced):
+        raise ConfigError(f"replaced of {str(path)!r} is {replaced!r}; allowed: names of parts.")
     return from_json(json.dumps(values)), replaced
 
 
-def load_members(directory: pathlib.Path) -> list[dict[str, Any]]:
-    """Read ``members.json``: of each member its seed and what it alone is given."""
+def load_members(directory: pathlib.Path, learner: Learner) -> list[dict[str, Any]]:
+    """Read ``members.json``: of each member its seed and what it alone is given.
+
+    Raises:
+        ConfigError: it is not that of a run of this learner.
+    """
     path = directory / "members.json"
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        members = json.loads(path.read_text())
+        numbered = [member["member"] for member in members] == list(range(len(members)))
+        alike = len({tuple(member) for member in members}) == 1 and "seed" in members[0]
+    except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise ConfigError(f"{str(path)!r} cannot be read: {error}; allowed is what `train` writes.") from None
+    if not numbered or not alike:
+        raise ConfigError(
+            f"{str(path)!r} does not list members alike, each with its seed; allowed is what `train` writes."
+        )
+    if len(members) != learner.config.seeds:
+        raise ConfigError(f"{str(path)!r} lists {len(members)} members, its configuration has {learner.config.seeds}.")
+    population.check(learner, population.values_of(members))
+    return members
 
 
 def stamp(directory: pathlib.Path, update: int, about: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,15 @@ def grid(seeds: int | Sequence[int] = 1, **settings: Sequence[Any]) -> dict[str,
     ``grid(seeds=4, learning_rate=[1e-3, 3e-4], influence_weight=[0, 1, 2])`` gives 24 members, and the same four seeds to each of
     the six settings. Numbers of the game are named ``**{"env.params.hit_penalty": [0, 50]}``.
     """
-    seeds = range(seeds) if isinstance(seeds, int) else seeds
+    if "seed" in settings:
+        raise ConfigError(
+            "settings of grid has 'seed'; allowed is to give seeds, a number of them or the seeds themselves."
+        )
+    if isinstance(seeds, numbers.Integral) and not isinstance(seeds, bool):
+        seeds = range(checked("seeds", seeds, Integers(1)))
+    for name, column in {"seeds": seeds, **settings}.items():
+        if isinstance(column, str) or not isinstance(column, Sequence | np.ndarray) or len(column) == 0:
+            raise ConfigError(f"{name} is {column!r}; allowed are sequences of at least one value.")
     combinations = list(itertools.product(*settings.values(), seeds))
     return {
         name: np.array(column)
@@ -43,7 +52,12 @@ def with_members(learner: Learner, values: Values) -> Learner:
     Raises:
         ConfigError: a setting is unknown, not used here, or not allowed to be this, or the numbers of members differ.
     """
-    sizes = {name: np.shape(value)[0] if np.ndim(value) else 1 for name, value in values.items()}
+    if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
+        raise ConfigError(f"hyperparams is {values!r}; allowed: settings by their names.")
+    try:
+        sizes = {name: np.shape(value)[0] if np.ndim(value) else 1 for name, value in values.items()}
+    except ValueError as error:  # ragged
+        raise ConfigError(f"hyperparams cannot be read: {error}; allowed: values [S] or [S,N].") from error
     members, config = max([learner.config.seeds, *sizes.values()]), learner.config
     for name, size in sizes.items():
         if size not in (1, members):
@@ -55,9 +69,14 @@ def with_members(learner: Learner, values: Values) -> Learner:
             f"seeds is {config.seeds} with {members} members in hyperparams; allowed there: {members} or 1."
         )
     learner = dataclasses.replace(learner, config=dataclasses.replace(config, seeds=members))
+    check(learner, values)
+    return learner
+
+
+def check(learner: Learner, values: Values) -> None:
+    """Raise a `ConfigError` for the first value that a member of this learner cannot have."""
     for name, value in values.items():
         _check(learner, name, value)
-    return learner
 
 
 def _check(learner: Learner, name: str, value: Any) -> None:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.analysis.load import load_metrics
-from influence_jax.config import ConfigError, ExperimentConfig, validate
+from influence_jax.config import ConfigError, ExperimentConfig, code_paths, validate
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.learner.state import LearnerState
 from influence_jax.runtime import directory, population
@@ -100,19 +100,19 @@ def train(
         raise ConfigError(f"start_from is {str(start_from)!r} with resume True; allowed is one of them.")
     if out is None and resume:
         raise ConfigError("resume is True without out; allowed with it: the directory of a run.")
+    if out is not None and not resume:
+        directory.refuse_taken(pathlib.Path(out))
     source = None if start_from is None else load(start_from, trust=trust)
-    state = None if source is None else with_params(population.init_population(learner, values), source)
-    if out is None:
-        state = population.init_population(learner, values) if state is None else state
-        return _loop(learner, members, state, 0, None, None, callback)
-
-    path = pathlib.Path(out)
-    if resume:
-        directory.reclaim(path, learner, members)
-    else:
-        directory.claim(path, learner, members)
-    about = {} if source is None else {"start_from": {"directory": str(start_from), "update": source.update}}
-    return _continue(learner, members, path, callback, about, state)
+    lowered = lower(learner, members)  # before the directory is claimed, since code of one's own may fail in it
+    with deferred_interrupt() as interrupted:
+        state = None if source is None else with_params(population.init_population(learner, values), source)
+        about = {} if source is None else {"start_from": {"directory": str(start_from), "update": source.update}}
+        path = None if out is None else pathlib.Path(out)
+        if resume:
+            directory.reclaim(path, learner, members)
+        elif path is not None:
+            directory.claim(path, learner, members)
+        return _continue(learner, members, lowered, path, callback, about, interrupted, state)
 
 
 def resume(
@@ -146,7 +146,7 @@ def resume(
         config = validate(dataclasses.replace(learner.config, total_steps=whole_number(total_steps)))
         with contextlib.closing(Checkpoints(path)) as checkpoints:
             done = checkpoints.latest() or 0
-        if config.num_updates < done:
+        if config.total_steps < min(done * config.steps_per_update, before):
             raise ConfigError(
                 f"total_steps is {config.total_steps} for a run of which {done * config.steps_per_update} are done; allowed are "
                 "at least so many."
@@ -154,7 +154,9 @@ def resume(
         learner = dataclasses.replace(learner, config=config)
         directory.save_config(path, learner)
         about = {"total_steps": config.total_steps, "total_steps_before": before}
-    return _continue(learner, members, path, callback, about)
+    lowered = lower(learner, members)
+    with deferred_interrupt() as interrupted:
+        return _continue(learner, members, lowered, path, callback, about, interrupted)
 
 
 def load(
@@ -173,6 +175,8 @@ def load(
     """
     path = pathlib.Path(out)
     learner, members = directory.reopen(path, learner, trust)
+    if not (path / "checkpoints").is_dir():
+        raise ConfigError(f"{str(path)!r} holds a run without a checkpoint yet; allowed is one with a checkpoint.")
     with contextlib.closing(Checkpoints(path)) as checkpoints:
         saved = checkpoints.updates()
         if not saved:
@@ -212,31 +216,51 @@ def _restore(checkpoints: Checkpoints, learner: Learner, members: list[dict[str,
     return checkpoints.restore(jax.eval_shape(lambda: population.init_population(learner, values)), update)
 
 
-def _continue(learner, members, path, callback, about, state=None) -> Run:
-    """Go on from the newest checkpoint, or from ``state`` or a fresh start where there is none."""
-    with contextlib.closing(Checkpoints(path, learner.config.keep)) as checkpoints:
-        update = checkpoints.latest() or 0
+def lower(learner: Learner, members: list[dict[str, Any]]) -> jax.stages.Lowered:
+    """Trace a chunk of updates, without compiling it.
+
+    Raises:
+        ConfigError: code of one's own fails.
+    """
+    try:
+        # Shapes alone, whatever device a restored state lies on, so that there is one program for all.
+        state = jax.eval_shape(lambda: population.init_population(learner, population.values_of(members)))
+        return population.compile_chunk(learner).lower(state, jax.ShapeDtypeStruct((), jnp.float32))
+    except ConfigError:
+        raise
+    except Exception as error:
+        own = [f"{path} {name!r}" for path, name in code_paths(learner.config).items()]
+        own += [f"the {name} that was put into the learner" for name in learner.replaced]
+        if not own:
+            raise
+        problem = f"{type(error).__name__}: {error}".replace("\n", " ")
+        raise ConfigError(f"{' or '.join(own)} fails ({problem}); docs/extending.md says what is allowed.") from error
+
+
+def _continue(learner, members, lowered, path, callback, about, interrupted, state=None) -> Run:
+    """Go on from the newest checkpoint of ``path``, or from ``state`` or a fresh start where there is none."""
+    checkpoints = None if path is None else Checkpoints(path, learner.config.keep)
+    with contextlib.closing(checkpoints) if checkpoints else contextlib.nullcontext():
+        update = (checkpoints.latest() or 0) if checkpoints else 0
         if update:
             state = _restore(checkpoints, learner, members, update)
         elif state is None:
             state = population.init_population(learner, population.values_of(members))
-        directory.stamp(path, update, about)
-        return _loop(learner, members, state, update, path, checkpoints, callback)
+        if path is not None:
+            directory.stamp(path, update, about)
+        return _loop(learner, members, lowered, state, update, path, checkpoints, callback, interrupted)
 
 
-def _loop(learner, members, state, update, path, checkpoints, callback) -> Run:
+def _loop(learner, members, lowered, state, update, path, checkpoints, callback, interrupted) -> Run:
     config = learner.config
     num_updates = jnp.float32(config.num_updates)
     compile_seconds = -time.perf_counter()
-    shapes = jax.eval_shape(
-        lambda *x: x, state, num_updates
-    )  # forgets where a restored state lies: one program for all
-    chunk = population.compile_chunk(learner).lower(*shapes).compile()
+    chunk = lowered.compile()
     compile_seconds += time.perf_counter()
 
     saved, begun = update, time.perf_counter()
     recorder = Recorder(path, config.seeds, update, update * config.steps_per_update)
-    with contextlib.closing(recorder), deferred_interrupt() as interrupted:
+    with contextlib.closing(recorder):
         while update < config.num_updates and not interrupted.is_set():
             started = time.perf_counter()
             state, metrics = chunk(state, num_updates)
@@ -298,7 +322,7 @@ def deferred_interrupt():
 
     def handler(signum, frame):
         del signum, frame
-        print("finishing this chunk, then saving; once more to stop at once", file=sys.stderr)
+        print("finishing what is under way, then saving; once more to stop at once", file=sys.stderr)
         pressed.set()
         signal.signal(signal.SIGINT, previous)
 

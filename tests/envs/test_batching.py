@@ -1,4 +1,4 @@
-"""Phases written for a batch, called for one game and vmapped; loops that are kept apart."""
+"""Phases written for a batch, called for one game and vmapped."""
 
 import dataclasses
 
@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from influence_jax.envs.batching import batched, leading, replaced_where, trailing
-from influence_jax.envs.grid import vision
-from influence_jax.fusion import fusion_boundary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,24 +64,3 @@ def test_replacing_some_of_a_batch_of_batches_and_making_nothing_for_none():
     np.testing.assert_array_equal(replaced(where, keys, old), np.broadcast_to(expected, (2, 3, 3)))
     jax.effects_barrier()
     assert made
-
-
-@pytest.mark.skipif(jax.default_backend() != "cpu", reason="only the compiler for a CPU is told so")
-def test_a_kernel_is_not_merged_with_what_reads_it():
-    def squares(x):
-        return {"a": x * x, "b": x + 1}
-
-    def read(function):
-        compiled = jax.jit(lambda x: sum(jax.tree.leaves(function(x)))).lower(jnp.arange(8.0)).compile()
-        return compiled.as_text().count(" call("), compiled(jnp.arange(8.0))
-
-    (apart, values), (merged, expected) = read(fusion_boundary(squares)), read(squares)
-    assert (apart, merged) == (1, 0)
-    np.testing.assert_array_equal(values, expected)
-
-
-@pytest.mark.parametrize("shape", [(1,), (3, 5), (4,), (2, 5, 5), (19, 19)])
-def test_colours_of_any_number_of_cells(shape):
-    codes = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8) % len(vision.PALETTE)
-    np.testing.assert_array_equal(jax.jit(vision.colour)(codes), vision.PALETTE[codes])
-    np.testing.assert_array_equal(jax.vmap(vision.colour)(codes[None])[0], vision.PALETTE[codes])

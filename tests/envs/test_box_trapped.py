@@ -9,6 +9,14 @@ import pytest
 
 from influence_jax.envs import make
 from influence_jax.envs.grid.movement import BACKWARD, FORWARD, RIGHT, STAY, TURN_CLOCKWISE
+from tests.envs.helpers import (
+    HORIZON,
+    assert_lawful,
+    assert_nothing_but_the_horizon_ends_it,
+    digest,
+    fields,
+    play_at_random,
+)
 
 OPEN = 7
 CORRIDOR = ("@@@@@@@", "@TD PA@", "@@@@@@@")
@@ -108,3 +116,56 @@ def test_wrong_settings(options, words):
         make("box-trapped", **options)
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def standard():
+    """The game on the map of the paper."""
+    return make("box-trapped", horizon=HORIZON)
+
+
+@pytest.fixture(scope="module")
+def played(standard):
+    return play_at_random(standard, 0)
+
+
+def test_state_offers_the_public_fields(standard, played):
+    (state, _), _ = played
+    assert fields(state) == {
+        "position": ((2, 2), np.int32),
+        "heading": ((2,), np.int32),
+        "apples": (standard.walls.shape, np.bool_),
+        "opened": ((), np.bool_),
+        "time": ((), np.int32),
+    }
+
+
+def test_nothing_but_the_horizon_ends_it(played):
+    assert_nothing_but_the_horizon_ends_it(played)
+
+
+def test_reward_is_apples(played):
+    _, (_, rest) = played
+    np.testing.assert_array_equal(rest.reward, rest.metrics["apples"])
+
+
+def test_every_world_has_its_own_price_of_an_apple(standard):
+    params = jax.vmap(lambda price: standard.default_params.replace(apple_reward=price))(jnp.array([1.0, 0.0, 5.0]))
+    keys = jax.random.split(jax.random.key(3), 3)
+    state, _ = jax.jit(jax.vmap(standard.reset))(keys, params)
+    # The opener looks at an apple.
+    state = state.replace(position=state.position.at[:, 0].set(jnp.array([7, 9])), heading=jnp.ones((3, 2), int))
+    _, timestep = jax.jit(jax.vmap(standard.step))(keys, state, jnp.full((3, 2), FORWARD), params)
+    np.testing.assert_array_equal(timestep.reward, [[1, 0], [0, 0], [5, 0]])
+
+
+def test_map_stays_lawful(standard, played):
+    _, (states, _) = played
+    assert_lawful(standard, states)
+
+
+def test_golden_hash_of_100_steps(standard):
+    """Any change of the dynamics, the chance or the pixels shows; a wanted one is written down here."""
+    _, (states, rest) = play_at_random(standard, 1)
+    found = digest(states.position, states.apples, rest.observation, rest.reward, rest.visible)
+    assert found == "7c2c8ad151a1febc"

@@ -1,3 +1,5 @@
+"""Whole episodes under frozen parameters."""
+
 import dataclasses
 
 import imageio.v3 as imageio

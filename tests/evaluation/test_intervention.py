@@ -94,3 +94,12 @@ def test_agents_without_a_model_of_others_are_refused(tiny):
     )
     with pytest.raises(ConfigError, match=r"influence.model is 'basic'; .* allowed is moa"):
         intervene(learner, init_population(learner))
+
+
+@pytest.mark.parametrize("num_moments", [1, 16, 33, 1000])
+def test_moments_lie_inside_the_episode_whatever_their_number(tiny, num_moments):
+    """Sixteen moments used to be one round at the very end, where nothing counts."""
+    learner = make_learner(tiny)
+    found = intervene(learner, init_population(learner), num_moments)
+    assert (found.pairs > 0).all() and found.pairs.tolist() == found.counted.sum(axis=(1, 2, 3)).tolist()
+    assert np.isfinite(found.real).all()

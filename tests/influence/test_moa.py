@@ -9,12 +9,13 @@ import numpy as np
 import optax
 import pytest
 
+from influence_jax import influence
 from influence_jax.config import Hyperparams, InfluenceConfig
 from influence_jax.influence import axes, counterfactual
 from influence_jax.influence.measures import jsd, kl
 from influence_jax.influence.moa import counterfactuals, marginal_cross_entropy, moa, repeat_cross_entropy
 from influence_jax.types import ActorOutput, HeadSample, Trajectory
-from tests.influence.worlds import A, E, N, V, network_of, random_agents, timestep
+from tests.influence.worlds import A, E, N, V, network_of, random_agents, rollout_of, timestep
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -191,6 +192,13 @@ def test_jsd_model_reports_jsd(world, by_hand):
     values = decide(*world, model=model)[0].influence
     assert 0 <= values.min() and values.max() <= np.log(2)
     assert jnp.all(values <= by_hand[0] + 1e-5)
+
+
+def test_no_influence_on_a_next_action_that_never_comes():
+    model = influence.make(InfluenceConfig(model="moa"), 3, A)
+    flags = {"truncated": jnp.array([[False], [True], [False]]), "discount": jnp.array([[1.0], [1.0], [0.0]])}
+    credited = model.credited_influence(rollout_of(jnp.ones((3, 1, 3, 3)), **flags), None)
+    np.testing.assert_array_equal(credited[:, 0, 0, 1], [1, 0, 0])
 
 
 def trajectory(actions, valid, first, visible) -> Trajectory:

@@ -1,12 +1,14 @@
 """A random moment in a random game, for tests of the influence models."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.config import NetworkConfig
 from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
-from influence_jax.types import TimeStep
+from influence_jax.types import ActorOutput, TimeStep, Trajectory
 
 N, E, A, V = 3, 4, 5, 5  # agents, environments, actions, width of the view
 SIZES = NetworkConfig(conv_channels=2, hidden_size=6, lstm_size=8, message_embedding=3)
@@ -68,3 +70,14 @@ def compare(answers, weights, taken) -> tuple[float, float]:
     marginal = sum(w * np.asarray(p, np.float64) for w, p in zip(weights, answers, strict=True))
     each = [divergence(p, marginal) for p in answers]
     return each[taken], float(np.dot(weights, each))
+
+
+def rollout_of(pairs, **changes):
+    """A trajectory that holds nothing but influence f32[T,E,K,J]."""
+    output = ActorOutput(samples={}, context=None, influence=pairs, mutual_information=2 * pairs)
+    values = dict.fromkeys(field.name for field in dataclasses.fields(Trajectory)) | {"actor_output": output}
+    return Trajectory(**(values | changes))
+
+
+def bootstrap_of(pairs):
+    return ActorOutput(samples={}, context=None, influence=pairs, mutual_information=pairs)

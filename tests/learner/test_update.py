@@ -1,4 +1,4 @@
-"""One update seen from outside: independence of the agents, chance, time, populations."""
+"""One update seen from outside: independence of the agents, what is paid, what is recalled."""
 
 import dataclasses
 import functools
@@ -8,103 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, InfluenceConfig, LearnerConfig, NetworkConfig
-from influence_jax.influence import axes
+from influence_jax.config import Hyperparams
 from influence_jax.influence.controls import controlled_influence_reward
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import rollout
 from influence_jax.learner.update import update, with_exploration
 from influence_jax.networks.agent import NetworkFunctions
-from influence_jax.runtime import population
+from tests.learner.worlds import MODELS, probe_config, weighted
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
-
-PROBE = "influence_jax.envs.probes:"
-
-
-def tiny(env="Cue", model="moa", **changes) -> ExperimentConfig:
-    config = ExperimentConfig(
-        env=EnvConfig(name=PROBE + env, num_agents=3, horizon=6),
-        network=NetworkConfig(conv_channels=2, hidden_size=8, lstm_size=8),
-        influence=InfluenceConfig(model=model),
-        learner=LearnerConfig(num_envs=4, rollout_length=5, optimizer="adam", reward_scaling="running_std"),
-        hyperparams=Hyperparams(influence_weight=0.5 if model == "moa" else 0.0),
-        total_steps=200,
-        log_interval=2,
-    )
-    return dataclasses.replace(config, **changes)
-
-
-def weighted(state, influence_weight):
-    weight = jnp.full_like(state.hyperparams.influence_weight, influence_weight)
-    return state.replace(hyperparams=state.hyperparams.replace(influence_weight=weight))
-
-
-@pytest.fixture(scope="module")
-def learner():
-    return make_learner(tiny())
-
-
-@pytest.fixture(scope="module")
-def state(learner):
-    return jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
-
-
-@pytest.fixture(scope="module")
-def played(learner, state):
-    run = jax.jit(lambda m, s, k: rollout(learner, m, s, 14, k))
-    return run(state.member, state.rollout_state, jax.random.key(5))
-
-
-@pytest.fixture(scope="module")
-def step(learner):
-    return jax.jit(lambda state: update(learner, state, 100.0))
-
-
-def test_rollout_marks_the_borders_of_episodes(played):
-    """Clocks start at 0, 1, 3 and 4 of 6: the idle step comes when the clock has reached 6."""
-    _, trajectory, _ = played
-    for env, clock in enumerate((0, 1, 3, 4)):
-        idle = [t for t in range(14) if (t + clock) % 7 == 6]
-        np.testing.assert_array_equal(np.flatnonzero(~trajectory.valid[:, env]), idle)
-        np.testing.assert_array_equal(np.flatnonzero(trajectory.truncated[:, env]), [t - 1 for t in idle if t])
-        # An episode that is joined part-way has no first step.
-        np.testing.assert_array_equal(
-            np.flatnonzero(trajectory.first[:, env]), ([0] if clock == 0 else []) + [t + 1 for t in idle if t + 1 < 14]
-        )
-        assert not trajectory.reward[np.array(idle), env].any()
-
-
-def test_influence_on_the_next_action_needs_a_next_action(learner, played):
-    _, trajectory, bootstrap = played
-    influence = learner.model.influence_reward(trajectory, bootstrap).sum(axis=-1)
-    silent = ~trajectory.valid | trajectory.truncated
-    assert not influence[silent].any() and (influence[~silent] > 0).all()
-
-
-def test_learner_sees_what_the_actors_did(learner, state, played):
-    """Unrolled in one go, the network gives the log-probabilities and values of acting."""
-    _, trajectory, _ = played
-    output = trajectory.actor_output
-
-    def unroll(params, carry, observation, context):
-        features = learner.network.encode(params, observation)["policy"]
-        return learner.network.unroll(params, "policy", carry["policy"], features, context, trajectory.first)
-
-    heads = jax.vmap(unroll, in_axes=(0, 0, 2, 2), out_axes=2)(
-        state.params, state.rollout_state.carry, trajectory.observation, output.context
-    )
-    log_policy = jax.nn.log_softmax(heads["action"])
-    log_prob = jnp.take_along_axis(log_policy, output.action[..., None], axis=-1)[..., 0]
-    np.testing.assert_allclose(log_prob, output.samples["action"].log_prob, atol=1e-6)
-    np.testing.assert_allclose(heads["action_value"], output.samples["action"].value, atol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["basic", "communication", "moa"])
 def test_a_baseline_learns_the_same_without_measuring_influence(model):
     """And it is cheaper: all exponentials of the counterfactuals are gone."""
-    config = tiny(model=model, hyperparams=Hyperparams(influence_weight=0.0))
+    config = probe_config(model=model, hyperparams=Hyperparams(influence_weight=0.0))
     silent = dataclasses.replace(config, influence=dataclasses.replace(config.influence, measure="none"))
     run, costs = {}, {}
     for name, learner in (("measured", make_learner(config)), ("silent", make_learner(silent))):
@@ -122,7 +41,7 @@ def test_a_baseline_learns_the_same_without_measuring_influence(model):
 @pytest.mark.parametrize("model", ["independent", "basic", "communication", "moa"])
 def test_gradient_from_what_acting_computed_is_that_of_a_new_forward_pass(model, monkeypatch):
     """A2C learns with the parameters that acted, and so recalls its activations instead of computing it again."""
-    learner = make_learner(tiny(model=model, log_interval=1))
+    learner = make_learner(probe_config(model=model, log_interval=1))
 
     def gradients(state, activations):
         monkeypatch.setattr(
@@ -138,43 +57,6 @@ def test_gradient_from_what_acting_computed_is_that_of_a_new_forward_pass(model,
     # Adam's first moment after one step is a tenth of the gradient.
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), recalled.mu, anew.mu)
     assert all(jnp.abs(x).max() > 1e-6 for x in jax.tree.leaves(recalled.mu))
-
-
-def test_context_is_what_the_others_did_last(played):
-    _, trajectory, _ = played
-    action, context, first = (
-        np.asarray(x) for x in (trajectory.actor_output.action, trajectory.actor_output.context, trajectory.first)
-    )
-    for t in range(1, 14):
-        expected = np.asarray(axes.others(jnp.asarray(action[t - 1])))
-        np.testing.assert_array_equal(context[t][~first[t]], expected[~first[t]])
-        assert (context[t][first[t]] == -1).all()
-
-
-def test_identical_agents_sample_differently(learner, state):
-    """Same parameters and same views: with one key for all they would act as one."""
-    same = jax.tree.map(lambda x: jnp.broadcast_to(x[:1], x.shape), state.params)
-    timestep = state.rollout_state.timestep
-    views = jnp.broadcast_to(timestep.observation[:1, :1], timestep.observation.shape)
-    output, _, _ = learner.model.decide(
-        learner.network,
-        jax.random.key(1),
-        same,
-        state.rollout_state.carry,
-        state.rollout_state.memory,
-        timestep.replace(observation=views),
-    )
-    actions = np.concatenate([output.action.T.ravel()])
-    assert len(set(actions)) > 1
-    many = []
-    for seed in range(40):
-        output, _, _ = learner.model.decide(
-            learner.network, jax.random.key(seed), same, state.rollout_state.carry, state.rollout_state.memory, timestep
-        )
-        many.append(output.action)
-    many = np.concatenate(many)  # [160, N]
-    agreement = (many[:, 0] == many[:, 1]).mean()
-    assert abs(agreement - 1 / 3) < 0.15
 
 
 def test_agents_learn_alone(learner, state, step):
@@ -200,53 +82,11 @@ def test_influence_is_paid_and_a_baseline_shares_its_noise(learner, state, step)
     )
 
 
-def test_no_gradient_reaches_the_network_through_the_reward(learner, state):
-    """The loss sees advantages as numbers: differentiating through a whole update finds nothing in the rewards."""
-
-    def total_reward(params):
-        _, trajectory, _ = rollout(learner, state.replace(params=params).member, state.rollout_state, 3, state.key)
-        return trajectory.actor_output.influence.sum() + trajectory.reward.sum()
-
-    assert not any(jnp.any(g) for g in jax.tree.leaves(jax.jit(jax.grad(total_reward))(state.params)))
-
-
-def test_member_of_a_population_is_a_solo_run():
-    config = tiny(seeds=3, seed=4)
-    together, alone = (make_learner(c) for c in (config, dataclasses.replace(config, seeds=1, seed=5)))
-    results = []
-    for learner in (together, alone):
-        state = population.init_population(learner)
-        chunk = population.compile_chunk(learner)
-        results.append(chunk(state, 10.0))
-    (many, many_logs), (one, one_logs) = results
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b[0], atol=1e-5), many.params, one.params)
-    np.testing.assert_allclose(many_logs["step_reward"][1], one_logs["step_reward"][0], rtol=1e-5)
-    assert many_logs["step_reward"][0] != many_logs["step_reward"][1]
-    np.testing.assert_array_equal(jax.random.key_data(many.key)[1], jax.random.key_data(one.key)[0])
-
-
 def test_exploration_fades_over_its_part_of_the_run():
     hparams = Hyperparams(entropy_coef=0.25, message_entropy_coef=0.5, exploration=1.0, exploration_fraction=0.5)
     seen = [with_exploration(hparams, jnp.float32(progress)) for progress in (0, 0.25, 0.5, 1)]
     assert [float(h.entropy_coef) for h in seen] == [1.25, 0.75, 0.25, 0.25]
     assert [float(h.message_entropy_coef) for h in seen] == [1.5, 1.0, 0.5, 0.5]
-
-
-def test_chunk_compiles_once_and_advances_the_clock():
-    learner = make_learner(tiny())
-    chunk = population.compile_chunk(learner)
-    state = population.init_population(learner)
-    for _ in range(3):
-        state, logs = chunk(state, 10.0)
-    assert chunk._cache_size() == 1 and int(state.update[0]) == 6
-    assert all(np.isfinite(np.asarray(v)).all() for k, v in logs.items()), {k: v for k, v in logs.items()}
-
-
-MODELS = {
-    "basic": InfluenceConfig(model="basic", num_influencers=1),
-    "communication": InfluenceConfig(model="communication", num_messages=4),
-    "moa": InfluenceConfig(model="moa"),
-}
 
 
 @pytest.mark.parametrize(
@@ -260,7 +100,7 @@ MODELS = {
 )
 def test_every_model_learns_something_from_its_influence(name, algorithm, shaper):
     """One update is finite and differs from that of the ablation, which is the same program with weight 0."""
-    config = tiny(influence=MODELS[name])
+    config = probe_config(influence=MODELS[name])
     ppo = {"ppo_epochs": 2, "ppo_minibatches": 2} if algorithm == "ppo" else {}
     rules = dataclasses.replace(config.learner, algorithm=algorithm, shaper=shaper, **ppo)
     learner = make_learner(dataclasses.replace(config, learner=rules))
@@ -288,7 +128,7 @@ def test_influence_of_one_step_moves_one_reward(name, credit, rewarded):
 
     Communication pays the message of step 2 that was heard at step 3 ("cause"), or the message sent at step 3 ("effect").
     """
-    learner = make_learner(tiny(influence=dataclasses.replace(MODELS[name], credit=credit)))
+    learner = make_learner(probe_config(influence=dataclasses.replace(MODELS[name], credit=credit)))
     state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
     run = jax.jit(lambda m, s: rollout(learner, m, s, 5, state.key))
     _, trajectory, bootstrap = run(state.member, state.rollout_state)
@@ -306,7 +146,7 @@ def test_influence_of_one_step_moves_one_reward(name, credit, rewarded):
 
 def test_first_step_of_ppo_sees_the_policy_that_acted():
     """From the carries that the rollout began with, every ratio is 1, so the centred surrogate is 0."""
-    config = tiny()
+    config = probe_config()
     rules = dataclasses.replace(config.learner, algorithm="ppo", ppo_epochs=1, ppo_minibatches=1)
     learner = make_learner(dataclasses.replace(config, learner=rules))
     state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import influence_jax
-from influence_jax.config import ConfigError, EnvConfig
+from influence_jax.config import ConfigError
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import population
 from tests.influence.worlds import louder
+from tests.learner.worlds import probe_config
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -137,11 +138,16 @@ def test_seeds_and_members_must_agree(tiny):
         influence_jax.train(tiny, hyperparams={"learning_rate": [1, 2, 3]})
 
 
-def test_numbers_of_a_game_reach_the_configuration():
-    config = make_learner(
-        dataclasses.replace(
-            influence_jax.presets.get("cleanup-a3c"), env=EnvConfig("cleanup", params={"hit_penalty": 0})
-        )
-    ).config
-    assert config.env.params["hit_penalty"] == 0.0 and config.env.params["waste_rate"] == 0.5
-    assert config.env.options["num_agents"] == 5 and config.env.options["waste_rule"] == "lottery"
+def test_member_of_a_population_is_a_solo_run():
+    config = probe_config(seeds=3, seed=4)
+    together, alone = (make_learner(c) for c in (config, dataclasses.replace(config, seeds=1, seed=5)))
+    results = []
+    for learner in (together, alone):
+        state = population.init_population(learner)
+        chunk = population.compile_chunk(learner)
+        results.append(chunk(state, 10.0))
+    (many, many_logs), (one, one_logs) = results
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b[0], atol=1e-5), many.params, one.params)
+    np.testing.assert_allclose(many_logs["step_reward"][1], one_logs["step_reward"][0], rtol=1e-5)
+    assert many_logs["step_reward"][0] != many_logs["step_reward"][1]
+    np.testing.assert_array_equal(jax.random.key_data(many.key)[1], jax.random.key_data(one.key)[0])

@@ -1,3 +1,5 @@
+"""What a person sees meanwhile."""
+
 import io
 
 import numpy as np

@@ -1,56 +1,23 @@
+"""Training, stopping and going on are one run, bit for bit."""
+
 import dataclasses
 import json
 import os
 import signal
-import subprocess
 import sys
 
 import jax
 import numpy as np
-import optax
 import pytest
 
 import influence_jax
 from influence_jax.analysis import load_metrics
 from influence_jax.config import ConfigError, to_json
 from influence_jax.learner.learner import make_learner
-from influence_jax.runtime.recorder import ALWAYS, make_rows, truncate
 from influence_jax.runtime.run import resume
+from tests.runtime.runs import assert_same, assert_same_metrics, stop_at
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
-
-WALL_CLOCK = ("steps_per_second", "seconds")
-
-
-def stop_at(update):
-    def callback(point):
-        if point.update == update:
-            raise KeyboardInterrupt
-
-    return callback
-
-
-def assert_same(a, b):
-    """Bit for bit, typed keys included."""
-    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
-        if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
-            x, y = jax.random.key_data(x), jax.random.key_data(y)
-        assert x.dtype == y.dtype
-        np.testing.assert_array_equal(np.asarray(x), np.asarray(y))
-
-
-def assert_same_metrics(a, b):
-    assert a.keys() == b.keys()
-    for name in a:
-        if name not in WALL_CLOCK:
-            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
-
-
-@pytest.fixture(scope="module")
-def whole(tiny, tmp_path_factory):
-    """A run without interruption, and its directory."""
-    out = tmp_path_factory.mktemp("whole") / "run"
-    return influence_jax.train(tiny, out=out), out
 
 
 def test_resume_equals_uninterrupted(tiny, whole, tmp_path):
@@ -128,31 +95,6 @@ def test_files(tiny, whole):
     assert run.metrics["collective_return"].shape == (10, 2)
 
 
-def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
-    with pytest.raises(ConfigError, match="holds a run; allowed"):
-        influence_jax.train(tiny, out=whole[1])
-    other = dataclasses.replace(tiny, hyperparams=tiny.hyperparams.replace(entropy_coef=0.5))
-    with pytest.raises(ConfigError, match=r"another configuration: hyperparams.entropy_coef is 0.5, was 0.00223\.$"):
-        influence_jax.train(other, out=whole[1], resume=True)
-    with pytest.raises(ConfigError, match="holds no run"):
-        influence_jax.train(tiny, out=tmp_path / "nothing", resume=True)
-    assert not (tmp_path / "nothing").exists()
-    with pytest.raises(ConfigError, match="resume is True without out"):
-        influence_jax.train(tiny, resume=True)
-    (tmp_path / "checkpoints").mkdir()  # whose configuration was lost
-    with pytest.raises(ConfigError, match="holds a run; allowed"):
-        influence_jax.train(tiny, out=tmp_path)
-    (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="is a file"):
-        influence_jax.train(tiny, out=tmp_path / "file")
-
-
-def test_an_unknown_format_is_refused(tmp_path):
-    (tmp_path / "config.json").write_text('{"format_version": 99}')
-    with pytest.raises(ConfigError, match=r"format_version of .* is 99; this version reads 2"):
-        influence_jax.load(tmp_path)
-
-
 @pytest.mark.parametrize("setting", [{"total_steps": 2.5}, {"total_steps": 0}, {"seeds": 0}])
 def test_impossible_settings_leave_nothing_behind(tiny, tmp_path, setting):
     with pytest.raises(ConfigError, match=f"{next(iter(setting))} is"):
@@ -167,23 +109,6 @@ def test_non_finite_parameters_stop_the_run(tiny, tmp_path):
     assert load_metrics(tmp_path / "run")["update"].tolist() == [[10, 10]]
 
 
-def test_rows_are_json_and_exact():
-    logs = {"a": np.float32([0.1, np.nan]), "b": np.float32([[1.0, np.inf], [1 / 3, 2.0]])}
-    first, second = make_rows(logs, update=7)
-    unknown = dict.fromkeys(ALWAYS)
-    assert first == {"update": 7, "member": 0, "a": 0.1, "b": [1.0, None]} | unknown
-    assert second["a"] is None and np.float32(second["b"][0]) == np.float32(1 / 3)
-
-
-def test_truncate(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"update": 1}\n{"update": 2}\n{"update": 3}\n{"upda')
-    truncate(path, 2)
-    assert path.read_text() == '{"update": 1}\n{"update": 2}\n'
-    truncate(path, 0)
-    assert path.read_text() == ""
-
-
 def test_interrupt_signal_finishes_the_chunk_and_saves(tiny, tmp_path):
     def press(point):
         if point.update == 30:
@@ -193,12 +118,6 @@ def test_interrupt_signal_finishes_the_chunk_and_saves(tiny, tmp_path):
     run = influence_jax.train(tiny, out=tmp_path / "run", callback=press)
     assert run.update == 30 and influence_jax.load(tmp_path / "run").update == 30
     assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_nothing_is_computed_by_import():
-    """A program that only imports the package must not take hold of a device."""
-    code = "import influence_jax, jax; assert not jax._src.xla_bridge._backends"
-    subprocess.run([sys.executable, "-c", code], check=True, close_fds=False)
 
 
 def test_a_directory_is_enough_to_go_on(tiny, whole, tmp_path):
@@ -231,15 +150,6 @@ def test_a_run_may_become_longer_and_says_so(tiny, tmp_path):
         resume(tmp_path / "run", total_steps=1200)
 
 
-def test_checkpoints_are_kept_and_loaded_by_their_update(tiny, tmp_path):
-    run = influence_jax.train(dataclasses.replace(tiny, keep=3, checkpoint_interval=2), out=tmp_path / "run")
-    earlier = influence_jax.load(tmp_path / "run", update=80)
-    assert earlier.update == 80 and earlier.metrics["update"][-1, 0] == 80
-    assert int(earlier.state.update[0]) == 80 and int(run.state.update[0]) == 100
-    with pytest.raises(ConfigError, match=r"update is 70; allowed: 60, 80, 100, which were saved and kept"):
-        influence_jax.load(tmp_path / "run", update=70)
-
-
 def test_a_run_begins_with_the_parameters_of_another(tiny, whole, tmp_path):
     config = dataclasses.replace(tiny, hyperparams=tiny.hyperparams.replace(learning_rate=0.0, learning_rate_end=0.0))
     run = influence_jax.train(config, out=tmp_path / "run", start_from=whole[1])
@@ -253,28 +163,97 @@ def test_a_run_begins_with_the_parameters_of_another(tiny, whole, tmp_path):
         influence_jax.train(dataclasses.replace(tiny, seeds=3), start_from=whole[1])
 
 
-def test_to_open_a_run_imports_nothing_of_others(tiny, tmp_path, monkeypatch):
-    influence_jax.train(dataclasses.replace(tiny, total_steps=12), out=tmp_path / "run")
-    config = json.loads((tmp_path / "run" / "config.json").read_text())
-    config["env"]["name"] = "evil_module:Game"
-    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    (tmp_path / "evil_module.py").write_text("raise SystemExit('code of others was run')")
+FAILING = """
+import jax.numpy as jnp
+from influence_jax.rewards import Shaper
+
+def scalar(factual, marginal, realised, axis=-1):
+    return jnp.float32(0)
+
+def raising(factual, marginal, realised, axis=-1):
+    raise RuntimeError("boom")
+
+def no_axis(factual, marginal, realised):
+    return factual
+
+def total(reward, first):
+    return reward.sum(axis=-1)
+
+flat = Shaper(lambda e, n: (), lambda state, reward, first, hparams: (state, reward.sum(axis=-1)))
+triple = (1, 2, 3, 4)
+
+def entropy(trajectory):
+    return {"entropy": trajectory.reward}
+
+def member(trajectory):
+    return {"member": trajectory.reward}
+
+def short(trajectory):
+    return {"mine": trajectory.reward[0]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value", "words"),
+    [
+        ("influence", "measure", "scalar", "influence.measure returned float32[] for distributions"),
+        ("influence", "measure", "raising", "influence.measure 'failing:raising' fails (RuntimeError: boom)"),
+        ("influence", "measure", "no_axis", "influence.measure 'failing:no_axis' fails (TypeError"),
+        ("influence", "measure", "nothing", "has no attribute 'nothing'"),
+        ("influence", "model", "scalar", "influence.model 'failing:scalar' returned"),
+        ("learner", "shaper", "flat", "learner.shaper returned rewards of shape [4, 3]; allowed: [4, 3, 2]."),
+        ("learner", "shaper", "triple", "learner.shaper 'failing:triple' fails (TypeError"),
+        ("learner", "optimizer", "raising", "learner.optimizer 'failing:raising' fails (TypeError"),
+        ("learner", "metrics", "entropy", "learner.metrics has the names entropy; allowed"),
+        ("learner", "metrics", "member", "learner.metrics has the names member; allowed"),
+        ("learner", "metrics", "short", "learner.metrics has 'mine' of shape [3, 2]"),
+    ],
+)
+def test_code_of_ones_own_that_fails_is_one_sentence_and_leaves_nothing(
+    tiny, tmp_path, monkeypatch, section, name, value, words
+):
+    (tmp_path / "failing.py").write_text(FAILING)
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(ConfigError, match=r"names code outside of this package \(env.name 'evil_module:Game'\)"):
-        influence_jax.load(tmp_path / "run")
-    with pytest.raises(SystemExit, match="code of others"):
-        influence_jax.load(tmp_path / "run", trust=True)
-    config["env"]["name"] = "influence_jax.cli:main"
-    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ConfigError, match="which is no environment"):
-        influence_jax.load(tmp_path / "run")
+    path = f"failing:{value}"
+    part = dataclasses.replace(getattr(tiny, section), **{name: (path,) if name == "metrics" else path})
+    with pytest.raises(ConfigError) as error:
+        influence_jax.train(dataclasses.replace(tiny, **{section: part}), out=tmp_path / "run")
+    sys.modules.pop("failing", None)
+    assert words in str(error.value) and "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
 
 
-def test_a_learner_with_parts_of_its_own(tiny, tmp_path):
-    learner = dataclasses.replace(make_learner(tiny), optimizer=optax.identity())
-    run = influence_jax.train(learner, total_steps=120, out=tmp_path / "run")
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["replaced"] == ["optimizer"]
-    with pytest.raises(ConfigError, match=r"a run with parts of its own \(optimizer\); allowed is to give the learner"):
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ("null", "cannot be read"),
+        ("[]", "does not list members alike"),
+        ('[{"member": 1, "seed": 0}]', "does not list members alike"),
+        ('[{"member": 0, "seed": 0}, {"member": 1}]', "does not list members alike"),
+        ('[{"member": 0, "seed": 0}]', "lists 1 members, its configuration has 2"),
+        ('[{"member": 0, "seed": 0, "sed": 1}, {"member": 1, "seed": 0, "sed": 1}]', "'sed'] is not a setting"),
+        ('[{"member": 0, "seed": -3}, {"member": 1, "seed": 0}]', "hyperparams['seed'] is -3"),
+    ],
+)
+def test_damaged_lists_of_members_are_refused(tiny, tmp_path, members, words):
+    influence_jax.train(dataclasses.replace(tiny, total_steps=12), out=tmp_path / "run")
+    (tmp_path / "run" / "members.json").write_text(members)
+    with pytest.raises(ConfigError) as error:
         influence_jax.load(tmp_path / "run")
-    again = influence_jax.load(tmp_path / "run", learner=run.learner)
-    assert_same(again.state, run.state)
+    assert words in str(error.value)
+
+
+def test_directories_that_are_not_for_a_run(tiny, tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "members.json").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "else")
+    (tmp_path / "file").touch()
+    for out, words in (
+        ("notes", "which is not empty"),
+        ("file/run", "cannot be"),
+        ("x" * 300, "cannot be"),
+        ("a\0b", "cannot be"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            influence_jax.train(dataclasses.replace(tiny, total_steps=12), out=tmp_path / out)
+    assert (tmp_path / "notes" / "members.json").read_text() == "mine"

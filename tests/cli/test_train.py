@@ -1,11 +1,9 @@
+"""``influence-jax train``."""
+
 import json
-import shlex
-import subprocess
-import sys
 
 import pytest
 
-import influence_jax
 from influence_jax import presets
 from influence_jax.analysis import load_metrics
 from influence_jax.cli import main
@@ -14,26 +12,9 @@ from influence_jax.cli.train import train_options
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import run
 from influence_jax.runtime.directory import load_config
-from influence_jax.runtime.progress import Progress
-
-TRAIN = ["train", "harvest-moa", "--profile", "small"]
+from tests.cli.commands import TRAIN, assert_refused, refusal
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
-
-
-@pytest.fixture(scope="module")
-def run_directory(tiny_options, tmp_path_factory):
-    out = tmp_path_factory.mktemp("cli") / "run"
-    assert main([*TRAIN, *tiny_options, "--out", str(out)]) == 0
-    return out
-
-
-def refusal(capsys, *arguments):
-    """Return the one sentence with which a command is refused."""
-    assert main(list(arguments)) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1
-    return lines[0]
 
 
 def test_train_writes_a_run(tiny, run_directory):
@@ -41,50 +22,9 @@ def test_train_writes_a_run(tiny, run_directory):
     assert load_metrics(run_directory)["update"][-1].tolist() == [100, 100]
 
 
-def test_evaluate(run_directory, capsys):
-    assert main(["evaluate", str(run_directory), "--episodes", "2", "--interventions", "20"]) == 0
-    shown = capsys.readouterr().out
-    assert "2 episodes after 100 updates" in shown and "equality" in shown and "apples" in shown
-    written = json.loads((run_directory / "evaluation.json").read_text())
-    assert (written["update"], written["episodes"], written["seed"]) == (100, 2, 0)
-    trained = influence_jax.load(run_directory)
-    evaluation = influence_jax.evaluate(trained.learner, trained.state, 2)
-    assert written["collective_return"] == evaluation.collective_return.tolist()
-    assert written["apples"] == evaluation.metrics["apples"].tolist()
-    checked = influence_jax.intervene(trained.learner, trained.state, 20)
-    assert written["intervention_correlation"] == pytest.approx(checked.correlation.tolist())
-    assert written["intervention_pairs"] == checked.pairs.tolist() and "pairs that count" in shown
-
-
-def test_render(run_directory, tmp_path):
-    path = tmp_path / "episode.gif"
-    assert main(["render", str(run_directory), "--out", str(path), "--member", "1"]) == 0
-    assert path.read_bytes()[:3] == b"GIF"
-
-
-def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
-    def press(self, point):
-        if point.update == 50:
-            raise KeyboardInterrupt
-
-    arguments = [*TRAIN, *tiny_options, "--out", str(tmp_path / "my run")]
-    monkeypatch.setattr(Progress, "__call__", press)
-    assert main(arguments) == 130
-    advice = capsys.readouterr().out.splitlines()[-1].partition("Go on with: ")[2]
-    program, *arguments = shlex.split(advice)
-    assert program == "influence-jax" and arguments == ["resume", str(tmp_path / "my run")]
-    assert main(arguments) == 0
-    assert "100 of 100 updates done" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (
-            "trian",
-            "command is 'trian'; allowed: presets, envs, train, resume, evaluate, render, bench. Did you mean 'train'?",
-        ),
-        ("presets all", "presets takes no arguments"),
         ("train", "train needs a preset before its options, or --config FILE; allowed: cleanup-a3c, "),
         ("train --out x harvest-moa", "train needs a preset before its options"),
         ("train harvest-mao --out x", "Did you mean 'harvest-moa'?"),
@@ -114,24 +54,14 @@ def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
             "train harvest-moa --out x --env.num-agents 1",
             "influence.model is 'moa' with one agent; allowed are at least two",
         ),
-        ("evaluate x", "'x' holds no run"),
-        ("evaluate x --episode 3", "Did you mean '--episodes'?"),
-        ("evaluate x --interventions -1", "interventions is -1; allowed are whole numbers from 0 up."),
-        ("evaluate x --episodes 0", "episodes is 0; allowed are whole numbers from 1 up."),
-        ("render x --out x.png", "out is 'x.png'; allowed are files that end in .gif or .mp4."),
     ],
 )
 def test_refusals(capsys, tmp_path, monkeypatch, arguments, sentence):
-    monkeypatch.chdir(tmp_path)
-    assert sentence in refusal(capsys, *arguments.split())
-    assert not list(tmp_path.iterdir())
+    assert_refused(capsys, tmp_path, monkeypatch, arguments, sentence)
 
 
-def test_refusals_about_directories(tiny_options, capsys, run_directory, tmp_path):
+def test_a_directory_that_holds_a_run_is_refused(tiny_options, capsys, run_directory):
     assert "holds a run" in refusal(capsys, *TRAIN, *tiny_options, "--out", str(run_directory))
-    assert "holds no run" in refusal(capsys, "resume", str(tmp_path / "x"))
-    picture = str(tmp_path / "x.gif")
-    assert "allowed are 0 to 1" in refusal(capsys, "render", str(run_directory), "--out", picture, "--member", "2")
 
 
 def test_non_finite_parameters_are_a_failure(capsys, tmp_path, monkeypatch):
@@ -159,15 +89,34 @@ def test_help_without_a_preset_lists_them(capsys):
         main(["train", "--help"])
     text = capsys.readouterr().out
     assert "harvest-moa-baseline" in text and "--learner.num-envs" in text
-    assert main(["--help"]) == 0
-    assert main([]) == 2
-    assert "usage: influence-jax" in capsys.readouterr().out
-    assert main(["presets"]) == 0
-    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == set(influence_jax.presets.names())
 
 
-def test_python_minus_m():
-    command = [sys.executable, "-m", "influence_jax", "evaluate", "nowhere"]
-    done = subprocess.run(command, capture_output=True, text=True, close_fds=False)
-    assert done.returncode == 2
-    assert done.stderr == "influence-jax: 'nowhere' holds no run; allowed is a directory that `train` wrote.\n"
+def test_a_file_of_settings_is_data(tmp_path, capsys, monkeypatch, tiny_options):
+    """It imports nothing without --trust, and stands for a preset of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "loud_module.py").write_text("raise RuntimeError('code of others was run')")
+    assert main(["train", "harvest-moa", "--profile", "small", *tiny_options, "--out", "run", "--quiet"]) == 0
+    assert main(["train", "--config", "run/config.json", "--out", "again", "--seed", "3", "--total-steps", "12"]) == 0
+    capsys.readouterr()
+    values = json.loads((tmp_path / "run" / "config.json").read_text())
+    values["learner"]["shaper"] = "loud_module:shaper"
+    (tmp_path / "foreign.json").write_text(json.dumps(values))
+    for arguments, words in (
+        (["--config", "foreign.json"], "names code outside of this package (learner.shaper 'loud_module:shaper')"),
+        (["--config", "foreign.json", "--trust"], "code of others was run"),
+        (["--config", "run/config.json", "--profile", "small"], "beside a preset or a profile"),
+    ):
+        assert main(["train", *arguments, "--out", "new"]) == 2
+        assert words in capsys.readouterr().err
+    assert main(["train", "harvest-moa", "--config", "run/config.json", "--out", "new"]) == 2
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_says_how_it_ended_in_one_line_of_json(tmp_path, capsys, tiny_options):
+    assert (
+        main(["train", "harvest-moa", "--profile", "small", *tiny_options, "--out", str(tmp_path / "run"), "--json"])
+        == 0
+    )
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 1 and json.loads(said[0])["finished"] is True

@@ -1,11 +1,11 @@
-"""Maps that are looked up, marked at few cells and filled at sites: each way to do it against one cell after another."""
+"""Maps that are looked up and marked at few cells: each way to do it against one cell after another."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.envs.grid import cells, maps
+from influence_jax.envs.grid import cells
 
 SHAPES = [(3, 9, 14), (1, 1, 1), (4, 40, 30)]
 SCATTER = [cells.scatter, cells.scatter_by_index, cells.scatter_by_comparison]
@@ -65,12 +65,10 @@ def test_look_up():
         assert found[k, game] == np.float32(held[game].flat[cell[k, game]])
 
 
-@pytest.mark.parametrize("sites", [np.zeros((3, 4), bool), np.eye(3, 4, dtype=bool), np.ones((3, 4), bool)])
-@pytest.mark.parametrize(
-    "spread", [maps.values_at_sites, maps.values_at_sites_by_scatter, maps.values_at_sites_by_gather]
-)
-def test_spread(spread, sites):
-    values = np.random.default_rng(3).integers(1, 9, (5, sites.sum())).astype(np.uint8)
-    expected = np.zeros((5, 3, 4), np.uint8)
-    expected[:, sites] = values
-    np.testing.assert_array_equal(spread(jnp.asarray(values), sites), expected, strict=True)
+def test_nth_finds_the_place_of_a_thing_and_its_number_there():
+    counts = np.random.default_rng(2).integers(0, 4, 9)
+    things = [(place, number) for place, count in enumerate(counts) for number in range(count)]
+    numbers = np.arange(-1, len(things) + 1, dtype=np.int32)
+    place, number = cells.nth(jnp.broadcast_to(counts[:, None], (9, len(numbers))), jnp.asarray(numbers))
+    np.testing.assert_array_equal(np.stack([place, number], axis=1)[1:-1], things)
+    assert place[0] == 0 and place[-1] == 9

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from influence_jax.envs import make
+from influence_jax.envs.grid import vision
 from influence_jax.envs.harvest import HarvestState
 
 # One letter per colour: '.' black, '@' wall, 'a' apple, digits agents, 'f' fire, 'c' cleaning, 'w' waste, 'r' river or stream.
@@ -23,6 +24,8 @@ COLOURS = {
     "1": (2, 81, 154),
     "9": (159, 67, 255),
 }
+
+
 LAYOUT = (
     "@@@@@@@",
     "@A  P @",
@@ -30,6 +33,8 @@ LAYOUT = (
     "@   A @",
     "@@@@@@@",
 )
+
+
 UP, RIGHT, DOWN, LEFT = range(4)
 
 
@@ -156,3 +161,10 @@ def test_visible_is_the_square_window_of_the_row_agent():
     state = state_at(env, [(0, 0), (2, 2), (0, 4)], [UP, UP, UP])
     visible = jax.jit(env.observe)(state)[1]
     np.testing.assert_array_equal(visible, [[False, True, False], [True, False, True], [False, True, False]])
+
+
+@pytest.mark.parametrize("shape", [(1,), (3, 5), (4,), (2, 5, 5), (19, 19)])
+def test_colours_of_any_number_of_cells(shape):
+    codes = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8) % len(vision.PALETTE)
+    np.testing.assert_array_equal(jax.jit(vision.colour)(codes), vision.PALETTE[codes])
+    np.testing.assert_array_equal(jax.vmap(vision.colour)(codes[None])[0], vision.PALETTE[codes])

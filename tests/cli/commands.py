@@ -1,0 +1,20 @@
+"""Commands for a small run, and how they are refused."""
+
+from influence_jax.cli import main
+
+TRAIN = ["train", "harvest-moa", "--profile", "small"]
+
+
+def refusal(capsys, *arguments):
+    """Return the one sentence with which a command is refused."""
+    assert main(list(arguments)) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+def assert_refused(capsys, tmp_path, monkeypatch, arguments, sentence):
+    """And nothing is left behind."""
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refusal(capsys, *arguments.split())
+    assert not list(tmp_path.iterdir())

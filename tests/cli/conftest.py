@@ -1,0 +1,13 @@
+"""A run that the command line made."""
+
+import pytest
+
+from influence_jax.cli import main
+from tests.cli.commands import TRAIN
+
+
+@pytest.fixture(scope="module")
+def run_directory(tiny_options, tmp_path_factory):
+    out = tmp_path_factory.mktemp("cli") / "run"
+    assert main([*TRAIN, *tiny_options, "--out", str(out)]) == 0
+    return out

@@ -1,0 +1,39 @@
+"""``influence-jax evaluate``."""
+
+import json
+
+import pytest
+
+import influence_jax
+from influence_jax.cli import main
+from tests.cli.commands import assert_refused
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+
+def test_evaluate(run_directory, capsys):
+    assert main(["evaluate", str(run_directory), "--episodes", "2", "--interventions", "20"]) == 0
+    shown = capsys.readouterr().out
+    assert "2 episodes after 100 updates" in shown and "equality" in shown and "apples" in shown
+    written = json.loads((run_directory / "evaluation.json").read_text())
+    assert (written["update"], written["episodes"], written["seed"]) == (100, 2, 0)
+    trained = influence_jax.load(run_directory)
+    evaluation = influence_jax.evaluate(trained.learner, trained.state, 2)
+    assert written["collective_return"] == evaluation.collective_return.tolist()
+    assert written["apples"] == evaluation.metrics["apples"].tolist()
+    checked = influence_jax.intervene(trained.learner, trained.state, 20)
+    assert written["intervention_correlation"] == pytest.approx(checked.correlation.tolist())
+    assert written["intervention_pairs"] == checked.pairs.tolist() and "pairs that count" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("evaluate x", "'x' holds no run"),
+        ("evaluate x --episode 3", "Did you mean '--episodes'?"),
+        ("evaluate x --interventions -1", "interventions is -1; allowed: whole numbers from 0 to 1000000."),
+        ("evaluate x --episodes 0", "episodes is 0; allowed: whole numbers from 1 to 1000000."),
+    ],
+)
+def test_refusals(capsys, tmp_path, monkeypatch, arguments, sentence):
+    assert_refused(capsys, tmp_path, monkeypatch, arguments, sentence)

@@ -1,0 +1,91 @@
+"""What all grid games share: settings, starts, and chance as an argument."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.envs import make, registered
+from influence_jax.envs.grid import movement
+from influence_jax.envs.grid.world import GridWorld
+from tests.envs.helpers import assert_refused
+
+ROOM = ("@@@@@", "@PA @", "@@@@@")
+
+
+def test_layout_may_be_rows_or_one_text():
+    text = "\n".join(ROOM)
+    assert make("harvest", layout=text, num_agents=1) == make("harvest", layout=list(ROOM), num_agents=1)
+
+
+def test_every_start_cell_may_be_taken():
+    assert make("cleanup", num_agents=10).spec.num_agents == 10
+    assert make("harvest", num_agents=20).spec.num_agents == 20
+
+
+def test_defaults():
+    env = make("cleanup")
+    assert (env.num_agents, env.view_radius, env.horizon, env.view, env.beams_visible) == (
+        5,
+        7,
+        1000,
+        "egocentric",
+        True,
+    )
+    assert make("cleanup", view="reference").beams_visible is False
+    assert make("cleanup", beams_visible=False).beams_visible is False
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("harvest", {"layout": ROOM}, ["num_agents is 5", "1 start cells"]),
+        ("cleanup", {"num_agents": 11}, ["num_agents is 11", "10 start cells"]),
+        ("harvest", {"num_agents": 0}, ["num_agents is 0", "from 1"]),
+        ("harvest", {"num_agents": 2.0}, ["num_agents is 2.0", "whole numbers"]),
+        ("harvest", {"num_agents": True}, ["num_agents is True", "whole numbers"]),
+        ("harvest", {"view_radius": -1}, ["view_radius is -1", "from 0"]),
+        ("harvest", {"horizon": 0}, ["horizon is 0", "from 1"]),
+        ("harvest", {"view": "top"}, ["view is 'top'", "egocentric, reference"]),
+        ("harvest", {"view": "reference", "beams_visible": True}, ["beams_visible is True", "view 'reference'"]),
+        ("harvest", {"beams_visible": "yes"}, ["beams_visible is 'yes'", "True, False"]),
+    ],
+)
+def test_wrong_settings(name, options, words):
+    assert_refused(name, options, words)
+
+
+@pytest.mark.parametrize("name", [name for name in registered() if isinstance(make(name), GridWorld)])
+def test_a_view_reaches_as_far_as_its_radius(name):
+    env = make(name)
+    side = 2 * env.view_radius + 1
+    assert env.spec.observation_shape == (side, side, 3)
+    narrow = make(name, view_radius=2)
+    assert narrow.spec.observation_shape == (5, 5, 3) and narrow != env
+
+
+def test_starts_are_distinct_and_uniform_with_uniform_headings():
+    env = make("cleanup", num_agents=4)
+    draws = 4000
+    position, heading = jax.jit(jax.vmap(env.place_agents))(jax.random.split(jax.random.key(2), draws))
+    cells = np.asarray(position) @ [100, 1]
+    assert all(len(set(row)) == 4 for row in cells.tolist())
+    starts = env.start_cells @ [100, 1]
+    for agent in range(4):
+        counts = (cells[:, agent, None] == starts).sum(axis=0)
+        assert counts.sum() == draws
+        assert (abs(counts - draws / 10) < 5 * np.sqrt(draws * 0.09)).all()
+        headings = np.bincount(np.asarray(heading)[:, agent], minlength=4)
+        assert len(headings) == 4 and (abs(headings - draws / 4) < 5 * np.sqrt(draws * 3 / 16)).all()
+
+
+def test_counterfactual_world_differs_only_by_the_other_action():
+    env = make("cleanup")
+    params = env.default_params
+    state, _ = jax.jit(env.reset)(jax.random.key(5), params)
+    noise = env.sample_noise(jax.random.key(6), params)
+    act = jax.jit(env.transition)
+    factual, _ = act(state, jnp.full(5, movement.STAY), noise, params)
+    other, _ = act(state, jnp.array([movement.TURN_CLOCKWISE] + [movement.STAY] * 4), noise, params)
+    assert other.heading[0] == (factual.heading[0] + 1) % 4
+    jax.tree.map(np.testing.assert_array_equal, factual, other.replace(heading=factual.heading))

@@ -1,0 +1,64 @@
+"""The probes pay for what they say they pay for."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from influence_jax.envs import make
+
+PROBE = "influence_jax.envs.probes:"
+
+
+def step(env, state, actions, noise=0):
+    noise = jnp.full(env.spec.num_agents, noise, jnp.int32)
+    return env.transition(state, jnp.asarray(actions), noise, env.default_params)
+
+
+def start(env, cue):
+    state, timestep = env.reset(jax.random.key(0), env.default_params)
+    return state.replace(cue=jnp.asarray(cue)), timestep
+
+
+def test_a_cue_is_shown_and_paid_once():
+    env = make(PROBE + "Cue", num_agents=3)
+    state, _ = start(env, [0, 1, 2])
+    picture, visible = env.observe(state)
+    for agent, row in enumerate((0, 1, 2)):
+        white = (picture[agent] == 255).all(axis=(1, 2))
+        assert white.tolist() == [row == other for other in range(3)]
+    np.testing.assert_array_equal(visible, ~np.eye(3, dtype=bool))
+    state, timestep = step(env, state, [0, 1, 1], noise=2)
+    assert timestep.reward.tolist() == [1, 1, 0] == timestep.metrics["answers"].tolist()
+    assert state.cue.tolist() == [2, 2, 2]
+
+
+def test_recall_hides_its_cue_and_keeps_it():
+    env = make(PROBE + "Recall")
+    state, _ = start(env, [1, 2])
+    assert env.observe(state)[0].any()
+    for _ in range(3):
+        state, timestep = step(env, state, [1, 1], noise=1)
+        assert timestep.reward.tolist() == [1, 0] and not timestep.observation.any()
+
+
+def test_a_stipend_pays_for_anything_and_never_ends():
+    env = make(PROBE + "Stipend", horizon=3)
+    state, _ = start(env, [0, 0])
+    ends = []
+    for _ in range(3):
+        state, timestep = step(env, state, [2, 1])
+        assert timestep.reward.tolist() == [1, 1] and timestep.discount == 1
+        ends.append(bool(timestep.truncated))
+    assert ends == [False, False, True]
+
+
+def test_severance_pays_until_it_ends_and_shows_the_time_left():
+    env = make(PROBE + "Severance", horizon=3)
+    state, _ = start(env, [0, 0])
+    ends, rows = [], []
+    for _ in range(3):
+        state, timestep = step(env, state, [0, 0])
+        assert timestep.reward.tolist() == [1, 1] and not timestep.truncated
+        ends.append(float(timestep.discount))
+        rows.append(np.flatnonzero(timestep.observation[0].any(axis=(1, 2))).tolist())
+    assert ends == [1, 1, 0] and rows == [[2], [1], [0]]

@@ -1,0 +1,77 @@
+"""Communication: messages of the last step, against a naive re-run of the whole network."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.config import InfluenceConfig
+from influence_jax.influence.communication import communication, influence_of_message
+from influence_jax.influence.measures import kl, pmi
+from tests.influence.listeners import Listeners, jitted, make_world
+from tests.influence.worlds import A, E, N, bootstrap_of, network_of, random_agents, rollout_of, timestep
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+M = 4  # messages
+MODEL = communication(InfluenceConfig(num_messages=M), N, A, kl)
+
+
+def contexts_by_the_rules(memory, action):
+    return np.repeat(np.asarray(memory[0])[:, None], N, axis=1)
+
+
+def influencers_by_the_rules(arguments, heads, contexts, action, e, j):
+    memory = arguments[2]
+    for k in range(N):
+        if k != j:
+            yield k, k, np.exp(memory[1][k, e]), memory[0][e, k]
+
+
+@pytest.fixture(scope="module")
+def world():
+    def remembered(policy_key, message_key):
+        weights = jax.nn.log_softmax(jax.random.normal(policy_key, (N, E, M)))
+        return jax.random.randint(message_key, (E, N), 0, M), weights
+
+    return make_world(
+        MODEL, remembered, symbols=M, contexts=contexts_by_the_rules, influencers=influencers_by_the_rules
+    )
+
+
+class TestCommunication(Listeners):
+    def test_an_episode_starts_without_symbols_and_ends_idle(self, world):
+        now = world.arguments[3]
+        reset, _, _ = world.decide(now=now.replace(first=jnp.ones(E, bool)))
+        assert (reset.context == -1).all() and not reset.influence.any() and not reset.mutual_information.any()
+        over, _, _ = world.decide(now=now.replace(truncated=jnp.array([True, False, False, False])))
+        assert not over.influence[0].any() and over.influence[1:].any()
+
+    def test_pmi_takes_the_action_that_the_listener_took(self, world):
+        model = communication(InfluenceConfig(num_messages=M), N, A, pmi)
+        network, arguments = world.network, world.arguments
+        output, _, _ = jitted(model, network)(*arguments)
+        values = np.asarray(output.influence)
+        assert values.min() < 0 < values.max()
+        # One draw of what the KL averages: over many keys the two agree.
+        many = jax.jit(jax.vmap(lambda key: model.decide(network, key, *arguments)[0].influence))(
+            jax.random.split(jax.random.key(2), 3000)
+        )
+        np.testing.assert_allclose(many.mean(axis=0), world.decide()[0].influence, atol=0.05)
+
+
+def test_messages_are_remembered_with_the_policy_that_drew_them():
+    network = network_of(MODEL)
+    params, carry = random_agents(network)
+    memory = MODEL.init_memory(E)
+    output, _, (said, weights) = jitted(MODEL, network)(params, carry, memory, timestep(jax.random.key(0)))
+    np.testing.assert_array_equal(said, output.samples["message"].symbol)
+    drawn = jnp.take_along_axis(weights, said.T[..., None], axis=-1)[..., 0].T
+    np.testing.assert_allclose(drawn, output.samples["message"].log_prob, atol=1e-6)
+    np.testing.assert_allclose(jnp.exp(weights).sum(-1), 1.0, atol=1e-5)
+
+
+def test_influence_is_credited_to_its_cause():
+    pairs = jnp.arange(3.0).reshape(3, 1, 1, 1)
+    credited = influence_of_message(rollout_of(pairs), bootstrap_of(jnp.full((1, 1, 1), 9.0)))
+    np.testing.assert_array_equal(credited[:, 0, 0, 0], [1, 2, 9])

@@ -1,0 +1,32 @@
+"""Influence models are made by their names, and what cannot be made is refused in one sentence."""
+
+import re
+
+import pytest
+
+from influence_jax import influence
+from influence_jax.config import ConfigError, InfluenceConfig
+from influence_jax.influence.model import InfluenceModel
+
+A = 4
+
+
+@pytest.mark.parametrize(
+    ("config", "num_agents", "words"),
+    [
+        (InfluenceConfig(model="basic", num_influencers=3), 3, "influence.num_influencers is 3 with 3 agents"),
+        (InfluenceConfig(model="moa"), 1, "influence.model is 'moa' with one agent"),
+        (InfluenceConfig(model="mao"), 3, "Did you mean 'moa'?"),
+        (InfluenceConfig(model="builtins:print"), 3, "returned NoneType"),
+        (InfluenceConfig(model="moa", measure="no.such:thing"), 3, "cannot be loaded"),
+    ],
+)
+def test_refusals(config, num_agents, words):
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        influence.make(config, num_agents, A)
+
+
+def test_every_name_makes_a_model():
+    for name in influence.MODELS:
+        model = influence.make(InfluenceConfig(model=name), 3, A)
+        assert isinstance(model, InfluenceModel) and model.network_spec.num_actions == A

@@ -1,0 +1,45 @@
+"""A configuration becomes the parts of a learner, or is refused in one sentence."""
+
+import dataclasses
+
+import optax
+import pytest
+
+import influence_jax
+from influence_jax.config import ConfigError, EnvConfig
+from influence_jax.learner.learner import make_learner
+from influence_jax.rewards import SHAPERS
+from tests.learner.worlds import probe_config
+
+
+def test_numbers_of_a_game_reach_the_configuration():
+    config = make_learner(
+        dataclasses.replace(
+            influence_jax.presets.get("cleanup-a3c"), env=EnvConfig("cleanup", params={"hit_penalty": 0})
+        )
+    ).config
+    assert config.env.params["hit_penalty"] == 0.0 and config.env.params["waste_rate"] == 0.5
+    assert config.env.options["num_agents"] == 5 and config.env.options["waste_rule"] == "lottery"
+
+
+def test_parts_are_those_of_the_configuration_until_they_are_replaced():
+    learner = make_learner(probe_config())
+    assert learner.shaper is SHAPERS["individual"] and learner.env.spec.num_agents == 3
+    assert learner.replaced == ()
+    assert dataclasses.replace(learner, optimizer=optax.identity()).replaced == ("optimizer",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"optimizer": "builtins:dict"}, ["learner.optimizer", "builtins:dict", "returned dict"]),
+        ({"observe_rewards": True}, ["learner.observe_rewards is True with learner.shaper 'individual'"]),
+    ],
+)
+def test_refusals(changes, words):
+    config = probe_config()
+    config = dataclasses.replace(config, learner=dataclasses.replace(config.learner, **changes))
+    with pytest.raises(ConfigError) as error:
+        make_learner(config)
+    message = str(error.value)
+    assert all(word in message for word in words) and "\n" not in message

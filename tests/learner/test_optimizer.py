@@ -1,0 +1,49 @@
+"""Clipping and optimisers against hand values and optax."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from influence_jax.config import Hyperparams
+from influence_jax.learner.optimizer import OPTIMIZERS, apply_gradients, clip_by_module, learning_rate
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+
+def test_clipping_is_by_global_norm_per_module_and_per_agent():
+    gradients = {
+        "encoder": jnp.array([[3.0], [0.3]]),
+        "policy": jnp.array([[4.0], [0.4]]),
+        "moa": jnp.array([[0.1], [60.0]]),
+        "moa_head": jnp.array([[0.0], [80.0]]),
+    }
+    clipped, norms = jax.vmap(clip_by_module, in_axes=(0, None))(gradients, 1.0)
+    np.testing.assert_allclose(norms["grad_norm_policy"], [5.0, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(norms["grad_norm_moa"], [0.1, 100.0], rtol=1e-6)
+    np.testing.assert_allclose(clipped["encoder"][:, 0], [0.6, 0.3], rtol=1e-6)
+    np.testing.assert_allclose(clipped["policy"][:, 0], [0.8, 0.4], rtol=1e-6)
+    np.testing.assert_allclose(clipped["moa"][:, 0], [0.1, 0.6], rtol=1e-6)
+
+
+def test_optimizers_take_their_textbook_first_step():
+    params, gradients = {"x": jnp.array([1.0])}, {"x": jnp.array([0.5])}
+    for name, scaled in (("rmsprop", 0.5 / np.sqrt(0.01 * 0.25 + 1e-5)), ("adam", 0.5 / (0.5 + 1e-5))):
+        optimizer = OPTIMIZERS[name]()
+        after, _, _ = apply_gradients(params, optimizer.init(params), gradients, optimizer, 0.1, 40.0)
+        np.testing.assert_allclose(after["x"], 1 - 0.1 * scaled, rtol=1e-5)
+    hparams = Hyperparams(learning_rate=1.0, learning_rate_end=0.2)
+    np.testing.assert_allclose([learning_rate(hparams, p) for p in (0.0, 0.5, 1.0)], [1.0, 0.6, 0.2], rtol=1e-6)
+
+
+def test_rmsprop_matches_optax():
+    optimizer, reference = OPTIMIZERS["rmsprop"](), optax.rmsprop(0.1, decay=0.99, eps=1e-5)
+    params = {"x": jnp.array([1.0, 2.0])}
+    state, theirs, other = optimizer.init(params), params, reference.init(params)
+    for step in range(3):
+        gradients = {"x": jnp.array([0.1, -0.3]) * (step + 1)}
+        params, state, _ = apply_gradients(params, state, gradients, optimizer, 0.1, 40.0)
+        updates, other = reference.update(gradients, other)
+        theirs = optax.apply_updates(theirs, updates)
+    np.testing.assert_allclose(params["x"], theirs["x"], rtol=1e-6)

@@ -1,0 +1,47 @@
+"""The first state of a member, and chunks of updates."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.learner import train
+from influence_jax.learner.learner import make_learner
+from influence_jax.runtime import population
+from tests.learner.worlds import probe_config
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+
+def test_chunk_compiles_once_and_advances_the_clock():
+    learner = make_learner(probe_config())
+    chunk = population.compile_chunk(learner)
+    state = population.init_population(learner)
+    for _ in range(3):
+        state, logs = chunk(state, 10.0)
+    assert chunk._cache_size() == 1 and int(state.update[0]) == 6
+    assert all(np.isfinite(np.asarray(v)).all() for k, v in logs.items()), {k: v for k, v in logs.items()}
+
+
+def test_a_chunk_is_its_updates_one_after_another(learner, state, step):
+    """Two updates: the parameters to rounding, and the means over both."""
+    after, logs = jax.jit(lambda state: train.chunk(learner, state, 100.0))(state)
+    one, first = step(state)
+    two, second = step(one)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), after.params, two.params)
+    np.testing.assert_array_equal(after.rollout_state.env_state.time, two.rollout_state.env_state.time)
+    both = jax.tree.map(jnp.add, first["step_reward"], second["step_reward"])
+    np.testing.assert_allclose(logs["step_reward"], both.value(), rtol=1e-5)
+
+
+def test_a_member_starts_from_its_key_and_its_own_numbers(learner):
+    start = jax.jit(lambda key, hparams: train.init(learner, key, hparams))
+    rates = learner.config.hyperparams.replace(learning_rate=jnp.array([0.1, 0.2, 0.3]))
+    one, again, other = (start(jax.random.key(seed), rates) for seed in (0, 0, 1))
+    jax.tree.map(np.testing.assert_array_equal, one.params, again.params)
+    assert any(jnp.any(a != b) for a, b in zip(*map(jax.tree.leaves, (one.params, other.params)), strict=True))
+    np.testing.assert_allclose(one.hyperparams.learning_rate, [0.1, 0.2, 0.3])
+    assert all(x.shape == (3,) and x.dtype == jnp.float32 for x in jax.tree.leaves(one.hyperparams))
+    kernel = one.params["action_head"]["kernel"]
+    assert jnp.any(kernel[0] != kernel[1]), "every agent begins as somebody of its own"
+    assert int(one.update) == 0

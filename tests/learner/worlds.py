@@ -1,0 +1,34 @@
+"""Small learners on a probe whose cues change in every step."""
+
+import dataclasses
+
+import jax.numpy as jnp
+
+from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, InfluenceConfig, LearnerConfig, NetworkConfig
+
+PROBE = "influence_jax.envs.probes:"
+
+
+def probe_config(env="Cue", model="moa", **changes) -> ExperimentConfig:
+    config = ExperimentConfig(
+        env=EnvConfig(name=PROBE + env, num_agents=3, horizon=6),
+        network=NetworkConfig(conv_channels=2, hidden_size=8, lstm_size=8),
+        influence=InfluenceConfig(model=model),
+        learner=LearnerConfig(num_envs=4, rollout_length=5, optimizer="adam", reward_scaling="running_std"),
+        hyperparams=Hyperparams(influence_weight=0.5 if model == "moa" else 0.0),
+        total_steps=200,
+        log_interval=2,
+    )
+    return dataclasses.replace(config, **changes)
+
+
+def weighted(state, influence_weight):
+    weight = jnp.full_like(state.hyperparams.influence_weight, influence_weight)
+    return state.replace(hyperparams=state.hyperparams.replace(influence_weight=weight))
+
+
+MODELS = {
+    "basic": InfluenceConfig(model="basic", num_influencers=1),
+    "communication": InfluenceConfig(model="communication", num_messages=4),
+    "moa": InfluenceConfig(model="moa"),
+}

@@ -1,0 +1,101 @@
+"""One agent's network: the sizes that the paper's layers imply, and the same answers in pieces and in one go."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.config import NetworkConfig
+from influence_jax.networks import agent
+from influence_jax.networks.recurrent import Carry, zero_carry
+from tests.networks.worlds import SMALL, louder, network
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+
+@pytest.mark.parametrize(
+    ("spec", "count"),
+    [
+        ({"num_actions": 9}, 117_426),
+        ({"num_actions": 8}, 117_297),
+        ({"num_actions": 9, "context_symbols": 9, "context_blocks": 4}, 135_858),
+        ({"num_actions": 8, "context_symbols": 8, "context_blocks": 4}, 133_681),
+        # The core that hears 5 messages of 9 (140,466), and its heads: 128 -> 32 -> 9, 128 -> 1.
+        (
+            {"num_actions": 9, "context_symbols": 9, "context_blocks": 5, "num_messages": 9},
+            140_466 + 129 * 32 + 33 * 9 + 129,
+        ),
+        ({"num_actions": 9, "context_symbols": 9, "context_blocks": 4, "moa_targets": 4}, 279_510),
+        ({"num_actions": 8, "context_symbols": 8, "context_blocks": 4, "moa_targets": 4}, 274_257),
+    ],
+)
+def test_parameter_counts_of_the_papers_networks(spec, count):
+    params = jax.eval_shape(lambda: network(NetworkConfig(), **spec).init(jax.random.key(0), (15, 15, 3)))
+    assert sum(np.prod(x.shape) for x in jax.tree.leaves(params)) == count
+
+
+def test_unroll_is_the_steps_one_by_one_and_forgets_at_first():
+    functions = network(num_actions=4, context_symbols=4, context_blocks=2)
+    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    keys = jax.random.split(jax.random.key(1), 3)
+    features = jax.random.normal(keys[0], (6, 3, 5))
+    context = jax.random.randint(keys[1], (6, 3, 2), -1, 4)
+    first = jnp.zeros((6, 3), bool).at[2, 1].set(True)
+    carry = Carry(*(jax.random.normal(keys[2], (2, 3, 7))))
+    unrolled = functions.unroll(params, "policy", carry, features, context, first)
+    for t in range(6):
+        zero = zero_carry((3, 7))
+        carry = jax.tree.map(lambda c, z, t=t: jnp.where(first[t][:, None], z, c), carry, zero)
+        gates = functions.precompute(params, "policy", carry, features[t])
+        carry, _, heads = functions.resolve(params, "policy", carry, gates, context[t])
+        np.testing.assert_allclose(unrolled["action"][t], heads["action"], atol=1e-5)
+        np.testing.assert_allclose(unrolled["action_value"][t], heads["action_value"], atol=1e-5)
+
+
+@pytest.mark.parametrize("limit", [2, 8, 100])
+def test_observations_are_encoded_in_pieces(limit, monkeypatch):
+    """Eighteen observations by pairs, by sixes, and all at once."""
+    monkeypatch.setitem(agent.OBSERVATIONS_AT_A_TIME, jax.default_backend(), limit)
+    assert agent.num_pieces(18) == {2: 9, 8: 3, 100: 1}[limit] and agent.num_pieces(1) == 1
+    functions = network(num_actions=4, moa_targets=2)
+    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    images = jax.random.randint(jax.random.key(1), (6, 3, 5, 5, 3), 0, 256).astype(jnp.uint8)
+    weights = jnp.arange(6.0)[:, None, None]  # every step counts otherwise
+
+    def features_and_gradient(encode):
+        def total(params):
+            features = encode(params, images)
+            return sum(jnp.sum(weights * jnp.sin(x)) for x in features.values()), features
+
+        return jax.jit(jax.grad(total, has_aux=True))(params)
+
+    def whole(params, images):
+        return functions.module.apply({"params": params}, images, method="encode")
+
+    found, expected = features_and_gradient(functions.encode), features_and_gradient(whole)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4), found, expected)
+
+
+def test_every_product_of_the_network_can_be_bfloat16():
+    """Outputs then move by about 2^-8 of their size, and every parameter's gradient with them."""
+    images = jax.random.randint(jax.random.key(1), (6, 3, 5, 5, 3), 0, 256).astype(jnp.uint8)
+    context, first = jnp.zeros((6, 3, 2), jnp.int32), jnp.zeros((6, 3), bool)
+
+    def loss_and_gradient(precision):
+        sizes = dataclasses.replace(SMALL, precision=precision)
+        functions = network(sizes, num_actions=4, context_symbols=4, context_blocks=2)
+        params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+
+        def loss(params):
+            features = functions.encode(params, images)["policy"]
+            heads = functions.unroll(params, "policy", zero_carry((3, 7)), features, context, first)
+            return sum(jnp.sum(jnp.sin(x)) for x in heads.values())
+
+        return jax.jit(jax.value_and_grad(loss))(params)
+
+    exact, rounded = loss_and_gradient("float32"), loss_and_gradient("bfloat16")
+    for a, b in zip(jax.tree.leaves(exact), jax.tree.leaves(rounded), strict=True):
+        distance = np.abs(a - b).max() / np.abs(a).max()
+        assert 1e-5 < distance < 0.1

@@ -1,0 +1,19 @@
+"""Our network offers what the protocol lists, under the same names, and nothing that only we would know."""
+
+import dataclasses
+import inspect
+
+from influence_jax.networks.agent import NetworkFunctions
+from influence_jax.networks.protocol import Network
+
+
+def offered(kind):
+    """The public functions of a class, and the names of what they take."""
+    functions = inspect.getmembers(kind, inspect.isfunction)
+    return {name: list(inspect.signature(f).parameters) for name, f in functions if not name.startswith("_")}
+
+
+def test_our_network_is_the_protocol():
+    assert offered(NetworkFunctions) == offered(Network) and len(offered(Network)) == 8
+    assert all(getattr(Network, name).__doc__ for name in offered(Network))
+    assert {field.name for field in dataclasses.fields(NetworkFunctions)} == {"module", "cached"}

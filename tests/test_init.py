@@ -1,0 +1,26 @@
+"""The public names, imported when they are asked for."""
+
+import subprocess
+import sys
+
+import pytest
+
+import influence_jax
+
+
+def test_nothing_is_computed_by_import():
+    """A program that only imports the package must not take hold of a device."""
+    code = "import influence_jax, jax; assert not jax._src.xla_bridge._backends"
+    subprocess.run([sys.executable, "-c", code], check=True, close_fds=False)
+
+
+def test_every_public_name_is_there():
+    for name in influence_jax.__all__:
+        assert getattr(influence_jax, name) is not None
+        assert name in dir(influence_jax)
+    assert influence_jax.__all__ == sorted(influence_jax.__all__)
+
+
+def test_what_there_is_not_is_named():
+    with pytest.raises(AttributeError, match="module 'influence_jax' has no attribute 'tarin'"):
+        influence_jax.tarin

@@ -1,0 +1,61 @@
+"""Every module has its tests where its path says, and every file of tests has a module or stands in a short list."""
+
+import ast
+import pathlib
+
+TESTS = pathlib.Path(__file__).parent
+PACKAGE = TESTS.parent / "influence_jax"
+
+# Tests of no single module.
+CROSS_CUTTING = {
+    "test_benchmarks.py",  # of the folder benchmarks
+    "test_dtypes.py",  # 64 bits change nothing
+    "test_imports.py",  # the layers
+    "test_limits.py",  # the games in C
+    "test_mirror.py",
+    "test_readme.py",
+    "docs/test_architecture.py",
+    "docs/test_extending.py",
+    "envs/test_contract.py",  # what every registered game promises
+    "envs/test_golden.py",  # recorded games
+    "envs/test_reference_game.py",  # whole episodes against a slow game
+    "learner/test_learning.py",  # answers that are known
+}
+
+
+def has_code(path):
+    """Whether a module does more than describe itself and import."""
+    for node in ast.parse(path.read_text()).body:
+        names = [target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name)]
+        text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if not (text or isinstance(node, ast.Import | ast.ImportFrom) or names == ["__all__"]):
+            return True
+    return False
+
+
+def expected():
+    """Yield the file of tests of every module."""
+    for path in PACKAGE.rglob("*.py"):
+        if path.name != "__main__.py" and (path.name != "__init__.py" or has_code(path)):
+            yield str(path.relative_to(PACKAGE).with_name(f"test_{path.stem.strip('_')}.py"))
+
+
+def found():
+    return {str(path.relative_to(TESTS)) for path in TESTS.rglob("test_*.py")}
+
+
+def test_every_module_has_its_tests():
+    assert set(expected()) - found() == set()
+
+
+def test_every_file_of_tests_has_its_module():
+    assert found() - set(expected()) == CROSS_CUTTING
+
+
+def test_every_file_says_what_it_is_and_tests_something():
+    for path in TESTS.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        assert ast.get_docstring(tree), path
+        functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        tested = any(name.startswith("test_") for name in functions)
+        assert tested == path.name.startswith("test_") or path.name == "listeners.py", path
