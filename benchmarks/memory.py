@@ -115,7 +115,7 @@ def memory_parts(learner: Learner) -> dict[str, int]:
 
     trajectory = num_bytes(jax.eval_shape(act, member)) // (config.num_envs * config.rollout_length)
     core = math.prod(learner.env.spec.observation_shape)
-    for branch in ("policy", "moa"):
+    for branch in ("policy", "critic", "moa"):
         if branch in member.params:
             inputs, gates = member.params[branch]["core"]["input_kernel"].shape[1:]
             hidden = gates // 4

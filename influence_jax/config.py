@@ -63,6 +63,19 @@ class NetworkConfig:
     message_embedding: int = integer(
         32, 1, "Units of the linear layer between the LSTM and the messages (Table 2).", used_with=_TALKING
     )
+    critic: str = choice(
+        "shared",
+        ("shared", "detached", "separate"),
+        "Where values are read, and how far their gradient reaches: from the policy's recurrent core and through it (as in the "
+        'paper); from the same core, but their gradient ends at the head ("detached"); or from dense layers and a core of their '
+        'own, on the same picture, which learns nothing from them ("separate").',
+    )
+    moa_encoder: str = choice(
+        "shared",
+        ("shared", "own"),
+        "Whether the model of others looks through the policy's convolution (as in the paper) or one of its own.",
+        used_with={_MODEL: ("moa",)},
+    )
     precision: str = choice(
         "float32",
         ("float32", "bfloat16"),
@@ -166,6 +179,11 @@ class LearnerConfig:
         '"running_std" divides rewards, per agent, by the running standard deviation of the discounted return (half-life '
         "100,000 steps), never below 1.",
     )
+    diagnostics: bool = flag(
+        False,
+        "Whether to log what share each term of the loss has in the gradient of the encoder and the action head, at the price "
+        "of a backward pass for each term.",
+    )
     metrics: tuple[str, ...] = texts(
         (),
         "Functions of a rollout whose means over valid steps are logged beside the others, each "
@@ -190,7 +208,9 @@ class Hyperparams:
         0.0, 0, _ANY, "Added to every head's entropy weight at the start of the run; falls linearly to 0."
     )
     exploration_fraction: float = number(0.5, 0, 1, "Fraction of the run after which exploration is 0.")
-    value_coef: float = number(0.5, 0, _ANY, "Weight of the value loss.")
+    value_coef: float = number(
+        0.5, 0, _ANY, "Weight of the value loss, which is in squared (scaled) rewards beside a policy loss in rewards."
+    )
     ppo_clip: float = number(
         0.2,
         0,
@@ -200,7 +220,9 @@ class Hyperparams:
     )
     max_grad_norm: float = number(40.0, 0, _ANY, "Global-norm clip, per agent and per module.")
     extrinsic_weight: float = number(1.0, -_ANY, _ANY, "Alpha, the weight of the environment's reward.")
-    influence_weight: float = number(0.0, -_ANY, _ANY, "Beta, the weight of the influence reward.", used_with=_SOCIAL)
+    influence_weight: float = number(
+        0.0, -_ANY, _ANY, "Beta, the weight of the influence reward, in rewards per nat.", used_with=_SOCIAL
+    )
     influencee_share: float = number(
         0.0,
         0,
@@ -215,17 +237,25 @@ class Hyperparams:
         1.0,
         0,
         _ANY,
-        "Weight of the cross-entropy of the model of other agents.",
+        "Weight of the cross-entropy of the model of other agents, beside a loss in (scaled) rewards.",
         used_with={_MODEL: ("moa",)},
     )
     message_extrinsic_weight: float = number(
         1.0, -_ANY, _ANY, "Alpha of the message head, whose reward is alpha e + beta c.", used_with=_TALKING
     )
     message_loss_weight: float = number(
-        1.0, 0, _ANY, "Weight of the message head's policy and value losses.", used_with=_TALKING
+        1.0,
+        0,
+        _ANY,
+        "Weight of the message head's policy and value losses, relative to the action's.",
+        used_with=_TALKING,
     )
     message_entropy_coef: float = number(
-        0.001, 0, _ANY, "Weight of the message head's entropy bonus, outside the loss weight.", used_with=_TALKING
+        0.001,
+        0,
+        _ANY,
+        "Weight of the message head's entropy bonus, outside the loss weight.",
+        used_with=_TALKING,
     )
     prosocial_weight: float = number(
         0.85,

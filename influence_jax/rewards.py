@@ -130,5 +130,10 @@ def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, disco
         mean=fade(scale.mean, returns.mean(axis=(0, 1))),
         square=fade(scale.square, jnp.square(returns).mean(axis=(0, 1))),
     )
+    return scale, reward / deviation(scale)
+
+
+def deviation(scale: RewardScale) -> jax.Array:
+    """Return what rewards are divided by, f32[N]: the standard deviation of each agent's return, never below 1."""
     variance = scale.square / scale.weight - jnp.square(scale.mean / scale.weight)
-    return scale, reward / jnp.sqrt(jnp.maximum(variance, 1.0))
+    return jnp.sqrt(jnp.maximum(variance, 1.0))

@@ -97,6 +97,7 @@ class HeadSample:
     symbol: jax.Array  # i32[E,N], the action or the message
     log_prob: jax.Array  # f32[E,N], of that symbol
     value: jax.Array  # f32[E,N], expected return of this head's own reward
+    entropy: jax.Array  # f32[E,N], of the policy, nats
 
 
 @struct.dataclass
@@ -128,6 +129,7 @@ class Trajectory:
     """One rollout, time first. ``t`` is the step at which an action was chosen; rewards are its consequence."""
 
     observation: jax.Array | Observation  # u8[T,E,N,V,V,3]
+    time: jax.Array  # i32[T,E], steps taken in the episode before this one
     first: jax.Array  # bool[T,E], carries are zeroed before this step
     valid: jax.Array  # bool[T,E], False on the idle step that follows the last observation of an episode
     visible: jax.Array  # bool[T,E,N,N]

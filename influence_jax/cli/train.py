@@ -6,6 +6,7 @@ import dataclasses
 import json
 import pathlib
 import shlex
+import sys
 from typing import Annotated, Any
 
 import tyro
@@ -97,6 +98,7 @@ class TrainOptions:
     """Whether to show no progress, and to end with one line of JSON."""
 
 
+FEW_UPDATES = 300
 _PARTS = ("network", "influence", "learner", "hyperparams")
 
 
@@ -170,6 +172,12 @@ def run(given: Any, config: ExperimentConfig) -> int:
     from influence_jax.runtime.compilation import keep_compiled_programs
 
     keep_compiled_programs()
+    if config.num_updates < FEW_UPDATES and not given.quiet:
+        print(
+            f"influence-jax: the schedules of this run span {config.num_updates} updates; agents hardly learn in fewer than "
+            f"{FEW_UPDATES} (total_steps, learner.num_envs and learner.rollout_length decide).",
+            file=sys.stderr,
+        )
     with progress(given.quiet or given.json) as callback:
         result = runs.train(config, out=given.out, start_from=given.start_from, trust=given.trust, callback=callback)
     return say(result, given.out, given.json)

@@ -97,15 +97,14 @@ def one_moment(learner: Learner, member: Member, rollout_state: RolloutState, ke
     now = perceived(learner, rollout_state)
     num_envs, num_agents = now.reward.shape
 
-    def policies(policy_carry, observation, memory):
+    def policies(carry, observation, memory):
         """The log-policies ``[N,E,A]`` of all agents."""
-        features = encode(network, params, observation)["policy"]
-        context = agents_first(model.context(memory))
-        return act(network, act_key, params, policy_carry, features, context).log_policy["action"]
+        features, context = encode(network, params, observation), agents_first(model.context(memory))
+        return act(network, act_key, params, carry, features, context).log_policy["action"]
 
     output, carry, _ = model.decide(network, act_key, params, rollout_state.carry, rollout_state.memory, now)
     before, memory = model.reset(now.first, rollout_state.carry, rollout_state.memory)
-    weights = policies(before["policy"], now.observation, memory)
+    weights = policies(before, now.observation, memory)
     noise_keys = jax.random.split(noise_key, num_envs)
     noise = jax.vmap(env.sample_noise, in_axes=(0, None))(noise_keys, member.env_params)
 
@@ -117,7 +116,7 @@ def one_moment(learner: Learner, member: Member, rollout_state: RolloutState, ke
         shaper_state = observed_rewards(learner, member, rollout_state, after.reward)
         then = rollout_state.replace(env_state=env_state, timestep=after, shaper_state=shaper_state)
         observation = perceived(learner, then).observation
-        return policies(carry["policy"], observation, model.remember(memory, actions)), after.last
+        return policies(carry, observation, model.remember(memory, actions)), after.last
 
     def worlds_of(agent):
         def with_action(action):

@@ -16,8 +16,8 @@ from influence_jax.types import CachedActivations, CounterfactualBatch, HeadSamp
 class PolicyStep:
     """What stepping some agents' policies gave; leading axes [N,E]."""
 
-    carry: Any  # recurrent state after the step
-    gates: jax.Array  # f32[N,E,4H], with all symbols in them
+    carry: dict[str, Any]  # by branch, "policy" and where there is one "critic": recurrent state after the step
+    gates: jax.Array  # f32[N,E,4H], the policy's, with all symbols in them
     log_policy: dict[str, jax.Array]  # f32[N,E,A] or f32[N,E,M], by head
     samples: dict[str, HeadSample]
 
@@ -32,22 +32,36 @@ class Influencers:
     mask: jax.Array  # bool[K,E], pairs that count
 
 
-def act(network: Any, key: jax.Array, params: Any, carry: Any, features: jax.Array, context: jax.Array) -> PolicyStep:
-    """Step the policies of any number of agents and sample from every head, one key per agent.
+def act(
+    network: Any, key: jax.Array, params: Any, carry: dict[str, Any], features: dict[str, jax.Array], context: jax.Array
+) -> PolicyStep:
+    """Step policies, and critics that are branches of their own, and sample from every head, one key per agent.
 
-    ``features f32[N,E,F]``, ``context i32[N,E,L]``; everything returned is ``[N,E,...]`` too.
+    ``carry`` and ``features f32[N,E,F]`` are by branch, ``context i32[N,E,L]``; everything returned is ``[N,E,...]`` too.
     """
 
     def one_agent(key, params, carry, features, context):
-        gates = network.precompute(params, "policy", carry, features)
-        carry, gates, heads = network.resolve(params, "policy", carry, gates, context)
+        def step(branch):
+            before = network.precompute(params, branch, carry[branch], features[branch])
+            return network.resolve(params, branch, carry[branch], before, context)
+
+        after, gates, heads = step("policy")
+        after = {"policy": after}
+        if "critic" in carry:
+            after["critic"], _, values = step("critic")
+            heads = heads | values
         log_policy, samples = {}, {}
         for stream, head in enumerate(("action", "message") if "message" in heads else ("action",)):
             log_policy[head] = jax.nn.log_softmax(heads[head])
             policy = distrax.Categorical(logits=log_policy[head])
             symbol = policy.sample(seed=jax.random.fold_in(key, stream)).astype(jnp.int32)
-            samples[head] = HeadSample(symbol=symbol, log_prob=policy.log_prob(symbol), value=heads[f"{head}_value"])
-        return PolicyStep(carry=carry, gates=gates, log_policy=log_policy, samples=samples)
+            samples[head] = HeadSample(
+                symbol=symbol,
+                log_prob=policy.log_prob(symbol),
+                value=heads[f"{head}_value"],
+                entropy=policy.entropy(),
+            )
+        return PolicyStep(carry=after, gates=gates, log_policy=log_policy, samples=samples)
 
     keys = jax.random.split(key, context.shape[0])
     return jax.vmap(one_agent)(keys, params, carry, features, context)

@@ -47,7 +47,7 @@ def basic(config: InfluenceConfig, num_agents: int, num_actions: int, measure: M
         context = others(memory)  # i32[E,N,N-1]; of an influencee's blocks, the first K are the influencers'
         features = encode(network, params, timestep.observation)
         influencer_key, influencee_key = jax.random.split(key)
-        agents = params, carry["policy"], features["policy"]
+        agents = params, carry, features
         influencers = functools.partial(jax.tree.map, lambda x: x[:num_influencers])
         influencees = functools.partial(jax.tree.map, lambda x: x[num_influencers:])
 
@@ -65,7 +65,7 @@ def basic(config: InfluenceConfig, num_agents: int, num_actions: int, measure: M
         )
         axes = Influencers(symbol=0, block=None, log_policy=None, mask=None)
         batch = jax.vmap(policy_counterfactuals, in_axes=(None, 0, 0, 0, axes))(
-            network, *influencees(agents[:2]), second, acted
+            network, *influencees((params, carry["policy"])), second, acted
         )
         pairs = jax.vmap(influence_and_information, in_axes=(0, None))(batch, measure)
         influence, information = (_place(x, num_agents) for x in pairs)
@@ -75,9 +75,9 @@ def basic(config: InfluenceConfig, num_agents: int, num_actions: int, measure: M
             context=context,
             influence=influence,
             mutual_information=information,
-            activations=cached_activations(features, {"policy": carry}),
+            activations=cached_activations(features, carry),
         )
-        return output, {"policy": carry}, output.action
+        return output, carry, output.action
 
     return InfluenceModel(
         network_spec=NetworkSpec(num_actions, context_blocks=num_agents - 1, context_symbols=num_actions),

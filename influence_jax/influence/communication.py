@@ -42,7 +42,7 @@ def communication(config: InfluenceConfig, num_agents: int, num_actions: int, me
         carry, (message, message_policy) = reset(timestep.first, carry, memory)
         heard = context((message, message_policy))
         features = encode(network, params, timestep.observation)
-        step = act(network, key, params, carry["policy"], features["policy"], agents_first(heard))
+        step = act(network, key, params, carry, features, agents_first(heard))
         counts = (message >= 0).T & ~timestep.last  # bool[K,E]
         speakers = jnp.asarray(others_index(num_agents))  # i32[J,K], those whom each listener hears beside itself
         influencers = Influencers(
@@ -63,9 +63,9 @@ def communication(config: InfluenceConfig, num_agents: int, num_actions: int, me
             context=heard,
             influence=influence,
             mutual_information=information,
-            activations=cached_activations(features, {"policy": step.carry}),
+            activations=cached_activations(features, step.carry),
         )
-        return output, {"policy": step.carry}, (output.samples["message"].symbol, step.log_policy["message"])
+        return output, step.carry, (output.samples["message"].symbol, step.log_policy["message"])
 
     return InfluenceModel(
         network_spec=NetworkSpec(

@@ -20,16 +20,16 @@ def independent(config: InfluenceConfig, num_agents: int, num_actions: int, meas
     def decide(network, key, params, carry, memory, timestep):
         carry, memory = reset_actions(timestep.first, carry, memory)
         known, features = context(memory), encode(network, params, timestep.observation)
-        step = act(network, key, params, carry["policy"], features["policy"], agents_first(known))
+        step = act(network, key, params, carry, features, agents_first(known))
         zeros = jnp.zeros((*memory.shape, num_agents), jnp.float32)
         output = ActorOutput(
             samples=agents_first(step.samples),
             context=known,
             influence=zeros,
             mutual_information=zeros,
-            activations=cached_activations(features, {"policy": step.carry}),
+            activations=cached_activations(features, step.carry),
         )
-        return output, {"policy": step.carry}, output.action
+        return output, step.carry, output.action
 
     return InfluenceModel(
         network_spec=NetworkSpec(

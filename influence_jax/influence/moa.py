@@ -33,7 +33,7 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
         carry, memory = reset_actions(timestep.first, carry, memory)
         context = others(memory)
         features = encode(network, params, timestep.observation)
-        step = act(network, key, params, carry["policy"], features["policy"], agents_first(context))
+        step = act(network, key, params, carry, features, agents_first(context))
         samples = agents_first(step.samples)
         mask = timestep.visible & ~timestep.last[:, None, None]
         symbols = agents_first(own_first(samples["action"].symbol))
@@ -48,7 +48,7 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
         )
         pairs = jax.vmap(influence_and_information, in_axes=(0, None))(batch, measure)
         influence, information = (insert_diagonal(agents_first(x)) for x in pairs)
-        carry = {"policy": step.carry, "moa": moa_carry}
+        carry = step.carry | {"moa": moa_carry}
         output = ActorOutput(
             samples=samples,
             context=context,

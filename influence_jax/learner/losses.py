@@ -79,20 +79,22 @@ def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
 
 
 def agent_loss(params, learner: Learner, hparams: Hyperparams, batch: AgentBatch, carry: Any):
-    """Return ``(loss, metrics)`` of one agent: every head, and what the influence model learns beside them.
+    """Return ``(loss, (terms, metrics))`` of one agent: every head, and what the influence model learns beside them.
 
     ``carry`` is the agent's recurrent state at the start of the rollout, ``{branch: carry [E,...]}``. The message head's losses
-    have a weight of their own; its entropy bonus stands outside it (Table 2).
+    have a weight of their own; its entropy bonus stands outside it (Table 2). The loss is the sum of the ``terms``.
     """
     config, model = learner.config.learner, learner.model
     network = learner.network.with_activations(batch.activations)
     features = network.encode(params, batch.observation)
     outputs = network.unroll(params, "policy", carry["policy"], features["policy"], batch.context, batch.first)
+    if "critic" in carry:
+        outputs |= network.unroll(params, "critic", carry["critic"], features["critic"], batch.context, batch.first)
     weights = {
         "action": (1.0, hparams.entropy_coef),
         "message": (hparams.message_loss_weight, hparams.message_entropy_coef),
     }
-    loss, metrics = 0.0, {}
+    terms, metrics = {}, {}
     for name, head in batch.heads.items():
         logits, predicted, mask = outputs[name], outputs[f"{name}_value"], batch.valid
         if config.algorithm == "ppo":
@@ -104,10 +106,30 @@ def agent_loss(params, learner: Learner, hparams: Hyperparams, batch: AgentBatch
             value = value_loss(predicted, head.target, mask, config.value_loss)
         entropy = masked_mean(distrax.Categorical(logits=logits).entropy(), mask)
         weight, entropy_coef = weights[name]
-        loss += weight * (policy + hparams.value_coef * value) - entropy_coef * entropy
         prefix = "" if name == "action" else f"{name}_"
-        metrics |= {f"{prefix}policy_loss": policy, f"{prefix}value_loss": value, f"{prefix}entropy": entropy}
+        terms |= {
+            f"{prefix}policy": weight * policy,
+            f"{prefix}value": weight * hparams.value_coef * value,
+            f"{prefix}entropy": -entropy_coef * entropy,
+        }
+        metrics |= {
+            f"{prefix}policy_loss": policy,
+            f"{prefix}value_loss": value,
+            f"{prefix}entropy": entropy,
+            f"{prefix}explained_variance": explained_variance(head.target, head.advantage, mask),
+        }
     if model.auxiliary_loss is not None:
-        auxiliary, extra = model.auxiliary_loss(network, params, carry, features, batch.auxiliary, batch.first, hparams)
-        loss, metrics = loss + auxiliary, metrics | extra
-    return loss, metrics
+        terms["auxiliary"], extra = model.auxiliary_loss(
+            network, params, carry, features, batch.auxiliary, batch.first, hparams
+        )
+        metrics |= extra
+    return sum(terms.values()), (terms, metrics)
+
+
+def explained_variance(target: jax.Array, advantage: jax.Array, mask: jax.Array) -> jax.Array:
+    """Return the fraction of the variance of the returns that the values explain: 1 at best, 0 for a constant."""
+
+    def variance(x):
+        return masked_mean(jnp.square(x - masked_mean(x, mask)), mask)
+
+    return 1.0 - variance(advantage) / jnp.maximum(variance(target), 1e-8)

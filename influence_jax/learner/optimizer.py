@@ -21,14 +21,16 @@ def learning_rate(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
     return hparams.learning_rate + progress * (hparams.learning_rate_end - hparams.learning_rate)
 
 
-def clip_by_module(gradients: dict, max_norm: jax.Array) -> tuple[dict, dict[str, jax.Array]]:
-    """Clip the model of others and all the rest each by its own global norm; return the norms before clipping.
+def clip_by_module(gradients: dict, max_norm: jax.Array, critic: str) -> tuple[dict, dict[str, jax.Array]]:
+    """Clip the model of others, a critic that is not ``"shared"`` and the rest each by its own global norm.
 
-    One clip for both would let a large prediction error shrink the step of the policy. The shared encoder counts with the
-    policy.
+    One clip for all would let a large error of a prediction, or of a value, shrink the step of the policy. A shared encoder
+    counts with the policy. Returns ``(gradients, norms before clipping)``.
     """
     modules = {"moa": {name for name in gradients if name.startswith("moa")}}
-    modules["policy"] = set(gradients) - modules["moa"]
+    values = {name for name in gradients if name == "critic" or name.endswith("value_head")}
+    modules["critic"] = set() if critic == "shared" else values
+    modules["policy"] = set(gradients) - modules["moa"] - modules["critic"]
     clipped, norms = dict(gradients), {}
     for module, names in modules.items():
         if not names:
@@ -41,9 +43,24 @@ def clip_by_module(gradients: dict, max_norm: jax.Array) -> tuple[dict, dict[str
     return clipped, norms
 
 
-def apply_gradients(params, opt_state, gradients, optimizer, rate: jax.Array, max_norm: jax.Array):
+def apply_gradients(params, opt_state, gradients, optimizer, rate: jax.Array, max_norm: jax.Array, critic: str):
     """Clip, scale and step one agent: ``(params, opt_state, norms)``."""
-    gradients, norms = clip_by_module(gradients, max_norm)
+    gradients, norms = clip_by_module(gradients, max_norm, critic)
     updates, opt_state = optimizer.update(gradients, opt_state, params)
     params = jax.tree.map(lambda p, u: p - rate * u, params, updates)
-    return params, opt_state, norms
+    return params, opt_state, norms | fractions_moved(updates)
+
+
+def fractions_moved(updates: dict) -> dict[str, jax.Array]:
+    """Return by what fraction of the learning rate the weights of the encoder, the policy's core and its head moved, mean."""
+    parts = {
+        "encoder": updates.get("encoder"),
+        "core": updates.get("policy"),
+        "action_head": updates.get("action_head"),
+    }
+    moved = {}
+    for name, part in parts.items():
+        if part is not None:
+            leaves = jax.tree.leaves(part)
+            moved[f"moved_{name}"] = sum(jnp.abs(x).sum() for x in leaves) / sum(x.size for x in leaves)
+    return moved

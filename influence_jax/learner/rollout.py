@@ -65,6 +65,7 @@ def rollout(
             )
         transition = Trajectory(
             observation=now.observation,
+            time=rollout_state.env_state.time,
             first=now.first,
             valid=~now.last,
             visible=now.visible,

@@ -58,4 +58,19 @@ def chunk(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tupl
 
     state, logs = jax.lax.scan(step, state, length=learner.config.log_interval)
     logs = jax.tree.map(lambda x: x.sum(axis=0), logs)
-    return state, {name: mean.value() for name, mean in logs.items()}
+    logs = {name: mean.value() for name, mean in logs.items()}
+    vectors = {name: logs.pop(name) for name in list(logs) if name.startswith("gradient/")}
+    return state, logs | gradient_shares(vectors)
+
+
+def gradient_shares(vectors: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """Return ``{"gradient_share_<module>_<term>": f32[]}``, each term's part of the sum of the norms, mean over the agents.
+
+    ``vectors`` are mean gradients f32[N,P] named ``"gradient/<module>/<term>"``.
+    """
+    norms = {tuple(name.split("/")[1:]): jnp.linalg.norm(x, axis=-1) for name, x in vectors.items()}
+    shares = {}
+    for (module, term), norm in norms.items():
+        total = sum(other for (place, _), other in norms.items() if place == module)
+        shares[f"gradient_share_{module}_{term}"] = jnp.mean(norm / jnp.maximum(total, 1e-20))
+    return shares

@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 
 from influence_jax import metrics, rewards
@@ -58,6 +59,9 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     # Learn: every head of every agent alone.
     batch = agent_batches(learner, hparams, trajectory, bootstrap, reward)
     rate = learning_rate(hparams, progress)
+    deviations = {
+        head: rewards.deviation(s) if config.reward_scaling == "running_std" else 1.0 for head, s in scale.items()
+    }
     num_agents = trajectory.reward.shape[-1]
     keys = jax.random.split(jax.random.fold_in(key, config.rollout_length + 2), num_agents)
     learn = functools.partial(ALGORITHMS[config.algorithm], learner)
@@ -67,6 +71,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
 
     # Report.
     logs |= {"influence_weight": influence_weight, "learning_rate": rate}
+    logs |= {f"{'' if head == 'action' else head + '_'}reward_deviation": x for head, x in deviations.items()}
     episode_sums, logs = report(learner, state.episode_sums, trajectory, bootstrap, logs)
     state = state.replace(
         params=params,
@@ -126,11 +131,35 @@ def head_batch(sample: HeadSample, reward, trajectory: Trajectory, bootstrap_val
 
 def gradient_step(learner: Learner, hparams, rate, params, opt_state, batch: AgentBatch, carry):
     """Take one step of one agent: ``(params, opt_state, logs)``."""
-    gradients, logs = jax.grad(agent_loss, has_aux=True)(params, learner, hparams, batch, carry)
+    gradients, (_, logs) = jax.grad(agent_loss, has_aux=True)(params, learner, hparams, batch, carry)
+    if learner.config.learner.diagnostics:
+        logs |= gradients_by_term(learner, hparams, params, batch, carry)
     params, opt_state, norms = apply_gradients(
-        params, opt_state, gradients, learner.optimizer, rate, hparams.max_grad_norm
+        params,
+        opt_state,
+        gradients,
+        learner.optimizer,
+        rate,
+        hparams.max_grad_norm,
+        learner.config.network.critic,
     )
     return params, opt_state, logs | norms
+
+
+def gradients_by_term(learner: Learner, hparams, params, batch: AgentBatch, carry) -> dict[str, jax.Array]:
+    """Return ``{"gradient/<module>/<term>": f32[P]}``, what each term of the loss asks of the encoder and the action head.
+
+    Those of one rollout are mostly noise; the norm of their mean over a chunk is not (`influence_jax.learner.train.chunk`).
+    """
+    terms, pull_back = jax.vjp(lambda params: agent_loss(params, learner, hparams, batch, carry)[1][0], params)
+    logs = {}
+    for term in terms:
+        (gradients,) = pull_back({name: jnp.float32(name == term) for name in terms})
+        for module in ("encoder", "action_head"):
+            if module in gradients:
+                flat = jax.flatten_util.ravel_pytree(gradients[module])[0]
+                logs[f"gradient/{module}/{term}"] = flat
+    return logs
 
 
 def learn_a2c(learner: Learner, hparams, rate, params, opt_state, batch: AgentBatch, carry, key: Any):
@@ -165,7 +194,10 @@ ALGORITHMS = {"a2c": learn_a2c, "ppo": learn_ppo}
 def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, bootstrap, logs: dict[str, jax.Array]):
     """Turn a rollout into means that add up over updates: per agent ``f32[N]`` or over all ``f32[]``."""
     one = jnp.ones((), jnp.float32)
-    logs = {name: Mean(total=jnp.mean(value), count=one) for name, value in logs.items()}
+    logs = {
+        name: Mean(total=value if name.startswith("gradient/") else jnp.mean(value), count=one)
+        for name, value in logs.items()
+    }
     valid, num_agents = trajectory.valid, learner.env.spec.num_agents
     influence = learner.model.credited_influence(trajectory, bootstrap).sum(axis=-1)
     information = learner.model.credited_influence(*as_information(trajectory, bootstrap)).sum(axis=-1)
@@ -179,6 +211,19 @@ def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, 
         ),
     }
     own = own_metrics(learner, trajectory)
+    fifth = jnp.minimum(trajectory.time * 5 // learner.env.spec.horizon, 4)
+    in_fifth = valid[..., None] & (fifth[..., None] == jnp.arange(5, dtype=jnp.int32))  # bool[T,E,5]
+    entropy = trajectory.actor_output.samples["action"].entropy
+    company = trajectory.visible.any(axis=-1) & valid[..., None]
+    alone = ~trajectory.visible.any(axis=-1) & valid[..., None]
+    logs |= {
+        "entropy_by_fifth": Mean(
+            total=jnp.where(in_fifth, entropy.mean(axis=-1, keepdims=True), 0.0).sum(axis=(0, 1)),
+            count=in_fifth.sum(axis=(0, 1)).astype(jnp.float32),
+        ),
+        "entropy_in_company": mean_over(entropy, company),
+        "entropy_alone": mean_over(entropy, alone),
+    }
     ended = valid & (trajectory.truncated | (trajectory.discount == 0))
     episode_sums, sums, finished = metrics.add_episodes(
         episode_sums, trajectory.reward, trajectory.metrics, trajectory.first, ended

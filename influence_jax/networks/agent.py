@@ -49,7 +49,8 @@ class AgentNetwork(nn.Module):
     """The network of the supplement's section 10.2, with every step that influence must interrupt exposed as a method.
 
     Branches are named. "policy" has the heads "action" and "action_value" and, for agents that talk, "message" and
-    "message_value"; "moa" has the head "prediction", ``f32[..., J, A]``.
+    "message_value"; a separate critic has the values instead, in a branch "critic"; "moa" has the head "prediction",
+    ``f32[..., J, A]``.
     """
 
     sizes: NetworkConfig
@@ -63,23 +64,33 @@ class AgentNetwork(nn.Module):
         self.policy = Branch(self.sizes, self.spec.context_blocks, self.spec.context_symbols, self.spec.extra_inputs)
         self.action_head = dense(actions, precision, kernel_init=small)
         self.value_head = dense(1, precision)
+        if self.sizes.critic == "separate":
+            self.critic = Branch(
+                self.sizes, self.spec.context_blocks, self.spec.context_symbols, self.spec.extra_inputs
+            )
         if self.spec.num_messages:
             self.message_embedding = dense(self.sizes.message_embedding, precision)
             self.message_head = dense(self.spec.num_messages, precision, kernel_init=small)
             self.message_value_head = dense(1, precision)
         if targets:
             self.moa = Branch(self.sizes, targets + 1, actions)
+            if self.sizes.moa_encoder == "own":
+                self.moa_encoder = ConvEncoder(self.sizes.conv_channels, precision)
             self.moa_head = dense(targets * actions, precision, kernel_init=small)
 
     @property
     def branches(self) -> dict[str, Branch]:
         """The branches this network has, by name."""
-        return {"policy": self.policy} | ({"moa": self.moa} if self.spec.moa_targets else {})
+        return {name: getattr(self, name) for name in branch_names(self.sizes, self.spec)}
 
     def encode(self, observation: jax.Array) -> dict[str, jax.Array]:
         """Return each branch's features ``f32[..., F]`` of ``u8[..., V, V, 3]``."""
-        image = self.encoder(observation)
-        return {name: branch.trunk(image) for name, branch in self.branches.items()}
+        images = dict.fromkeys(self.branches, self.encoder(observation))
+        if "critic" in images:
+            images["critic"] = jax.lax.stop_gradient(images["critic"])
+        if "moa" in images and self.sizes.moa_encoder == "own":
+            images["moa"] = self.moa_encoder(observation)
+        return {name: branch.trunk(images[name]) for name, branch in self.branches.items()}
 
     def precompute(self, branch: str, carry: Carry, features: jax.Array) -> jax.Array:
         """Return a branch's gates before its symbols are known."""
@@ -112,13 +123,28 @@ class AgentNetwork(nn.Module):
 
     def _read(self, branch: str, hidden: jax.Array) -> dict[str, jax.Array]:
         if branch == "policy":
-            heads = {"action": self.action_head(hidden), "action_value": self.value_head(hidden)[..., 0]}
+            heads = {"action": self.action_head(hidden)}
             if self.spec.num_messages:
                 heads["message"] = self.message_head(self.message_embedding(hidden))
-                heads["message_value"] = self.message_value_head(hidden)[..., 0]
-            return heads
+            if self.sizes.critic == "separate":
+                return heads
+            return heads | self._values(hidden if self.sizes.critic == "shared" else jax.lax.stop_gradient(hidden))
+        if branch == "critic":
+            return self._values(hidden)
         prediction = self.moa_head(hidden)
         return {"prediction": prediction.reshape(*hidden.shape[:-1], self.spec.moa_targets, self.spec.num_actions)}
+
+    def _values(self, hidden: jax.Array) -> dict[str, jax.Array]:
+        values = {"action_value": self.value_head(hidden)[..., 0]}
+        if self.spec.num_messages:
+            values["message_value"] = self.message_value_head(hidden)[..., 0]
+        return values
+
+
+def branch_names(sizes: NetworkConfig, spec: NetworkSpec) -> tuple[str, ...]:
+    """Return the names of a network's branches."""
+    critic = ("critic",) if sizes.critic == "separate" else ()
+    return ("policy", *critic, *(("moa",) if spec.moa_targets else ()))
 
 
 # Observations of one agent that are encoded at a time, by platform; elsewhere all at once. See benchmarks/encoder.py.
@@ -147,11 +173,14 @@ class NetworkFunctions:
         return self.module.init(key, jnp.zeros(observation_shape, jnp.uint8), method="initialise")["params"]
 
     def encode(self, params, observation):
-        """Return each branch's features; of an `Observation`, the policy's end with its extra numbers."""
+        """Return each branch's features; of an `Observation`, the policy's and the critic's end with its extra numbers."""
         if not isinstance(observation, Observation):
             return self._features(params, observation)
         features = self._features(params, observation.picture)
-        return features | {"policy": jnp.concatenate([features["policy"], observation.extra], axis=-1)}
+        return {
+            name: x if name == "moa" else jnp.concatenate([x, observation.extra], axis=-1)
+            for name, x in features.items()
+        }
 
     def _features(self, params, observation):
         """Return each branch's features of pictures, in pieces that fit a cache.
@@ -209,5 +238,5 @@ class NetworkFunctions:
 
     def zero_carry(self, shape: tuple[int, ...]) -> dict[str, Carry]:
         """Return each branch's recurrent state at the start of an episode."""
-        branches = ("policy", "moa") if self.module.spec.moa_targets else ("policy",)
-        return {name: zero_carry((*shape, self.module.sizes.lstm_size)) for name in branches}
+        names = branch_names(self.module.sizes, self.module.spec)
+        return {name: zero_carry((*shape, self.module.sizes.lstm_size)) for name in names}

@@ -12,7 +12,8 @@ class Network(Protocol):
 
     Branches are named: "policy", and "moa" where the spec asks for ``moa_targets``; each has a recurrent state of its own, its
     carry. The policy's heads are "action" (logits f32[..., A]) and "action_value" (f32[...]), and where the spec asks for
-    messages "message" and "message_value"; the branch "moa" has the head "prediction" (logits f32[..., J, A]).
+    messages "message" and "message_value"; the values may be those of a third branch, "critic", instead. The branch "moa" has the
+    head "prediction" (logits f32[..., J, A]).
 
     A step is cut where influence interrupts it: ``precompute`` does all that needs no symbols, ``resolve`` adds the symbols and
     steps the recurrent state, and ``alternatives`` answers for every symbol that one block might have held. The latter two

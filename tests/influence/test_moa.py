@@ -205,12 +205,13 @@ def trajectory(actions, valid, first, visible) -> Trajectory:
     t, e, n = actions.shape
     nothing = jnp.zeros((t, e, n))
     output = ActorOutput(
-        samples={"action": HeadSample(symbol=actions, log_prob=nothing, value=nothing)},
+        samples={"action": HeadSample(symbol=actions, log_prob=nothing, value=nothing, entropy=nothing)},
         context=jnp.zeros((t, e, n, n - 1), jnp.int32),
         influence=jnp.zeros((t, e, n, n)),
         mutual_information=jnp.zeros((t, e, n, n)),
     )
     return Trajectory(
+        time=None,
         observation=jnp.zeros((t, e, n, V, V, 3), jnp.uint8),
         first=first,
         valid=valid,

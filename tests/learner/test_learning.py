@@ -12,11 +12,11 @@ from influence_jax.runtime import population
 PROBE = "influence_jax.envs.probes:"
 
 
-def learn(env: str, updates: int, model: str = "independent", horizon: int = 10, **hyperparams):
+def learn(env: str, updates: int, model: str = "independent", horizon: int = 10, critic: str = "shared", **hyperparams):
     """Train two members of two agents; return ``(learner, state, metrics of the last chunk)``."""
     config = ExperimentConfig(
         env=EnvConfig(name=PROBE + env, num_agents=2, horizon=horizon),
-        network=NetworkConfig(conv_channels=6, hidden_size=32, lstm_size=32),
+        network=NetworkConfig(conv_channels=6, hidden_size=32, lstm_size=32, critic=critic),
         influence=InfluenceConfig(model=model),
         learner=LearnerConfig(num_envs=32, rollout_length=10, optimizer="adam"),
         hyperparams=Hyperparams(
@@ -45,6 +45,13 @@ def test_every_agent_answers_its_own_cue(model):
 def test_memory_bridges_an_episode():
     _, _, logs = learn("Recall", 400, discount=0.3)
     assert (logs["agent_returns"] > 9.3).all(), logs["agent_returns"]
+
+
+@pytest.mark.parametrize("env", ["Cue", "Recall"])
+def test_at_the_discount_of_the_games_a_detached_critic_leaves_room_for_the_policy(env):
+    """With a shared one agents stay at chance, 3.3: the value's gradient erases the cue from the core."""
+    _, _, logs = learn(env, 400, critic="detached", discount=0.99)
+    assert (logs["agent_returns"] > 9.5).all(), logs["agent_returns"]
 
 
 def acted_values(learner, state):

@@ -5,7 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.learner.losses import clipped_surrogate, clipped_value_loss, masked_mean, policy_gradient, value_loss
+from influence_jax.learner.losses import (
+    clipped_surrogate,
+    clipped_value_loss,
+    explained_variance,
+    masked_mean,
+    policy_gradient,
+    value_loss,
+)
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -46,3 +53,12 @@ def test_a_value_beyond_its_clip_is_not_pulled_further():
 
     np.testing.assert_allclose(loss(value), (0.5 + 3.5**2 / 2) / 2)
     np.testing.assert_allclose(jax.grad(loss)(value), [-0.5, 0.0])
+
+
+def test_explained_variance_by_hand():
+    target = jnp.array([[0.0, 2.0, 4.0, 99.0]])
+    mask = jnp.array([[True, True, True, False]])
+    values = jnp.array([[0.0, 2.0, 4.0, 0.0]])
+    np.testing.assert_allclose(explained_variance(target, target - values, mask), 1.0, atol=1e-6)
+    np.testing.assert_allclose(explained_variance(target, target - 2.0, mask), 0.0, atol=1e-6)  # a constant
+    np.testing.assert_allclose(explained_variance(target, target - values / 2, mask), 0.75, atol=1e-6)

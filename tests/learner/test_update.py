@@ -13,7 +13,8 @@ from influence_jax.influence.controls import controlled_influence_reward
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import rollout
-from influence_jax.learner.update import update, with_exploration
+from influence_jax.learner.update import report, update, with_exploration
+from influence_jax.metrics import init_episode_sums
 from influence_jax.networks.agent import NetworkFunctions
 from tests.learner.worlds import MODELS, probe_config, weighted
 
@@ -157,3 +158,48 @@ def test_first_step_of_ppo_sees_the_policy_that_acted():
     rollout_state = state.rollout_state.replace(carry=carry, timestep=going_on)
     _, logs = jax.jit(lambda s: update(learner, s, 10.0))(state.replace(params=louder, rollout_state=rollout_state))
     np.testing.assert_allclose(logs["policy_loss"].value(), 0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("critic", ["detached", "separate"])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_learns_with_every_critic(model, critic):
+    config = probe_config(influence=MODELS[model])
+    config = dataclasses.replace(config, network=dataclasses.replace(config.network, critic=critic))
+    learner = make_learner(config)
+    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
+    after, logs = jax.jit(lambda state: update(learner, state, 10.0))(state)
+    moved = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), state.params, after.params)
+    assert all(any(jax.tree.leaves(part)) for part in moved.values())
+    assert logs["grad_norm_critic"].value() > 0 and all(jnp.isfinite(x).all() for x in jax.tree.leaves(after.params))
+
+
+def test_entropy_is_reported_by_fifths_of_the_episode(learner, played):
+    """The probe's episodes have six steps, so the fifths hold steps 0 and 1, 2, 3, 4, and 5."""
+    _, trajectory, bootstrap = played
+    episode_sums = init_episode_sums(4, 3, ("answers",), jnp.ones(4, bool))
+    _, logs = report(learner, episode_sums, trajectory, bootstrap, {})
+    entropy = np.asarray(trajectory.actor_output.samples["action"].entropy).mean(axis=-1)
+    time, valid = np.asarray(trajectory.time), np.asarray(trajectory.valid)
+    for fifth, steps in enumerate(((0, 1), (2,), (3,), (4,), (5,))):
+        np.testing.assert_allclose(
+            logs["entropy_by_fifth"].value()[fifth], entropy[valid & np.isin(time, steps)].mean(), rtol=1e-5
+        )
+    np.testing.assert_allclose(logs["entropy_in_company"].value(), entropy[valid].mean(), rtol=1e-5)  # all see all
+    assert np.isnan(logs["entropy_alone"].value())
+
+
+def test_diagnostics_split_the_gradient_by_term():
+    """The terms add up to the whole, and the shares to 1."""
+    config = probe_config()
+    learner = make_learner(dataclasses.replace(config, learner=dataclasses.replace(config.learner, diagnostics=True)))
+    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
+    _, logs = jax.jit(functools.partial(train.chunk, learner))(state, 10.0)
+    for module, terms in (
+        ("encoder", {"policy", "value", "entropy", "auxiliary"}),
+        ("action_head", {"policy", "value", "entropy", "auxiliary"}),
+    ):
+        shares = {
+            name.rpartition("_")[2]: float(x) for name, x in logs.items() if name.startswith(f"gradient_share_{module}")
+        }
+        assert shares.keys() == terms and abs(sum(shares.values()) - 1) < 1e-5
+    assert logs["gradient_share_action_head_value"] == 0 and logs["gradient_share_encoder_auxiliary"] > 0

@@ -99,3 +99,40 @@ def test_every_product_of_the_network_can_be_bfloat16():
     for a, b in zip(jax.tree.leaves(exact), jax.tree.leaves(rounded), strict=True):
         distance = np.abs(a - b).max() / np.abs(a).max()
         assert 1e-5 < distance < 0.1
+
+
+@pytest.mark.parametrize(
+    ("critic", "reached"),
+    [
+        ("shared", {"encoder", "policy", "value_head"}),
+        ("detached", {"value_head"}),
+        ("separate", {"critic", "value_head"}),
+    ],
+)
+def test_how_far_the_gradient_of_a_value_reaches(critic, reached):
+    functions = network(dataclasses.replace(SMALL, critic=critic), num_actions=4, context_symbols=4, context_blocks=1)
+    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    views = jax.random.randint(jax.random.key(1), (6, 3, 5, 5, 3), 0, 256).astype(jnp.uint8)
+    context, first = jnp.zeros((6, 3, 1), jnp.int32), jnp.zeros((6, 3), bool)
+    carry = functions.zero_carry((3,))
+
+    def value(params):
+        features = functions.encode(params, views)
+        branch = "critic" if critic == "separate" else "policy"
+        heads = functions.unroll(params, branch, carry[branch], features[branch], context, first)
+        return heads["action_value"].sum()
+
+    gradients = jax.grad(value)(params)
+    assert {name for name, part in gradients.items() if any(jnp.any(x != 0) for x in jax.tree.leaves(part))} == reached
+
+
+def test_a_model_of_others_may_look_for_itself():
+    spec = {"num_actions": 4, "context_symbols": 4, "context_blocks": 1, "moa_targets": 1}
+    views = jax.random.randint(jax.random.key(1), (3, 5, 5, 3), 0, 256).astype(jnp.uint8)
+    for encoder, reached in (("shared", {"encoder", "moa"}), ("own", {"moa_encoder", "moa"})):
+        functions = network(dataclasses.replace(SMALL, moa_encoder=encoder), **spec)
+        params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+        gradients = jax.grad(lambda p, f=functions: f.encode(p, views)["moa"].sum())(params)
+        assert {
+            name for name, part in gradients.items() if any(jnp.any(x != 0) for x in jax.tree.leaves(part))
+        } == reached
