@@ -36,8 +36,7 @@ for name, profile in PRESETS:
     "presets",
     [
         [("cleanup-basic", "small"), ("harvest-communication", "small")],
-        [("harvest-moa", "small"), ("cleanup-a3c", "ppo")],
-        [("harvest-inequity-aversion", "paper"), ("box-trapped-basic", None)],
+        [("cleanup-moa", "ppo"), ("harvest-inequity-aversion", "paper")],
     ],
     ids=lambda presets: " ".join(name for name, _ in presets),
 )

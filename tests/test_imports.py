@@ -23,7 +23,7 @@ ALLOWED = {
     "evaluation": {"types", "config", "settings", "metrics", "envs", "influence", "learner"},
     "analysis": set(),  # reads files
     "runtime": {"types", "config", "settings", "envs", "learner", "analysis"},
-    "cli": {"config", "settings", "presets", "envs", "evaluation", "runtime", "__version__"},
+    "cli": {"config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "__version__"},
     "__main__": {"cli"},
     "__init__": {"config", "settings", "presets", "envs", "learner", "evaluation", "runtime"},
 }

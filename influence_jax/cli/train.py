@@ -168,18 +168,22 @@ def as_config(given: Any) -> ExperimentConfig:
 
 def run(given: Any, config: ExperimentConfig) -> int:
     """Train, and say how it ended."""
+    from influence_jax.learner.learner import make_learner
     from influence_jax.runtime import run as runs
     from influence_jax.runtime.compilation import keep_compiled_programs
+    from influence_jax.runtime.directory import refuse_taken
 
     keep_compiled_programs()
-    if config.num_updates < FEW_UPDATES and not given.quiet:
+    learner = make_learner(config)
+    refuse_taken(given.out)
+    if config.num_updates < FEW_UPDATES and not (given.quiet or given.json):
         print(
             f"influence-jax: the schedules of this run span {config.num_updates} updates; agents hardly learn in fewer than "
             f"{FEW_UPDATES} (total_steps, learner.num_envs and learner.rollout_length decide).",
             file=sys.stderr,
         )
     with progress(given.quiet or given.json) as callback:
-        result = runs.train(config, out=given.out, start_from=given.start_from, trust=given.trust, callback=callback)
+        result = runs.train(learner, out=given.out, start_from=given.start_from, trust=given.trust, callback=callback)
     return say(result, given.out, given.json)
 
 

@@ -60,7 +60,8 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     batch = agent_batches(learner, hparams, trajectory, bootstrap, reward)
     rate = learning_rate(hparams, progress)
     deviations = {
-        head: rewards.deviation(s) if config.reward_scaling == "running_std" else 1.0 for head, s in scale.items()
+        head: rewards.deviation(s) if config.reward_scaling == "running_std" else jnp.float32(1)
+        for head, s in scale.items()
     }
     num_agents = trajectory.reward.shape[-1]
     keys = jax.random.split(jax.random.fold_in(key, config.rollout_length + 2), num_agents)

@@ -24,11 +24,11 @@ def test_every_head_of_every_agent_is_drawn_from_its_policy():
     carry = jax.tree.map(lambda x: jnp.broadcast_to(x[:1, :1], x.shape), carry)
     now = timestep(jax.random.key(2))
     views = jnp.broadcast_to(now.observation[:1, :1], now.observation.shape)
-    features = encode(network, params, views)["policy"]
+    features = encode(network, params, views)
     context = jnp.zeros((N, E, N), jnp.int32)
 
     def draw(key):
-        step = act(network, key, params, carry["policy"], features, context)
+        step = act(network, key, params, carry, features, context)
         return step.samples, step.log_policy
 
     draws = 2000

@@ -36,20 +36,15 @@ def learn(env: str, updates: int, model: str = "independent", horizon: int = 10,
     return learner, state, jax.device_get(logs)
 
 
-@pytest.mark.parametrize("model", ["independent", "moa"])
-def test_every_agent_answers_its_own_cue(model):
-    _, _, logs = learn("Cue", 300, model, discount=0.3)
+def test_every_agent_answers_its_own_cue_beside_a_model_of_others():
+    """With the paper's shared critic only at a short horizon: at .99 agents stay at chance, 3.3."""
+    _, _, logs = learn("Cue", 300, "moa", discount=0.3)
     assert (logs["agent_returns"] > 9.5).all(), logs["agent_returns"]
-
-
-def test_memory_bridges_an_episode():
-    _, _, logs = learn("Recall", 400, discount=0.3)
-    assert (logs["agent_returns"] > 9.3).all(), logs["agent_returns"]
 
 
 @pytest.mark.parametrize("env", ["Cue", "Recall"])
 def test_at_the_discount_of_the_games_a_detached_critic_leaves_room_for_the_policy(env):
-    """With a shared one agents stay at chance, 3.3: the value's gradient erases the cue from the core."""
+    """To answer what one sees now, and what one saw at the start of the episode."""
     _, _, logs = learn(env, 400, critic="detached", discount=0.99)
     assert (logs["agent_returns"] > 9.5).all(), logs["agent_returns"]
 
