@@ -15,8 +15,9 @@ QUESTIONS = {
     "encoder": "how fast the encoder is, written in several ways",
     "memory": "peak memory of training, and a formula for it",
     "profile": "where the time of one update goes",
+    "compiled": "what the compilers of accelerators that are not there make of it",
     "agreement": "whether this accelerator computes what the CPU computes",
-    "all": "each of these in a process of its own",
+    "all": "each of these in a process of its own, but for `compiled`, which is about other machines",
 }
 USAGE = "usage: python -m benchmarks QUESTION [options]    (QUESTION --help lists them)\n\n" + "".join(
     f"  {name:<11} {summary}\n" for name, summary in QUESTIONS.items()

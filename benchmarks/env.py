@@ -6,6 +6,7 @@ The actions are drawn beforehand for all of them.
 import dataclasses
 import pathlib
 import sys
+from collections.abc import Callable
 
 import jax
 
@@ -23,6 +24,7 @@ from benchmarks.harness import (
     save,
     use_cores,
 )
+from influence_jax.envs.base import Environment
 
 C_LIMIT = "C -O3 -march=native"
 C_FLAGS = {C_LIMIT: limits.FLAGS, "C -O2": ("-O2",)}
@@ -92,6 +94,15 @@ def measure_game(
 def jax_program(game: str, num_agents: int, num_envs: int, steps: int) -> tuple[Program, int]:
     """Return the JAX game, and how many bytes of state and views each environment carries from step to step."""
     env = influence_jax.make(game, num_agents=num_agents)
+    args = play_arguments(env, num_envs, steps)
+    labels = {"game": game, "version": "JAX", "num_envs": num_envs, "num_agents": num_agents, "cores": cores_used()}
+    name, options = f"{game}, {num_envs} envs", influence_jax.compiler_options()
+    program = compile_program(name, num_envs * steps, play(env), *args, options=options, **labels)
+    return program, sum(x.nbytes for x in jax.tree.leaves(args[2])) // num_envs
+
+
+def play(env: Environment) -> Callable:
+    """Return ``(key, actions i32[T,E,N], start) -> (end, rewards)``, which plays T steps of a batch of games."""
     params = env.default_params
 
     def step(carry, now):
@@ -99,17 +110,18 @@ def jax_program(game: str, num_agents: int, num_envs: int, steps: int) -> tuple[
         after = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))(keys, *carry, actions, params)
         return after, after[1].reward  # the views stay in the carry; adding them up would cost as much as a step
 
-    def run(key, actions, carry):
+    def run(key, actions, start):
         # Keys are drawn at once: in the loop, the few words of each step would be hashed by kernels too small to be fast.
-        return jax.lax.scan(step, carry, (actions, jax.random.split(key, (steps, num_envs))))
+        return jax.lax.scan(step, start, (actions, jax.random.split(key, actions.shape[:2])))
 
-    carry = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(jax.random.key(0), num_envs), params)
-    actions = jax.random.randint(jax.random.key(1), (steps, num_envs, num_agents), 0, env.spec.num_actions)
-    args = jax.random.key(2), actions, carry
-    labels = {"game": game, "version": "JAX", "num_envs": num_envs, "num_agents": num_agents, "cores": cores_used()}
-    name, options = f"{game}, {num_envs} envs", influence_jax.compiler_options()
-    program = compile_program(name, num_envs * steps, run, *args, options=options, **labels)
-    return program, sum(x.nbytes for x in jax.tree.leaves(carry)) // num_envs
+    return run
+
+
+def play_arguments(env: Environment, num_envs: int, steps: int) -> tuple:
+    """Return what `play` is called with: a key, random actions, and games at their start."""
+    start = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(jax.random.key(0), num_envs), env.default_params)
+    shape = steps, num_envs, env.spec.num_agents
+    return jax.random.key(2), jax.random.randint(jax.random.key(1), shape, 0, env.spec.num_actions), start
 
 
 def c_programs(game: str, num_agents: int, num_envs: int, steps: int) -> list[Program]:

@@ -165,7 +165,7 @@ class LearnerConfig:
     optimizer: str = choice(
         "rmsprop",
         "influence_jax.learner.optimizer:OPTIMIZERS",
-        "RMSProp (decay .99, eps 1e-5) or Adam (.9, .999, eps 1e-5).",
+        "RMSProp (decay .99, eps 2.5e-8 inside the root) or Adam (.9, .999, eps 1e-5).",
         own=True,
     )
     value_loss: str = choice(
@@ -175,9 +175,10 @@ class LearnerConfig:
     )
     reward_scaling: str = choice(
         "none",
-        ("none", "running_std"),
-        '"running_std" divides rewards, per agent, by the running standard deviation of the discounted return (half-life '
-        "100,000 steps), never below 1.",
+        ("none", "running_std", "popart"),
+        "In which unit losses are computed, per agent and head, by running moments with a half-life of 100,000 steps: the "
+        'game\'s; the deviation of the discounted return, never below 1, by which rewards are divided ("running_std"); or '
+        'the deviation of the value\'s targets, with their mean taken off and values kept when both change ("popart").',
     )
     diagnostics: bool = flag(
         False,
@@ -203,13 +204,21 @@ class Hyperparams:
     learning_rate_end: float = number(1e-5, 0, _ANY, "At the end of the run.")
     discount: float = number(0.99, 0, 1, "Gamma, per environment step.")
     gae_lambda: float = number(1.0, 0, 1, "Lambda of the returns; 1 is the n-step return to the end of the rollout.")
-    entropy_coef: float = number(0.001, 0, _ANY, "Weight of the policy's entropy bonus.")
+    entropy_coef: float = number(
+        0.001,
+        0,
+        _ANY,
+        "Weight of the policy's entropy bonus, in rewards per nat; with PPO, in deviations of the advantage per nat.",
+    )
     exploration: float = number(
-        0.0, 0, _ANY, "Added to every head's entropy weight at the start of the run; falls linearly to 0."
+        0.0, 0, _ANY, "Added to every head's entropy weight, in its unit, at the start of the run; falls linearly to 0."
     )
     exploration_fraction: float = number(0.5, 0, 1, "Fraction of the run after which exploration is 0.")
     value_coef: float = number(
-        0.5, 0, _ANY, "Weight of the value loss, which is in squared (scaled) rewards beside a policy loss in rewards."
+        0.5,
+        0,
+        _ANY,
+        "Weight of the value loss, which is in squared rewards as scaled, beside a policy loss in such rewards.",
     )
     ppo_clip: float = number(
         0.2,
@@ -218,7 +227,7 @@ class Hyperparams:
         "How far a probability may move in one rollout's epochs, as a ratio, and a value, in scaled rewards (PPO).",
         used_with=_PPO,
     )
-    max_grad_norm: float = number(40.0, 0, _ANY, "Global-norm clip, per agent and per module.")
+    max_grad_norm: float = number(40.0, 0, _ANY, "Global-norm clip, per agent and per module, in rewards as scaled.")
     extrinsic_weight: float = number(1.0, -_ANY, _ANY, "Alpha, the weight of the environment's reward.")
     influence_weight: float = number(
         0.0, -_ANY, _ANY, "Beta, the weight of the influence reward, in rewards per nat.", used_with=_SOCIAL
@@ -237,7 +246,7 @@ class Hyperparams:
         1.0,
         0,
         _ANY,
-        "Weight of the cross-entropy of the model of other agents, beside a loss in (scaled) rewards.",
+        "Weight of the cross-entropy of the model of other agents, in rewards per nat; with PPO, in deviations of the advantage.",
         used_with={_MODEL: ("moa",)},
     )
     message_extrinsic_weight: float = number(
@@ -247,14 +256,14 @@ class Hyperparams:
         1.0,
         0,
         _ANY,
-        "Weight of the message head's policy and value losses, relative to the action's.",
+        "Weight of the message head's policy and value losses, relative to the action's (a ratio).",
         used_with=_TALKING,
     )
     message_entropy_coef: float = number(
         0.001,
         0,
         _ANY,
-        "Weight of the message head's entropy bonus, outside the loss weight.",
+        "Weight of the message head's entropy bonus, outside the loss weight, in the unit of hyperparams.entropy_coef.",
         used_with=_TALKING,
     )
     prosocial_weight: float = number(

@@ -186,14 +186,16 @@ class Profile:
     hyperparams: dict[str, float]
     log_interval: int
     entropy_scale: float = 1.0  # times the entropy weights of the tables, whose ratios are kept
+    critic: str = "detached"
 
 
 PROFILES = {
     "paper": Profile(
         "close to the asynchronous original: short rollouts, raw rewards, the n-step return",
         LearnerConfig(num_envs=32, rollout_length=20, optimizer="rmsprop", value_loss="squared", reward_scaling="none"),
-        {"gae_lambda": 1.0, "max_grad_norm": 40.0, "value_coef": 0.1},
+        {"gae_lambda": 1.0, "max_grad_norm": 2.0, "value_coef": 0.1},  # a clip of 40 for a sum over 20 steps
         50,
+        critic="shared",
     ),
     "large": Profile(
         "large synchronous batches for an accelerator, rewards scaled",
@@ -220,7 +222,7 @@ PROFILES = {
             "gae_lambda": 0.95,
             "max_grad_norm": 0.5,
             "value_coef": 0.5,
-            "learning_rate": 3e-4,
+            "learning_rate": 1e-3,
             "learning_rate_end": 0.0,
         },
         1,
@@ -261,7 +263,7 @@ def get(name: str, profile: str | None = None) -> ExperimentConfig:
             hyperparams[weight] *= chosen.entropy_scale
     return ExperimentConfig(
         env=EnvConfig(name.partition("-")[0]),
-        network=NetworkConfig(message_embedding=preset.message_embedding),
+        network=NetworkConfig(message_embedding=preset.message_embedding, critic=chosen.critic),
         influence=preset.influence,
         learner=dataclasses.replace(chosen.learner, shaper=preset.shaper),
         hyperparams=Hyperparams(**hyperparams),

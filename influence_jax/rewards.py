@@ -90,12 +90,31 @@ def discounted_sums(total: jax.Array, reward: jax.Array, first: jax.Array, decay
 
 @struct.dataclass
 class RewardScale:
-    """Moments of each agent's discounted return, fading with a half-life of `RETURN_HALF_LIFE`."""
+    """Moments of each agent's return, fading with a half-life of `RETURN_HALF_LIFE`."""
 
     discounted: jax.Array  # f32[E,N], discounted sum of the rewards of this episode so far
     weight: jax.Array  # f32[], total weight of the moments; approaches 1
     mean: jax.Array  # f32[N], times weight
     square: jax.Array  # f32[N], times weight
+
+    def add(self, returns: jax.Array) -> "RewardScale":
+        """Return the moments with those of ``returns f32[T,E,N]``."""
+        keep = 0.5 ** (returns.shape[0] * returns.shape[1] / RETURN_HALF_LIFE)
+
+        def fade(old, new):
+            return keep * old + (1.0 - keep) * new
+
+        return self.replace(
+            weight=fade(self.weight, 1.0),
+            mean=fade(self.mean, returns.mean(axis=(0, 1))),
+            square=fade(self.square, jnp.square(returns).mean(axis=(0, 1))),
+        )
+
+    def deviation(self, floor: float = 1.0) -> jax.Array:
+        """Return the standard deviation of each agent's return f32[N], never below ``floor``, which it is before any."""
+        weight = jnp.maximum(self.weight, 1e-12)
+        variance = self.square / weight - jnp.square(self.mean / weight)
+        return jnp.sqrt(jnp.maximum(variance, floor**2))
 
 
 RETURN_HALF_LIFE = 100_000  # environment steps; the fines of a first phase must not hide the apples of the next
@@ -119,21 +138,5 @@ def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, disco
     ``(scale, reward)``.
     """
     discounted, returns = discounted_sums(scale.discounted, reward, first, discount)
-    keep = 0.5 ** (reward.shape[0] * reward.shape[1] / RETURN_HALF_LIFE)
-
-    def fade(old, new):
-        return keep * old + (1.0 - keep) * new
-
-    scale = RewardScale(
-        discounted=discounted,
-        weight=fade(scale.weight, 1.0),
-        mean=fade(scale.mean, returns.mean(axis=(0, 1))),
-        square=fade(scale.square, jnp.square(returns).mean(axis=(0, 1))),
-    )
-    return scale, reward / deviation(scale)
-
-
-def deviation(scale: RewardScale) -> jax.Array:
-    """Return what rewards are divided by, f32[N]: the standard deviation of each agent's return, never below 1."""
-    variance = scale.square / scale.weight - jnp.square(scale.mean / scale.weight)
-    return jnp.sqrt(jnp.maximum(variance, 1.0))
+    scale = scale.replace(discounted=discounted).add(returns)
+    return scale, reward / scale.deviation()

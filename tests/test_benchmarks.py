@@ -1,7 +1,7 @@
 """The benchmarks run, at sizes that say nothing about speed."""
 
 import functools
-import importlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -19,6 +19,7 @@ import benchmarks.learner
 from benchmarks import __main__ as command_line
 from benchmarks import encoder, harness, limits
 from benchmarks.agreement import same_leaves
+from benchmarks.compiled import TARGETS, Text
 from benchmarks.profile import operation_sources
 from benchmarks.scaling import flat_from
 from influence_jax import cli, presets
@@ -122,10 +123,8 @@ def test_arithmetic_of_the_other_networks(preset, thousands):
 def test_influence_benchmark_times_every_way(tmp_path):
     result = answer("influence", tmp_path)
     ways = {(row["preset"], row["way"]) for row in result["rows"]}
-    names = benchmarks.influence.Arguments().presets
-    assert ways == {(name, way) for name in names for way in ("without", "with_influence", "naive")}
-    assert all(added.keys() == {"with_influence", "naive"} for added in result["time_added"].values())
-    assert result["time_added"].keys() == set(names)
+    assert ways == {("cleanup-communication", way) for way in ("without", "with_influence", "naive")}
+    assert result["time_added"]["cleanup-communication"].keys() == {"with_influence", "naive"}
 
 
 def test_median_ignores_a_slow_call():
@@ -231,6 +230,9 @@ def test_disagreement_is_found():
     assert same_leaves(first, first | {"y": jnp.array([0.0, 1e-9])}) == {"['x']": True, "['y']": False}
 
 
+NOT_OF_THIS_MACHINE = {"all", "compiled"}
+
+
 def test_all_asks_every_question(monkeypatch, tmp_path, capsys):
     asked = []
 
@@ -240,7 +242,9 @@ def test_all_asks_every_question(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setattr(subprocess, "run", run)
     assert command_line.main(["all", "--smoke", "--out", str(tmp_path)]) == 1
-    assert [question for question, *_ in asked] == [name for name in command_line.QUESTIONS if name != "all"]
+    assert [question for question, *_ in asked] == [
+        name for name in command_line.QUESTIONS if name not in NOT_OF_THIS_MACHINE
+    ]
     assert all("--out" in options for _, *options in asked)
     assert "failed: memory" in capsys.readouterr().err
 
@@ -257,7 +261,7 @@ def test_accelerator_script_asks_what_the_questions_know(tmp_path):
     )
     assert done.returncode == 1 and "failed or out of time: profile\n" in done.stdout
     lines = [line.split() for line in asked.read_text().splitlines()]
-    assert {question for question, *_ in lines} == command_line.QUESTIONS.keys() - {"all"}
+    assert {question for question, *_ in lines} == command_line.QUESTIONS.keys() - NOT_OF_THIS_MACHINE
     for question, *options in lines:
         arguments = tyro.cli(importlib.import_module(f"benchmarks.{question}").Arguments, args=options)
         assert arguments.out.parent == tmp_path / "out"
@@ -266,4 +270,51 @@ def test_accelerator_script_asks_what_the_questions_know(tmp_path):
 @pytest.mark.slow
 def test_all_of_it(tmp_path):
     assert cli.main(["bench", "all", "--smoke", "--out", str(tmp_path)]) == 0
-    assert {path.stem for path in tmp_path.glob("*.json")} == command_line.QUESTIONS.keys() - {"all"}
+    assert {path.stem for path in tmp_path.glob("*.json")} == command_line.QUESTIONS.keys() - NOT_OF_THIS_MACHINE
+
+
+# Two turns of a loop, of which each calls a computation or, on its condition, one of two; and what is neither.
+PROGRAM = """HloModule jit_run
+
+%called (a: f32[8]) -> f32[8] {
+  ROOT %fusion.1 = f32[8]{0} fusion(%a), kind=kLoop, backend_config={"estimated_cycles":"10"}
+}
+
+%rare (a: f32[8]) -> f32[8] {
+  %fusion.2 = f32[8]{0} fusion(%a), kind=kLoop, backend_config={"estimated_cycles":"1000"}
+  ROOT %copy.3 = f32[8]{0} copy(%fusion.2), backend_config={"estimated_cycles":"7"}
+}
+
+%body (b: f32[8]) -> f32[8] {
+  %call.4 = f32[8]{0} call(%b), to_apply=%called
+  ROOT %conditional.5 = f32[8]{0} conditional(%p, %b, %call.4), branch_computations={%rare, %called}
+}
+
+%condition (b: f32[8]) -> pred[] {
+  %constant.6 = s32[] constant(2)
+}
+
+ENTRY %main (a: f32[8]) -> f32[8] {
+  %bitcast.7 = f32[8]{0} bitcast(%a)
+  ROOT %while.8 = f32[8]{0} while(%bitcast.7), condition=%condition, body=%body, metadata={op_name="jit(run)/while"}
+}
+"""
+
+
+@pytest.mark.parametrize(("unit", "amount"), [("cycles", 2 * (10 + 1007)), ("launches", 2 * (1 + 1 + 2))])
+def test_what_a_program_costs_is_read_from_its_text(unit, amount):
+    text = Text(PROGRAM, unit)
+    assert text.total(text.entry) == amount
+    assert text.loops == [{"trips": 2, "amount": amount, "source": "jit(run)/while"}]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_programs_are_compiled_for_a_device_that_is_not_there(target, tmp_path, capsys):
+    if any(importlib.util.find_spec(name) is None for name in TARGETS[target].packages):
+        assert command_line.main(["compiled", "--target", target]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "cannot be imported; allowed is to install influence_jax[compiled]." in line
+        return
+    (row,) = answer("compiled", tmp_path, "--target", target)["rows"]
+    assert row["target"] == target and 0 < row["per_env_step"] < 1e6 and row["most_trips"] <= 64
+    assert (tmp_path / "compiled.json").exists()

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.conftest import QUICKLY
+
 PROGRAM = """
 import dataclasses, jax, numpy as np
 from influence_jax import presets
@@ -14,7 +16,6 @@ from influence_jax.evaluation.episodes import evaluate
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import population
 
-jax.config.update("jax_disable_most_optimizations", True)
 for name, profile in PRESETS:
     config = presets.get(name, profile)
     config = dataclasses.replace(
@@ -41,7 +42,7 @@ for name, profile in PRESETS:
     ids=lambda presets: " ".join(name for name, _ in presets),
 )
 def test_64_bits_change_nothing(presets):
-    environment = os.environ | {"JAX_ENABLE_X64": "1"}
+    environment = os.environ | QUICKLY | {"JAX_ENABLE_X64": "1"}
     program = PROGRAM.replace("PRESETS", repr(presets))
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, close_fds=False

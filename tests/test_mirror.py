@@ -18,6 +18,7 @@ CROSS_CUTTING = {
     "docs/test_extending.py",
     "envs/test_contract.py",  # what every registered game promises
     "envs/test_golden.py",  # recorded games
+    "envs/test_platforms.py",  # games as other devices compile them
     "envs/test_reference_game.py",  # whole episodes against a slow game
     "learner/test_learning.py",  # answers that are known
 }

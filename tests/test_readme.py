@@ -12,6 +12,7 @@ import pytest
 import benchmarks.env
 import influence_jax
 from influence_jax.cli import main
+from tests.conftest import QUICKLY
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -48,7 +49,8 @@ def test_installable_extras_exist():
 
 def test_commands(tmp_path, monkeypatch, tiny_options):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # for commands that run in a process of their own
+    for name, value in QUICKLY.items():  # for commands that run in a process of their own
+        monkeypatch.setenv(name, value)
     for command in (c for c in COMMANDS if c.startswith("influence-jax")):
         short = command.replace("--total-steps 2e6 --seeds 4", shlex.join(tiny_options)).replace("4e6", "2.4e3")
         short = short.replace("bench env", shlex.join(["bench", "env", *benchmarks.env.SMOKE]))

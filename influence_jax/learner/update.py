@@ -11,6 +11,7 @@ from influence_jax import metrics, rewards
 from influence_jax.config import ConfigError, Hyperparams
 from influence_jax.influence.controls import controlled_influence_reward
 from influence_jax.influence.model import as_information
+from influence_jax.learner import popart
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.losses import AgentBatch, HeadBatch, agent_loss
 from influence_jax.learner.optimizer import apply_gradients, learning_rate
@@ -57,22 +58,28 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
             scale, reward[head] = scale | {head: scaled[0]}, scaled[1]
 
     # Learn: every head of every agent alone.
-    batch = agent_batches(learner, hparams, trajectory, bootstrap, reward)
+    params, samples, last = state.params, trajectory.actor_output.samples, bootstrap.samples
+    if config.reward_scaling == "popart":
+        samples, last = popart.values_in_rewards(samples, scale), popart.values_in_rewards(last, scale)
+    batch = agent_batches(learner, hparams, trajectory, samples, last, reward)
+    if config.reward_scaling == "popart":
+        heads, params, scale = popart.normalise(batch.heads, params, scale)
+        batch = batch.replace(heads=heads)
+    units = reward_units(config.reward_scaling, scale)
     rate = learning_rate(hparams, progress)
-    deviations = {
-        head: rewards.deviation(s) if config.reward_scaling == "running_std" else jnp.float32(1)
-        for head, s in scale.items()
-    }
+    weighted = with_exploration(hparams, progress)
+    if config.algorithm == "a2c":  # PPO's policy loss is in deviations of the advantages, whatever the unit of rewards
+        weighted = in_units(weighted, units)
     num_agents = trajectory.reward.shape[-1]
     keys = jax.random.split(jax.random.fold_in(key, config.rollout_length + 2), num_agents)
     learn = functools.partial(ALGORITHMS[config.algorithm], learner)
     params, opt_state, logs = jax.vmap(learn)(
-        with_exploration(hparams, progress), rate, state.params, state.opt_state, batch, state.rollout_state.carry, keys
+        weighted, rate, params, state.opt_state, batch, state.rollout_state.carry, keys
     )
 
     # Report.
     logs |= {"influence_weight": influence_weight, "learning_rate": rate}
-    logs |= {f"{'' if head == 'action' else head + '_'}reward_deviation": x for head, x in deviations.items()}
+    logs |= {f"{'' if head == 'action' else head + '_'}reward_deviation": x for head, x in units.items()}
     episode_sums, logs = report(learner, state.episode_sums, trajectory, bootstrap, logs)
     state = state.replace(
         params=params,
@@ -94,8 +101,30 @@ def with_exploration(hparams: Hyperparams, progress: jax.Array) -> Hyperparams:
     )
 
 
-def agent_batches(learner: Learner, hparams, trajectory: Trajectory, bootstrap, reward) -> AgentBatch:
-    """Return what each agent learns from, leading axis N; ``reward`` is f32[T,E,N] by head."""
+def reward_units(reward_scaling: str, scale: dict[str, rewards.RewardScale]) -> dict[str, jax.Array]:
+    """Return, by head, how much of the environment's reward is 1 in the losses, f32[N] or f32[]."""
+    if reward_scaling == "running_std":
+        return {head: moments.deviation() for head, moments in scale.items()}
+    if reward_scaling == "popart":
+        return {head: popart.moments(moments)[1] for head, moments in scale.items()}
+    return dict.fromkeys(scale, jnp.float32(1))
+
+
+def in_units(hparams: Hyperparams, units: dict[str, jax.Array]) -> Hyperparams:
+    """Return the hyper-parameters with the weights that are worth rewards, divided as the rewards beside them are."""
+    return hparams.replace(
+        entropy_coef=hparams.entropy_coef / units["action"],
+        message_entropy_coef=hparams.message_entropy_coef / units.get("message", 1.0),
+        moa_loss_weight=hparams.moa_loss_weight / units["action"],
+    )
+
+
+def agent_batches(learner: Learner, hparams, trajectory: Trajectory, samples, last, reward) -> AgentBatch:
+    """Return what each agent learns from, leading axis N.
+
+    By head: ``samples`` [T,E,N] and, of the state after the rollout, ``last`` [E,N], with values in the rewards' unit;
+    ``reward`` f32[T,E,N].
+    """
     output, num_agents = trajectory.actor_output, trajectory.reward.shape[-1]
     batch = AgentBatch(
         observation=trajectory.observation,
@@ -104,8 +133,8 @@ def agent_batches(learner: Learner, hparams, trajectory: Trajectory, bootstrap, 
         valid=jnp.repeat(trajectory.valid[..., None], num_agents, axis=-1),
         context=output.context,
         heads={
-            head: head_batch(sample, reward[head], trajectory, bootstrap.samples[head].value, hparams)
-            for head, sample in output.samples.items()
+            head: head_batch(sample, reward[head], trajectory, last[head].value, hparams)
+            for head, sample in samples.items()
         },
         auxiliary=None,
     )

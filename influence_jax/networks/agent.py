@@ -147,14 +147,12 @@ def branch_names(sizes: NetworkConfig, spec: NetworkSpec) -> tuple[str, ...]:
     return ("policy", *critic, *(("moa",) if spec.moa_targets else ()))
 
 
-# Observations of one agent that are encoded at a time, by platform; elsewhere all at once. See benchmarks/encoder.py.
-OBSERVATIONS_AT_A_TIME = {"cpu": 128}
+OBSERVATIONS_AT_A_TIME = 128  # of one agent, that a CPU encodes; elsewhere all at once. See benchmarks/encoder.py.
 
 
 def num_pieces(count: int) -> int:
-    """Return into how many equal pieces ``count`` observations are cut for the encoder."""
-    largest = min(count, OBSERVATIONS_AT_A_TIME.get(jax.default_backend(), count))
-    return count // max(size for size in range(1, largest + 1) if count % size == 0)
+    """Return into how many equal pieces ``count`` observations are cut for the encoder on a CPU."""
+    return count // max(size for size in range(1, min(count, OBSERVATIONS_AT_A_TIME) + 1) if count % size == 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,22 +189,26 @@ class NetworkFunctions:
         units = self.module.sizes.hidden_size
         cached = self.cached and {branch: x.features[..., :units] for branch, x in self.cached.items()}
         leading = observation.shape[:-3]
-        pieces = num_pieces(math.prod(leading))
-        cut = functools.partial(jax.tree.map, lambda x: x.reshape(pieces, -1, *x.shape[len(leading) :]))
-        join = functools.partial(jax.tree.map, lambda x: x.reshape(*leading, *x.shape[2:]))
+
+        def in_pieces(function, *args):
+            """Call ``function(cut, join, *args)`` with the number of pieces that the platform likes."""
+
+            def with_pieces(pieces):
+                cut = functools.partial(jax.tree.map, lambda x: x.reshape(pieces, -1, *x.shape[len(leading) :]))
+                join = functools.partial(jax.tree.map, lambda x: x.reshape(*leading, *x.shape[2:]))
+                return functools.partial(function, cut, join)
+
+            pieces = {"cpu": with_pieces(num_pieces(math.prod(leading))), "default": with_pieces(1)}
+            return jax.lax.platform_dependent(*args, **pieces)
 
         def encode(params, observation):
             return self.module.apply({"params": params}, observation, method="encode")
 
-        @jax.custom_vjp
-        def features(params, observation, cached):
-            return join(jax.lax.map(lambda x: encode(params, x), cut(observation))) if cached is None else cached
+        def encode_all(cut, join, params, observation):
+            return join(jax.lax.map(lambda x: encode(params, x), cut(observation)))
 
-        def forward(params, observation, cached):
-            return features(params, observation, cached), (params, observation)
-
-        def backward(residuals, cotangents):
-            params, observation = residuals
+        def gradient(cut, join, params, observation, cotangents):
+            del join
 
             def add(total, piece):
                 observation, cotangents = piece
@@ -214,7 +216,17 @@ class NetworkFunctions:
                 return jax.tree.map(jnp.add, total, *pull_back(cotangents)), None
 
             nothing = jax.tree.map(jnp.zeros_like, params)
-            return jax.lax.scan(add, nothing, (cut(observation), cut(cotangents)))[0], None, None
+            return jax.lax.scan(add, nothing, (cut(observation), cut(cotangents)))[0]
+
+        @jax.custom_vjp
+        def features(params, observation, cached):
+            return in_pieces(encode_all, params, observation) if cached is None else cached
+
+        def forward(params, observation, cached):
+            return features(params, observation, cached), (params, observation)
+
+        def backward(residuals, cotangents):
+            return in_pieces(gradient, *residuals, cotangents), None, None
 
         features.defvjp(forward, backward)
         return features(params, observation, cached)

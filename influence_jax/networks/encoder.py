@@ -1,10 +1,13 @@
-"""The convolutional encoder, written as matrix products of image rows with bands.
+"""The convolutional encoder: a convolution for a TPU, elsewhere matrix products of image rows with bands.
 
 A convolution with per-agent kernels is slow in XLA on a CPU once it is vmapped or differentiated inside a scan. A row of the
 output depends on three rows of the input by a banded matrix that holds the kernel, so dense products give the same numbers at
 several times the speed; gradients flow back through the construction of the band. A narrower band multiplies fewer zeros, and a
-wider one makes fewer and larger products: `BAND` is the width that is fastest (benchmarks/encoder.py).
+wider one makes fewer and larger products: `BAND` is the width that is fastest (benchmarks/encoder.py). The compiler for a TPU
+is at its best with the convolution itself (benchmarks/NOTES.md).
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -27,16 +30,32 @@ class ConvEncoder(nn.Module):
     @nn.compact
     def __call__(self, observation: jax.Array) -> jax.Array:
         """Encode ``u8[..., H, W, C]`` into ``f32[..., (H-2) * (W-2) * channels]``."""
-        *batch, height, width, depth = observation.shape
+        depth = observation.shape[-1]
         weights = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, depth, self.channels), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.channels,), jnp.float32)
-        rows = threes_of_rows(observation).reshape(*batch, height - 2, width * 3 * depth).astype(jnp.float32)
-        features = []
-        for columns in np.array_split(np.arange(width - 2), -(-(width - 2) // self.band)):
-            seen = slice(columns[0] * 3 * depth, (columns[-1] + 3) * 3 * depth)
-            response = matmul(rows[..., seen], banded(weights / 255.0, len(columns)), self.precision)
-            features.append(nn.relu(response + jnp.tile(bias, len(columns))))
-        return jnp.concatenate(features, axis=-1).reshape(*batch, -1)
+        by_bands = functools.partial(banded_products, band=self.band, precision=self.precision)
+        by_convolution = functools.partial(convolution, precision=self.precision)
+        response = jax.lax.platform_dependent(observation, weights / 255.0, tpu=by_convolution, default=by_bands)
+        return nn.relu(response + bias).reshape(*observation.shape[:-3], -1)
+
+
+def convolution(observation: jax.Array, kernel: jax.Array, precision: str) -> jax.Array:
+    """Return f32[..., H-2, W-2, O] of ``observation u8[..., H, W, C]`` under a kernel f32[3,3,C,O]."""
+    images = observation.reshape(-1, *observation.shape[-3:]).astype(precision)
+    layout = ("NHWC", "HWIO", "NHWC")
+    response = jax.lax.conv_general_dilated(images, kernel.astype(precision), (1, 1), "VALID", dimension_numbers=layout)
+    return response.astype(jnp.float32).reshape(*observation.shape[:-3], *response.shape[1:])
+
+
+def banded_products(observation: jax.Array, kernel: jax.Array, band: int, precision: str) -> jax.Array:
+    """See `convolution`."""
+    *batch, height, width, depth = observation.shape
+    rows = threes_of_rows(observation).reshape(*batch, height - 2, width * 3 * depth).astype(jnp.float32)
+    parts = []
+    for columns in np.array_split(np.arange(width - 2), -(-(width - 2) // band)):
+        seen = slice(columns[0] * 3 * depth, (columns[-1] + 3) * 3 * depth)
+        parts.append(matmul(rows[..., seen], banded(kernel, len(columns)), precision))
+    return jnp.concatenate(parts, axis=-1).reshape(*batch, height - 2, width - 2, -1)
 
 
 @fusion_boundary

@@ -255,7 +255,7 @@ def _loop(learner, members, lowered, state, update, path, checkpoints, callback,
     config = learner.config
     num_updates = jnp.float32(config.num_updates)
     compile_seconds = -time.perf_counter()
-    chunk = lowered.compile()
+    chunk = lowered.compile() if update < config.num_updates else None
     compile_seconds += time.perf_counter()
 
     saved, begun = update, time.perf_counter()

@@ -1,10 +1,13 @@
 """The learner on problems whose answers are known."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from influence_jax import presets
 from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, InfluenceConfig, LearnerConfig, NetworkConfig
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import population
@@ -12,11 +15,11 @@ from influence_jax.runtime import population
 PROBE = "influence_jax.envs.probes:"
 
 
-def learn(env: str, updates: int, model: str = "independent", horizon: int = 10, critic: str = "shared", **hyperparams):
+def learn(env: str, updates: int, model: str = "independent", horizon: int = 10, **hyperparams):
     """Train two members of two agents; return ``(learner, state, metrics of the last chunk)``."""
     config = ExperimentConfig(
         env=EnvConfig(name=PROBE + env, num_agents=2, horizon=horizon),
-        network=NetworkConfig(conv_channels=6, hidden_size=32, lstm_size=32, critic=critic),
+        network=NetworkConfig(conv_channels=6, hidden_size=32, lstm_size=32),
         influence=InfluenceConfig(model=model),
         learner=LearnerConfig(num_envs=32, rollout_length=10, optimizer="adam"),
         hyperparams=Hyperparams(
@@ -27,12 +30,17 @@ def learn(env: str, updates: int, model: str = "independent", horizon: int = 10,
         ),
         total_steps=updates * 320,
         seeds=2,
-        log_interval=updates // 5,
     )
-    learner = make_learner(config)
+    return trained(config)
+
+
+def trained(config: ExperimentConfig):
+    """Train in five chunks; return ``(learner, state, metrics of the last chunk)``."""
+    updates = config.total_steps // config.steps_per_update
+    learner = make_learner(dataclasses.replace(config, log_interval=updates // 5))
     state, chunk = population.init_population(learner), population.compile_chunk(learner)
     for _ in range(5):
-        state, logs = chunk(state, jnp.float32(config.num_updates))
+        state, logs = chunk(state, jnp.float32(updates))
     return learner, state, jax.device_get(logs)
 
 
@@ -43,10 +51,18 @@ def test_every_agent_answers_its_own_cue_beside_a_model_of_others():
 
 
 @pytest.mark.parametrize("env", ["Cue", "Recall"])
-def test_at_the_discount_of_the_games_a_detached_critic_leaves_room_for_the_policy(env):
-    """To answer what one sees now, and what one saw at the start of the episode."""
-    _, _, logs = learn(env, 400, critic="detached", discount=0.99)
-    assert (logs["agent_returns"] > 9.5).all(), logs["agent_returns"]
+@pytest.mark.parametrize(("profile", "num_envs", "rollout_length"), [("small", 32, 20), ("ppo", 64, 40)])
+def test_probes_are_learned_with_the_settings_of_a_profile(profile, num_envs, rollout_length, env):
+    """At the discount of the games, .99: to answer what one sees now, and what one saw at the start of the episode."""
+    config = presets.get("harvest-a3c", profile)
+    config = dataclasses.replace(
+        config,
+        env=EnvConfig(name=PROBE + env, num_agents=2),
+        network=dataclasses.replace(config.network, lstm_size=32),
+        learner=dataclasses.replace(config.learner, num_envs=num_envs, rollout_length=rollout_length),
+    )
+    _, _, logs = trained(dataclasses.replace(config, total_steps=400_000, seeds=2))
+    assert (logs["agent_returns"] > 9).all(), logs["agent_returns"]
 
 
 def acted_values(learner, state):

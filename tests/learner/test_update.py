@@ -13,7 +13,7 @@ from influence_jax.influence.controls import controlled_influence_reward
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import rollout
-from influence_jax.learner.update import report, update, with_exploration
+from influence_jax.learner.update import in_units, report, update, with_exploration
 from influence_jax.metrics import init_episode_sums
 from influence_jax.networks.agent import NetworkFunctions
 from tests.learner.worlds import MODELS, probe_config, weighted
@@ -204,3 +204,28 @@ def test_diagnostics_split_the_gradient_by_term():
         }
         assert shares.keys() == terms and abs(sum(shares.values()) - 1) < 1e-5
     assert logs["gradient_share_action_head_value"] == 0 and logs["gradient_share_encoder_auxiliary"] > 0
+
+
+@pytest.mark.parametrize("scaling", ["running_std", "popart"])
+def test_a_game_paid_in_cents_is_learned_like_one_paid_in_euros(scaling):
+    """The weights of entropy, of influence and of the model of others are in rewards, and are scaled where these are."""
+    gradients = []
+    for unit in (1.0, 100.0):
+        config = probe_config(
+            hyperparams=Hyperparams(influence_weight=30 * unit, entropy_coef=5 * unit, moa_loss_weight=20 * unit)
+        )
+        config = dataclasses.replace(
+            config,
+            env=dataclasses.replace(config.env, params={"reward": 1000 * unit}),
+            learner=dataclasses.replace(config.learner, reward_scaling=scaling),
+        )
+        learner = make_learner(config)
+        state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
+        gradients.append(jax.jit(lambda state, learner=learner: update(learner, state, 100.0)[0].opt_state.mu)(state))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6), *gradients)
+
+
+def test_weights_are_divided_by_the_unit_of_their_head():
+    hparams = Hyperparams(entropy_coef=0.4, message_entropy_coef=0.6, moa_loss_weight=8.0)
+    divided = in_units(hparams, {"action": 4.0, "message": 3.0})
+    assert divided == hparams.replace(entropy_coef=0.1, message_entropy_coef=0.6 / 3.0, moa_loss_weight=2.0)

@@ -57,7 +57,7 @@ def test_unroll_is_the_steps_one_by_one_and_forgets_at_first():
 @pytest.mark.parametrize("limit", [2, 8, 100])
 def test_observations_are_encoded_in_pieces(limit, monkeypatch):
     """Eighteen observations by pairs, by sixes, and all at once."""
-    monkeypatch.setitem(agent.OBSERVATIONS_AT_A_TIME, jax.default_backend(), limit)
+    monkeypatch.setattr(agent, "OBSERVATIONS_AT_A_TIME", limit)
     assert agent.num_pieces(18) == {2: 9, 8: 3, 100: 1}[limit] and agent.num_pieces(1) == 1
     functions = network(num_actions=4, moa_targets=2)
     params = louder(functions.init(jax.random.key(0), (5, 5, 3)))

@@ -150,23 +150,54 @@ def trace(
     ``cell`` are the `lane_cells` of the lanes, and ``shape`` is that of the map, (H, W).
     """
     number = np.min_scalar_type(2 * len(rank))
-
-    @fusion_boundary
-    def covered(
-        lanes, cell, fires, cleans, rank
-    ):  # cells, and beams numbered in acting order, odd for fire, 0 for none
-        step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
-        reached = (fires | cleans) & (step < lanes.reach)
-        beam = jnp.where(reached, 2 * rank + jnp.where(cleans, 2, 1), 0).astype(number)
-        cell = jnp.clip(cell, 0, shape[0] * shape[1] - 1)
-        return cell.reshape(-1, cell.shape[-1]), beam.reshape(-1, cell.shape[-1])
-
-    @fusion_boundary
-    def nothing():
-        return jnp.zeros((cell.shape[-1], *shape), number)
+    by_index, by_bars = (functools.partial(f, shape=shape, number=number) for f in (_trace_by_index, _trace_by_bars))
+    beam = jnp.where(fires | cleans, 2 * rank + jnp.where(cleans, 2, 1), 0)  # in acting order, odd for fire, 0 for none
+    last = jax.lax.platform_dependent(lanes, cell, beam, cpu=by_index, default=by_bars)
 
     def kind(last):
         beam = jnp.where((last & 1) > 0, jnp.uint8(FIRE_BEAM), jnp.uint8(CLEAN_BEAM))
         return jnp.where(last > 0, beam, jnp.uint8(NO_BEAM))
 
-    return cells.elementwise(kind)(cells.scatter_max(nothing(), *covered(lanes, cell, fires, cleans, rank)))
+    return cells.elementwise(kind)(last)
+
+
+def _trace_by_index(lanes: Lanes, cell: jax.Array, beam: jax.Array, shape: tuple[int, int], number: np.dtype):
+    """Return [E,H,W], the highest ``beam i32[N,E]`` on each cell; beams are put one after another."""
+
+    @fusion_boundary
+    def covered(reach, cell, beam):
+        step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
+        there = jnp.where(step < reach, beam, 0).astype(number)
+        cell = jnp.clip(cell, 0, shape[0] * shape[1] - 1)
+        return cell.reshape(-1, cell.shape[-1]), there.reshape(-1, cell.shape[-1])
+
+    @fusion_boundary
+    def nothing():
+        return jnp.zeros((cell.shape[-1], *shape), number)
+
+    return cells.scatter_max(nothing(), *covered(lanes.reach, cell, beam))
+
+
+def _trace_by_bars(lanes: Lanes, cell: jax.Array, beam: jax.Array, shape: tuple[int, int], number: np.dtype):
+    """See `_trace_by_index`; every cell asks all lanes at once, each of which is a bar of rows and columns."""
+    del cell
+    beam = jnp.broadcast_to(beam, lanes.reach.shape)
+
+    def within(first, step, size):  # bool[3,N,size,E]
+        last = first + step * (lanes.reach - 1)
+        place = np.arange(size, dtype=np.int32)[:, None]
+        low, high = jnp.minimum(first, last)[:, :, None], jnp.maximum(first, last)[:, :, None]
+        return (low <= place) & (place <= high)
+
+    rows, columns = within(lanes.row, lanes.down, shape[0]), within(lanes.column, lanes.right, shape[1])
+    rows = jnp.where(rows & (lanes.reach > 0)[:, :, None], beam[:, :, None], 0)
+    last = functools.reduce(
+        jnp.maximum,
+        (
+            jnp.where(across[None], along[:, None], 0)
+            for along, across in zip(
+                rows.reshape(-1, *rows.shape[2:]), columns.reshape(-1, *columns.shape[2:]), strict=True
+            )
+        ),
+    )
+    return jnp.moveaxis(last, -1, 0).astype(number)

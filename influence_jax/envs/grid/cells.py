@@ -13,8 +13,27 @@ from influence_jax.fusion import fusion_boundary
 
 
 def gather(maps: jax.Array, cell: jax.Array) -> jax.Array:
-    """Return [...,E]: what ``maps [E,H,W]`` hold at ``cell i32[...,E]``; for cells outside, at any cell."""
+    """Return bool[...,E]: what ``maps bool[E,H,W]`` hold at ``cell i32[...,E]``; for cells outside, at any cell."""
+    return jax.lax.platform_dependent(maps, cell, tpu=gather_by_bits, default=gather_by_index)
+
+
+def gather_by_index(maps: jax.Array, cell: jax.Array) -> jax.Array:
+    """See `gather`."""
     return maps.reshape(-1).at[_in_batch(maps.shape, cell)].get(mode="clip")
+
+
+def gather_by_bits(maps: jax.Array, cell: jax.Array) -> jax.Array:
+    """See `gather`; every row of a map is a few words, of which the right one is selected, for a TPU has no use for loads."""
+    _, height, width = maps.shape
+    count = -(-width // 32)
+    bits = jnp.where(maps, np.uint32(1) << (np.arange(width, dtype=np.uint32) % 32), np.uint32(0))
+    parts = (jnp.sum(bits[..., first : first + 32], axis=-1, dtype=jnp.uint32) for first in range(0, width, 32))
+    words = jnp.stack([part.T for part in parts], axis=1).reshape(height * count, -1)  # u32[H * count, E]
+    row, column = cell // width, cell % width
+    which, chosen = row * count + column // 32, jnp.zeros(cell.shape, jnp.uint32)
+    for number, word in enumerate(words):
+        chosen = jnp.where(which == number, word, chosen)
+    return (chosen >> (column % 32).astype(jnp.uint32) & 1) > 0
 
 
 @fusion_boundary
@@ -36,7 +55,7 @@ def scatter_max(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array
 
     A value of 0 changes nothing.
     """
-    return jax.lax.platform_dependent(maps, cell, value, cpu=scatter_max_by_index, default=scatter_max_by_comparison)
+    return maps.reshape(-1).at[_in_batch(maps.shape, cell)].max(value, mode="promise_in_bounds").reshape(maps.shape)
 
 
 # A CPU puts one value after another, which takes it less than a nanosecond each. Elsewhere every cell asks at once.
@@ -50,31 +69,16 @@ def scatter_by_index(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.
 
 def scatter_by_comparison(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
     """See `scatter`."""
-    for here, there in zip(_everywhere(maps.shape, cell), value, strict=True):
-        maps = jnp.where(here, there[:, None, None], maps)
+    numbers = np.arange(maps.shape[1] * maps.shape[2], dtype=np.int32).reshape(maps.shape[1:])
+    for there, put in zip(cell, value, strict=True):
+        maps = jnp.where(there[:, None, None] == numbers, put[:, None, None], maps)
     return maps
-
-
-def scatter_max_by_index(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """See `scatter_max`."""
-    return maps.reshape(-1).at[_in_batch(maps.shape, cell)].max(value, mode="promise_in_bounds").reshape(maps.shape)
-
-
-def scatter_max_by_comparison(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """See `scatter_max`."""
-    values = jnp.where(_everywhere(maps.shape, cell), value[..., None, None], jnp.zeros((), value.dtype))
-    return jnp.maximum(maps, values.max(axis=0))
 
 
 def _in_batch(shape: tuple[int, int, int], cell: jax.Array) -> jax.Array:
     """Return i32[...,E]: the place of a ``cell i32[...,E]`` among all cells of the batch."""
     games, height, width = shape
     return np.arange(games, dtype=np.int32) * (height * width) + cell
-
-
-def _everywhere(shape: tuple[int, int, int], cell: jax.Array) -> jax.Array:
-    """Return bool[K,E,H,W]: where each ``cell i32[K,E]`` is."""
-    return cell[..., None, None] == np.arange(shape[1] * shape[2], dtype=np.int32).reshape(shape[1:])
 
 
 def elementwise(function: Callable) -> Callable:

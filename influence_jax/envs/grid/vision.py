@@ -57,6 +57,12 @@ def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, rad
     Cells outside the map are EMPTY. With ``quarter_turns i32[E,N]`` equal to the heading, the cell ahead of the agent at
     ``position i32[E,N,2]`` is above the centre.
     """
+    by_slices, by_shifts = (functools.partial(f, radius=radius) for f in (windows_by_slices, windows_by_shifts))
+    return jax.lax.platform_dependent(codes, position, quarter_turns, tpu=by_shifts, default=by_slices)
+
+
+def windows_by_slices(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, radius: int) -> jax.Array:
+    """See `windows`."""
     side = 2 * radius + 1
 
     def window(padded, cell, turns):
@@ -77,10 +83,89 @@ def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, rad
     return cut(nothing(), codes, position, quarter_turns)
 
 
+def windows_by_shifts(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, radius: int) -> jax.Array:
+    """See `windows`: the map is shifted by each bit of the position, for a TPU makes of slices a loop over all agents.
+
+    Six codes of a row, then of a column, are shifted together as one word.
+    """
+    side, turns = 2 * radius + 1, jnp.moveaxis(quarter_turns, 0, -1)[:, None, None]  # i32[N,1,1,E]
+    row, column = jnp.moveaxis(position, (2, 1, 0), (0, 1, 2))[:, :, None, None]  # i32[N,1,1,E]
+    width = codes.shape[2]
+    seen = jnp.moveaxis(codes, 0, -1).astype(jnp.uint32)[None]  # [1,H,W,E]
+    seen = _unpacked(_shifted(_packed(seen, 2), row, 1, radius), 2, width)  # [N,V,W,E]
+    seen = _unpacked(_shifted(_packed(seen, 1), column, 2, radius), 1, side)  # [N,V,V,E]
+    across = jnp.where(turns % 2 == 0, seen, jnp.rot90(seen, axes=(1, 2)))
+    turned = jnp.where(turns >= 2, jnp.rot90(across, 2, axes=(1, 2)), across)
+    return jnp.moveaxis(turned, -1, 0).astype(jnp.uint8)
+
+
+_CODE_BITS = 5
+
+
+def _codes_in_word(size: int) -> int:
+    """Return into words of how many codes an axis of ``size`` is packed: as few words as there can be, all of them full."""
+    return -(-size // -(-size // (32 // _CODE_BITS)))
+
+
+def _packed(codes: jax.Array, axis: int) -> jax.Array:
+    """Return u32: the codes along an axis, several in a word."""
+    count = _codes_in_word(codes.shape[axis])
+    padding = [(0, 0)] * codes.ndim
+    padding[axis] = (0, -codes.shape[axis] % count)
+    codes = jnp.pad(codes, padding)
+    words = (jax.lax.slice_in_dim(codes, place, None, count, axis) << _CODE_BITS * place for place in range(count))
+    return functools.reduce(jnp.bitwise_or, words)
+
+
+def _unpacked(words: jax.Array, axis: int, size: int) -> jax.Array:
+    """Undo `_packed`, for an axis of ``size``."""
+    count = _codes_in_word(size)
+    shape = [1] * (words.ndim + 1)
+    shape[axis + 1] = count
+    place = _CODE_BITS * np.arange(count, dtype=np.uint32).reshape(shape)
+    codes = jnp.expand_dims(words, axis + 1) >> place & 2**_CODE_BITS - 1
+    codes = codes.reshape(*words.shape[:axis], -1, *words.shape[axis + 1 :])
+    return jax.lax.slice_in_dim(codes, 0, size, axis=axis)
+
+
+def _shifted(maps: jax.Array, start: jax.Array, axis: int, radius: int) -> jax.Array:
+    """Return the ``2 radius + 1`` places of an axis around ``start``, EMPTY outside."""
+    side, size = 2 * radius + 1, maps.shape[axis]
+    bits = (size - 1).bit_length()
+    padding = [(0, 0)] * maps.ndim
+    padding[axis] = (radius, side + 2**bits - 1 - radius - size)
+    maps = jnp.pad(maps, padding)
+    for bit in reversed(range(bits)):
+        length = side + 2**bit - 1
+        near = jax.lax.slice_in_dim(maps, 0, length, axis=axis)
+        far = jax.lax.slice_in_dim(maps, 2**bit, 2**bit + length, axis=axis)
+        maps = jnp.where(start >> bit & 1 > 0, far, near)
+    return maps
+
+
 def colour(codes: jax.Array, num_agents: int = NUM_COLOURS) -> jax.Array:
     """Return u8[...,3]: the colours of ``codes u8[...]`` in a game of ``num_agents``."""
-    by_words = functools.partial(_colour_by_words, num_codes=AGENT + min(num_agents, NUM_COLOURS))
-    return jax.lax.platform_dependent(codes, cpu=by_words, default=lambda codes: jnp.asarray(PALETTE)[codes])
+    num_codes = AGENT + min(num_agents, NUM_COLOURS)
+    by_words, by_channels = (functools.partial(f, num_codes=num_codes) for f in (_colour_by_words, _colour_by_channels))
+    look_up = jnp.asarray(PALETTE).__getitem__
+    return jax.lax.platform_dependent(codes, cpu=by_words, tpu=by_channels, default=look_up)
+
+
+def _words(codes: jax.Array, num_codes: int) -> jax.Array:
+    """Return u32 like ``codes``: red, green and blue from the lowest byte up, chosen bit by bit of the code."""
+    red, green, blue = PALETTE.T.astype(np.uint32)
+    words, bit = list((red | green << 8 | blue << 16)[:num_codes]), 0
+    while len(words) > 1:
+        odd = (codes >> bit & 1) > 0
+        pairs = itertools.zip_longest(words[::2], words[1::2])
+        words = [even if other is None else jnp.where(odd, other, even) for even, other in pairs]
+        bit += 1
+    return words[0]
+
+
+def _colour_by_channels(codes: jax.Array, num_codes: int) -> jax.Array:
+    """Choose colours without loads from memory, of which a TPU makes a loop."""
+    return (_words(codes, num_codes)[..., None] >> np.array([0, 8, 16], np.uint32) & 255).astype(jnp.uint8)
 
 
 def _colour_by_words(codes: jax.Array, num_codes: int) -> jax.Array:
@@ -88,17 +173,10 @@ def _colour_by_words(codes: jax.Array, num_codes: int) -> jax.Array:
 
     A look-up of single bytes takes a load and a store for each, and three times the time.
     """
-    red, green, blue = PALETTE.T.astype(np.uint32)
 
     @fusion_boundary
-    def choose(codes):  # bit by bit of the code: fewer vector instructions than loads and stores
-        words, bit = list((red | green << 8 | blue << 16)[:num_codes]), 0
-        while len(words) > 1:
-            odd = (codes >> bit & 1) > 0
-            pairs = itertools.zip_longest(words[::2], words[1::2])
-            words = [even if other is None else jnp.where(odd, other, even) for even, other in pairs]
-            bit += 1
-        return words[0]
+    def choose(codes):
+        return _words(codes, num_codes)
 
     @fusion_boundary
     def shift_together(cells):

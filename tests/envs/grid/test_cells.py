@@ -9,7 +9,6 @@ from influence_jax.envs.grid import cells
 
 SHAPES = [(3, 9, 14), (1, 1, 1), (4, 40, 30)]
 SCATTER = [cells.scatter, cells.scatter_by_index, cells.scatter_by_comparison]
-SCATTER_MAX = [cells.scatter_max, cells.scatter_max_by_index, cells.scatter_max_by_comparison]
 
 
 def cells_and_values(shape, count=7):
@@ -46,23 +45,24 @@ def test_put_one_value_for_all():
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("scatter_max", SCATTER_MAX)
-def test_put_highest(scatter_max, shape):
+def test_put_highest(shape):
     cell, value = cells_and_values(shape, 40)
     cell = np.maximum(cell, 0)
     old = np.random.default_rng(1).integers(0, 99, shape).astype(np.uint8)
     expected = old.copy()
     for k, game in np.ndindex(cell.shape):
         expected[game].flat[cell[k, game]] = max(value[k, game], expected[game].flat[cell[k, game]])
-    found = jax.jit(scatter_max)(old, jnp.asarray(cell), jnp.asarray(value))
+    found = jax.jit(cells.scatter_max)(old, jnp.asarray(cell), jnp.asarray(value))
     np.testing.assert_array_equal(found, expected, strict=True)
 
 
-def test_look_up():
-    held, (cell, _) = np.random.default_rng(2).normal(size=(3, 9, 14)), cells_and_values((3, 9, 14))
-    found = cells.gather(jnp.asarray(held), jnp.asarray(cell))
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("look_up", [cells.gather, cells.gather_by_index, cells.gather_by_bits])
+def test_look_up(look_up, shape):
+    held, (cell, _) = np.random.default_rng(2).random(shape) < 0.5, cells_and_values(shape)
+    found = look_up(jnp.asarray(held), jnp.asarray(cell))
     for k, game in np.argwhere(cell >= 0):
-        assert found[k, game] == np.float32(held[game].flat[cell[k, game]])
+        assert found[k, game] == held[game].flat[cell[k, game]]
 
 
 def test_nth_finds_the_place_of_a_thing_and_its_number_there():

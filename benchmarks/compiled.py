@@ -1,0 +1,229 @@
+"""What does an accelerator's own compiler make of games and learning, without the accelerator? Estimates, not measurements.
+
+A TPU's compiler estimates cycles; for a GPU the launches of kernels are counted. Both are per environment step, loops by their
+trips. Needs what ``pip install "influence_jax[compiled]"`` brings.
+"""
+
+import dataclasses
+import functools
+import importlib.util
+import os
+import pathlib
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+# Nothing is run but by the CPU, and nobody is asked about a TPU that is not there.
+os.environ |= {"JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1"}
+
+import jax
+import rich.box
+from jax.experimental import topologies
+from jax.sharding import SingleDeviceSharding
+from rich.console import Console
+from rich.table import Table
+
+import influence_jax
+from benchmarks.env import play, play_arguments
+from benchmarks.harness import megabytes, save
+from benchmarks.learner import chunk, chunk_arguments, sized
+from influence_jax import presets
+from influence_jax.config import ConfigError
+from influence_jax.learner.learner import make_learner
+
+# What XLA needs to know of a GPU to compile for it.
+H100 = """
+gpu_device_info {
+  threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152 shared_memory_per_core: 233472
+  threads_per_core_limit: 2048 core_count: 132 fpus_per_core: 128
+  block_dim_limit_x: 2147483647 block_dim_limit_y: 65535 block_dim_limit_z: 65535
+  memory_bandwidth: 3352320000000 l2_cache_size: 52428800 clock_rate_ghz: 1.98 device_memory_size: 84978434048
+  shared_memory_per_block_optin: 232448 cuda_compute_capability { major: 9 }
+  registers_per_core_limit: 65536 registers_per_block_limit: 65536
+}
+platform_name: "CUDA" dnn_version_info { major: 9 minor: 10 } device_description_str: "NVIDIA H100 80GB HBM3"
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A device that need not be there."""
+
+    platform: str  # as lowering names it
+    unit: str  # what is counted
+    packages: tuple[str, ...]  # modules that the compiler comes in
+    topology: dict[str, str]
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)  # of the compiler
+
+    def device(self) -> Any:
+        """Return one such device, to compile for."""
+        missing = [name for name in self.packages if importlib.util.find_spec(name) is None]
+        if missing:
+            raise ConfigError(
+                f"{', '.join(missing)} cannot be imported; allowed is to install influence_jax[compiled]."
+            )
+        return topologies.get_topology_desc(**self.topology).devices[0]
+
+
+def _tpu(name: str) -> Target:
+    return Target("tpu", "cycles", ("libtpu",), {"platform": "tpu", "topology_name": f"{name}:2x2"})
+
+
+TARGETS = {
+    "h100": Target(
+        "cuda",
+        "launches",
+        ("jax_cuda12_plugin",),
+        {"platform": "cuda", "topology_name": "h100", "target_config": H100, "topology": "1x1x1"},
+        {"xla_gpu_autotune_level": 0, "xla_gpu_enable_triton_gemm": False},  # nothing can be tried out
+    ),
+    "tpu-v5e": _tpu("v5e"),
+    "tpu-v6e": _tpu("v6e"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What to compile, and for what."""
+
+    target: tuple[str, ...] = ("tpu-v5e",)
+    """Devices: h100, tpu-v5e, tpu-v6e."""
+    games: tuple[str, ...] = ("cleanup", "harvest")
+    """Registered names; none to leave that out."""
+    num_envs: tuple[int, ...] = (1024, 4096)
+    """E of the games, one row each."""
+    num_agents: tuple[int, ...] = (5,)
+    """N of the games, one row each."""
+    steps: int = 16
+    """Environment steps in one program of a game."""
+    presets: tuple[str, ...] = ("cleanup-a3c", "cleanup-moa")
+    """Experiments of which one update is compiled; none to leave that out."""
+    profile: str = "large"
+    """Profile of the learner."""
+    learner_envs: int | None = None
+    """E while learning, instead of the profile's."""
+    hlo: pathlib.Path | None = None
+    """Directory for the text of the compiled programs."""
+    out: pathlib.Path | None = None
+    """Directory for compiled.json."""
+
+
+SMOKE = ("--games", "cleanup", "--num-envs", "2", "--steps", "2", "--presets")
+
+
+def main(arguments: Arguments) -> None:
+    """Compile every program for every target; print and save what its compiler says."""
+    title, rows = "Per environment step, as compiled; nothing was run", []
+    for name in arguments.target:
+        if name not in TARGETS:
+            raise ConfigError(f"target is {name!r}; allowed: {', '.join(TARGETS)}.")
+        sharding = SingleDeviceSharding(TARGETS[name].device())
+        for label, env_steps, function, args in programs(arguments):
+            row, text = compiled_for(TARGETS[name], sharding, function, args, env_steps)
+            rows.append({"target": name, "name": label, **row})
+            save(arguments.out, "compiled", title, rows=rows)
+            if arguments.hlo is not None:
+                arguments.hlo.mkdir(parents=True, exist_ok=True)
+                (arguments.hlo / (re.sub(r"\W+", "-", f"{name} {label}") + ".txt")).write_text(text)
+    table = Table(title=title, box=rich.box.SIMPLE, pad_edge=False)
+    table.add_column("program", overflow="fold")
+    for column in ("", "amount", "bytes", "temporary", "longest loop", "compile"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            f"{row['target']}, {row['name']}",
+            row["unit"],
+            f"{row['per_env_step']:,.3g}" if row["per_env_step"] < 100 else f"{row['per_env_step']:,.0f}",
+            f"{row['bytes_per_env_step']:,.0f}",
+            megabytes(row["temporary_bytes"]),
+            f"{row['most_trips']} x",
+            f"{row['compile_seconds']:.0f} s",
+        )
+    Console().print(table)
+
+
+def programs(arguments: Arguments):
+    """Yield ``(label, env_steps, function, shapes of its arguments)``."""
+    for game in arguments.games:
+        for num_agents in arguments.num_agents:
+            env = influence_jax.make(game, num_agents=num_agents)
+            for num_envs in arguments.num_envs:
+                label = f"{game}, {num_agents} agents, {num_envs} envs"
+                shapes = jax.eval_shape(functools.partial(play_arguments, env, num_envs, arguments.steps))
+                yield label, num_envs * arguments.steps, play(env), shapes
+    for preset in arguments.presets:
+        learner = make_learner(sized(presets.get(preset, arguments.profile), 1, arguments.learner_envs))
+        label = f"{preset}, one update of {learner.config.learner.num_envs} envs"
+        shapes = jax.eval_shape(lambda learner=learner: chunk_arguments(learner))
+        yield label, learner.config.steps_per_update, chunk(learner), shapes
+
+
+def compiled_for(target: Target, sharding: Any, function: Callable, args: tuple, env_steps: int) -> tuple[dict, str]:
+    """Compile a function for a target: ``(row, text of the program)``."""
+    args = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), args)
+    begun = time.perf_counter()
+    traced = jax.jit(function).trace(*args)
+    compiled = traced.lower(lowering_platforms=(target.platform,)).compile(compiler_options=target.options)
+    text, memory = compiled.as_text(), compiled.memory_analysis()
+    program = Text(text, target.unit)
+    amount, loops = program.total(program.entry), sorted(program.loops, key=lambda loop: -loop["amount"])
+    return {
+        "env_steps": env_steps,
+        "unit": target.unit,
+        "per_env_step": amount / env_steps,
+        "bytes_per_env_step": (compiled.cost_analysis() or {}).get("bytes accessed", float("nan")) / env_steps,
+        "temporary_bytes": memory.temp_size_in_bytes,
+        "most_trips": max((loop["trips"] for loop in loops), default=0),
+        "costliest_loops": loops[:3],
+        "compile_seconds": round(time.perf_counter() - begun, 1),
+    }, text
+
+
+# What starts a kernel on a GPU, as far as the text of a program tells.
+KERNELS = re.compile(
+    r"= \S.*? (fusion|copy|custom-call|sort|reduce|scatter|gather|dot|convolution|transpose|copy-start|rng-bit-generator|"
+    r"dynamic-slice|dynamic-update-slice|conditional)\("
+)
+
+
+class Text:
+    """The text of a compiled program, read for what its instructions cost."""
+
+    def __init__(self, text: str, unit: str) -> None:
+        self.unit, self.loops, self.parts = unit, [], {}
+        for part in re.split(r"\n\n(?=[%A-Z])", text):
+            found = re.match(r"(ENTRY )?%?([\w.\-]+)", part)
+            if found:
+                self.parts[found[2]] = part
+            if found and found[1]:
+                self.entry = found[2]
+
+    def total(self, name: str) -> int:
+        """Return what one call of a computation costs, loops by their trips; `loops` are noted on the way."""
+        part = self.parts[name]
+        if self.unit == "cycles":
+            amount = sum(map(int, re.findall(r'"estimated_cycles":"(\d+)"', part)))
+        else:
+            amount = sum(KERNELS.search(line) is not None for line in part.splitlines())
+        for line in part.splitlines():
+            if " while(" in line:
+                body = self.total(re.search(r"body=%?([\w.\-]+)", line)[1])
+                trips, source = self.trips(line), re.search(r'op_name="([^"]*)"', line)
+                self.loops.append({"trips": trips, "amount": trips * body, "source": source[1] if source else ""})
+                amount += trips * body
+            elif " call(" in line:
+                amount += self.total(re.search(r"to_apply=%?([\w.\-]+)", line)[1])
+            elif " conditional(" in line:
+                found = re.search(r"branch_computations=\{([^}]*)\}", line)
+                names = found[1].split(", ") if found else re.findall(r"(?:true|false)_computation=%?([\w.\-]+)", line)
+                amount += max(self.total(name.strip().lstrip("%")) for name in names)
+        return amount
+
+    def trips(self, line: str) -> int:
+        """Return how often a loop turns: as the compiler says, or the largest number that its condition names."""
+        known = re.search(r'"known_trip_count":\{"n":"(\d+)"\}', line)
+        if known:
+            return int(known[1])
+        condition = self.parts[re.search(r"condition=%?([\w.\-]+)", line)[1]]
+        return max(map(int, re.findall(r"constant\((\d+)\)", condition)), default=1)

@@ -1,0 +1,62 @@
+"""PopArt: values learned in units of their own moments, which may change without changing the values (van Hasselt et al. 2016).
+
+A value head's output ``n`` stands for the value ``sigma n + mu``, with the running mean and deviation of each agent's returns.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from influence_jax.config import ConfigError
+from influence_jax.learner.losses import HeadBatch
+from influence_jax.rewards import RewardScale
+from influence_jax.types import HeadSample
+
+SMALLEST_DEVIATION = 1e-2  # in rewards; what returns that never vary are divided by
+
+
+def moments(scale: RewardScale) -> tuple[jax.Array, jax.Array]:
+    """Return ``(mu, sigma) f32[N]``."""
+    return scale.mean / jnp.maximum(scale.weight, 1e-12), scale.deviation(SMALLEST_DEVIATION)
+
+
+def values_in_rewards(samples: dict[str, HeadSample], scale: dict[str, RewardScale]) -> dict[str, HeadSample]:
+    """Return what heads chose with values ``[..., N]`` in rewards."""
+
+    def convert(sample, mean, deviation):
+        return sample.replace(value=deviation * sample.value + mean)
+
+    return {head: convert(sample, *moments(scale[head])) for head, sample in samples.items()}
+
+
+def normalise(heads: dict[str, HeadBatch], params: dict, scale: dict[str, RewardScale]):
+    """Add the targets of a rollout to the moments, and return ``(heads, params, scale)`` in the units of the new ones.
+
+    Batches are ``[N,T,E]``, parameters lead with N.
+    """
+    new = {head: scale[head].add(jnp.moveaxis(batch.target, 0, -1)) for head, batch in heads.items()}
+
+    def convert(batch, mean, deviation):
+        mean, deviation = mean[:, None, None], deviation[:, None, None]
+        return batch.replace(target=(batch.target - mean) / deviation, advantage=batch.advantage / deviation)
+
+    heads = {head: convert(batch, *moments(new[head])) for head, batch in heads.items()}
+    return heads, preserve_values(params, scale, new), new
+
+
+def preserve_values(params: dict, old: dict[str, RewardScale], new: dict[str, RewardScale]) -> dict:
+    """Return all agents' parameters, leading N, with value heads that say under new moments what they said under the old."""
+    params = dict(params)
+    for head in old:
+        name = "value_head" if head == "action" else f"{head}_value_head"
+        if name not in params:
+            raise ConfigError(
+                f"learner.reward_scaling is 'popart' with a network without parameters {name!r}; allowed there: none, "
+                "running_std."
+            )
+        (old_mean, old_deviation), (mean, deviation) = moments(old[head]), moments(new[head])
+        ratio, shift = old_deviation / deviation, (old_mean - mean) / deviation
+        params[name] = {
+            "kernel": ratio[:, None, None] * params[name]["kernel"],
+            "bias": ratio[:, None] * params[name]["bias"] + shift[:, None],
+        }
+    return params

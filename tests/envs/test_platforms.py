@@ -1,0 +1,50 @@
+"""Games in the forms that other devices compile, played here: to the bit as in the form for a CPU."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import influence_jax
+from tests.conftest import choose_platform
+
+STEPS, ENVS = 60, 8
+
+
+def played(name, num_agents, view):
+    env = influence_jax.make(name, num_agents=num_agents, view=view)
+    reset = jax.vmap(env.reset, in_axes=(0, None))
+    step = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))
+
+    def body(carry, now):
+        key, actions = now
+        carry = step(jax.random.split(key, ENVS), *carry, actions, env.default_params)
+        return carry, carry
+
+    def run():
+        start = reset(jax.random.split(jax.random.key(0), ENVS), env.default_params)
+        keys = jax.random.split(jax.random.key(1), STEPS)
+        actions = jax.random.randint(jax.random.key(2), (STEPS, ENVS, num_agents), 0, env.spec.num_actions)
+        return jax.lax.scan(body, start, (keys, actions))[1]
+
+    return jax.device_get(jax.jit(run)())
+
+
+@pytest.mark.parametrize("platform", ["tpu", "cuda"])
+@pytest.mark.parametrize(
+    ("name", "num_agents", "view"),
+    [
+        ("cleanup", 5, "egocentric"),
+        ("harvest", 10, "egocentric"),
+        ("cleanup-mp", 3, "reference"),
+        ("box-trapped", 2, "egocentric"),
+    ],
+)
+def test_every_form_is_the_same_game(name, num_agents, view, platform, monkeypatch):
+    expected = played(name, num_agents, view)
+    jax.clear_caches()  # of what was traced for a CPU
+    choose_platform(monkeypatch, platform)
+    jax.tree.map(np.testing.assert_array_equal, played(name, num_agents, view), expected)
+    if name == "cleanup":
+        state, timestep = expected
+        assert timestep.metrics["hits"].sum() > 0 and timestep.metrics["cleans"].sum() > 0 and jnp.any(state.apples)
