@@ -11,7 +11,7 @@ import pytest
 from jax._src import compiler
 
 from influence_jax import presets
-from influence_jax.config import EnvConfig, NetworkConfig
+from influence_jax.config import EnvConfig
 
 
 def pytest_configure(config):
@@ -67,7 +67,7 @@ def tiny():
     return dataclasses.replace(
         config,
         env=EnvConfig("harvest", num_agents=2, horizon=20, layout=TINY_MAP, view_radius=2),
-        network=NetworkConfig(conv_channels=2, hidden_size=8, lstm_size=8),
+        network=dataclasses.replace(config.network, conv_channels=2, hidden_size=8, lstm_size=8),
         learner=dataclasses.replace(config.learner, num_envs=3, rollout_length=4),
         total_steps=3 * 4 * 100,
         seeds=2,
