@@ -11,11 +11,8 @@ import os
 import pathlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
-
-# Nothing is run but by the CPU, and nobody is asked about a TPU that is not there.
-os.environ |= {"JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1"}
 
 import jax
 import rich.box
@@ -53,7 +50,7 @@ class Target:
     platform: str  # as lowering names it
     unit: str  # what is counted
     packages: tuple[str, ...]  # modules that the compiler comes in
-    topology: dict[str, str]
+    topology: dict[str, str]  # as `jax.experimental.topologies` describes it
     options: dict[str, Any] = dataclasses.field(default_factory=dict)  # of the compiler
 
     def device(self) -> Any:
@@ -63,6 +60,9 @@ class Target:
             raise ConfigError(
                 f"{', '.join(missing)} cannot be imported; allowed is to install influence_jax[compiled]."
             )
+        # Nothing is run but by the CPU, and nobody is asked about a TPU that is not there.
+        jax.config.update("jax_platforms", "cpu")
+        os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
         return topologies.get_topology_desc(**self.topology).devices[0]
 
 
@@ -128,14 +128,14 @@ def main(arguments: Arguments) -> None:
                 (arguments.hlo / (re.sub(r"\W+", "-", f"{name} {label}") + ".txt")).write_text(text)
     table = Table(title=title, box=rich.box.SIMPLE, pad_edge=False)
     table.add_column("program", overflow="fold")
-    for column in ("", "amount", "bytes", "temporary", "longest loop", "compile"):
+    for column in ("amount", "", "bytes", "temporary", "longest loop", "compile"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             f"{row['target']}, {row['name']}",
-            row["unit"],
             f"{row['per_env_step']:,.3g}" if row["per_env_step"] < 100 else f"{row['per_env_step']:,.0f}",
-            f"{row['bytes_per_env_step']:,.0f}",
+            row["unit"],
+            "" if row["bytes_per_env_step"] is None else f"{row['bytes_per_env_step']:,.0f}",
             megabytes(row["temporary_bytes"]),
             f"{row['most_trips']} x",
             f"{row['compile_seconds']:.0f} s",
@@ -143,7 +143,7 @@ def main(arguments: Arguments) -> None:
     Console().print(table)
 
 
-def programs(arguments: Arguments):
+def programs(arguments: Arguments) -> Iterator[tuple[str, int, Callable, tuple]]:
     """Yield ``(label, env_steps, function, shapes of its arguments)``."""
     for game in arguments.games:
         for num_agents in arguments.num_agents:
@@ -165,19 +165,24 @@ def compiled_for(target: Target, sharding: Any, function: Callable, args: tuple,
     begun = time.perf_counter()
     traced = jax.jit(function).trace(*args)
     compiled = traced.lower(lowering_platforms=(target.platform,)).compile(compiler_options=target.options)
-    text, memory = compiled.as_text(), compiled.memory_analysis()
+    text, memory, accessed = compiled.as_text(), compiled.memory_analysis(), compiled.cost_analysis()
     program = Text(text, target.unit)
     amount, loops = program.total(program.entry), sorted(program.loops, key=lambda loop: -loop["amount"])
-    return {
-        "env_steps": env_steps,
-        "unit": target.unit,
-        "per_env_step": amount / env_steps,
-        "bytes_per_env_step": (compiled.cost_analysis() or {}).get("bytes accessed", float("nan")) / env_steps,
-        "temporary_bytes": memory.temp_size_in_bytes,
-        "most_trips": max((loop["trips"] for loop in loops), default=0),
-        "costliest_loops": loops[:3],
-        "compile_seconds": round(time.perf_counter() - begun, 1),
-    }, text
+    return (
+        {
+            "env_steps": env_steps,
+            "unit": target.unit,
+            "per_env_step": amount / env_steps,
+            "bytes_per_env_step": accessed["bytes accessed"] / env_steps
+            if accessed
+            else None,  # a GPU's compiler does not say
+            "temporary_bytes": memory.temp_size_in_bytes,
+            "most_trips": max((loop["trips"] for loop in loops), default=0),
+            "costliest_loops": loops[:3],
+            "compile_seconds": round(time.perf_counter() - begun, 1),
+        },
+        text,
+    )
 
 
 # What starts a kernel on a GPU, as far as the text of a program tells.

@@ -90,7 +90,8 @@ def peak_formula(learner: Learner) -> int:
     """
     parts, config = memory_parts(learner), learner.config
     steps = config.learner.num_envs * config.learner.rollout_length
-    num_agents, piece = learner.env.spec.num_agents, steps // num_pieces(steps)
+    num_agents = learner.env.spec.num_agents
+    piece = steps // num_pieces(steps) if jax.default_backend() == "cpu" else steps
     core = parts["parameters"] + steps * num_agents * parts["core"]
     encoder = num_agents * piece * parts["encoder"]
     member = parts["state"] + 2 * parts["parameters"] + steps * parts["trajectory"] + max(core, encoder)

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.stats
 import tyro
 from matplotlib.figure import Figure
+from small_cleanup import MAP
 
 import influence_jax
 from influence_jax.config import EnvConfig, ExperimentConfig, NetworkConfig
@@ -23,18 +24,6 @@ HARVEST = (
     "@     A     @",
     "@    AAA    @",
     "@P    A    P@",
-    "@@@@@@@@@@@@@",
-)
-CLEANUP = (
-    "@@@@@@@@@@@@@",
-    "@RRHRR  BBBB@",
-    "@RRRRR  BBBB@",
-    "@RRHRR PBBBB@",
-    "@RRRRR  BBBB@",
-    "@RRHRR PBBBB@",
-    "@RRRRR  BBBB@",
-    "@RRHRR  BBBB@",
-    "@RRRRR  BBBB@",
     "@@@@@@@@@@@@@",
 )
 CRITICS = {
@@ -75,7 +64,7 @@ def problems() -> dict[str, Problem]:
         return make("harvest-a3c", EnvConfig(f"influence_jax.envs.probes:{name}", num_agents=2))
 
     def cleanup(shaper: str) -> ExperimentConfig:
-        env = EnvConfig("cleanup-mp", num_agents=2, layout=CLEANUP, horizon=100, view_radius=5)
+        env = EnvConfig("cleanup-mp", num_agents=2, layout=MAP, horizon=100, view_radius=5)
         return make("cleanup-a3c", env, shaper, entropy_coef=0.01)
 
     harvest = make("harvest-a3c", EnvConfig("harvest", num_agents=2, layout=HARVEST, horizon=200, view_radius=5))
@@ -201,10 +190,8 @@ def main(
             config = configured(problem, algorithm, critic)
             if scale == "smoke":
                 config = dataclasses.replace(config, total_steps=2 * config.steps_per_update, log_interval=1)
-            members, where = (
-                influence_jax.grid(seeds=seeds, learning_rate=rates),
-                out / scale / name / f"{algorithm}-{critic}",
-            )
+            members = influence_jax.grid(seeds=seeds, learning_rate=rates)
+            where = out / scale / name / f"{algorithm}-{critic}"
             with influence_jax.Progress() as progress:
                 run = influence_jax.train(
                     config, hyperparams=members, out=where, resume=where.exists(), callback=progress

@@ -186,7 +186,7 @@ class Profile:
     hyperparams: dict[str, float]
     log_interval: int
     entropy_scale: float = 1.0  # times the entropy weights of the tables, whose ratios are kept
-    critic: str = "detached"
+    critic: str = "detached"  # see `influence_jax.config.NetworkConfig`
 
 
 PROFILES = {

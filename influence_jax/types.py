@@ -96,7 +96,7 @@ class HeadSample:
 
     symbol: jax.Array  # i32[E,N], the action or the message
     log_prob: jax.Array  # f32[E,N], of that symbol
-    value: jax.Array  # f32[E,N], expected return of this head's own reward
+    value: jax.Array  # f32[E,N], expected return of this head's own reward, in the unit of the losses
     entropy: jax.Array  # f32[E,N], of the policy, nats
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import QUICKLY
+from tests.conftest import quickly
 
 PROGRAM = """
 import dataclasses, jax, numpy as np
@@ -37,12 +37,12 @@ for name, profile in PRESETS:
     "presets",
     [
         [("cleanup-basic", "small"), ("harvest-communication", "small")],
-        [("cleanup-moa", "ppo"), ("harvest-inequity-aversion", "paper")],
+        [("cleanup-moa", "ppo"), ("harvest-inequity-aversion", "paper"), ("box-trapped-basic", None)],
     ],
     ids=lambda presets: " ".join(name for name, _ in presets),
 )
 def test_64_bits_change_nothing(presets):
-    environment = os.environ | QUICKLY | {"JAX_ENABLE_X64": "1"}
+    environment = os.environ | quickly() | {"JAX_ENABLE_X64": "1"}
     program = PROGRAM.replace("PRESETS", repr(presets))
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, close_fds=False

@@ -12,7 +12,7 @@ import pytest
 import benchmarks.env
 import influence_jax
 from influence_jax.cli import main
-from tests.conftest import QUICKLY
+from tests.conftest import quickly
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -49,7 +49,7 @@ def test_installable_extras_exist():
 
 def test_commands(tmp_path, monkeypatch, tiny_options):
     monkeypatch.chdir(tmp_path)
-    for name, value in QUICKLY.items():  # for commands that run in a process of their own
+    for name, value in quickly().items():  # for commands that run in a process of their own
         monkeypatch.setenv(name, value)
     for command in (c for c in COMMANDS if c.startswith("influence-jax")):
         short = command.replace("--total-steps 2e6 --seeds 4", shlex.join(tiny_options)).replace("4e6", "2.4e3")

@@ -26,6 +26,7 @@ def test_resume_equals_uninterrupted(tiny, whole, tmp_path):
     assert half.update == 50 and not half.finished
     rest = influence_jax.train(tiny, out=out, resume=True)
     assert rest.update == 100 and rest.finished
+    assert influence_jax.train(tiny, out=out, resume=True).compile_seconds < 0.1  # there is nothing left to compile for
     assert_same(whole[0].state, rest.state)
     assert_same_metrics(whole[0].metrics, rest.metrics)
 

@@ -147,8 +147,9 @@ def colour(codes: jax.Array, num_agents: int = NUM_COLOURS) -> jax.Array:
     """Return u8[...,3]: the colours of ``codes u8[...]`` in a game of ``num_agents``."""
     num_codes = AGENT + min(num_agents, NUM_COLOURS)
     by_words, by_channels = (functools.partial(f, num_codes=num_codes) for f in (_colour_by_words, _colour_by_channels))
-    look_up = jnp.asarray(PALETTE).__getitem__
-    return jax.lax.platform_dependent(codes, cpu=by_words, tpu=by_channels, default=look_up)
+    return jax.lax.platform_dependent(
+        codes, cpu=by_words, tpu=by_channels, default=lambda codes: jnp.asarray(PALETTE)[codes]
+    )
 
 
 def _words(codes: jax.Array, num_codes: int) -> jax.Array:
