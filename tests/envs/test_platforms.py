@@ -41,6 +41,7 @@ def played(name, num_agents, view):
     ],
 )
 def test_every_form_is_the_same_game(name, num_agents, view, platform, monkeypatch):
+    jax.clear_caches()  # of what the last test traced for another platform
     expected = played(name, num_agents, view)
     jax.clear_caches()  # of what was traced for a CPU
     choose_platform(monkeypatch, platform)
