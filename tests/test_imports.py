@@ -66,3 +66,27 @@ def test_analysis_touches_no_device():
 def test_environments_know_nothing_of_influence():
     for path in (ROOT / "envs").rglob("*.py"):
         assert "influence" not in path.read_text().replace("influence_jax", "")
+
+
+GAMES = ("cleanup", "harvest", "box_trapped")
+MACHINE = {
+    "vmap",
+    "lax",
+    "batched",
+    "leading",
+    "trailing",
+    "fusion_boundary",
+    "scatter",
+    "gather",
+    "reshape",
+    "moveaxis",
+}
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_a_game_names_rules_and_not_the_machine_below(game):
+    path = ROOT / "envs" / f"{game}.py"
+    names = {getattr(node, "id", getattr(node, "attr", None)) for node in ast.walk(ast.parse(path.read_text()))}
+    assert not names & MACHINE
+    below = {name.split(".")[3] for name in imports(path) if name.startswith("influence_jax.envs.grid")}
+    assert below <= {"maps", "movement", "primitives", "random_bits", "vision", "world"}

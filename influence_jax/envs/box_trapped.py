@@ -133,8 +133,6 @@ class BoxTrapped(GridWorld):
         """Return u8[H,W]: no beams."""
         return jnp.zeros_like(state.apples, jnp.uint8)
 
-    def _cell_codes(self, state: BoxTrappedState) -> jax.Array:
-        codes = jnp.where(self.walls, vision.WALL, vision.EMPTY).astype(jnp.uint8)
-        closed = self.doors & ~state.opened[:, None, None]
-        codes = jnp.where(closed, jnp.uint8(vision.DOOR), codes)
-        return jnp.where(state.apples, jnp.uint8(vision.APPLE), codes)
+    def layers(self, state: BoxTrappedState) -> dict[int, jax.Array]:
+        """See `GridWorld.layers`."""
+        return {vision.DOOR: self.doors & ~state.opened, vision.APPLE: state.apples}

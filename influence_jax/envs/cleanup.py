@@ -11,11 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from influence_jax.envs.batching import batched, leading, trailing
-from influence_jax.envs.grid import beams, cells, maps, random_bits, vision
+from influence_jax.envs.grid import maps, primitives, random_bits, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
-from influence_jax.envs.grid.world import GridWorld, rows_and_columns
-from influence_jax.fusion import fusion_boundary
+from influence_jax.envs.grid.world import GridWorld
 from influence_jax.settings import choice, texts, value
 
 WASTE_RULES = ("lottery", "bernoulli")
@@ -100,9 +98,8 @@ class Cleanup(GridWorld):
 
     @functools.cached_property
     def background(self) -> np.ndarray:
-        """u8[H,W]: `vision` codes of the map without apples and waste."""
-        codes = np.full(self.walls.shape, vision.EMPTY, np.uint8)
-        codes[self.walls] = vision.WALL
+        """See `GridWorld.background`."""
+        codes = np.where(self.walls, vision.WALL, vision.EMPTY).astype(np.uint8)
         codes[self.river] = vision.RIVER
         codes[maps.mask(self.drawing, "S")] = vision.STREAM
         return codes
@@ -137,19 +134,18 @@ class Cleanup(GridWorld):
             time=jnp.zeros((), jnp.int32),
         )
 
-    @batched
     def sample_noise(self, key: jax.Array, params: CleanupParams) -> StepNoise:
         """Draw all the chance of one step."""
         del params
         n, sites = self.num_agents, int(self.apple_sites.sum())
-        words = fusion_boundary(jax.vmap(functools.partial(random_bits.words, count=2 * n + sites + 2)))(key)
-        move, beam, apple, coin, pick = jnp.split(words, (n, 2 * n, 2 * n + sites, 2 * n + sites + 1), axis=1)
+        words = primitives.words(key, count=2 * n + sites + 2)
+        move, beam, apple, coin, pick = jnp.split(words, (n, 2 * n, 2 * n + sites, 2 * n + sites + 1))
         return StepNoise(
-            move_rank=leading(random_bits.ranks(trailing(move))),
-            beam_rank=leading(random_bits.ranks(trailing(beam))),
+            move_rank=primitives.ranks(move),
+            beam_rank=primitives.ranks(beam),
             apple=random_bits.uniform(apple),
-            waste_coin=random_bits.uniform(coin[:, 0]),
-            waste_pick=random_bits.uniform(pick[:, 0]),
+            waste_coin=random_bits.uniform(coin[0]),
+            waste_pick=random_bits.uniform(pick[0]),
         )
 
     def dynamics(
@@ -172,7 +168,6 @@ class Cleanup(GridWorld):
         )
         return state, reward, jnp.ones((), jnp.float32), metrics
 
-    @batched
     def beam(
         self, position: jax.Array, heading: jax.Array, actions: jax.Array, rank: jax.Array, waste: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
@@ -182,20 +177,10 @@ class Cleanup(GridWorld):
             ``waste bool[H,W]`` that remains, the map of beams u8[H,W], and for each agent whether it fired bool[N],
             the fire beams that hit it i32[N] and the waste cells it removed i32[N].
         """
-        heading, actions, rank = map(trailing, (heading, actions, rank))
         fires, cleans = actions == FIRE, actions == CLEAN
-        lanes = beams.cast(*rows_and_columns(position), heading, self.clear_runs)
-        cell = beams.lane_cells(lanes, self.walls.shape[1])
-        swept, removed, count = beams.clean(lanes, cleans, rank, cell, cells.gather(waste, cell))
-        beam_map = beams.trace(swept, cell, fires, cleans, rank, self.walls.shape)
-        waste = cells.scatter(waste, removed, False)
-        return waste, beam_map, *map(leading, (fires, beams.hits(lanes, fires), count))
+        waste, beam_map, hits, removed = self.fire_and_clean(position, heading, fires, cleans, rank, waste)
+        return waste, beam_map, fires, hits, removed
 
-    def growth_rates(self, waste: jax.Array, params: CleanupParams) -> tuple[jax.Array, jax.Array]:
-        """Return the apple and the waste rate in force, f32[] each: 0 when the share of waste reaches the threshold."""
-        return growth_rates(jnp.sum(waste, dtype=jnp.int32), self.river.sum(), params)
-
-    @batched
     def grow(
         self, apples: jax.Array, waste: jax.Array, position: jax.Array, noise: StepNoise, params: CleanupParams
     ) -> tuple[jax.Array, jax.Array]:
@@ -203,40 +188,22 @@ class Cleanup(GridWorld):
 
         Both are decided from the map as it is now. Apples do not grow under agents; waste does.
         """
-        across = maps.columns(self.river)
-        params = jax.tree.map(trailing, params)
+        clean = primitives.count_free(waste, sites=self.river)
+        apple_rate, waste_rate = growth_rates(self.river.sum() - clean, self.river.sum(), params)
+        grown = primitives.happens(noise.apple, apple_rate, sites=self.apple_sites)
 
-        @fusion_boundary
-        def count(waste):  # clean cells of each row
-            return trailing(jnp.sum(self.river[:, across] & ~waste[:, :, across], axis=2, dtype=jnp.int32))
+        flips = clean if self.waste_rule == "lottery" else (clean > 0).astype(jnp.int32)
+        appears = noise.waste_coin < 1 - power(1 - waste_rate, flips, self.walls.size)
+        pick = jnp.minimum((noise.waste_pick * clean).astype(jnp.int32), clean - 1)  # the product may round up to clean
+        cell = primitives.nth_free(waste, jnp.where(appears, pick, -1), sites=self.river)
+        return (
+            primitives.either(apples, self.unoccupied(grown, position)),
+            primitives.put(waste, cell[None], value=True),
+        )
 
-        @fusion_boundary
-        def decide(clean, waste_coin, waste_pick, params):
-            count = jnp.sum(clean, axis=0)
-            apple_rate, waste_rate = growth_rates(self.river.sum() - count, self.river.sum(), params)
-            flips = count if self.waste_rule == "lottery" else (count > 0).astype(jnp.int32)
-            appears = waste_coin < 1 - power(1 - waste_rate, flips, self.walls.size)
-            # The product may round up to count.
-            which = jnp.minimum((waste_pick * count).astype(jnp.int32), count - 1)
-            return apple_rate, jnp.where(appears, which, -1)
-
-        clean = count(waste)
-        apple_rate, which = decide(clean, noise.waste_coin, noise.waste_pick, params)
-        row, rest = cells.nth(clean, which)
-        columns = np.arange(across.start, across.stop, dtype=np.int32)[:, None]
-        clean_there = jnp.asarray(self.river[:, across].T)[:, row] & ~cells.gather(waste, self._number(row, columns))
-        column = across.start + cells.nth(clean_there, rest)[0]
-        dirty = jnp.where(which >= 0, self._number(row, column), -1)
-
-        grown = maps.values_at_sites(fusion_boundary(jnp.less)(noise.apple, apple_rate[:, None]), self.apple_sites)
-        return self._grown(apples, grown, position), cells.scatter(waste, dirty[None], True)
-
-    def _cell_codes(self, state: CleanupState) -> jax.Array:
-        def code(waste, apples, background):
-            codes = jnp.where(waste, jnp.uint8(vision.WASTE), background)
-            return jnp.where(apples, jnp.uint8(vision.APPLE), codes)
-
-        return cells.elementwise(code)(state.waste, state.apples, self.background)
+    def layers(self, state: CleanupState) -> dict[int, jax.Array]:
+        """See `GridWorld.layers`."""
+        return {vision.WASTE: state.waste, vision.APPLE: state.apples}
 
 
 def growth_rates(amount: jax.Array, capacity: jax.Array | int, params: CleanupParams) -> tuple[jax.Array, jax.Array]:

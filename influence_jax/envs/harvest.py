@@ -11,11 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from influence_jax.envs.batching import batched, leading, trailing
-from influence_jax.envs.grid import beams, cells, maps, random_bits, vision
+from influence_jax.envs.grid import maps, primitives, random_bits, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
-from influence_jax.envs.grid.world import GridWorld, rows_and_columns
-from influence_jax.fusion import fusion_boundary
+from influence_jax.envs.grid.world import GridWorld
 from influence_jax.settings import choice, texts, value
 
 NEIGHBOURHOODS = {"square": 2, "disc": 4}  # largest squared distance: 8 and 12 neighbours
@@ -107,17 +105,14 @@ class Harvest(GridWorld):
             time=jnp.zeros((), jnp.int32),
         )
 
-    @batched
     def sample_noise(self, key: jax.Array, params: HarvestParams) -> StepNoise:
         """Draw all the chance of one step."""
         del params
         n, sites = self.num_agents, int(self.apple_sites.sum())
-        words = fusion_boundary(jax.vmap(functools.partial(random_bits.words, count=2 * n + sites)))(key)
-        move, beam, apple = jnp.split(words, (n, 2 * n), axis=1)
+        words = primitives.words(key, count=2 * n + sites)
+        move, beam, apple = jnp.split(words, (n, 2 * n))
         return StepNoise(
-            move_rank=leading(random_bits.ranks(trailing(move))),
-            beam_rank=leading(random_bits.ranks(trailing(beam))),
-            apple=random_bits.uniform(apple),
+            move_rank=primitives.ranks(move), beam_rank=primitives.ranks(beam), apple=random_bits.uniform(apple)
         )
 
     def dynamics(
@@ -138,57 +133,24 @@ class Harvest(GridWorld):
         state = HarvestState(position=position, heading=heading, apples=apples, beams=beam_map, time=state.time + 1)
         return state, reward, jnp.ones((), jnp.float32), metrics
 
-    @batched
     def beam(
         self, position: jax.Array, heading: jax.Array, actions: jax.Array, rank: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return the map of beams u8[H,W], and per agent whether it fired bool[N] and the beams that hit it i32[N]."""
-        heading, actions, rank = map(trailing, (heading, actions, rank))
         fires = actions == FIRE
-        lanes = beams.cast(*rows_and_columns(position), heading, self.clear_runs)
-        cell = beams.lane_cells(lanes, self.walls.shape[1])
-        beam_map = beams.trace(lanes, cell, fires, jnp.zeros_like(fires), rank, self.walls.shape)
-        return beam_map, leading(fires), leading(beams.hits(lanes, fires))
+        beam_map, hits = self.fire(position, heading, fires, rank)
+        return beam_map, fires, hits
 
-    @batched
     def apple_neighbours(self, apples: jax.Array) -> jax.Array:
         """Return u8[H,W]: the number of apples in the neighbourhood of each cell."""
-        return self._apple_neighbours(apples)
+        return primitives.count_neighbours(apples, squared_distance=NEIGHBOURHOODS[self.regrowth])
 
-    def _apple_neighbours(self, apples: jax.Array) -> jax.Array:
-        height, width = self.walls.shape
-
-        @fusion_boundary
-        def framed(apples):
-            return jnp.pad(apples.astype(jnp.uint8), ((0, 0), (2, 2), (2, 2)))
-
-        @fusion_boundary
-        def count(padded):
-            total = jnp.zeros((len(padded), height, width), jnp.uint8)
-            for down in range(-2, 3):
-                for right in range(-2, 3):
-                    if 0 < down**2 + right**2 <= NEIGHBOURHOODS[self.regrowth]:
-                        total += padded[:, 2 + down : 2 + down + height, 2 + right : 2 + right + width]
-            return total
-
-        return count(framed(apples))
-
-    @batched
     def grow(self, apples: jax.Array, position: jax.Array, noise: StepNoise, params: HarvestParams) -> jax.Array:
         """Return ``apples bool[H,W]`` with what grows in one step, decided from the map as is; nothing under agents."""
-        count = self._apple_neighbours(apples)
+        count = self.apple_neighbours(apples)
+        grown = primitives.happens_by_count(noise.apple, params.regrowth, count, sites=self.apple_sites)
+        return primitives.either(apples, self.unoccupied(grown, position))
 
-        @fusion_boundary
-        def compare(draw, regrowth):  # u8: grows with fewer than 1, 2, 3 or any number of apples around, one bit each
-            return sum((draw < rate).astype(jnp.uint8) << bit for bit, rate in enumerate(regrowth))
-
-        enough = compare(noise.apple, jnp.moveaxis(params.regrowth, 1, 0)[..., None])
-
-        grows = cells.elementwise(lambda enough, count: (enough >> jnp.minimum(count, 3) & 1) > jnp.uint8(0))
-        return self._grown(apples, grows(maps.values_at_sites(enough, self.apple_sites), count), position)
-
-    def _cell_codes(self, state: HarvestState) -> jax.Array:
-        walls = np.where(self.walls, vision.WALL, vision.EMPTY).astype(np.uint8)
-        return cells.elementwise(lambda apples, walls: jnp.where(apples, jnp.uint8(vision.APPLE), walls))(
-            state.apples, walls
-        )
+    def layers(self, state: HarvestState) -> dict[int, jax.Array]:
+        """See `GridWorld.layers`."""
+        return {vision.APPLE: state.apples}

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.grid import beams, cells, movement
+from influence_jax.envs.grid import movement, primitives
 from influence_jax.envs.grid.world import GridWorld
 
 Player = Callable[[jax.Array, GridWorld, Any], jax.Array]
@@ -122,9 +122,6 @@ def distances(targets: jax.Array, obstacles: jax.Array) -> jax.Array:
 
 def _waste_ahead(env: GridWorld, state: Any, heading: jax.Array) -> jax.Array:
     """Return i32[N]: the waste cells that each agent alone would remove by cleaning under ``heading i32[N]``."""
-    row, column = state.position.T[..., None]  # i32[N,1], since beams are for a batch
-    lanes = beams.cast(row, column, heading[:, None], env.clear_runs)
-    cell = beams.lane_cells(lanes, env.walls.shape[1])  # [LENGTH,3,N,1]
-    inside = jnp.arange(beams.LENGTH)[:, None, None, None] < lanes.reach
-    dirty = inside & cells.gather(state.waste[None], cell)
-    return jnp.sum(jnp.any(dirty, axis=0), axis=0)[:, 0]
+    cell = primitives.cells_ahead(state.position, heading, walls=env.walls, length=env.beam_length)
+    dirty = (cell >= 0) & primitives.get(state.waste, cell)
+    return jnp.sum(jnp.any(dirty, axis=0), axis=0)

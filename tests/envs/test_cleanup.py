@@ -170,7 +170,7 @@ def test_threshold_is_exact_at_equality(threshold):
 def test_apple_rate_falls_in_a_line_to_the_threshold():
     env = make("cleanup")
     waste = np.zeros(env.walls.shape, bool)
-    rates = jax.jit(lambda waste: env.growth_rates(waste, env.default_params))
+    rates = jax.jit(lambda waste: cleanup.growth_rates(waste.sum(), env.river.sum(), env.default_params))
     np.testing.assert_array_equal(jnp.stack(rates(waste)), np.array([0.05, 0.5], np.float32))
     cells = np.argwhere(env.river)
     waste[tuple(cells[:47].T)] = True

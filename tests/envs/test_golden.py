@@ -38,7 +38,7 @@ def phases(env, row):
             position, heading, row["actions"], row["beam_rank"], waste
         )
         waste = row["map_beamed"] == WASTE
-        out["rates"] = env.growth_rates(waste, env.default_params)
+        out["rates"] = cleanup.growth_rates(waste.sum(), env.river.sum(), env.default_params)
         out["apples_final"], out["waste_final"] = env.grow(apples, waste, position, noise, env.default_params)
     else:
         out["beams"], _, out["hits"] = env.beam(position, heading, row["actions"], row["beam_rank"])

@@ -1,4 +1,4 @@
-"""Fire and cleaning beams: three parallel lanes of five cells.
+"""Fire and cleaning beams: three parallel lanes of a few cells.
 
 The middle lane starts in the cell ahead of the agent, the side lanes in the cells to its left and right. A lane ends
 before a wall or the edge of the map, and at the first agent, which it covers. Arrays are those of a batch of E games.
@@ -15,7 +15,6 @@ from influence_jax.envs.grid import cells
 from influence_jax.envs.grid.movement import DIRECTIONS, direction, turned
 from influence_jax.fusion import fusion_boundary
 
-LENGTH = 5
 NO_BEAM, FIRE_BEAM, CLEAN_BEAM = range(3)  # codes in the map of beams
 
 
@@ -27,26 +26,29 @@ class Lanes:
     column: jax.Array  # i32[3,N,E]
     down: jax.Array  # i32[N,E], rows of one step along the lanes
     right: jax.Array  # i32[N,E], columns of one step along the lanes
-    reach: jax.Array  # i32[3,N,E], number of cells covered, 0..LENGTH
-    distance: jax.Array  # i32[3,N,N,E], steps from the first cell to the second agent, LENGTH if it is not on the lane
+    reach: jax.Array  # i32[3,N,E], number of cells covered, at most the length of a beam
+    distance: (
+        jax.Array
+    )  # i32[3,N,N,E], steps from the first cell to the second agent, or the length if it is not on the lane
 
 
-def clear_runs(walls: np.ndarray) -> np.ndarray:
-    """Return u8[4,H+2,W+2]: by heading and cell (shifted by one), the free cells in a row from it, at most LENGTH."""
+def clear_runs(walls: np.ndarray, length: int) -> np.ndarray:
+    """Return i32[4,H+2,W+2]: by heading and cell (shifted by one), the free cells in a row from it, at most ``length``."""
     height, width = walls.shape
-    free = np.pad(~walls, 1 + LENGTH)
-    runs = np.zeros((4, height + 2, width + 2), np.uint8)
+    free = np.pad(~walls, 1 + length)
+    runs = np.zeros((4, height + 2, width + 2), np.int32)
     for heading, (down, right) in enumerate(DIRECTIONS):
         open_so_far = np.ones((height + 2, width + 2), bool)
-        for step in range(LENGTH):
-            top, left = LENGTH + step * down, LENGTH + step * right
+        for step in range(length):
+            top, left = length + step * down, length + step * right
             open_so_far &= free[top : top + height + 2, left : left + width + 2]
             runs[heading] += open_so_far
     return runs
 
 
-def cast(row: jax.Array, column: jax.Array, heading: jax.Array, runs: np.ndarray) -> Lanes:
-    """Cast the lanes of every agent, ``i32[N,E]`` each, between walls and agents; ``runs`` comes from `clear_runs`."""
+def cast(row: jax.Array, column: jax.Array, heading: jax.Array, walls: np.ndarray, length: int) -> Lanes:
+    """Cast the lanes of every agent, ``i32[N,E]`` each, between ``walls bool[H,W]`` and agents."""
+    runs = clear_runs(walls, length)
 
     @fusion_boundary
     def start(row, column, heading):
@@ -62,12 +64,12 @@ def cast(row: jax.Array, column: jax.Array, heading: jax.Array, runs: np.ndarray
         behind, beside = row - first_row[:, :, None], column - first_column[:, :, None]  # i32[3,N,N,E]
         along = behind * down[:, None] + beside * right[:, None]
         across = behind * right[:, None] - beside * down[:, None]
-        distance = jnp.where((across == 0) & (along >= 0), along, LENGTH)
+        distance = jnp.where((across == 0) & (along >= 0), along, length)
         nearest = functools.reduce(jnp.minimum, (distance[:, :, agent] for agent in range(len(row))))
-        return jnp.minimum(free, nearest + 1), jnp.minimum(distance, LENGTH)
+        return jnp.minimum(free, nearest + 1), jnp.minimum(distance, length)
 
     *first, run = start(row, column, heading)
-    free = jnp.asarray(runs.reshape(-1).astype(np.int32))[run]
+    free = jnp.asarray(runs.reshape(-1))[run]
     return Lanes(*first, *meet(row, column, *first, free))
 
 
@@ -78,15 +80,24 @@ def hits(lanes: Lanes, fires: jax.Array) -> jax.Array:
     return sum(strikes.reshape(-1, *fires.shape).astype(jnp.int32))  # one loop, as a sum over leading axes is not
 
 
-def lane_cells(lanes: Lanes, width: int) -> jax.Array:
-    """Return i32[LENGTH,3,N,E]: the numbers of the cells along the lanes on a map of ``width``, as far as they can reach."""
-    step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
+def lane_cells(lanes: Lanes, width: int, length: int) -> jax.Array:
+    """Return i32[L,3,N,E]: the numbers of the cells along lanes of a ``length`` on a map of ``width``, reached or not."""
+    step = _steps(length)
 
     @fusion_boundary
     def along(row, column, down, right):
         return row * width + column + step * (down * width + right)
 
     return along(lanes.row, lanes.column, lanes.down, lanes.right)
+
+
+def covers(lanes: Lanes, length: int) -> jax.Array:
+    """Return bool[L,3,N,E]: which of `lane_cells` the lanes reach."""
+    return _steps(length) < lanes.reach
+
+
+def _steps(length: int) -> np.ndarray:
+    return np.arange(length, dtype=np.int32)[:, None, None, None]
 
 
 def clean(
@@ -100,21 +111,21 @@ def clean(
         lanes: as cast between walls and agents.
         cleans: bool[N,E], agents with a cleaning beam.
         rank: i32[N,E], a permutation; lowest acts first.
-        cell: i32[LENGTH,3,N,E], a number for each of `lane_cells`, different for each cell of the map.
-        waste: bool[LENGTH,3,N,E], there is waste; of any value beyond the reach.
+        cell: i32[L,3,N,E], a number for each of `lane_cells`, different for each cell of the map.
+        waste: bool[L,3,N,E], there is waste; of any value beyond the reach.
 
     Returns:
         The lanes with the reach of the cleaning ones shortened; the cells i32[3*N,E] on which they end, -1 for the lanes
         that remove nothing; and i32[N,E], how many each agent removed.
     """
-    step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
+    step, length = _steps(len(cell)), len(cell)
 
-    def first(dirty):  # i32[3,N,E], LENGTH where it meets no waste
-        return functools.reduce(jnp.minimum, jnp.where(dirty, step, LENGTH))
+    def first(dirty):  # i32[3,N,E], the length where it meets no waste
+        return functools.reduce(jnp.minimum, jnp.where(dirty, step, length))
 
     def ends(met, cell):  # i32[3,N,E], -1 for a lane that meets no waste
         at = jnp.full_like(met, -1)
-        for number in range(LENGTH):
+        for number in range(length):
             at = jnp.where(met == number, cell[number], at)
         return at
 
@@ -132,7 +143,7 @@ def clean(
     def end(dirty, cell, reach):
         met = first(dirty)
         at = ends(met, cell).reshape(-1, met.shape[-1])
-        return jnp.minimum(reach, met + 1), at, jnp.sum(met < LENGTH, axis=0, dtype=jnp.int32)
+        return jnp.minimum(reach, met + 1), at, jnp.sum(met < length, axis=0, dtype=jnp.int32)
 
     dirty = fusion_boundary(lambda waste, reach, cleans: waste & (step < reach) & cleans)(waste, lanes.reach, cleans)
     for turn in range(len(rank) - 1):
@@ -166,8 +177,7 @@ def _trace_by_index(lanes: Lanes, cell: jax.Array, beam: jax.Array, shape: tuple
 
     @fusion_boundary
     def covered(reach, cell, beam):
-        step = np.arange(LENGTH, dtype=np.int32)[:, None, None, None]
-        there = jnp.where(step < reach, beam, 0).astype(number)
+        there = jnp.where(_steps(len(cell)) < reach, beam, 0).astype(number)
         cell = jnp.clip(cell, 0, shape[0] * shape[1] - 1)
         return cell.reshape(-1, cell.shape[-1]), there.reshape(-1, cell.shape[-1])
 

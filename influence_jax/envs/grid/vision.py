@@ -12,6 +12,7 @@ from influence_jax.fusion import fusion_boundary
 
 EMPTY, WALL, APPLE, WASTE, RIVER, STREAM, FIRE, CLEAN, DOOR, AGENT = range(10)  # cell codes; agent n is AGENT + n % 10
 NUM_COLOURS = 10  # agents 10, 11, ... look like agents 0, 1, ...
+OWN = AGENT + NUM_COLOURS  # the first code of what only one game has
 
 PALETTE = np.array(
     [
@@ -143,19 +144,18 @@ def _shifted(maps: jax.Array, start: jax.Array, axis: int, radius: int) -> jax.A
     return maps
 
 
-def colour(codes: jax.Array, num_agents: int = NUM_COLOURS) -> jax.Array:
-    """Return u8[...,3]: the colours of ``codes u8[...]`` in a game of ``num_agents``."""
-    num_codes = AGENT + min(num_agents, NUM_COLOURS)
-    by_words, by_channels = (functools.partial(f, num_codes=num_codes) for f in (_colour_by_words, _colour_by_channels))
+def colour(codes: jax.Array, palette: np.ndarray) -> jax.Array:
+    """Return u8[...,3]: the ``palette u8[C,3]`` at ``codes u8[...]``, all below C."""
+    by_words, by_channels = (functools.partial(f, palette=palette) for f in (_colour_by_words, _colour_by_channels))
     return jax.lax.platform_dependent(
-        codes, cpu=by_words, tpu=by_channels, default=lambda codes: jnp.asarray(PALETTE)[codes]
+        codes, cpu=by_words, tpu=by_channels, default=lambda codes: jnp.asarray(palette)[codes]
     )
 
 
-def _words(codes: jax.Array, num_codes: int) -> jax.Array:
+def _words(codes: jax.Array, palette: np.ndarray) -> jax.Array:
     """Return u32 like ``codes``: red, green and blue from the lowest byte up, chosen bit by bit of the code."""
-    red, green, blue = PALETTE.T.astype(np.uint32)
-    words, bit = list((red | green << 8 | blue << 16)[:num_codes]), 0
+    red, green, blue = palette.T.astype(np.uint32)
+    words, bit = list(red | green << 8 | blue << 16), 0
     while len(words) > 1:
         odd = (codes >> bit & 1) > 0
         pairs = itertools.zip_longest(words[::2], words[1::2])
@@ -164,12 +164,12 @@ def _words(codes: jax.Array, num_codes: int) -> jax.Array:
     return words[0]
 
 
-def _colour_by_channels(codes: jax.Array, num_codes: int) -> jax.Array:
+def _colour_by_channels(codes: jax.Array, palette: np.ndarray) -> jax.Array:
     """Choose colours without loads from memory, of which a TPU makes a loop."""
-    return (_words(codes, num_codes)[..., None] >> np.array([0, 8, 16], np.uint32) & 255).astype(jnp.uint8)
+    return (_words(codes, palette)[..., None] >> np.array([0, 8, 16], np.uint32) & 255).astype(jnp.uint8)
 
 
-def _colour_by_words(codes: jax.Array, num_codes: int) -> jax.Array:
+def _colour_by_words(codes: jax.Array, palette: np.ndarray) -> jax.Array:
     """Choose colours as words of four bytes and shift them together, four cells to three words.
 
     A look-up of single bytes takes a load and a store for each, and three times the time.
@@ -177,7 +177,7 @@ def _colour_by_words(codes: jax.Array, num_codes: int) -> jax.Array:
 
     @fusion_boundary
     def choose(codes):
-        return _words(codes, num_codes)
+        return _words(codes, palette)
 
     @fusion_boundary
     def shift_together(cells):

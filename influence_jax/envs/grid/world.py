@@ -11,10 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.envs.base import Environment
-from influence_jax.envs.batching import batched, leading, trailing
-from influence_jax.envs.grid import beams, cells, maps, movement, random_bits, vision
+from influence_jax.envs.grid import maps, primitives, random_bits, vision
 from influence_jax.envs.render import render_map
-from influence_jax.fusion import fusion_boundary
 from influence_jax.settings import ConfigError, check_fields, choice, flag, integer
 from influence_jax.types import EnvSpec
 
@@ -37,6 +35,10 @@ class GridWorld(Environment):
             agents.
         beams_visible: draw the beams of the last step over everything else, as when the paper was written. None
             stands for True in the egocentric view and False in the reference view, whose pixels never show beams.
+
+    A class also says which ``letters`` its maps have and what its actions are called; it may say how many cells beams fly
+    (``beam_length``), and give ``colours`` (red, green, blue) of its own, at most 12, for the codes ``vision.OWN``, ``vision.OWN
+    + 1``, and so on.
     """
 
     layout: Sequence[str] | str
@@ -54,6 +56,8 @@ class GridWorld(Environment):
 
     letters: ClassVar[str]
     action_names: ClassVar[tuple[str, ...]]
+    beam_length: ClassVar[int] = 5
+    colours: ClassVar[tuple[tuple[int, int, int], ...]] = ()
     metric_names: ClassVar[tuple[str, ...]] = ("apples", "fires", "hits", "cleans")
 
     def __post_init__(self) -> None:
@@ -95,18 +99,27 @@ class GridWorld(Environment):
         return np.argwhere(maps.mask(self.drawing, maps.START)).astype(np.int32)
 
     @functools.cached_property
-    def clear_runs(self) -> np.ndarray:
-        """u8[4,H+2,W+2]: how far beams fly between walls."""
-        return beams.clear_runs(self.walls)
+    def background(self) -> np.ndarray:
+        """u8[H,W]: codes of the map where `layers` show nothing."""
+        return np.where(self.walls, vision.WALL, vision.EMPTY).astype(np.uint8)
+
+    @functools.cached_property
+    def palette(self) -> np.ndarray:
+        """u8[C,3]: the colours of codes; those of the game's own come after those of `vision`."""
+        if self.colours:
+            return np.concatenate([vision.PALETTE, np.array(self.colours, np.uint8)])
+        return vision.PALETTE[: vision.AGENT + self.num_agents]
 
     @abc.abstractmethod
-    def _cell_codes(self, state: Any) -> jax.Array:
-        """Return u8[E,H,W]: the codes of `vision` for the maps of a batch of states, without agents and beams."""
+    def layers(self, state: Any) -> dict[int, jax.Array]:
+        """Return by code the cells bool[H,W] that show it, the later over the earlier, without agents and beams."""
 
-    @batched
     def cell_codes(self, state: Any) -> jax.Array:
-        """Return u8[H,W]: the codes of `vision` for the map of a state, without agents and beams."""
-        return self._cell_codes(state)
+        """Return u8[H,W]: the codes of the map of a state, without agents and beams."""
+        layers = self.layers(state)
+        if not layers:
+            return jnp.asarray(self.background)
+        return primitives.paint(tuple(layers.values()), codes=tuple(layers), background=self.background)
 
     def beam_map(self, state: Any) -> jax.Array:
         """Return u8[H,W]: the beams of the last step, as from `beams.trace`."""
@@ -120,7 +133,6 @@ class GridWorld(Environment):
         position = jnp.sum(jnp.where(chosen[..., None], self.start_cells, 0), axis=1, dtype=jnp.int32)
         return position, random_bits.quarters(words[num_starts:])
 
-    @batched
     def move(
         self,
         position: jax.Array,
@@ -133,58 +145,63 @@ class GridWorld(Environment):
 
         ``rank`` is as in `movement.resolve`; ``barred bool[H,W]`` are cells that nobody can enter now, beside the walls.
         """
-        cell, heading, actions, rank = rows_and_columns(position), *map(trailing, (heading, actions, rank))
-        want = movement.wanted_cells(*cell, heading, actions, self.walls)
-        if barred is not None:
-            keep = cells.gather(barred, self._number(*want))
-            want = tuple(jnp.where(keep, old, new) for old, new in zip(cell, want, strict=True))
-        movers = (actions >= 0) & (actions <= movement.STAY)
-        cell = movement.resolve(cell, want, movers, rank)
-        return leading(jnp.stack(cell, axis=1)), leading(movement.turn(heading, actions))
+        return primitives.move(position, heading, actions, rank, barred, walls=self.walls)
 
-    @batched
     def unoccupied(self, free: jax.Array, position: jax.Array) -> jax.Array:
         """Return bool[H,W]: those of ``free bool[H,W]`` on which no agent stands."""
-        return cells.scatter(free, self._number(*rows_and_columns(position)), False)
+        return primitives.put(free, self.number(position), value=False)
 
-    @batched
     def eat(self, apples: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return ``(apples bool[H,W], eaten bool[N])`` after every agent has eaten the apple on its cell."""
-        cell = self._number(*rows_and_columns(position))
-        return cells.scatter(apples, cell, False), leading(cells.gather(apples, cell))
+        return self.unoccupied(apples, position), primitives.get(apples, self.number(position))
 
-    def _grown(self, apples: jax.Array, grown: jax.Array, position: jax.Array) -> jax.Array:
-        """Return ``apples bool[E,H,W]`` and, where no agent stands, the ``grown`` ones."""
-        grown = cells.scatter(grown, self._number(*rows_and_columns(position)), False)
-        return cells.elementwise(lambda apples, grown: jnp.where(grown, True, apples))(apples, grown)
+    def fire(
+        self, position: jax.Array, heading: jax.Array, fires: jax.Array, rank: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Return the beams u8[H,W] of the agents that fire, bool[N], lowest ``rank i32[N]`` first; and who is hit, how often.
 
-    def _number(self, row: jax.Array, column: jax.Array) -> jax.Array:
-        """Return the numbers of cells, see `cells`, i32 like ``row`` and ``column``."""
-        return row * self.walls.shape[1] + column
+        Returns:
+            ``(beams u8[H,W], hits i32[N])``.
+        """
+        return primitives.fire(position, heading, fires, rank, walls=self.walls, length=self.beam_length)
 
-    @batched
+    def fire_and_clean(
+        self,
+        position: jax.Array,
+        heading: jax.Array,
+        fires: jax.Array,
+        cleans: jax.Array,
+        rank: jax.Array,
+        waste: jax.Array,
+    ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+        """Let agents fire, bool[N], and clean, bool[N], one after another, lowest ``rank i32[N]`` first.
+
+        Returns:
+            ``waste bool[H,W]`` that remains, the beams u8[H,W], how many fire beams hit each agent i32[N], and how many
+            cells it removed waste from i32[N].
+        """
+        return primitives.fire_and_clean(
+            position, heading, fires, cleans, rank, waste, walls=self.walls, length=self.beam_length
+        )
+
+    def number(self, position: jax.Array) -> jax.Array:
+        """Return i32[...]: the numbers of the cells at ``position i32[...,2]``, see `primitives`."""
+        return position[..., 0] * self.walls.shape[1] + position[..., 1]
+
     def observe(self, state: Any) -> tuple[jax.Array, jax.Array]:
         """Return ``(observation u8[N,V,V,3], visible bool[N,N])``; walls do not block sight."""
-        codes = self._cell_codes(state)
-        row, column = rows_and_columns(state.position)
-        with_agents = vision.draw_agents(codes, self._number(row, column))
+        codes = self.cell_codes(state)
+        with_agents = primitives.paint_agents(codes, self.number(state.position))
         if self.view == "egocentric":
             codes, quarter_turns = with_agents, state.heading
         else:
-            codes = jnp.where((state.time == 0)[:, None, None], codes, with_agents)
-            quarter_turns = (4 - state.heading) % 4
+            codes, quarter_turns = jnp.where(state.time == 0, codes, with_agents), (4 - state.heading) % 4
         if self.beams_visible:
-            codes = vision.draw_beams(codes, jax.vmap(self.beam_map)(state))
-        seen = vision.windows(codes, state.position, quarter_turns, self.view_radius)
-        visible = fusion_boundary(functools.partial(vision.visible, radius=self.view_radius))
-        return vision.colour(seen, self.num_agents), leading(visible(row, column))
+            codes = primitives.paint_beams(codes, self.beam_map(state))
+        seen = primitives.windows(codes, state.position, quarter_turns, radius=self.view_radius)
+        visible = primitives.visible(state.position, radius=self.view_radius)
+        return primitives.colour(seen, palette=self.palette), visible
 
     def render(self, state: Any, scale: int = 16) -> np.ndarray:
         """Return u8[scale H, scale W, 3]: the whole map seen from above, in RGB (on the host, not for traced code)."""
         return render_map(self.cell_codes(state), self.beam_map(state), state.position, state.heading, scale)
-
-
-def rows_and_columns(position: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return i32[N,E] twice: the rows and the columns of ``position i32[E,N,2]``."""
-    row, column = jnp.moveaxis(position, 2, 0)
-    return row.T, column.T

@@ -10,7 +10,7 @@ from influence_jax.envs.grid import beams, movement
 
 def test_clear_runs_count_free_cells():
     walls = np.array([list(row) for row in ("....@..", ".......")]) == "@"
-    runs = beams.clear_runs(walls)
+    runs = beams.clear_runs(walls, 5)
     np.testing.assert_array_equal(runs[1, 1, 1:-1], [4, 3, 2, 1, 0, 2, 1])
     np.testing.assert_array_equal(runs[3, 1, 1:-1], [1, 2, 3, 4, 0, 1, 2])
     np.testing.assert_array_equal(runs[3, 2, 1:-1], [1, 2, 3, 4, 5, 5, 5])

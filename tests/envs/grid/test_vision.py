@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from influence_jax.envs import make
-from influence_jax.envs.grid import vision
+from influence_jax.envs.grid import primitives, vision
 from influence_jax.envs.harvest import HarvestState
 
 # One letter per colour: '.' black, '@' wall, 'a' apple, digits agents, 'f' fire, 'c' cleaning, 'w' waste, 'r' river or stream.
@@ -165,6 +165,7 @@ def test_visible_is_the_square_window_of_the_row_agent():
 
 @pytest.mark.parametrize("shape", [(1,), (3, 5), (4,), (2, 5, 5), (19, 19)])
 def test_colours_of_any_number_of_cells(shape):
+    colour = functools.partial(primitives.colour, palette=vision.PALETTE)
     codes = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8) % len(vision.PALETTE)
-    np.testing.assert_array_equal(jax.jit(vision.colour)(codes), vision.PALETTE[codes])
-    np.testing.assert_array_equal(jax.vmap(vision.colour)(codes[None])[0], vision.PALETTE[codes])
+    np.testing.assert_array_equal(jax.jit(colour)(codes), vision.PALETTE[codes])
+    np.testing.assert_array_equal(jax.vmap(colour)(codes[None])[0], vision.PALETTE[codes])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from influence_jax.envs import make, registered
-from influence_jax.envs.grid import movement
+from influence_jax.envs.grid import movement, vision
 from influence_jax.envs.grid.world import GridWorld
+from influence_jax.envs.harvest import Harvest
 from tests.envs.helpers import assert_refused
 
 ROOM = ("@@@@@", "@PA @", "@@@@@")
@@ -89,3 +90,25 @@ def test_counterfactual_world_differs_only_by_the_other_action():
     other, _ = act(state, jnp.array([movement.TURN_CLOCKWISE] + [movement.STAY] * 4), noise, params)
     assert other.heading[0] == (factual.heading[0] + 1) % 4
     jax.tree.map(np.testing.assert_array_equal, factual, other.replace(heading=factual.heading))
+
+
+class Sniper(Harvest):
+    """A game may give its beams another length, and have things in colours of its own."""
+
+    beam_length = 2
+    colours = ((1, 2, 3),)
+
+    def layers(self, state):
+        return super().layers(state) | {vision.OWN: state.apples & (np.arange(self.walls.shape[1]) == 2)}
+
+
+def test_a_game_has_a_beam_length_and_colours_of_its_own():
+    env = Sniper(layout=("PAAAA", "     "), num_agents=1, view_radius=4)
+    state = env.initial_state(jax.random.key(0), env.default_params)
+    state = state.replace(position=jnp.array([[0, 0]]), heading=jnp.array([1]))
+    act, noise = jax.jit(env.transition), env.sample_noise(jax.random.key(0), env.default_params)
+    state, timestep = act(state, jnp.array([movement.FIRE]), noise, env.default_params)
+    np.testing.assert_array_equal(state.beams, [[0, 1, 1, 0, 0], [1, 1, 0, 0, 0]])
+    _, timestep = act(state, jnp.array([movement.STAY]), noise, env.default_params)
+    ahead = timestep.observation[0, :4, 4][::-1]  # from the agent outwards
+    np.testing.assert_array_equal(ahead, [vision.PALETTE[vision.APPLE], (1, 2, 3), *[vision.PALETTE[vision.APPLE]] * 2])

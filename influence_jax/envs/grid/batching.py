@@ -1,8 +1,8 @@
 """How a batch of games is laid out in memory.
 
-A phase of a game is written for a whole batch: maps lead with it, ``[E,H,W]``, so that a view is a few runs of memory, and
+A kernel is written for a whole batch: maps lead with it, ``[E,H,W]``, so that a view is a few runs of memory, and
 everything about agents, lanes and lines trails it, ``[N,E]``, so that loops over the batch become vector instructions.
-`batched` turns such a phase into one for a single game that can be vmapped, once or several times.
+`batched` makes of such a kernel a function of one game that can be vmapped, once or several times.
 """
 
 import functools
@@ -11,32 +11,51 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
-def batched(phase: Callable) -> Callable:
-    """Let a method that is written for a batch be called for one game, and vmapped.
+def batched(kernel: Callable) -> Callable:
+    """Let what is written for a batch be called for one game, and vmapped.
 
-    The leaves of its arguments and results lead with the batch axis; what a caller does not vmap is repeated.
+    Positional arguments and results are trees whose leaves lead with the batch axis; what a caller does not vmap is repeated.
+    Keyword arguments are static: numbers, and masks in NumPy, which are the same in all games.
     """
 
-    @functools.partial(jax.jit, static_argnums=0)  # so that a phase on its own, outside of any jit, is compiled once
-    def for_one(self: Any, *args: Any) -> Any:
+    @functools.partial(jax.jit, static_argnums=0)  # so that one on its own, outside of any jit, is compiled once
+    @functools.wraps(kernel)
+    def for_one(static: _Static, *args: Any) -> Any:
         @jax.custom_batching.custom_vmap
         def call(*args):
-            return jax.tree.map(lambda x: x[0], phase(self, *jax.tree.map(lambda x: jnp.asarray(x)[None], args)))
+            first = kernel(*jax.tree.map(lambda x: jnp.asarray(x)[None], args), **static.values)
+            return jax.tree.map(lambda x: x[0], first)
 
         @call.def_vmap
         def call_batch(size, is_batched, *args):
-            out = phase(self, *_repeated(size, args, tuple(is_batched)))
+            out = kernel(*_repeated(size, args, tuple(is_batched)), **static.values)
             return out, jax.tree.map(lambda _: True, out)
 
         return call(*args)
 
-    @functools.wraps(phase)
-    def method(self: Any, *args: Any) -> Any:
-        return for_one(self, *args)
+    @functools.wraps(kernel)
+    def primitive(*args: Any, **static: Any) -> Any:
+        return for_one(_Static(static), *args)
 
-    return method
+    return primitive
+
+
+class _Static:
+    """Static arguments by value, since masks cannot be hashed."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+        arrays = {name: np.asarray(value) for name, value in sorted(values.items())}
+        self._key = tuple((name, x.shape, x.dtype.str, x.tobytes()) for name, x in arrays.items())
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Static) and self._key == other._key
 
 
 def replaced_where(replaced: jax.Array, make: Callable, args: tuple, old: Any) -> Any:

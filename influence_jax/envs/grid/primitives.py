@@ -1,0 +1,207 @@
+"""What games are written in: functions of one game, to be vmapped, over the kernels that play a batch.
+
+A map is ``[H,W]``; a cell is given by its row and column, or by its number, row * W + column. Masks that are keyword
+arguments are of the map as drawn: NumPy, and the same in all games.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from influence_jax.envs.grid import beams, cells, maps, movement, random_bits, vision
+from influence_jax.envs.grid.batching import batched, leading, trailing
+from influence_jax.fusion import fusion_boundary
+
+
+@batched
+def words(key: jax.Array, *, count: int) -> jax.Array:
+    """Return u32[count], random words that follow from ``key``; see `random_bits.words`."""
+    return fusion_boundary(jax.vmap(functools.partial(random_bits.words, count=count)))(key)
+
+
+@batched
+def ranks(words: jax.Array) -> jax.Array:
+    """Return i32[K], a uniform permutation: the place of each of ``words u32[K]`` in ascending order."""
+    return leading(random_bits.ranks(trailing(words)))
+
+
+@batched
+def happens(draw: jax.Array, probability: jax.Array, *, sites: np.ndarray) -> jax.Array:
+    """Return bool[H,W]: the sites where something of a ``probability f32[]`` happens.
+
+    Args:
+        draw: f32[K] in [0,1), by site in row-major order.
+        probability: f32[], the same at all sites.
+        sites: bool[H,W], K of them.
+    """
+    return maps.values_at_sites(fusion_boundary(jnp.less)(draw, probability[:, None]), sites)
+
+
+@batched
+def happens_by_count(draw: jax.Array, probabilities: jax.Array, count: jax.Array, *, sites: np.ndarray) -> jax.Array:
+    """Return bool[H,W]: the sites where something happens whose probability depends on a count.
+
+    Args:
+        draw: f32[K] in [0,1), by site in row-major order.
+        probabilities: f32[P], with a count of 0, 1, ..., P - 1 or more.
+        count: u8[H,W], for each cell.
+        sites: bool[H,W], K of them.
+    """
+    most = probabilities.shape[1] - 1
+
+    @fusion_boundary
+    def compare(draw, probabilities):  # u8: whether it happens with each count, one bit each
+        return sum((draw < rate).astype(jnp.uint8) << bit for bit, rate in enumerate(probabilities))
+
+    would = maps.values_at_sites(compare(draw, jnp.moveaxis(probabilities, 1, 0)[..., None]), sites)
+    does = cells.elementwise(lambda would, count: (would >> jnp.minimum(count, most) & 1) > jnp.uint8(0))
+    return does(would, count)
+
+
+@batched
+def count_neighbours(there: jax.Array, *, squared_distance: int) -> jax.Array:
+    """Return u8[H,W]: the true cells of ``there bool[H,W]`` within a distance of each cell, itself left out."""
+    return cells.neighbours(there, squared_distance)
+
+
+@batched
+def count_free(taken: jax.Array, *, sites: np.ndarray) -> jax.Array:
+    """Return i32[]: the number of ``sites bool[H,W]`` that are not in ``taken bool[H,W]``."""
+    return jnp.sum(cells.free_by_row(taken, sites), axis=0)
+
+
+@batched
+def nth_free(taken: jax.Array, n: jax.Array, *, sites: np.ndarray) -> jax.Array:
+    """Return i32[], the number of the ``n``-th cell of ``sites`` (from 0, row-major) that is not ``taken``; -1 if n is -1."""
+    return cells.nth_free(taken, n, sites)
+
+
+@batched
+def put(there: jax.Array, cell: jax.Array, *, value: bool) -> jax.Array:
+    """Return ``there bool[H,W]`` with ``value`` in the cells of number ``cell i32[K]``; where that is negative, nowhere."""
+    return cells.scatter(there, trailing(cell), value)
+
+
+@batched
+def get(there: jax.Array, cell: jax.Array) -> jax.Array:
+    """Return bool[...]: what ``there bool[H,W]`` holds in the cells of number ``cell i32[...]``; outside, anything."""
+    return leading(cells.gather(there, trailing(cell)))
+
+
+@batched
+def either(these: jax.Array, those: jax.Array) -> jax.Array:
+    """Return bool[H,W]: the cells of ``these bool[H,W]`` and of ``those``."""
+    return cells.elementwise(lambda these, those: jnp.where(those, True, these))(these, those)
+
+
+@batched
+def move(
+    position: jax.Array,
+    heading: jax.Array,
+    actions: jax.Array,
+    rank: jax.Array,
+    barred: jax.Array | None,
+    *,
+    walls: np.ndarray,
+) -> tuple[jax.Array, jax.Array]:
+    """Return ``(position i32[N,2], heading i32[N])`` after turns and steps; see `GridWorld.move`."""
+    cell, heading, actions, rank = rows_and_columns(position), *map(trailing, (heading, actions, rank))
+    want = movement.wanted_cells(*cell, heading, actions, walls)
+    if barred is not None:
+        keep = cells.gather(barred, want[0] * walls.shape[1] + want[1])
+        want = tuple(jnp.where(keep, old, new) for old, new in zip(cell, want, strict=True))
+    movers = (actions >= 0) & (actions <= movement.STAY)
+    cell = movement.resolve(cell, want, movers, rank)
+    return leading(jnp.stack(cell, axis=1)), leading(movement.turn(heading, actions))
+
+
+@batched
+def fire(
+    position: jax.Array, heading: jax.Array, fires: jax.Array, rank: jax.Array, *, walls: np.ndarray, length: int
+) -> tuple[jax.Array, jax.Array]:
+    """Return ``(beams u8[H,W], hits i32[N])``; see `GridWorld.fire`."""
+    heading, fires, rank = map(trailing, (heading, fires, rank))
+    lanes = beams.cast(*rows_and_columns(position), heading, walls, length)
+    cell = beams.lane_cells(lanes, walls.shape[1], length)
+    beam_map = beams.trace(lanes, cell, fires, jnp.zeros_like(fires), rank, walls.shape)
+    return beam_map, leading(beams.hits(lanes, fires))
+
+
+@batched
+def fire_and_clean(
+    position: jax.Array,
+    heading: jax.Array,
+    fires: jax.Array,
+    cleans: jax.Array,
+    rank: jax.Array,
+    waste: jax.Array,
+    *,
+    walls: np.ndarray,
+    length: int,
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Return ``(waste bool[H,W], beams u8[H,W], hits i32[N], removed i32[N])``; see `GridWorld.fire_and_clean`."""
+    heading, fires, cleans, rank = map(trailing, (heading, fires, cleans, rank))
+    lanes = beams.cast(*rows_and_columns(position), heading, walls, length)
+    cell = beams.lane_cells(lanes, walls.shape[1], length)
+    swept, removed, count = beams.clean(lanes, cleans, rank, cell, cells.gather(waste, cell))
+    beam_map = beams.trace(swept, cell, fires, cleans, rank, walls.shape)
+    return cells.scatter(waste, removed, False), beam_map, leading(beams.hits(lanes, fires)), leading(count)
+
+
+@batched
+def cells_ahead(position: jax.Array, heading: jax.Array, *, walls: np.ndarray, length: int) -> jax.Array:
+    """Return i32[L,3,N]: the numbers of the cells that a beam of each agent would cover, -1 where it does not reach."""
+    lanes = beams.cast(*rows_and_columns(position), trailing(heading), walls, length)
+    return leading(jnp.where(beams.covers(lanes, length), beams.lane_cells(lanes, walls.shape[1], length), -1))
+
+
+@batched
+def paint(layers: tuple[jax.Array, ...], *, codes: tuple[int, ...], background: np.ndarray) -> jax.Array:
+    """Return u8[H,W]: ``background u8[H,W]``, over it each of ``codes`` where its layer bool[H,W], of one or more, holds."""
+
+    def code(*args):
+        *layers, painted = args
+        for layer, number in zip(layers, codes, strict=True):
+            painted = jnp.where(layer, jnp.uint8(number), painted)
+        return painted
+
+    return cells.elementwise(code)(*layers, background)
+
+
+@batched
+def paint_agents(codes: jax.Array, cell: jax.Array) -> jax.Array:
+    """Return ``codes u8[H,W]`` with the agents, in the cells of number ``cell i32[N]``, over everything."""
+    return vision.draw_agents(codes, trailing(cell))
+
+
+@batched
+def paint_beams(codes: jax.Array, beam_map: jax.Array) -> jax.Array:
+    """Return ``codes u8[H,W]`` with the beams u8[H,W] over everything."""
+    return vision.draw_beams(codes, beam_map)
+
+
+@batched
+def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, *, radius: int) -> jax.Array:
+    """Return u8[N,V,V], what each agent sees of ``codes u8[H,W]``; see `vision.windows`."""
+    return vision.windows(codes, position, quarter_turns, radius)
+
+
+@batched
+def colour(codes: jax.Array, *, palette: np.ndarray) -> jax.Array:
+    """Return u8[...,3]: the ``palette u8[C,3]`` at ``codes u8[...]``."""
+    return vision.colour(codes, palette)
+
+
+@batched
+def visible(position: jax.Array, *, radius: int) -> jax.Array:
+    """Return bool[N,N]: the agent of the column is in the window of the agent of the row; the diagonal is False."""
+    see = fusion_boundary(functools.partial(vision.visible, radius=radius))
+    return leading(see(*rows_and_columns(position)))
+
+
+def rows_and_columns(position: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return i32[N,E] twice: the rows and the columns of ``position i32[E,N,2]``."""
+    row, column = jnp.moveaxis(position, 2, 0)
+    return row.T, column.T
