@@ -25,6 +25,7 @@ GAMES = {
     "open-cleanup": ("cleanup-mp", OPEN_CLEANUP, 8, 3, "reference", {"waste_rule": "bernoulli"}),
     "walled-harvest": ("harvest", WALLED_HARVEST, 7, 2, "egocentric", {}),
     "open-harvest": ("harvest-mp", OPEN_HARVEST, 12, 4, "egocentric", {"squared_radius": 4}),
+    "crowd": ("harvest", ("PPPPPPPPP", "PAPAP@PAP", "PPPPPPPAP", "APPP@PPPP", "PPPAPPPPP"), 36, 1, "egocentric", {}),
     "one-agent": ("cleanup", OPEN_CLEANUP, 1, 0, "reference", {}),
     "no-actions-cleanup": ("cleanup", OPEN_CLEANUP, 8, 1, "egocentric", {}),
     "no-actions-harvest": ("harvest", OPEN_HARVEST, 12, 1, "egocentric", {}),

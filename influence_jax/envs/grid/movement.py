@@ -4,6 +4,8 @@ Headings are clockwise quarter turns from up: 0 up, 1 right, 2 down, 3 left. Ste
 heading. Arrays are those of a batch of E games.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -64,32 +66,57 @@ def wanted_cells(
     return jnp.where(blocked, row, to_row), jnp.where(blocked, column, to_column)
 
 
-@fusion_boundary
-def resolve(
-    cell: tuple[jax.Array, jax.Array], want: tuple[jax.Array, jax.Array], movers: jax.Array, rank: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Return the row and column i32[N,E] of every agent after all steps, taken at once.
+def resolve(cell: jax.Array, want: jax.Array, movers: jax.Array, rank: jax.Array) -> jax.Array:
+    """Return bool[N,E]: who gets the cell it wants, when all steps are taken at once; the others stay.
 
     An agent gets the cell it wants unless (1) a mover of lower rank wants it too, (2) its occupant wants the agent's
     own cell, or (3) its occupant stays. Chains and closed loops of agents therefore move together, and if agents
     stand on distinct cells, they do so afterwards.
 
     Args:
-        cell: rows and columns i32[N,E], distinct in each game.
-        want: rows and columns i32[N,E] asked for; a cell of the map that is no wall.
+        cell: numbers i32[N,E], distinct in each game.
+        want: numbers i32[N,E] of the cells asked for, of the map and no wall.
         movers: bool[N,E], agents that step or stay. Others keep their cell and do not compete.
         rank: i32[N,E], distinct; of the rivals for a cell the one with the lowest rank may have it.
     """
+    agents = np.arange(len(rank))
+    bits = np.uint32(1) << (agents % _WORD).astype(np.uint32)
+    of_word = [agents[first : first + _WORD] for first in range(0, len(rank), _WORD)]
 
-    def same(these, those):
-        return (these[0][:, None] == those[0]) & (these[1][:, None] == those[1])
+    @fusion_boundary
+    def ask(cell, want, movers, rank):
+        stuck, waits = want == cell, []
+        for others in of_word:
+            waits.append(jnp.zeros(cell.shape, jnp.uint32))
+            for other in others:
+                occupied = (want == cell[other]) & (agents != other)[:, None]
+                beaten = (want == want[other]) & (rank[other] < rank) & movers & movers[other]
+                stuck = stuck | beaten | occupied & (cell == want[other])
+                waits[-1] = jnp.where(occupied, waits[-1] | bits[other], waits[-1])
+        return waits, stuck
 
-    other = ~np.eye(len(rank), dtype=bool)[..., None]
-    rivals = same(want, want) & movers[:, None] & movers & other
-    beaten = jnp.any(rivals & (rank < rank[:, None]), axis=1)
-    waits = same(want, cell) & other  # the agent of the row for the cell of the agent of the column
-    exchange = jnp.any(waits & jnp.swapaxes(waits, 0, 1), axis=1)
-    stuck = (want[0] == cell[0]) & (want[1] == cell[1]) | beaten | exchange
-    for _ in range(len(rank) - 1):  # whoever waits for a stuck agent is stuck
-        stuck = stuck | jnp.any(waits & stuck, axis=1)
-    return jnp.where(stuck, cell[0], want[0]), jnp.where(stuck, cell[1], want[1])
+    @fusion_boundary
+    def follow(waits, stuck):  # u32[E] a word: whoever waits for a stuck agent, or for one who does, is stuck
+        is_stuck = [
+            functools.reduce(jnp.bitwise_or, (jnp.where(stuck[n], bits[n], 0) for n in word)) for word in of_word
+        ]
+        waits = [[word[agent] for word in waits] for agent in agents]
+        for via in agents:  # Warshall's closure of the relation, in which a row is a few words
+            for agent in agents[agents != via]:
+                through = (waits[agent][via // _WORD] & bits[via]) > 0
+                pairs = zip(waits[agent], waits[via], strict=True)
+                waits[agent] = [jnp.where(through, own | further, own) for own, further in pairs]
+        blocked = [
+            functools.reduce(jnp.bitwise_or, (own & word for own, word in zip(row, is_stuck, strict=True)))
+            for row in waits
+        ]
+        return [
+            functools.reduce(jnp.bitwise_or, (jnp.where(blocked[n] > 0, bits[n], 0) for n in word), known)
+            for word, known in zip(of_word, is_stuck, strict=True)
+        ]
+
+    stuck = follow(*ask(cell, want, movers, rank))
+    return jnp.concatenate([(word & bits[others, None]) == 0 for word, others in zip(stuck, of_word, strict=True)])
+
+
+_WORD = 32  # agents whose answers are the bits of one word

@@ -109,12 +109,12 @@ def move(
     """Return ``(position i32[N,2], heading i32[N])`` after turns and steps; see `GridWorld.move`."""
     cell, heading, actions, rank = rows_and_columns(position), *map(trailing, (heading, actions, rank))
     want = movement.wanted_cells(*cell, heading, actions, walls)
+    number, wanted = (row * walls.shape[1] + column for row, column in (cell, want))
     if barred is not None:
-        keep = cells.gather(barred, want[0] * walls.shape[1] + want[1])
-        want = tuple(jnp.where(keep, old, new) for old, new in zip(cell, want, strict=True))
-    movers = (actions >= 0) & (actions <= movement.STAY)
-    cell = movement.resolve(cell, want, movers, rank)
-    return leading(jnp.stack(cell, axis=1)), leading(movement.turn(heading, actions))
+        wanted = jnp.where(cells.gather(barred, wanted), number, wanted)
+    moves = movement.resolve(number, wanted, (actions >= 0) & (actions <= movement.STAY), rank)
+    row, column = (jnp.where(moves, new, old) for new, old in zip(want, cell, strict=True))
+    return leading(jnp.stack([row, column], axis=1)), leading(movement.turn(heading, actions))
 
 
 @batched

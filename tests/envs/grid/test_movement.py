@@ -57,11 +57,15 @@ def test_exchange_is_refused_and_a_ring_of_four_rotates():
     assert step_all(env, ring, [1, 2, 3, 0], [2, 2, 2, 2])[0] == ring[1:] + ring[:1]
 
 
-def test_chain_moves_as_one_or_not_at_all():
-    env = make("harvest", layout=("P" * 9,), num_agents=8)
-    chain = [(0, column) for column in range(8)]
-    assert step_all(env, chain, [1] * 8, [2] * 8)[0] == [(0, column + 1) for column in range(8)]
-    assert step_all(env, chain, [1] * 8, [2] * 7 + [7])[0] == chain
+@pytest.mark.parametrize("length", [8, 40])
+def test_chain_moves_as_one_or_not_at_all(length):
+    """Also where agents are more than bits in a word, and stand in no order."""
+    env = make("harvest", layout=("P" * (length + 1),), num_agents=length)
+    order = np.random.default_rng(1).permutation(length)
+    chain = [(0, int(column)) for column in order]
+    assert step_all(env, chain, [1] * length, [2] * length)[0] == [(0, column + 1) for _, column in chain]
+    actions = [7 if column == length - 1 else 2 for column in order]  # the first of the chain fires
+    assert step_all(env, chain, [1] * length, actions)[0] == chain
 
 
 @pytest.mark.parametrize("winner", [0, 1, 2])
