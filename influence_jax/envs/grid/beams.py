@@ -5,6 +5,7 @@ before a wall or the edge of the map, and at the first agent, which it covers. A
 """
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -48,7 +49,6 @@ def clear_runs(walls: np.ndarray, length: int) -> np.ndarray:
 
 def cast(row: jax.Array, column: jax.Array, heading: jax.Array, walls: np.ndarray, length: int) -> Lanes:
     """Cast the lanes of every agent, ``i32[N,E]`` each, between ``walls bool[H,W]`` and agents."""
-    runs = clear_runs(walls, length)
 
     @fusion_boundary
     def start(row, column, heading):
@@ -56,8 +56,7 @@ def cast(row: jax.Array, column: jax.Array, heading: jax.Array, walls: np.ndarra
         side_down, side_right = direction(turned(heading, 1))
         first_row = row + jnp.stack([-side_down, down, side_down])
         first_column = column + jnp.stack([-side_right, right, side_right])
-        run = (heading * runs.shape[1] + first_row + 1) * runs.shape[2] + first_column + 1
-        return first_row, first_column, down, right, run
+        return first_row, first_column, down, right
 
     @fusion_boundary
     def meet(row, column, first_row, first_column, down, right, free):
@@ -68,9 +67,24 @@ def cast(row: jax.Array, column: jax.Array, heading: jax.Array, walls: np.ndarra
         nearest = functools.reduce(jnp.minimum, (distance[:, :, agent] for agent in range(len(row))))
         return jnp.minimum(free, nearest + 1), jnp.minimum(distance, length)
 
-    *first, run = start(row, column, heading)
-    free = jnp.asarray(runs.reshape(-1))[run]
+    first = start(row, column, heading)
+    by_index, by_bits = (functools.partial(f, walls=walls, length=length) for f in (_free_by_index, _free_by_bits))
+    free = jax.lax.platform_dependent(heading, *first, tpu=by_bits, default=by_index)
     return Lanes(*first, *meet(row, column, *first, free))
+
+
+def _free_by_index(heading, row, column, down, right, walls: np.ndarray, length: int) -> jax.Array:
+    """Return i32[3,N,E], the free cells from the first of each lane on, at most ``length``: one look at a table."""
+    runs = clear_runs(walls, length)
+    return jnp.asarray(runs.reshape(-1))[(heading * runs.shape[1] + row + 1) * runs.shape[2] + column + 1]
+
+
+def _free_by_bits(heading, row, column, down, right, walls: np.ndarray, length: int) -> jax.Array:
+    """See `_free_by_index`; one look at the map for every cell."""
+    free = np.pad(~walls, length)
+    place = (row + length) * free.shape[1] + column + length
+    reached = [cells.look_up(free, place + step * (down * free.shape[1] + right)) for step in range(length)]
+    return sum(reach.astype(jnp.int32) for reach in itertools.accumulate(reached, jnp.logical_and))
 
 
 @fusion_boundary
@@ -132,7 +146,7 @@ def clean(
     @fusion_boundary
     def removed(dirty, cell, acts):  # i32[3,E], the cells that the agent of the turn removes
         gone = jnp.where(acts, ends(first(dirty), cell), -1)
-        return functools.reduce(jnp.maximum, jnp.moveaxis(gone, 1, 0))
+        return jnp.max(gone, axis=1)
 
     @fusion_boundary
     def left(dirty, cell, gone, acts):

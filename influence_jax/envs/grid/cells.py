@@ -3,6 +3,7 @@
 A cell is given by its number, row * W + column; arrays of cells trail with the batch, ``i32[K,E]``.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -26,13 +27,40 @@ def gather_by_index(maps: jax.Array, cell: jax.Array) -> jax.Array:
 
 def gather_by_bits(maps: jax.Array, cell: jax.Array) -> jax.Array:
     """See `gather`; every row of a map is a few words, of which the right one is selected, for a TPU has no use for loads."""
-    _, height, width = maps.shape
-    count = -(-width // 32)
-    bits = jnp.where(maps, np.uint32(1) << (np.arange(width, dtype=np.uint32) % 32), np.uint32(0))
+    width = maps.shape[2]
+    bits = jnp.where(maps, _bits(width), np.uint32(0))
     parts = (jnp.sum(bits[..., first : first + 32], axis=-1, dtype=jnp.uint32) for first in range(0, width, 32))
-    words = jnp.stack([part.T for part in parts], axis=1).reshape(height * count, -1)  # u32[H * count, E]
+    words = jnp.stack([part.T for part in parts], axis=1).reshape(-1, len(maps))  # u32[H * count, E]
+    return _bit_of(words, width, cell)
+
+
+def look_up(drawn: np.ndarray, cell: jax.Array) -> jax.Array:
+    """Return bool like ``cell i32``: what ``drawn bool[H,W]``, the same in all games, holds there; all cells are inside."""
+    by_bits, by_index = (functools.partial(way, drawn) for way in (look_up_by_bits, look_up_by_index))
+    return jax.lax.platform_dependent(cell, tpu=by_bits, default=by_index)
+
+
+def look_up_by_index(drawn: np.ndarray, cell: jax.Array) -> jax.Array:
+    """See `look_up`."""
+    return jnp.asarray(drawn.reshape(-1))[cell]
+
+
+def look_up_by_bits(drawn: np.ndarray, cell: jax.Array) -> jax.Array:
+    """See `look_up` and `gather_by_bits`."""
+    width = drawn.shape[1]
+    bits = np.where(drawn, _bits(width), np.uint32(0))
+    parts = [bits[:, first : first + 32].sum(axis=1, dtype=np.uint32) for first in range(0, width, 32)]
+    return _bit_of(np.stack(parts, axis=1).reshape(-1), width, cell)
+
+
+def _bits(width: int) -> np.ndarray:
+    return np.uint32(1) << (np.arange(width, dtype=np.uint32) % 32)
+
+
+def _bit_of(words: jax.Array | np.ndarray, width: int, cell: jax.Array) -> jax.Array:
+    """Return bool like ``cell``: its bit in ``words``, which hold 32 columns of a row each, row after row."""
     row, column = cell // width, cell % width
-    which, chosen = row * count + column // 32, jnp.zeros(cell.shape, jnp.uint32)
+    which, chosen = row * -(-width // 32) + column // 32, jnp.zeros(cell.shape, jnp.uint32)
     for number, word in enumerate(words):
         chosen = jnp.where(which == number, word, chosen)
     return (chosen >> (column % 32).astype(jnp.uint32) & 1) > 0
@@ -115,11 +143,21 @@ def nth(counts: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
         within its place.
     """
     counts = counts.astype(jnp.int32)
-    earlier = np.tri(len(counts), k=-1, dtype=bool)[..., None]
-    before = jnp.sum(jnp.where(earlier, counts, 0), axis=1, dtype=jnp.int32)  # in all earlier places
+    before = jax.lax.platform_dependent(counts, tpu=_before_by_product, default=_before_by_sums)
     place = jnp.sum(before + counts <= n, axis=0, dtype=jnp.int32)
-    here = np.arange(len(counts))[:, None] == place
-    return place, n - jnp.sum(jnp.where(here, before, 0), axis=0, dtype=jnp.int32)
+    return place, n - jnp.max(jnp.where(before <= n, before, 0), axis=0)
+
+
+def _before_by_sums(counts: jax.Array) -> jax.Array:
+    """Return i32[K,E], how many are in all earlier places."""
+    earlier = np.tri(len(counts), k=-1, dtype=bool)[..., None]
+    return jnp.sum(jnp.where(earlier, counts, 0), axis=1, dtype=jnp.int32)
+
+
+def _before_by_product(counts: jax.Array) -> jax.Array:
+    """See `_before_by_sums`; a TPU has a unit for matrix products."""
+    earlier = np.tri(len(counts), k=-1, dtype=np.float32)
+    return jnp.dot(earlier, counts.astype(jnp.float32), precision="highest").astype(jnp.int32)
 
 
 def free_by_row(taken: jax.Array, sites: np.ndarray) -> jax.Array:
@@ -141,7 +179,8 @@ def nth_free(taken: jax.Array, n: jax.Array, sites: np.ndarray) -> jax.Array:
     across, width = maps.columns(sites), sites.shape[1]
     row, rest = nth(free_by_row(taken, sites), n)
     columns = np.arange(across.start, across.stop, dtype=np.int32)[:, None]
-    free = jnp.asarray(sites[:, across].T)[:, row] & ~gather(taken, row * width + columns)
+    cell = row * width + columns
+    free = look_up(sites, cell) & ~gather(taken, cell)
     column = across.start + nth(free, rest)[0]
     return jnp.where(n >= 0, row * width + column, -1)
 

@@ -16,9 +16,9 @@ from influence_jax.fusion import fusion_boundary
 
 
 @batched
-def words(key: jax.Array, *, count: int) -> jax.Array:
+def words(key: jax.Array, *, count: int, stream: int = 0) -> jax.Array:
     """Return u32[count], random words that follow from ``key``; see `random_bits.words`."""
-    return fusion_boundary(jax.vmap(functools.partial(random_bits.words, count=count)))(key)
+    return fusion_boundary(jax.vmap(functools.partial(random_bits.words, count=count, stream=stream)))(key)
 
 
 @batched
@@ -183,9 +183,11 @@ def paint_beams(codes: jax.Array, beam_map: jax.Array) -> jax.Array:
 
 
 @batched
-def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, *, radius: int) -> jax.Array:
+def windows(
+    codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, *, radius: int, num_codes: int
+) -> jax.Array:
     """Return u8[N,V,V], what each agent sees of ``codes u8[H,W]``; see `vision.windows`."""
-    return vision.windows(codes, position, quarter_turns, radius)
+    return vision.windows(codes, position, quarter_turns, radius, num_codes)
 
 
 @batched

@@ -52,13 +52,14 @@ def draw_beams(codes: jax.Array, beams: jax.Array) -> jax.Array:
     )
 
 
-def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, radius: int) -> jax.Array:
+def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, radius: int, num_codes: int) -> jax.Array:
     """Return u8[E,N,V,V], V = 2 radius + 1: the part of ``codes u8[E,H,W]`` around each agent, turned counter-clockwise.
 
     Cells outside the map are EMPTY. With ``quarter_turns i32[E,N]`` equal to the heading, the cell ahead of the agent at
     ``position i32[E,N,2]`` is above the centre.
     """
-    by_slices, by_shifts = (functools.partial(f, radius=radius) for f in (windows_by_slices, windows_by_shifts))
+    by_slices = functools.partial(windows_by_slices, radius=radius)
+    by_shifts = functools.partial(windows_by_shifts, radius=radius, code_bits=(num_codes - 1).bit_length())
     return jax.lax.platform_dependent(codes, position, quarter_turns, tpu=by_shifts, default=by_slices)
 
 
@@ -84,64 +85,75 @@ def windows_by_slices(codes: jax.Array, position: jax.Array, quarter_turns: jax.
     return cut(nothing(), codes, position, quarter_turns)
 
 
-def windows_by_shifts(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, radius: int) -> jax.Array:
-    """See `windows`: the map is shifted by each bit of the position, for a TPU makes of slices a loop over all agents.
+def windows_by_shifts(
+    codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, radius: int, code_bits: int
+) -> jax.Array:
+    """See `windows`: the map is shifted by the bits of the position, for a TPU makes of slices a loop over all agents.
 
-    Six codes of a row, then of a column, are shifted together as one word.
+    Several codes of a row, then of a column, are shifted together as one word.
     """
     side, turns = 2 * radius + 1, jnp.moveaxis(quarter_turns, 0, -1)[:, None, None]  # i32[N,1,1,E]
     row, column = jnp.moveaxis(position, (2, 1, 0), (0, 1, 2))[:, :, None, None]  # i32[N,1,1,E]
-    width = codes.shape[2]
+    _, height, width = codes.shape
     seen = jnp.moveaxis(codes, 0, -1).astype(jnp.uint32)[None]  # [1,H,W,E]
-    seen = _unpacked(_shifted(_packed(seen, 2), row, 1, radius), 2, width)  # [N,V,W,E]
-    seen = _unpacked(_shifted(_packed(seen, 1), column, 2, radius), 1, side)  # [N,V,V,E]
+    # The longer side first, so that less is shifted for every agent; of it as much as fills words.
+    (first, start, _), (second, then, size) = ((1, row, height), (2, column, width))[:: 1 if height >= width else -1]
+    enough = -(-side // _codes_in_word(side, code_bits)) * _codes_in_word(side, code_bits)
+    words = _shifted(_packed(seen, second, code_bits), start, first, radius, enough)
+    seen = _unpacked(words, second, size, code_bits)  # [N,V,W,E] or [N,H,V,E]
+    words = _shifted(_packed(seen, first, code_bits), then, second, radius, side)
+    seen = _unpacked(words, first, side, code_bits)  # [N,V,V,E]
     across = jnp.where(turns % 2 == 0, seen, jnp.rot90(seen, axes=(1, 2)))
     turned = jnp.where(turns >= 2, jnp.rot90(across, 2, axes=(1, 2)), across)
     return jnp.moveaxis(turned, -1, 0).astype(jnp.uint8)
 
 
-_CODE_BITS = 5
-
-
-def _codes_in_word(size: int) -> int:
+def _codes_in_word(size: int, code_bits: int) -> int:
     """Return into words of how many codes an axis of ``size`` is packed: as few words as there can be, all of them full."""
-    return -(-size // -(-size // (32 // _CODE_BITS)))
+    return -(-size // -(-size // (32 // code_bits)))
 
 
-def _packed(codes: jax.Array, axis: int) -> jax.Array:
+def _packed(codes: jax.Array, axis: int, code_bits: int) -> jax.Array:
     """Return u32: the codes along an axis, several in a word."""
-    count = _codes_in_word(codes.shape[axis])
+    count = _codes_in_word(codes.shape[axis], code_bits)
     padding = [(0, 0)] * codes.ndim
     padding[axis] = (0, -codes.shape[axis] % count)
     codes = jnp.pad(codes, padding)
-    words = (jax.lax.slice_in_dim(codes, place, None, count, axis) << _CODE_BITS * place for place in range(count))
+    words = (jax.lax.slice_in_dim(codes, place, None, count, axis) << code_bits * place for place in range(count))
     return functools.reduce(jnp.bitwise_or, words)
 
 
-def _unpacked(words: jax.Array, axis: int, size: int) -> jax.Array:
+def _unpacked(words: jax.Array, axis: int, size: int, code_bits: int) -> jax.Array:
     """Undo `_packed`, for an axis of ``size``."""
-    count = _codes_in_word(size)
+    count = _codes_in_word(size, code_bits)
     shape = [1] * (words.ndim + 1)
     shape[axis + 1] = count
-    place = _CODE_BITS * np.arange(count, dtype=np.uint32).reshape(shape)
-    codes = jnp.expand_dims(words, axis + 1) >> place & 2**_CODE_BITS - 1
+    place = code_bits * np.arange(count, dtype=np.uint32).reshape(shape)
+    codes = jnp.expand_dims(words, axis + 1) >> place & 2**code_bits - 1
     codes = codes.reshape(*words.shape[:axis], -1, *words.shape[axis + 1 :])
     return jax.lax.slice_in_dim(codes, 0, size, axis=axis)
 
 
-def _shifted(maps: jax.Array, start: jax.Array, axis: int, radius: int) -> jax.Array:
-    """Return the ``2 radius + 1`` places of an axis around ``start``, EMPTY outside."""
-    side, size = 2 * radius + 1, maps.shape[axis]
+def _shifted(maps: jax.Array, start: jax.Array, axis: int, radius: int, side: int) -> jax.Array:
+    """Return ``side`` places of an axis, from ``start`` less the radius on, EMPTY outside."""
+    size = maps.shape[axis]
     bits = (size - 1).bit_length()
     padding = [(0, 0)] * maps.ndim
     padding[axis] = (radius, side + 2**bits - 1 - radius - size)
     maps = jnp.pad(maps, padding)
-    for bit in reversed(range(bits)):
-        length = side + 2**bit - 1
-        near = jax.lax.slice_in_dim(maps, 0, length, axis=axis)
-        far = jax.lax.slice_in_dim(maps, 2**bit, 2**bit + length, axis=axis)
-        maps = jnp.where(start >> bit & 1 > 0, far, near)
+    while bits:
+        taken = min(_BITS_AT_ONCE, bits)
+        bits -= taken  # the highest first, after which less is left
+        length = side + 2**bits - 1
+        places = [jax.lax.slice_in_dim(maps, n << bits, (n << bits) + length, axis=axis) for n in range(2**taken)]
+        for bit in range(taken):
+            odd = start >> bits + bit & 1 > 0
+            places = [jnp.where(odd, far, near) for near, far in zip(places[::2], places[1::2], strict=True)]
+        (maps,) = places
     return maps
+
+
+_BITS_AT_ONCE = 3  # every pass over the map takes a TPU time of its own, and so does every place that a pass may select
 
 
 def colour(codes: jax.Array, palette: np.ndarray) -> jax.Array:

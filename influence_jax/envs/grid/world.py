@@ -128,8 +128,8 @@ class GridWorld(Environment):
     def place_agents(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Draw ``(position i32[N,2], heading i32[N])``: distinct start cells and headings, both uniform."""
         num_starts = len(self.start_cells)
-        words = random_bits.words(key, num_starts + self.num_agents, stream=1)
-        chosen = random_bits.ranks(words[:num_starts]) == jnp.arange(self.num_agents)[:, None]
+        words = primitives.words(key, count=num_starts + self.num_agents, stream=1)
+        chosen = primitives.ranks(words[:num_starts]) == jnp.arange(self.num_agents)[:, None]
         position = jnp.sum(jnp.where(chosen[..., None], self.start_cells, 0), axis=1, dtype=jnp.int32)
         return position, random_bits.quarters(words[num_starts:])
 
@@ -198,9 +198,9 @@ class GridWorld(Environment):
             codes, quarter_turns = jnp.where(state.time == 0, codes, with_agents), (4 - state.heading) % 4
         if self.beams_visible:
             codes = primitives.paint_beams(codes, self.beam_map(state))
-        seen = primitives.windows(codes, state.position, quarter_turns, radius=self.view_radius)
-        visible = primitives.visible(state.position, radius=self.view_radius)
-        return primitives.colour(seen, palette=self.palette), visible
+        radius, palette = self.view_radius, self.palette
+        seen = primitives.windows(codes, state.position, quarter_turns, radius=radius, num_codes=len(palette))
+        return primitives.colour(seen, palette=palette), primitives.visible(state.position, radius=radius)
 
     def render(self, state: Any, scale: int = 16) -> np.ndarray:
         """Return u8[scale H, scale W, 3]: the whole map seen from above, in RGB (on the host, not for traced code)."""

@@ -72,3 +72,10 @@ def test_nth_finds_the_place_of_a_thing_and_its_number_there():
     place, number = cells.nth(jnp.broadcast_to(counts[:, None], (9, len(numbers))), jnp.asarray(numbers))
     np.testing.assert_array_equal(np.stack([place, number], axis=1)[1:-1], things)
     assert place[0] == 0 and place[-1] == 9
+
+
+@pytest.mark.parametrize("look_up", [cells.look_up, cells.look_up_by_index, cells.look_up_by_bits])
+def test_look_up_what_all_games_share(look_up):
+    drawn = np.random.default_rng(3).random((5, 70)) < 0.5
+    cell = np.random.default_rng(4).permutation(drawn.size).reshape(2, -1).astype(np.int32)
+    np.testing.assert_array_equal(look_up(drawn, jnp.asarray(cell)), drawn.flat[cell])

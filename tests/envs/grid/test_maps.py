@@ -12,10 +12,16 @@ from tests.envs.helpers import assert_refused
 
 @pytest.mark.parametrize("sites", [np.zeros((3, 4), bool), np.eye(3, 4, dtype=bool), np.ones((3, 4), bool)])
 @pytest.mark.parametrize(
-    "spread", [maps.values_at_sites, maps.values_at_sites_by_scatter, maps.values_at_sites_by_gather]
+    "spread",
+    [
+        maps.values_at_sites,
+        maps.values_at_sites_by_scatter,
+        maps.values_at_sites_by_gather,
+        maps.values_at_sites_by_product,
+    ],
 )
 def test_spread(spread, sites):
-    values = np.random.default_rng(3).integers(1, 9, (5, sites.sum())).astype(np.uint8)
+    values = np.random.default_rng(3).integers(1, 256, (5, sites.sum())).astype(np.uint8)
     expected = np.zeros((5, 3, 4), np.uint8)
     expected[:, sites] = values
     np.testing.assert_array_equal(spread(jnp.asarray(values), sites), expected, strict=True)
