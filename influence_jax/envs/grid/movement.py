@@ -79,44 +79,65 @@ def resolve(cell: jax.Array, want: jax.Array, movers: jax.Array, rank: jax.Array
         movers: bool[N,E], agents that step or stay. Others keep their cell and do not compete.
         rank: i32[N,E], distinct; of the rivals for a cell the one with the lowest rank may have it.
     """
-    agents = np.arange(len(rank))
-    bits = np.uint32(1) << (agents % _WORD).astype(np.uint32)
-    of_word = [agents[first : first + _WORD] for first in range(0, len(rank), _WORD)]
+    agents = np.arange(len(rank))[:, None]
 
     @fusion_boundary
     def ask(cell, want, movers, rank):
         stuck, waits = want == cell, []
-        for others in of_word:
-            waits.append(jnp.zeros(cell.shape, jnp.uint32))
-            for other in others:
-                occupied = (want == cell[other]) & (agents != other)[:, None]
-                beaten = (want == want[other]) & (rank[other] < rank) & movers & movers[other]
-                stuck = stuck | beaten | occupied & (cell == want[other])
-                waits[-1] = jnp.where(occupied, waits[-1] | bits[other], waits[-1])
+        for other in range(len(rank)):
+            if other % _WORD == 0:
+                waits.append(jnp.zeros(cell.shape, jnp.uint32))
+            occupied = (want == cell[other]) & (agents != other)
+            beaten = (want == want[other]) & (rank[other] < rank) & movers & movers[other]
+            stuck = stuck | beaten | occupied & (cell == want[other])
+            waits[-1] = jnp.where(occupied, waits[-1] | _bit(other), waits[-1])
         return waits, stuck
 
+    waits, stuck = ask(cell, want, movers, rank)
+    return ~(_follow_in_one_word(waits[0], stuck) if len(waits) == 1 else _follow(jnp.stack(waits), stuck))
+
+
+# Whoever waits for a stuck agent, or for one who does, is stuck. For whom each agent waits is known as bits of words, and
+# closed as Warshall did: for each agent in turn, who waits for it waits for all that it waits for.
+
+_WORD = 32
+
+
+def _bit(agent: int) -> np.uint32:
+    return np.uint32(1 << agent % _WORD)
+
+
+@fusion_boundary
+def _any_bit(flags: jax.Array) -> jax.Array:
+    """Return u32[E]: ``flags bool[N,E]`` of at most `_WORD` agents as bits."""
+    return functools.reduce(jnp.bitwise_or, (jnp.where(flag, _bit(agent), 0) for agent, flag in enumerate(flags)))
+
+
+def _follow_in_one_word(waits: jax.Array, stuck: jax.Array) -> jax.Array:
+    """Return bool[N,E], who is stuck in the end, for ``waits u32[N,E]`` and ``stuck bool[N,E]``."""
+
     @fusion_boundary
-    def follow(waits, stuck):  # u32[E] a word: whoever waits for a stuck agent, or for one who does, is stuck
-        is_stuck = [
-            functools.reduce(jnp.bitwise_or, (jnp.where(stuck[n], bits[n], 0) for n in word)) for word in of_word
-        ]
-        waits = [[word[agent] for word in waits] for agent in agents]
-        for via in agents:  # Warshall's closure of the relation, in which a row is a few words
-            for agent in agents[agents != via]:
-                through = (waits[agent][via // _WORD] & bits[via]) > 0
-                pairs = zip(waits[agent], waits[via], strict=True)
-                waits[agent] = [jnp.where(through, own | further, own) for own, further in pairs]
-        blocked = [
-            functools.reduce(jnp.bitwise_or, (own & word for own, word in zip(row, is_stuck, strict=True)))
-            for row in waits
-        ]
-        return [
-            functools.reduce(jnp.bitwise_or, (jnp.where(blocked[n] > 0, bits[n], 0) for n in word), known)
-            for word, known in zip(of_word, is_stuck, strict=True)
-        ]
+    def follow(waits, is_stuck):  # one expression of as many words as there are agents
+        waits = list(waits)
+        for via in range(len(waits)):
+            for agent in range(len(waits)):
+                if agent != via:
+                    waits[agent] = jnp.where((waits[agent] & _bit(via)) > 0, waits[agent] | waits[via], waits[agent])
+        blocked = (jnp.where((row & is_stuck) > 0, _bit(agent), 0) for agent, row in enumerate(waits))
+        return functools.reduce(jnp.bitwise_or, blocked, is_stuck)
 
-    stuck = follow(*ask(cell, want, movers, rank))
-    return jnp.concatenate([(word & bits[others, None]) == 0 for word, others in zip(stuck, of_word, strict=True)])
+    bits = np.array([_bit(agent) for agent in range(len(stuck))])[:, None]
+    return (follow(waits, _any_bit(stuck)) & bits) > 0
 
 
-_WORD = 32  # agents whose answers are the bits of one word
+def _follow(waits: jax.Array, stuck: jax.Array) -> jax.Array:
+    """See `_follow_in_one_word`; for ``waits u32[M,N,E]`` in a loop, since the expression would take minutes to compile."""
+
+    def close(via, waits):
+        row = jax.lax.dynamic_index_in_dim(waits, via, axis=1)
+        word = jax.lax.dynamic_index_in_dim(waits, via // _WORD, keepdims=False)
+        return jnp.where((word >> (via % _WORD).astype(jnp.uint32) & 1) > 0, waits | row, waits)
+
+    waits = jax.lax.fori_loop(0, len(stuck), close, waits)
+    is_stuck = jnp.stack([_any_bit(stuck[first : first + _WORD]) for first in range(0, len(stuck), _WORD)])
+    return stuck | jnp.any((waits & is_stuck[:, None]) > 0, axis=0)
