@@ -29,7 +29,7 @@ for name, profile in PRESETS:
     state, logs = population.compile_chunk(learner)(population.init_population(learner), np.float32(4))
     wide = {str(x.dtype) for x in jax.tree.leaves((state, logs)) if getattr(x.dtype, "itemsize", 4) > 4}
     assert not {kind for kind in wide if not kind.startswith("key")}, (name, wide)
-    evaluate(learner, state, 2)
+evaluate(learner, state, 2)
 """
 
 

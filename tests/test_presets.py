@@ -83,7 +83,7 @@ def test_ppo_keeps_the_ratios_of_the_entropy_weights():
     paper, ppo = (
         [presets.get(f"{game}-moa", p).hyperparams for game in ("cleanup", "harvest")] for p in ("paper", "ppo")
     )
-    assert ppo[0].entropy_coef == pytest.approx(0.01)
+    assert ppo[0].entropy_coef == pytest.approx(0.03)
     assert ppo[1].entropy_coef / ppo[0].entropy_coef == pytest.approx(paper[1].entropy_coef / paper[0].entropy_coef)
     assert (ppo[0].learning_rate, paper[0].learning_rate) == (1e-3, 0.00123)
 

@@ -9,6 +9,8 @@ import pytest
 
 from influence_jax.envs import make, scripted
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 MAZE = (
     "P  @A",
     " @ @ ",

@@ -51,8 +51,10 @@ def test_every_agent_answers_its_own_cue_beside_a_model_of_others():
 
 
 @pytest.mark.parametrize("env", ["Cue", "Recall"])
-@pytest.mark.parametrize(("profile", "num_envs", "rollout_length"), [("small", 32, 20), ("ppo", 64, 40)])
-def test_probes_are_learned_with_the_settings_of_a_profile(profile, num_envs, rollout_length, env):
+@pytest.mark.parametrize(
+    ("profile", "num_envs", "rollout_length", "steps"), [("small", 32, 20, 4e5), ("ppo", 64, 40, 1.6e5)]
+)
+def test_probes_are_learned_with_the_settings_of_a_profile(profile, num_envs, rollout_length, steps, env):
     """At the discount of the games, .99: to answer what one sees now, and what one saw at the start of the episode."""
     config = presets.get("harvest-a3c", profile)
     config = dataclasses.replace(
@@ -61,7 +63,7 @@ def test_probes_are_learned_with_the_settings_of_a_profile(profile, num_envs, ro
         network=dataclasses.replace(config.network, lstm_size=32),
         learner=dataclasses.replace(config.learner, num_envs=num_envs, rollout_length=rollout_length),
     )
-    _, _, logs = trained(dataclasses.replace(config, total_steps=400_000, seeds=2))
+    _, _, logs = trained(dataclasses.replace(config, total_steps=int(steps), seeds=2))
     assert (logs["agent_returns"] > 9).all(), logs["agent_returns"]
 
 
