@@ -17,7 +17,8 @@ QUESTIONS = {
     "profile": "where the time of one update goes",
     "compiled": "what the compilers of accelerators that are not there make of it",
     "agreement": "whether this accelerator computes what the CPU computes",
-    "all": "each of these in a process of its own, but for `compiled`, which is about other machines",
+    "compare": "how two saved results differ, by more than their calls vary or not",
+    "all": "each of these that measures, in a process of its own",
 }
 USAGE = "usage: python -m benchmarks QUESTION [options]    (QUESTION --help lists them)\n\n" + "".join(
     f"  {name:<11} {summary}\n" for name, summary in QUESTIONS.items()

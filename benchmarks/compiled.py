@@ -1,7 +1,7 @@
 """What does an accelerator's own compiler make of games and learning, without the accelerator? Estimates, not measurements.
 
-A TPU's compiler estimates cycles; for a GPU the launches of kernels are counted. Both are per environment step, loops by their
-trips. Needs what ``pip install "influence_jax[compiled]"`` brings.
+A TPU's compiler estimates cycles, but for gathers, which are therefore counted; for a GPU the launches of kernels are counted.
+Cycles and launches are per environment step, loops by their trips. Needs what ``pip install "influence_jax[compiled]"`` brings.
 """
 
 import dataclasses
@@ -127,14 +127,15 @@ def main(arguments: Arguments) -> None:
                 arguments.hlo.mkdir(parents=True, exist_ok=True)
                 (arguments.hlo / (re.sub(r"\W+", "-", f"{name} {label}") + ".txt")).write_text(text)
     table = Table(title=title, box=rich.box.SIMPLE, pad_edge=False)
-    table.add_column("program", overflow="fold")
-    for column in ("amount", "", "bytes", "temporary", "longest loop", "compile"):
+    table.add_column("program", overflow="fold", min_width=20)
+    for column in ("amount", "", "gathers", "bytes", "temporary", "longest loop", "compile"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             f"{row['target']}, {row['name']}",
             f"{row['per_env_step']:,.3g}" if row["per_env_step"] < 100 else f"{row['per_env_step']:,.0f}",
             row["unit"],
+            str(row["gathers"]),
             "" if row["bytes_per_env_step"] is None else f"{row['bytes_per_env_step']:,.0f}",
             megabytes(row["temporary_bytes"]),
             f"{row['most_trips']} x",
@@ -173,6 +174,7 @@ def compiled_for(target: Target, sharding: Any, function: Callable, args: tuple,
             "env_steps": env_steps,
             "unit": target.unit,
             "per_env_step": amount / env_steps,
+            "gathers": text.count(" gather("),
             "bytes_per_env_step": accessed["bytes accessed"] / env_steps
             if accessed
             else None,  # a GPU's compiler does not say

@@ -178,6 +178,7 @@ def stamp() -> dict[str, Any]:
         "platform": device.platform,
         "devices": jax.device_count(),
         "cores_used": cores_used(),
+        "load": round(os.getloadavg()[0], 2),  # of the last minute, this process included
         "processor": _processor(),
         "python": platform.python_version(),
         "jax": jax.__version__,
