@@ -254,7 +254,7 @@ def test_disagreement_is_found():
     assert same_leaves(first, first | {"y": jnp.array([0.0, 1e-9])}) == {"['x']": True, "['y']": False}
 
 
-NOT_OF_THIS_MACHINE = {"all", "compiled"}
+NOT_OF_THIS_MACHINE = {"all", "compiled", "compare"}
 
 
 def test_all_asks_every_question(monkeypatch, tmp_path, capsys):
