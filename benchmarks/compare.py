@@ -51,10 +51,13 @@ def read(path: pathlib.Path) -> dict:
     """Return a saved result; its rows have names and speeds, or what a compiler estimates."""
     try:
         result = json.loads(path.read_text())
-        assert {"question", "machine", "rows"} <= result.keys()
-        return result
-    except (OSError, ValueError, AttributeError, AssertionError) as error:
-        raise ConfigError(f"{path} cannot be read as the result of a question; allowed is a file of --out.") from error
+    except (OSError, ValueError):
+        result = None
+    if not isinstance(result, dict) or not {"question", "machine", "rows"} <= result.keys():
+        raise ConfigError(
+            f"{path} is no result of a question that has rows; allowed is such a file, as --out writes it."
+        )
+    return result
 
 
 def compare(before: dict, after: dict) -> list[tuple[str, float, float, bool]]:

@@ -99,7 +99,7 @@ class Cleanup(GridWorld):
     @functools.cached_property
     def background(self) -> np.ndarray:
         """See `GridWorld.background`."""
-        codes = np.where(self.walls, vision.WALL, vision.EMPTY).astype(np.uint8)
+        codes = super().background.copy()
         codes[self.river] = vision.RIVER
         codes[maps.mask(self.drawing, "S")] = vision.STREAM
         return codes

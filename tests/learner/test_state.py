@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from influence_jax.config import Hyperparams
 from influence_jax.learner.state import LearnerState, Member
@@ -15,7 +16,7 @@ def test_a_member_acts_with_its_own_parameters_and_numbers():
     own = {"params": {"x": jnp.arange(6.0).reshape(2, 3)}, "env_params": jnp.arange(2.0)}
     own |= {"hyperparams": Hyperparams(discount=jnp.array([0.5, 0.9]))}
     state = LearnerState(**nothing | own)
-    assert state.member == Member(**own)
+    jax.tree.map(np.testing.assert_array_equal, state.member, Member(**own))
     rates = jax.vmap(lambda state: state.member.hyperparams.discount * state.member.env_params, axis_size=2)(
         jax.tree.map(lambda x: jnp.broadcast_to(x, (2, *jnp.shape(x)[1:])), state)
     )

@@ -98,7 +98,7 @@ def windows_by_shifts(
     seen = jnp.moveaxis(codes, 0, -1).astype(jnp.uint32)[None]  # [1,H,W,E]
     # The longer side first, so that less is shifted for every agent; of it as much as fills words.
     (first, start, _), (second, then, size) = ((1, row, height), (2, column, width))[:: 1 if height >= width else -1]
-    enough = -(-side // _codes_in_word(side, code_bits)) * _codes_in_word(side, code_bits)
+    enough = side + -side % _codes_in_word(side, code_bits)
     words = _shifted(_packed(seen, second, code_bits), start, first, radius, enough)
     seen = _unpacked(words, second, size, code_bits)  # [N,V,W,E] or [N,H,V,E]
     words = _shifted(_packed(seen, first, code_bits), then, second, radius, side)
@@ -134,6 +134,9 @@ def _unpacked(words: jax.Array, axis: int, size: int, code_bits: int) -> jax.Arr
     return jax.lax.slice_in_dim(codes, 0, size, axis=axis)
 
 
+_BITS_AT_ONCE = 3  # every pass over the map takes a TPU time of its own, and so does every place that a pass may select
+
+
 def _shifted(maps: jax.Array, start: jax.Array, axis: int, radius: int, side: int) -> jax.Array:
     """Return ``side`` places of an axis, from ``start`` less the radius on, EMPTY outside."""
     size = maps.shape[axis]
@@ -151,9 +154,6 @@ def _shifted(maps: jax.Array, start: jax.Array, axis: int, radius: int, side: in
             places = [jnp.where(odd, far, near) for near, far in zip(places[::2], places[1::2], strict=True)]
         (maps,) = places
     return maps
-
-
-_BITS_AT_ONCE = 3  # every pass over the map takes a TPU time of its own, and so does every place that a pass may select
 
 
 def colour(codes: jax.Array, palette: np.ndarray) -> jax.Array:

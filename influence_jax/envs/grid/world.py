@@ -37,7 +37,7 @@ class GridWorld(Environment):
             stands for True in the egocentric view and False in the reference view, whose pixels never show beams.
 
     A class also says which ``letters`` its maps have and what its actions are called; it may say how many cells beams fly
-    (``beam_length``), and give ``colours`` (red, green, blue) of its own, at most 12, for the codes ``vision.OWN``, ``vision.OWN
+    (``beam_length``), and give ``colours`` (red, green, blue) of its own for the codes ``vision.OWN``, ``vision.OWN
     + 1``, and so on.
     """
 
