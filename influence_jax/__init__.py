@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from influence_jax.evaluation.intervention import Interventions, intervene
     from influence_jax.learner.learner import Learner, make_learner
     from influence_jax.runtime.compilation import compiler_options, keep_compiled_programs
+    from influence_jax.runtime.loop import LogPoint
     from influence_jax.runtime.population import grid
     from influence_jax.runtime.progress import Progress
-    from influence_jax.runtime.run import LogPoint, Run, load, train
+    from influence_jax.runtime.run import Run, load, train
     from influence_jax.settings import ConfigError
 
 __version__ = "0.2.0.dev0"
@@ -31,7 +32,7 @@ _HOMES = {
     "ExperimentConfig": "config",
     "Interventions": "evaluation.intervention",
     "Learner": "learner.learner",
-    "LogPoint": "runtime.run",
+    "LogPoint": "runtime.loop",
     "Progress": "runtime.progress",
     "Run": "runtime.run",
     "compiler_options": "runtime.compilation",

@@ -319,7 +319,13 @@ class ExperimentConfig:
     seed: int = integer(0, 0, "Seed of the first member; the others count on from it.")
     log_interval: int = integer(20, 1, "Updates between log points.")
     checkpoint_interval: int = integer(50, 1, "Log points between checkpoints; one is always written at the end.")
+    checkpoint_minutes: float = number(10.0, 0, _ANY, "Minutes after which a checkpoint is written in any case.")
     keep: int = integer(2, 1, "Newest checkpoints that stay on disk.")
+    tensorboard: str = choice(
+        "summary",
+        ("summary", "members", "none"),
+        "What TensorBoard is given: mean and quantiles over the members, each member, or nothing.",
+    )
 
     @property
     def steps_per_update(self) -> int:

@@ -27,3 +27,13 @@ def fusion_boundary(function: Callable) -> Callable:
         return jax.lax.platform_dependent(*args, cpu=kept_apart, default=compiled)
 
     return call
+
+
+def reciprocal(x: jax.Array) -> jax.Array:
+    """Return 1 / x, for numbers by which many others are divided.
+
+    A compiler may turn such a division into a product, and the inverse of a root into one instruction, and does so in a program
+    for one device where it does not in one for several: the last bit of what is learned would depend on how members are laid
+    over devices.
+    """
+    return 1.0 / jax.lax.optimization_barrier(x)

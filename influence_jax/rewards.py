@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from influence_jax.config import Hyperparams
+from influence_jax.fusion import reciprocal
 
 
 def influence_weight(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
@@ -112,8 +113,8 @@ class RewardScale:
 
     def deviation(self, floor: float = 1.0) -> jax.Array:
         """Return the standard deviation of each agent's return f32[N], never below ``floor``, which it is before any."""
-        weight = jnp.maximum(self.weight, 1e-12)
-        variance = self.square / weight - jnp.square(self.mean / weight)
+        per_weight = reciprocal(jnp.maximum(self.weight, 1e-12))
+        variance = self.square * per_weight - jnp.square(self.mean * per_weight)
         return jnp.sqrt(jnp.maximum(variance, floor**2))
 
 
@@ -139,4 +140,4 @@ def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, disco
     """
     discounted, returns = discounted_sums(scale.discounted, reward, first, discount)
     scale = scale.replace(discounted=discounted).add(returns)
-    return scale, reward / scale.deviation()
+    return scale, reward * reciprocal(scale.deviation())

@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import warnings
 
 from influence_jax.settings import ConfigError, nearest
 
@@ -22,8 +23,13 @@ COMMANDS = ("presets", "envs", "train", "resume", "evaluate", "render", "bench")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return the exit status: 2 for what cannot be done, 1 for a failed run, 130 for a stopped one."""
+    """Run a command; return the exit status.
+
+    2 for what cannot be done, 1 for a failed run, 75 for one that was stopped and saved and can be resumed, 130 for one that was
+    interrupted at once.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
+    warnings.formatwarning = lambda message, *_, **__: f"influence-jax: warning: {message}\n"
     try:
         if not arguments or arguments[0] in ("-h", "--help"):
             print(USAGE, end="")
@@ -43,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         print(f"influence-jax: {error}", file=sys.stderr)
         return 2
-    except FloatingPointError as error:
+    except (FloatingPointError, MemoryError) as error:
         print(f"influence-jax: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 import tyro
 
 from influence_jax.cli import train
+from influence_jax.cli.devices import DeviceOptions, chosen, connect
 from influence_jax.cli.options import check, parse, whole
 from influence_jax.runtime import run
 from influence_jax.runtime.compilation import keep_compiled_programs
 
 
-@dataclasses.dataclass(frozen=True)
-class ResumeOptions:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResumeOptions(DeviceOptions):
     """Go on with a run, exactly as if it had not stopped."""
 
     directory: tyro.conf.Positional[pathlib.Path]
@@ -37,9 +38,16 @@ def main(arguments: list[str]) -> int:
     """Go on with a run."""
     options: Any = parse(ResumeOptions, arguments, "influence-jax resume")
     check(options)
+    connect(options)
     keep_compiled_programs()
     with train.progress(options.quiet or options.json) as callback:
-        result = run.resume(options.directory, total_steps=options.total_steps, trust=options.trust, callback=callback)
+        result = run.resume(
+            options.directory,
+            total_steps=options.total_steps,
+            trust=options.trust,
+            devices=chosen(options),
+            callback=callback,
+        )
     if options.total_steps is not None and not options.json:
         print(f"The schedules refer to {result.config.total_steps:,} steps since this part of the run (run.json).")
     return train.say(result, options.directory, options.json)

@@ -13,7 +13,8 @@ import tyro
 
 from influence_jax import presets
 from influence_jax.cli import presets as list_presets
-from influence_jax.cli.options import in_full, option_names, parse, section, setting
+from influence_jax.cli.devices import DeviceOptions, chosen, connect
+from influence_jax.cli.options import check, in_full, option_names, parse, section, setting
 from influence_jax.config import EnvConfig, ExperimentConfig, code_paths, validate
 from influence_jax.settings import ConfigError
 
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
             f"train needs a preset before its options, or --config FILE; allowed: {', '.join(presets.names())}."
         )
     config = ExperimentConfig() if preset is None else presets.get(preset, early.profile)
-
+    connect(early)
     if early.config is not None:
         if preset is not None or early.profile is not None:
             raise ConfigError(f"config is {str(early.config)!r} beside a preset or a profile; allowed is one of them.")
@@ -47,6 +48,10 @@ def _early(arguments: list[str]) -> tuple[argparse.Namespace, str | None]:
     parser.add_argument("--config", type=pathlib.Path)
     parser.add_argument("--env.name", dest="env_name")
     parser.add_argument("--trust", action="store_true")
+    parser.add_argument("--distributed", action="store_true")
+    parser.add_argument("--coordinator")
+    parser.add_argument("--process-id", type=int)
+    parser.add_argument("--num-processes", type=int)
     parser.add_argument("-h", "--help", action="store_true")
     preset = arguments[0] if arguments and not arguments[0].startswith("-") else None
     try:
@@ -78,7 +83,7 @@ def _read(path: pathlib.Path, trust: bool) -> ExperimentConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainOptions:
+class TrainOptions(DeviceOptions):
     """Train agents and write what happens to a directory. A setting that is not given is the preset's."""
 
     out: pathlib.Path
@@ -171,11 +176,12 @@ def run(given: Any, config: ExperimentConfig) -> int:
     from influence_jax.learner.learner import make_learner
     from influence_jax.runtime import run as runs
     from influence_jax.runtime.compilation import keep_compiled_programs
-    from influence_jax.runtime.directory import refuse_taken
+    from influence_jax.runtime.directory import checked_path, refuse_taken
 
+    check(given)
     keep_compiled_programs()
     learner = make_learner(config)
-    refuse_taken(given.out)
+    refuse_taken(checked_path(given.out))
     if config.num_updates < FEW_UPDATES and not (given.quiet or given.json):
         print(
             f"influence-jax: the schedules of this run span {config.num_updates} updates; agents hardly learn in fewer than "
@@ -183,14 +189,23 @@ def run(given: Any, config: ExperimentConfig) -> int:
             file=sys.stderr,
         )
     with progress(given.quiet or given.json) as callback:
-        result = runs.train(learner, out=given.out, start_from=given.start_from, trust=given.trust, callback=callback)
+        result = runs.train(
+            learner,
+            out=given.out,
+            start_from=given.start_from,
+            trust=given.trust,
+            devices=chosen(given),
+            callback=callback,
+        )
     return say(result, given.out, given.json)
 
 
 @contextlib.contextmanager
 def progress(quiet: bool):
     """Give a callback that shows progress, or None."""
-    if quiet:
+    from influence_jax.runtime.devices import is_first_process
+
+    if quiet or not is_first_process():
         yield None
         return
     from influence_jax.runtime.progress import Progress
@@ -199,15 +214,25 @@ def progress(quiet: bool):
         yield shown
 
 
+STOPPED = 75  # "try again later" (EX_TEMPFAIL), by which a script tells it from what failed
+
+
 def say(result: Any, out: pathlib.Path, as_json: bool) -> int:
     """Print how a run ended; return the exit status."""
     if as_json:
         returns = result.metrics["collective_return"][-1].tolist() if result.metrics else []
         last = [x if x == x else None for x in returns]  # NaN, where no episode ended, is no JSON
         about = {"out": str(out), "update": result.update, "num_updates": result.config.num_updates}
-        print(json.dumps(about | {"finished": result.finished, "collective_return": last}))
+        about |= {"finished": result.finished, "saved": result.saved, "failures": result.failures}
+        print(json.dumps(about | {"collective_return": last}))
+    elif result.saved is None:
+        print(f"Stopped before the first update of {result.config.num_updates:,}; nothing was written.")
     else:
         print(f"{result.update:,} of {result.config.num_updates:,} updates done; see {out}")
         if not result.finished:
             print(f"Stopped and saved. Go on with: influence-jax resume {shlex.quote(str(out))}")
-    return 0 if result.finished else 130
+    if result.saved != result.update and result.update:
+        newest = f"the newest checkpoint in {str(out)!r} is that after {result.saved} updates"
+        print(f"influence-jax: the last of {result.update} updates could not be saved; {newest}.", file=sys.stderr)
+        return 1
+    return 0 if result.finished else STOPPED

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from influence_jax.config import ConfigError, InfluenceConfig
+from influence_jax.fusion import reciprocal
 from influence_jax.influence.acting import act, cached_activations, encode, no_actions, remember_actions, reset_actions
 from influence_jax.influence.axes import agents_first, drop_diagonal, insert_diagonal, others, own_first
 from influence_jax.influence.counterfactual import influence_and_information, log_alternatives
@@ -77,8 +78,8 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
         """Cross-entropy of the next actions (section 6), mean over the unmasked entries, and what trivial predictors reach."""
         heads = network.unroll(params, "moa", carry["moa"], features["moa"], batch["symbols"], first)
         losses = distrax.Categorical(logits=heads["prediction"]).log_prob(batch["targets"])
-        count = jnp.maximum(batch["mask"].sum(), 1)
-        cross_entropy = -jnp.sum(jnp.where(batch["mask"], losses, 0.0)) / count
+        count = jnp.maximum(batch["mask"].sum(dtype=jnp.float32), 1)
+        cross_entropy = -jnp.sum(jnp.where(batch["mask"], losses, 0.0)) * reciprocal(count)
         metrics = {
             "moa_cross_entropy": cross_entropy,
             "moa_marginal_cross_entropy": marginal_cross_entropy(batch["targets"], batch["mask"], num_actions),

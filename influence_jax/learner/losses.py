@@ -9,6 +9,7 @@ import optax
 from flax import struct
 
 from influence_jax.config import Hyperparams
+from influence_jax.fusion import reciprocal
 from influence_jax.learner.learner import Learner
 from influence_jax.types import CachedActivations, Observation
 
@@ -46,7 +47,7 @@ def clipped_surrogate(logits, symbol, log_prob, advantage, mask, clip: jax.Array
     """Return PPO's loss (Schulman et al. 2017, equation 7), with advantages of mean 0 and deviation 1 in the batch."""
     advantage = jax.lax.stop_gradient(advantage)
     centred = advantage - masked_mean(advantage, mask)
-    advantage = centred / (jnp.sqrt(masked_mean(jnp.square(centred), mask)) + 1e-8)
+    advantage = centred * reciprocal(jnp.sqrt(masked_mean(jnp.square(centred), mask)) + 1e-8)
     ratio = jnp.exp(distrax.Categorical(logits=logits).log_prob(symbol) - log_prob)
     bounded = jnp.clip(ratio, 1.0 - clip, 1.0 + clip)
     return -masked_mean(jnp.minimum(ratio * advantage, bounded * advantage), mask)
@@ -75,7 +76,7 @@ VALUE_ERRORS = {
 
 def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
     """Return the mean over the entries where ``mask`` holds, 0 if there are none."""
-    return jnp.sum(jnp.where(mask, x, 0.0)) / jnp.maximum(mask.sum(), 1)
+    return jnp.sum(jnp.where(mask, x, 0.0)) * reciprocal(jnp.maximum(mask.sum(dtype=jnp.float32), 1))
 
 
 def agent_loss(params, learner: Learner, hparams: Hyperparams, batch: AgentBatch, carry: Any):
@@ -132,4 +133,4 @@ def explained_variance(target: jax.Array, advantage: jax.Array, mask: jax.Array)
     def variance(x):
         return masked_mean(jnp.square(x - masked_mean(x, mask)), mask)
 
-    return 1.0 - variance(advantage) / jnp.maximum(variance(target), 1e-8)
+    return 1.0 - variance(advantage) * reciprocal(jnp.maximum(variance(target), 1e-8))

@@ -8,12 +8,29 @@ import jax.numpy as jnp
 import optax
 
 from influence_jax.config import Hyperparams
+from influence_jax.fusion import reciprocal
+
+
+def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformation:
+    """Scale by Adam's moments as optax does, but multiply by the `reciprocal` of each correction."""
+
+    def update(gradients, state, params=None):
+        del params
+        count = optax.safe_increment(state.count)
+        mu = optax.tree.update_moment(gradients, state.mu, b1, 1)
+        nu = optax.tree.update_moment_per_elem_norm(gradients, state.nu, b2, 2)
+        first, second = (reciprocal(1 - jnp.float32(decay) ** count) for decay in (b1, b2))
+        updates = jax.tree.map(lambda m, n: m * first / (jnp.sqrt(n * second) + eps), mu, nu)
+        return updates, optax.ScaleByAdamState(count=count, mu=mu, nu=nu)
+
+    return optax.GradientTransformation(optax.scale_by_adam(b1, b2, eps).init, update)
+
 
 # Scalings of gradients, without a learning rate. Our losses are means where asynchronous actor-critics add up 20 steps: RMSProp's
 # epsilon, inside the root, is theirs of 1e-5 divided by 20 squared, so that it is as small beside the gradients.
 OPTIMIZERS: dict[str, Callable[[], optax.GradientTransformation]] = {
     "rmsprop": functools.partial(optax.scale_by_rms, decay=0.99, eps=2.5e-8),
-    "adam": functools.partial(optax.scale_by_adam, b1=0.9, b2=0.999, eps=1e-5),
+    "adam": functools.partial(scale_by_adam, b1=0.9, b2=0.999, eps=1e-5),
 }
 
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from influence_jax.config import ConfigError
+from influence_jax.fusion import reciprocal
 from influence_jax.learner.losses import HeadBatch
 from influence_jax.rewards import RewardScale
 from influence_jax.types import HeadSample
@@ -16,7 +17,7 @@ SMALLEST_DEVIATION = 1e-2  # in rewards; what returns that never vary are divide
 
 def moments(scale: RewardScale) -> tuple[jax.Array, jax.Array]:
     """Return ``(mu, sigma) f32[N]``."""
-    return scale.mean / jnp.maximum(scale.weight, 1e-12), scale.deviation(SMALLEST_DEVIATION)
+    return scale.mean * reciprocal(jnp.maximum(scale.weight, 1e-12)), scale.deviation(SMALLEST_DEVIATION)
 
 
 def values_in_rewards(samples: dict[str, HeadSample], scale: dict[str, RewardScale]) -> dict[str, HeadSample]:
@@ -37,7 +38,8 @@ def normalise(heads: dict[str, HeadBatch], params: dict, scale: dict[str, Reward
 
     def convert(batch, mean, deviation):
         mean, deviation = mean[:, None, None], deviation[:, None, None]
-        return batch.replace(target=(batch.target - mean) / deviation, advantage=batch.advantage / deviation)
+        unit = reciprocal(deviation)
+        return batch.replace(target=(batch.target - mean) * unit, advantage=batch.advantage * unit)
 
     heads = {head: convert(batch, *moments(new[head])) for head, batch in heads.items()}
     return heads, preserve_values(params, scale, new), new

@@ -44,6 +44,9 @@ class LearnerState:
     env_params: Any  # the game's numbers; never changes
     key: jax.Array  # of the run; never changes, streams are folded in by counter
     update: jax.Array  # i32[], updates done
+    failure: (
+        jax.Array
+    )  # i32[], 0, or what was not finite first: 1 + an index of `update.CAUSES`; then nothing changes any more
 
     @property
     def member(self) -> Member:

@@ -39,6 +39,7 @@ def init(
         env_params=env_params,
         key=run_key,
         update=jnp.zeros((), jnp.int32),
+        failure=jnp.zeros((), jnp.int32),
     )
 
 

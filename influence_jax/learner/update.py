@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from influence_jax import metrics, rewards
 from influence_jax.config import ConfigError, Hyperparams
+from influence_jax.fusion import reciprocal
 from influence_jax.influence.controls import controlled_influence_reward
 from influence_jax.influence.model import as_information
 from influence_jax.learner import popart
@@ -21,9 +22,20 @@ from influence_jax.learner.state import LearnerState
 from influence_jax.metrics import EpisodeSums, Mean, mean_over
 from influence_jax.types import HeadSample, Trajectory
 
+CAUSES = (
+    "reward",
+    "influence reward",
+    "policy or value",
+    "loss or gradient",
+    "parameters",
+)  # in the order of an update
+
 
 def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tuple[LearnerState, dict[str, Mean]]:
-    """Do one update of every agent; ``num_updates f32[]`` is the length of the run, to which the schedules refer."""
+    """Do one update of every agent; ``num_updates f32[]`` is the length of the run, to which the schedules refer.
+
+    A member some number of which is not finite stays as it was before, and says in ``failure`` which.
+    """
     config, model, hparams = learner.config.learner, learner.model, state.hyperparams
     progress = state.update / num_updates
 
@@ -77,11 +89,16 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
         weighted, rate, params, state.opt_state, batch, state.rollout_state.carry, keys
     )
 
+    # Check.
+    checked = (shaped_reward, influence_reward, (samples, last), logs, (params, opt_state, scale, rollout_state.carry))
+    finite = jnp.stack([all_finite(x) for x in checked])
+    failure = jnp.where(finite.all(), 0, 1 + jnp.argmin(finite)).astype(jnp.int32)
+
     # Report.
     logs |= {"influence_weight": influence_weight, "learning_rate": rate}
     logs |= {f"{'' if head == 'action' else head + '_'}reward_deviation": x for head, x in units.items()}
     episode_sums, logs = report(learner, state.episode_sums, trajectory, bootstrap, logs)
-    state = state.replace(
+    after = state.replace(
         params=params,
         opt_state=opt_state,
         rollout_state=rollout_state.replace(shaper_state=shaper_state),
@@ -89,7 +106,17 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
         episode_sums=episode_sums,
         update=state.update + 1,
     )
-    return state, logs
+    ok = failure == 0
+    state = jax.tree.map(lambda new, old: new if new is old else jnp.where(ok, new, old), after, state)
+    # A frozen member does the same again; what was not learned from is not counted.
+    logs = jax.tree.map(lambda x: jnp.where(ok, x, 0), logs)
+    return state.replace(failure=failure), logs
+
+
+def all_finite(tree: Any) -> jax.Array:
+    """bool[]: every number is finite."""
+    numbers = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    return jnp.stack([jnp.isfinite(x).all() for x in numbers]).all()
 
 
 def with_exploration(hparams: Hyperparams, progress: jax.Array) -> Hyperparams:
@@ -112,10 +139,11 @@ def reward_units(reward_scaling: str, scale: dict[str, rewards.RewardScale]) -> 
 
 def in_units(hparams: Hyperparams, units: dict[str, jax.Array]) -> Hyperparams:
     """Return the hyper-parameters with the weights that are worth rewards, divided as the rewards beside them are."""
+    per_unit = {head: reciprocal(unit) for head, unit in units.items()}
     return hparams.replace(
-        entropy_coef=hparams.entropy_coef / units["action"],
-        message_entropy_coef=hparams.message_entropy_coef / units.get("message", 1.0),
-        moa_loss_weight=hparams.moa_loss_weight / units["action"],
+        entropy_coef=hparams.entropy_coef * per_unit["action"],
+        message_entropy_coef=hparams.message_entropy_coef * per_unit.get("message", 1.0),
+        moa_loss_weight=hparams.moa_loss_weight * per_unit["action"],
     )
 
 

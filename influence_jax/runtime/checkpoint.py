@@ -1,46 +1,170 @@
 """Saving and restoring the whole state of a run."""
 
+import contextlib
+import json
+import os
 import pathlib
+import shutil
+import warnings
+import zlib
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
+from influence_jax.config import ConfigError
 from influence_jax.learner.state import LearnerState
+from influence_jax.runtime.files import write_json
+
+CHECKSUMS = "checksums.json"
+
+
+class DamagedCheckpoint(Exception):
+    """A checkpoint whose files are not as they were written."""
 
 
 class Checkpoints:
-    """The checkpoints of one run, named by the updates done. A checkpoint that was not finished does not count."""
+    """The checkpoints of one run, named by the updates done.
+
+    They are written while training goes on, and appear when they are whole. Each holds the checksums of its files.
+    """
 
     def __init__(self, directory: pathlib.Path, keep: int | None = None):
-        """Open those of a run's directory; of those saved from now on the newest ``keep`` stay."""
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
-        self._manager = ocp.CheckpointManager((directory / "checkpoints").absolute(), options=options)
-
-    def latest(self) -> int | None:
-        """Return the updates done at the newest checkpoint, or None."""
-        return self._manager.latest_step()
+        """Look into a run's directory; of those saved from now on the newest ``keep`` stay."""
+        self._directory, self._keep = (directory / "checkpoints").absolute(), keep
+        self._saver, self._saving = None, None  # made when something is saved; the updates of what is being written
 
     def updates(self) -> list[int]:
-        """Return the updates done at each checkpoint, ascending."""
-        return sorted(self._manager.all_steps())
+        """Return the updates done at each checkpoint, ascending, whether it can be read or not."""
+        try:
+            return sorted(int(path.name) for path in self._directory.iterdir() if path.name.isdecimal())
+        except OSError:
+            return []
 
     def save(self, state: LearnerState, update: int) -> None:
-        """Write ``state`` after ``update`` updates."""
-        self._manager.save(update, args=ocp.args.StandardSave(_unwrap_keys(state)))
+        """Write ``state`` after ``update`` updates; return as soon as it has been copied from the device.
+
+        Raises:
+            OSError: the checkpoint before could not be written, or this one.
+        """
+        self.finish()
+        if self._saver is None:
+            self._saver = ocp.AsyncCheckpointer(ocp.StandardCheckpointHandler())
+        with _as_os_error():
+            self._directory.mkdir(exist_ok=True)
+            arguments = ocp.args.StandardSave(_unwrap_keys(state))
+            self._saver.save(self._directory / str(update), args=arguments, force=True)
+        self._saving = update
+
+    def finish(self) -> None:
+        """Wait until what was saved is on disk, and delete what is older than is to be kept.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        update, self._saving = self._saving, None
+        if update is None:
+            return
+        try:
+            with _as_os_error():
+                self._saver.wait_until_finished()
+        except OSError:
+            self._discard()
+            raise
+        path = self._directory / str(update)
+        if jax.process_index() == 0:
+            write_json(path / CHECKSUMS, _checksums(path))
+            for older in self.updates()[: -self._keep] if self._keep else ():
+                shutil.rmtree(self._directory / str(older), ignore_errors=True)
 
     def restore(self, like: LearnerState, update: int) -> LearnerState:
-        """Read the state after ``update`` updates onto the default device; ``like`` gives its structure and shapes."""
-        device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        """Read the state after ``update`` updates; ``like`` gives its structure, shapes and, where it has them, shardings.
+
+        Raises:
+            DamagedCheckpoint: it cannot be read, or is not what was written.
+        """
+        default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
         plain = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), jax.eval_shape(_unwrap_keys, like)
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None) or default),
+            jax.eval_shape(_unwrap_keys, like),
         )
-        plain = self._manager.restore(update, args=ocp.args.StandardRestore(plain))
+        path = self._directory / str(update)
+        try:
+            _verify(path)
+            with contextlib.closing(ocp.Checkpointer(ocp.StandardCheckpointHandler())) as reader:
+                plain = reader.restore(path, args=ocp.args.StandardRestore(plain))
+        except Exception as error:  # whatever a damaged file makes a library say
+            raise DamagedCheckpoint(f"{type(error).__name__}: {str(error).splitlines()[:1]}") from error
         return jax.tree.map(lambda x, y: jax.random.wrap_key_data(y) if _is_key(x) else y, like, plain)
 
+    def restore_newest(self, like: LearnerState) -> tuple[LearnerState, int] | None:
+        """Return the newest state that can be read, and its update; warn of those that cannot. None where there is none at all.
+
+        Raises:
+            ConfigError: there are some, and none of them can be read.
+        """
+        problems = []
+        for update in reversed(self.updates()):
+            try:
+                return self.restore(like, update), update
+            except DamagedCheckpoint as error:
+                problems.append(f"{str(self._directory / str(update))!r} is damaged ({error})")
+                warnings.warn(f"checkpoint {problems[-1]}; the one before is used.", stacklevel=2)
+        if problems:
+            raise ConfigError(f"no checkpoint can be read: {'; '.join(problems)}; allowed is a run with a whole one.")
+        return None
+
+    def set_aside(self, after: int) -> None:
+        """Move what there is after ``after`` updates, which is damaged, out of the way of what will be saved."""
+        self._discard()
+        for update in self.updates():
+            if update > after:
+                aside = self._directory.parent / "damaged"
+                aside.mkdir(exist_ok=True)
+                number = sum(path.name.startswith(f"{update}.") for path in aside.iterdir())
+                os.replace(self._directory / str(update), aside / f"{update}.{number}")
+
+    def _discard(self) -> None:
+        """Delete what never became whole, since a process was killed or the disk was full."""
+        for path in self._directory.glob("*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(path, ignore_errors=True)
+
     def close(self) -> None:
-        """Let go of the directory."""
-        self._manager.close()
+        """Wait until everything is written, and let go of the directory."""
+        try:
+            self.finish()
+        finally:
+            if self._saver is not None:
+                self._saver.close()
+
+
+def _verify(path: pathlib.Path) -> None:
+    """Raise a `DamagedCheckpoint` for files that are missing or not as they were written.
+
+    A checkpoint without checksums is one whose process was killed before its next look at it.
+    """
+    if not (path / CHECKSUMS).exists():
+        return
+    wanted, found = json.loads((path / CHECKSUMS).read_text()), _checksums(path)
+    for name in sorted({*wanted, *found}):
+        if wanted.get(name) != found.get(name):
+            raise DamagedCheckpoint(f"{name} is {'missing' if name not in found else 'not as it was written'}")
+
+
+def _checksums(path: pathlib.Path) -> dict[str, int]:
+    files = (file for file in path.rglob("*") if file.is_file() and file.name != CHECKSUMS)
+    return {file.relative_to(path).as_posix(): zlib.crc32(file.read_bytes()) for file in files}
+
+
+@contextlib.contextmanager
+def _as_os_error():
+    """Libraries wrap what a disk says in errors of their own."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def _is_key(x: Any) -> bool:

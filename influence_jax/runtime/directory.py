@@ -3,54 +3,131 @@
 Directories are data: to open one imports nothing but this package, unless the caller trusts it.
 """
 
+import contextlib
 import datetime
 import json
 import os
 import pathlib
 import platform
+import shutil
 import sys
+import warnings
+from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
+import filelock
 import jax
 
 from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json, to_dict
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.runtime import population
+from influence_jax.runtime.files import write_json
 
-FORMAT_VERSION = 2  # of everything in the directory; raise it when older files can no longer be read
+FORMAT_VERSION = 3  # of everything in the directory; raise it when older files can no longer be read
 
 
-def claim(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]]) -> None:
-    """Make the directory that of a new run; refuse one that holds a run."""
-    refuse_taken(directory)
+def checked_path(out: str | os.PathLike) -> pathlib.Path:
+    """Return the path of a run's directory.
+
+    Raises:
+        ConfigError: there can be no directory of that name.
+    """
+    if not isinstance(out, str | os.PathLike) or not os.fspath(out):
+        raise ConfigError(f"out is {out!r}; allowed: the path of a directory.")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        _write(directory / "members.json", members)
-        save_config(directory, learner)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"out is {str(directory)!r}, which cannot be written: {error}; allowed are directories."
-        ) from error
+        path = pathlib.Path(out).expanduser()
+        for parent in (path, *path.parents):
+            if parent.is_symlink() and not parent.exists():
+                raise ConfigError(
+                    f"out is {str(out)!r}, where {str(parent)!r} links to nothing; allowed are directories."
+                )
+            if os.path.lexists(parent):
+                if not parent.is_dir():
+                    place = "which is a file" if parent == path else f"where {str(parent)!r} is a file"
+                    raise ConfigError(f"out is {str(out)!r}, {place}; allowed are directories.")
+                return path
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"out is {str(out)!r}, which cannot be read: {error}; allowed are directories.") from error
+    return path
 
 
 def refuse_taken(directory: pathlib.Path) -> None:
     """Raise a `ConfigError` for a directory that cannot be that of a new run, since there is something already."""
     try:
-        if any((directory / name).exists() for name in ("config.json", "checkpoints", "metrics.jsonl")):
-            raise ConfigError(
-                f"out is {str(directory)!r}, which holds a run; allowed are another directory, or to resume."
-            )
-        if directory.exists() and not directory.is_dir():
-            raise ConfigError(f"out is {str(directory)!r}, which is a file; allowed are directories.")
-        if directory.exists() and any(directory.iterdir()):
-            raise ConfigError(f"out is {str(directory)!r}, which is not empty; allowed are new or empty directories.")
-    except (OSError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
+        found = {path.name for path in directory.iterdir()} if directory.exists() else set()
+    except OSError as error:
         raise ConfigError(
             f"out is {str(directory)!r}, which cannot be read: {error}; allowed are directories."
         ) from error
+    if found & {"config.json", "checkpoints", "metrics.jsonl"}:
+        raise ConfigError(f"out is {str(directory)!r}, which holds a run; allowed are another directory, or to resume.")
+    if found - _BEFORE or (found and "lock" not in found):
+        raise ConfigError(f"out is {str(directory)!r}, which is not empty; allowed are new or empty directories.")
+
+
+# What a start that was killed may leave; the lock comes first, and config.json, which makes a directory that of a run, last.
+_BEFORE = {"lock", "members.json", "members.json.tmp", "config.json.tmp"}
+
+
+@contextlib.contextmanager
+def locked(directory: pathlib.Path) -> Iterator[None]:
+    """Keep other processes from writing into a run's directory; the lock of a process that was killed is gone with it.
+
+    Raises:
+        ConfigError: another process has it, or it cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(directory / "lock", timeout=0)
+        lock.acquire()
+    except filelock.Timeout:
+        raise ConfigError(
+            f"out is {str(directory)!r}, in which another process trains; allowed are another directory, or to wait for it."
+        ) from None
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise ConfigError(
+            f"out is {str(directory)!r}, which cannot be written: {error}; allowed are directories."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def claimed(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]]) -> Iterator[None]:
+    """Make the directory that of a new run; give it back if nothing was recorded before an error.
+
+    Raises:
+        ConfigError: it holds something, or cannot be written.
+    """
+    existed = directory.exists()
+    with locked(directory):
+        refuse_taken(directory)
+        try:
+            try:
+                write_json(directory / "members.json", members)
+                save_config(directory, learner)
+            except OSError as error:
+                raise ConfigError(
+                    f"out is {str(directory)!r}, which cannot be written: {error}; allowed are directories."
+                ) from error
+            yield
+        except BaseException:
+            if not _holds_results(directory):
+                for path in directory.iterdir():
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                if not existed:
+                    directory.rmdir()
+            raise
+
+
+def _holds_results(directory: pathlib.Path) -> bool:
+    log = directory / "metrics.jsonl"
+    return any((directory / "checkpoints").glob("[0-9]*")) or (log.exists() and log.stat().st_size > 0)
 
 
 def reclaim(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]]) -> None:
@@ -101,7 +178,7 @@ def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tup
 def save_config(directory: pathlib.Path, learner: Learner) -> None:
     """Write ``config.json``: all settings, and the parts of the learner that they do not describe."""
     replaced = {"replaced": learner.replaced} if learner.replaced else {}
-    _write(directory / "config.json", {"format_version": FORMAT_VERSION} | replaced | to_dict(learner.config))
+    write_json(directory / "config.json", {"format_version": FORMAT_VERSION} | replaced | to_dict(learner.config))
 
 
 def load_config(directory: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:
@@ -156,8 +233,18 @@ def load_members(directory: pathlib.Path, learner: Learner) -> list[dict[str, An
 
 def stamp(directory: pathlib.Path, update: int, about: dict[str, Any]) -> None:
     """Add to ``run.json`` when, from where and on what this part of the run was done, and what else there is to say."""
-    path = directory / "run.json"
-    parts = json.loads(path.read_text()) if path.exists() else []
+    path, parts = directory / "run.json", []
+    try:
+        parts = json.loads(path.read_text()) if path.exists() else []
+        if not isinstance(parts, list):
+            raise ValueError(f"it holds no list but {type(parts).__name__}")
+    except (OSError, ValueError, RecursionError) as error:
+        aside = path.with_name("run.damaged.json")
+        warnings.warn(
+            f"{str(path)!r} cannot be read ({error}); it is now {aside.name!r}, and a new one begun.", stacklevel=2
+        )
+        os.replace(path, aside)
+        parts = []
     device = jax.devices()[0]
     parts.append(
         {
@@ -172,14 +259,10 @@ def stamp(directory: pathlib.Path, update: int, about: dict[str, Any]) -> None:
         }
         | {name: _version(name) for name in ("influence_jax", "jax", "jaxlib", "flax", "optax", "numpy")}
     )
-    _write(path, parts)
-
-
-def _write(path: pathlib.Path, values: Any) -> None:
-    """Write JSON so that the file is whole at every moment."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(values, indent=2) + "\n")
-    os.replace(temporary, path)
+    try:
+        write_json(path, parts)
+    except OSError as error:
+        warnings.warn(f"{str(path)!r} cannot be written ({error}); training goes on.", stacklevel=2)
 
 
 def _version(package: str) -> str | None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.config import ConfigError, Hyperparams, declared, refuse_unused
@@ -119,31 +118,63 @@ def values_of(members: list[dict[str, Any]]) -> dict[str, np.ndarray]:
     return {name: np.array([member[name] for member in members]) for name in members[0] if name != "member"}
 
 
-def init_population(learner: Learner, values: Values | None = None) -> LearnerState:
-    """Start every member; leading axis S. Member ``i`` is the same run as a solo run with seed ``seed + i``."""
+def init_population(learner: Learner, values: Values | None = None, places: Any = None) -> LearnerState:
+    """Start every member; leading axis S. Member ``i`` is the same run as a solo run with seed ``seed + i``.
+
+    ``places`` are the shardings of the state; without them it lies on the default device.
+    """
     members, values = learner.config.seeds, dict(values or {})
 
     def column(value):
-        value = jnp.asarray(np.asarray(value, np.float32))
-        return jnp.broadcast_to(value, (members, *value.shape[1:]))
+        value = np.asarray(value, np.float32)
+        return np.broadcast_to(value, (members, *value.shape[1:]))
 
     seeds = np.asarray(values.pop("seed", learner.config.seed + np.arange(members)), np.uint32)
-    hyperparams = jax.tree.map(lambda x: jnp.full((members,), x, jnp.float32), learner.config.hyperparams)
-    env_params = jax.tree.map(lambda x: jnp.broadcast_to(x, (members, *jnp.shape(x))), learner.env_params)
+    hyperparams = jax.tree.map(lambda x: np.full((members,), x, np.float32), learner.config.hyperparams)
+    env_params = jax.tree.map(lambda x: np.broadcast_to(x, (members, *np.shape(x))), _in_32_bits(learner.env_params))
     for name, value in values.items():
         if name.startswith(_PARAMS):
             env_params = dataclasses.replace(env_params, **{name.removeprefix(_PARAMS): column(value)})
         else:
             hyperparams = hyperparams.replace(**{name: column(value)})
-    return _init(learner, jnp.broadcast_to(jnp.asarray(seeds), (members,)), hyperparams, env_params)
+
+    def init(seeds, hyperparams, env_params):
+        keys = jax.vmap(jax.random.key)(seeds)
+        return jax.vmap(functools.partial(train.init, learner))(keys, hyperparams, env_params)
+
+    arguments = (np.broadcast_to(seeds, (members,)), hyperparams, env_params)
+    return jax.jit(init, out_shardings=places)(*arguments)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _init(learner: Learner, seeds: jax.Array, hyperparams: Hyperparams, env_params: Any) -> LearnerState:
-    return jax.vmap(functools.partial(train.init, learner))(jax.vmap(jax.random.key)(seeds), hyperparams, env_params)
+def _in_32_bits(numbers: Any) -> Any:
+    """Return numbers as NumPy arrays; Python's own would become 64 bits wide."""
+    arrays = jax.tree.map(np.asarray, numbers)
+    return jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == np.float64 else x, arrays)
 
 
-def compile_chunk(learner: Learner) -> Callable:
-    """Return ``(state, num_updates f32[]) -> (state, metrics [S, ...])`` for all members; the state is donated."""
-    chunk = jax.vmap(functools.partial(train.chunk, learner), in_axes=(0, None))
-    return jax.jit(chunk, donate_argnums=0, compiler_options=compiler_options())
+def compile_chunk(learner: Learner, places: Any = None, at_once: int | None = None) -> Callable:
+    """Return ``(state, num_updates f32[]) -> (state, metrics [S, ...])`` for all members; the state is donated.
+
+    ``places`` are the shardings of the state. Each device works on its own members, and on ``at_once`` of them at a time.
+    """
+    one = functools.partial(train.chunk, learner)
+
+    def all_of_them(state, num_updates):
+        if at_once is None:
+            return jax.vmap(one, in_axes=(0, None))(state, num_updates)
+        return jax.lax.map(lambda member: one(member, num_updates), state, batch_size=at_once)
+
+    mesh, out = None, None
+    if places is not None:
+        mesh, members = jax.tree.leaves(places)[0].mesh, jax.sharding.PartitionSpec("seed")
+        out = (places, jax.sharding.NamedSharding(mesh, members))
+    if mesh is not None and mesh.size > 1:
+        all_of_them = jax.shard_map(
+            all_of_them,
+            mesh=mesh,
+            in_specs=(members, jax.sharding.PartitionSpec()),
+            out_specs=members,
+            axis_names={"seed"} if mesh.shape["env"] > 1 else {"seed", "env"},
+            check_vma=False,
+        )
+    return jax.jit(all_of_them, donate_argnums=0, out_shardings=out, compiler_options=compiler_options())

@@ -6,7 +6,7 @@ import numpy as np
 import rich.progress
 from rich.console import Console
 
-from influence_jax.runtime.run import LogPoint
+from influence_jax.runtime.loop import LogPoint
 
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 

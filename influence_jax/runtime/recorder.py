@@ -1,16 +1,16 @@
-"""Where the numbers of a run go: a file of JSON lines, TensorBoard, or memory."""
+"""Where the numbers of a run go: files of log points, TensorBoard, or memory."""
 
 import json
 import os
 import pathlib
-from typing import Any
+import warnings
 
 import numpy as np
 from tensorboardX import SummaryWriter
 
 from influence_jax.analysis import load
 
-# Every row has these, None where the game or the influence model knows no such thing.
+# Every log point has these, NaN where the game or the influence model knows no such thing.
 ALWAYS = (
     "collective_return",
     "agent_returns",
@@ -23,75 +23,127 @@ ALWAYS = (
     "fires",
     "cleans",
 )
+QUANTILES = (0.1, 0.5, 0.9)  # of the members, in TensorBoard
 
 
 class Recorder:
-    """Takes one dictionary per log point and member.
+    """Takes one log point of all members at a time.
 
-    With a directory it appends to ``metrics.jsonl`` and to TensorBoard events; without one it keeps the rows in memory.
+    With a directory it appends to ``metrics.jsonl``, ``metrics.f32`` and TensorBoard events; without one it keeps everything in
+    memory. What cannot be written, since a disk is full, is said once and tried again with the next log point.
     """
 
-    def __init__(self, directory: pathlib.Path | None, members: int, from_update: int, from_env_steps: int):
+    def __init__(
+        self,
+        directory: pathlib.Path | None,
+        from_update: int = 0,
+        from_env_steps: int = 0,
+        tensorboard: str = "summary",
+    ):
         """Go on after ``from_update``: log points past it, from a run that crashed later, are dropped."""
-        self._directory, self._rows, self._writers = directory, [], []
+        self._directory, self._points, self._tensorboard, self._silent = directory, [], tensorboard, False
+        self._writers: list[SummaryWriter] = []
         if directory is None:
             return
-        truncate(directory / "metrics.jsonl", from_update)
-        self._file = open(directory / "metrics.jsonl", "a")
-        self._writers = [
-            SummaryWriter(str(directory / "tensorboard" / f"member_{m}"), purge_step=from_env_steps + 1, flush_secs=10)
-            for m in range(members)
-        ]
+        self._offset = truncate(directory, from_update)
+        self._purge = from_env_steps + 1
+        self._unwritten: list[tuple[dict, dict[str, np.ndarray]]] = []
 
-    def write(self, rows: list[dict[str, Any]]) -> None:
-        """Record one log point."""
+    def write(self, shared: dict[str, float], metrics: dict[str, np.ndarray]) -> None:
+        """Record what all members share, as of `load.SHARED`, and metrics f32[S, ...]."""
+        members = len(next(iter(metrics.values())))
+        metrics = dict.fromkeys(ALWAYS, np.full((members,), np.nan, np.float32)) | metrics
         if self._directory is None:
-            self._rows += rows
+            line, values = load.pack(shared, metrics, 0)
+            self._points.append(load.unpack(line, memoryview(values)))
             return
-        self._file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in rows)
-        self._file.flush()
-        for row, writer in zip(rows, self._writers, strict=True):
-            for name, value in row.items():
-                if name not in ("env_steps", "member") and isinstance(value, int | float):
-                    writer.add_scalar(name, value, row["env_steps"])
+        self._unwritten.append((shared, metrics))
+        try:
+            self._append()
+        except OSError as error:
+            if not self._silent:
+                warnings.warn(
+                    f"{str(self._directory)!r} cannot be written ({error}); training goes on, and it is tried again.",
+                    stacklevel=2,
+                )
+            self._silent = True
 
     def metrics(self) -> dict[str, np.ndarray]:
-        """Return everything recorded so far, as of `influence_jax.analysis.load.as_arrays`."""
-        return load.as_arrays(self._rows) if self._directory is None else load.load_metrics(self._directory)
+        """Return everything recorded so far, as of `influence_jax.analysis.load.load_metrics`."""
+        return load.as_arrays(self._points) if self._directory is None else load.load_metrics(self._directory)
 
     def close(self) -> None:
         """Finish the files."""
-        if self._directory is not None:
-            self._file.close()
         for writer in self._writers:
             writer.close()
 
+    def _append(self) -> None:
+        """Write all log points that are not written yet: first the values, then the line that speaks of them."""
+        while self._unwritten:
+            shared, metrics = self._unwritten[0]
+            line, values = load.pack(shared, metrics, self._offset)
+            for name, data in (("metrics.f32", values), ("metrics.jsonl", line.encode())):
+                with open(self._directory / name, "ab") as file:
+                    begin = file.tell() if name == "metrics.jsonl" else self._offset
+                    try:
+                        file.truncate(begin)  # of what did not fit the last time
+                        file.write(data)
+                        file.flush()
+                    except OSError:
+                        file.truncate(begin)
+                        raise
+            self._offset += len(values)
+            self._show(shared["env_steps"], metrics)
+            self._unwritten.pop(0)
+            self._silent = False
 
-def make_rows(logs: dict[str, np.ndarray], **shared: Any) -> list[dict[str, Any]]:
-    """Turn ``{name: [S, ...]}`` into one dictionary per member; what is not a finite number becomes None."""
-    members = len(next(iter(logs.values())))
-    return [
-        {**shared, "member": m, **dict.fromkeys(ALWAYS)}
-        | {name: _plain(np.asarray(values[m])) for name, values in logs.items()}
-        for m in range(members)
-    ]
+    def _show(self, env_steps: int, metrics: dict[str, np.ndarray]) -> None:
+        """Add scalars to TensorBoard, of the members together or of each."""
+        if self._tensorboard == "none":
+            return
+        members = len(next(iter(metrics.values())))
+        if not self._writers:
+            each = self._tensorboard == "members"
+            places = [f"tensorboard/member_{m}" for m in range(members)] if each else ["tensorboard"]
+            self._writers = [
+                SummaryWriter(str(self._directory / place), purge_step=self._purge, flush_secs=10) for place in places
+            ]
+        for name, values in metrics.items():
+            if values.ndim > 1 or not np.isfinite(values).any():
+                continue
+            if self._tensorboard == "members":
+                for writer, value in zip(self._writers, values, strict=True):
+                    if np.isfinite(value):
+                        writer.add_scalar(name, float(value), env_steps)
+                continue
+            self._writers[0].add_scalar(name, float(np.nanmean(values)), env_steps)
+            if members > 1:
+                for quantile, value in zip(QUANTILES, np.nanquantile(values, QUANTILES), strict=True):
+                    self._writers[0].add_scalar(f"{name}/quantile_{quantile}", float(value), env_steps)
 
 
-def _plain(value: np.ndarray) -> Any:
-    """Write a float32 with as few digits as bring the same float32 back."""
-    if value.ndim:
-        return [_plain(x) for x in value]
-    return float(str(value)) if np.isfinite(value) else None
+def truncate(directory: pathlib.Path, update: int) -> int:
+    """Drop log points after ``update`` updates, and a last one that was cut short; return the length of the values.
 
-
-def truncate(path: pathlib.Path, update: int) -> None:
-    """Drop the rows after ``update`` updates, and a last line that was cut short."""
-    if not path.exists():
-        return
-    shorter = path.with_suffix(".tmp")
-    with open(path) as source, open(shorter, "w") as target:
-        for line in source:
-            if not line.endswith("\n") or json.loads(line)["update"] > update:
+    Damaged lines among those that stay are kept as they are; `load_metrics` says which.
+    """
+    path, kept, end = directory / "metrics.jsonl", [], 0
+    if path.exists():
+        for line in path.read_bytes().splitlines(keepends=True):
+            try:
+                point = json.loads(line)
+                late, last = point["update"] > update, point["members"]
+                size = 4 * last["count"] * sum(int(np.prod(shape)) for shape in last["columns"].values())
+            except load.DAMAGE:
+                late, last = not line.endswith(b"\n"), None
+            if late:
                 break
-            target.write(line)
-    os.replace(shorter, path)
+            kept.append(line)
+            end = end if last is None else last["offset"] + size
+        shorter = path.with_name(path.name + ".tmp")
+        shorter.write_bytes(b"".join(kept))
+        os.replace(shorter, path)
+    values = directory / "metrics.f32"
+    if values.exists():
+        os.truncate(values, min(end, values.stat().st_size))
+    return end

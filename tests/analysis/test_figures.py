@@ -4,11 +4,10 @@ import imageio.v3 as imageio
 import numpy as np
 
 from influence_jax.analysis import plot_learning_curves
-from influence_jax.analysis.load import as_arrays
-from tests.analysis.rows import ROWS
+from tests.analysis.rows import METRICS
 
 
 def test_learning_curves(tmp_path):
-    metrics = as_arrays(ROWS) | {"cleans": np.zeros((2, 2)), "equality": np.full((2, 2), np.nan)}
+    metrics = METRICS | {"cleans": np.zeros((2, 2)), "equality": np.full((2, 2), np.nan)}
     plot_learning_curves(metrics, tmp_path / "curves.png", "title")
     assert imageio.imread(tmp_path / "curves.png").std() > 0

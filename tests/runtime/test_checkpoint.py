@@ -8,7 +8,7 @@ import pytest
 
 import influence_jax
 from influence_jax.config import ConfigError
-from influence_jax.runtime.checkpoint import Checkpoints
+from influence_jax.runtime.checkpoint import CHECKSUMS, Checkpoints, DamagedCheckpoint
 from tests.runtime.runs import assert_same
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -27,11 +27,73 @@ def test_a_state_comes_back_bit_for_bit(tmp_path):
     """Random keys, which are of a type of their own, included; of three the newest two are kept."""
     state = {"x": jnp.array([1 / 3, 2.0]), "n": jnp.int32(7), "key": jax.random.key(5)}
     checkpoints = Checkpoints(tmp_path, keep=2)
-    assert checkpoints.latest() is None and checkpoints.updates() == []
+    assert checkpoints.updates() == [] and checkpoints.restore_newest(jax.eval_shape(lambda: state)) is None
     for update in (10, 20, 30):
         checkpoints.save(state | {"n": jnp.int32(update)}, update)
-    assert checkpoints.latest() == 30 and checkpoints.updates() == [20, 30]
+    checkpoints.finish()
+    assert checkpoints.updates() == [20, 30]
     like = jax.eval_shape(lambda: state)
     for update in (20, 30):
         assert_same(checkpoints.restore(like, update), state | {"n": jnp.int32(update)})
     checkpoints.close()
+
+
+def damaged(data):
+    """Ways in which the bytes of a file may be not those that were written; None stands for no file."""
+    return {"deleted": None, "empty": b"", "half": data[: len(data) // 2], "garbled": bytes(255 - x for x in data)}
+
+
+def test_whatever_file_is_damaged_the_checkpoint_before_is_used(tmp_path):
+    state = {"x": jnp.arange(1000, dtype=jnp.float32), "key": jax.random.key(5)}
+    checkpoints = Checkpoints(tmp_path)
+    for update in (10, 20):
+        checkpoints.save(state | {"x": state["x"] + update}, update)
+    checkpoints.close()
+    like, tried = jax.eval_shape(lambda: state), 0
+    for path in sorted((tmp_path / "checkpoints" / "20").rglob("*")):
+        if path.is_dir():
+            continue
+        data = path.read_bytes()
+        for way, garbage in damaged(data).items():
+            if path.name == CHECKSUMS and way == "deleted":
+                continue  # then the rest is whole
+            path.unlink(missing_ok=True)
+            if garbage is not None:
+                path.write_bytes(garbage)
+            with pytest.warns(UserWarning, match=r"checkpoints/20' is damaged .*; the one before is used"):
+                restored, update = Checkpoints(tmp_path).restore_newest(like)
+            assert update == 10 and restored["x"][0] == 10
+            tried += 1
+        path.write_bytes(data)
+    assert tried > 30
+    assert Checkpoints(tmp_path).restore_newest(like)[1] == 20
+
+
+def test_empty_and_stray_directories(tmp_path):
+    state = {"x": jnp.float32(1)}
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(state, 10)
+    checkpoints.finish()
+    for name in ("20", "nonsense", "30.orbax-checkpoint-tmp"):
+        (tmp_path / "checkpoints" / name).mkdir()
+    (tmp_path / "checkpoints" / "40").write_text("a file")
+    assert checkpoints.updates() == [10, 20, 40]
+    like = jax.eval_shape(lambda: state)
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert checkpoints.restore_newest(like)[1] == 10
+    checkpoints.set_aside(after=10)
+    assert checkpoints.updates() == [10]
+    assert sorted(path.name for path in (tmp_path / "damaged").iterdir()) == ["20.0", "40.0"]
+    (tmp_path / "checkpoints" / "10" / "_METADATA").write_text("{")
+    with pytest.raises(DamagedCheckpoint, match="_METADATA is not as it was written"):
+        checkpoints.restore(like, 10)
+    with pytest.warns(UserWarning), pytest.raises(ConfigError, match=r"no checkpoint can be read: .*10' is damaged"):
+        checkpoints.restore_newest(like)
+
+
+def test_what_cannot_be_written_is_an_error_of_the_disk(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    (tmp_path / "checkpoints").write_text("in the way")
+    with pytest.raises(OSError):
+        checkpoints.save({"x": jnp.float32(1)}, 10)
+        checkpoints.finish()

@@ -35,7 +35,7 @@ def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
 
 def test_an_unknown_format_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"format_version": 99}')
-    with pytest.raises(ConfigError, match=r"format_version of .* is 99; this version reads 2"):
+    with pytest.raises(ConfigError, match=r"format_version of .* is 99; this version reads 3"):
         influence_jax.load(tmp_path)
 
 

@@ -1,38 +1,80 @@
-"""Rows of metrics, in memory and in files."""
+"""Log points, in memory and in files."""
+
+import builtins
+import errno
 
 import numpy as np
+import pytest
 
-from influence_jax.runtime.recorder import ALWAYS, Recorder, make_rows, truncate
-
-
-def test_rows_are_json_and_exact():
-    logs = {"a": np.float32([0.1, np.nan]), "b": np.float32([[1.0, np.inf], [1 / 3, 2.0]])}
-    first, second = make_rows(logs, update=7)
-    unknown = dict.fromkeys(ALWAYS)
-    assert first == {"update": 7, "member": 0, "a": 0.1, "b": [1.0, None]} | unknown
-    assert second["a"] is None and np.float32(second["b"][0]) == np.float32(1 / 3)
+from influence_jax.analysis import load_metrics
+from influence_jax.runtime.recorder import ALWAYS, Recorder, truncate
 
 
-def test_truncate(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"update": 1}\n{"update": 2}\n{"update": 3}\n{"upda')
-    truncate(path, 2)
-    assert path.read_text() == '{"update": 1}\n{"update": 2}\n'
-    truncate(path, 0)
-    assert path.read_text() == ""
+def point(update):
+    return {"update": update, "env_steps": 10 * update, "seconds": 0.0, "steps_per_second": 1.0}
+
+
+def record(directory, updates, **options):
+    recorder = Recorder(directory, **options)
+    for update in updates:
+        recorder.write(point(update), {"a": np.float32([update, 2 * update])})
+    metrics = recorder.metrics()
+    recorder.close()
+    return metrics
 
 
 def test_memory_and_files_hold_the_same(tmp_path):
-    points = [make_rows({"a": np.float32([u, 2 * u])}, update=u, env_steps=10 * u) for u in (1, 2)]
-    found = []
-    for directory in (None, tmp_path):
-        recorder = Recorder(directory, members=2, from_update=0, from_env_steps=0)
-        for rows in points:
-            recorder.write(rows)
-        found.append(recorder.metrics())
-        recorder.close()
+    found = [record(directory, (1, 2)) for directory in (None, tmp_path)]
     for metrics in found:
         np.testing.assert_array_equal(metrics["a"], [[1, 2], [2, 4]])
         np.testing.assert_array_equal(metrics["update"], [[1, 1], [2, 2]])
+        assert set(ALWAYS) <= metrics.keys() and np.isnan(metrics["apples"]).all()
     assert found[0].keys() == found[1].keys()
-    assert len(list((tmp_path / "tensorboard").glob("member_*/events*"))) == 2
+
+
+def test_what_comes_after_an_update_is_dropped(tmp_path):
+    record(tmp_path, (1, 2, 3))
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"update": 4, "env_st')
+    size = (tmp_path / "metrics.f32").stat().st_size // 3
+    assert truncate(tmp_path, 2) == 2 * size == (tmp_path / "metrics.f32").stat().st_size
+    again = record(tmp_path, (3, 4), from_update=2)
+    assert again["update"][:, 0].tolist() == [1, 2, 3, 4] and again["a"][:, 1].tolist() == [2, 4, 6, 8]
+    truncate(tmp_path, 0)
+    assert load_metrics(tmp_path) == {}
+
+
+def test_damage_before_is_kept_and_what_follows_is_right(tmp_path):
+    record(tmp_path, (1, 2))
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("garbage\n" + path.read_text().splitlines()[1] + "\n")
+    (tmp_path / "metrics.f32").unlink()  # so that values must be put where lines expect them
+    with pytest.warns(UserWarning, match="2 of 3 log points"):
+        assert record(tmp_path, (3,), from_update=2)["a"].tolist() == [[3, 6]]
+
+
+@pytest.mark.parametrize("tensorboard, folders", [("summary", 1), ("members", 2), ("none", 0)])
+def test_tensorboard(tmp_path, tensorboard, folders):
+    record(tmp_path, (1, 2), tensorboard=tensorboard)
+    assert len({path.parent for path in tmp_path.rglob("events*")}) == folders
+
+
+def test_a_full_disk_is_said_once_and_nothing_is_lost(tmp_path, monkeypatch):
+    recorder, full = Recorder(tmp_path, tensorboard="none"), []
+
+    def no_space(path, mode="r", *arguments):
+        if full and "a" in mode:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(path, mode, *arguments)
+
+    original = builtins.open
+    monkeypatch.setattr(builtins, "open", no_space)
+    recorder.write(point(1), {"a": np.float32([1])})
+    full.append(True)
+    with pytest.warns(UserWarning, match="cannot be written .*No space left.*training goes on") as said:
+        recorder.write(point(2), {"a": np.float32([2])})
+        recorder.write(point(3), {"a": np.float32([3])})
+    assert len(said) == 1
+    full.clear()
+    recorder.write(point(4), {"a": np.float32([4])})
+    assert recorder.metrics()["a"].tolist() == [[1], [2], [3], [4]]

@@ -2,8 +2,7 @@
 
 import dataclasses
 import json
-import os
-import signal
+import shutil
 import sys
 
 import jax
@@ -14,6 +13,7 @@ import influence_jax
 from influence_jax.analysis import load_metrics
 from influence_jax.config import ConfigError, to_json
 from influence_jax.learner.learner import make_learner
+from influence_jax.runtime.directory import locked
 from influence_jax.runtime.run import resume
 from tests.runtime.runs import assert_same, assert_same_metrics, stop_at
 
@@ -77,21 +77,21 @@ def test_load_gives_the_last_state(whole):
 def test_files(tiny, whole):
     run, out = whole
     saved = json.loads((out / "config.json").read_text())
-    assert saved.pop("format_version") == 2
+    assert saved.pop("format_version") == 3
     assert saved == json.loads(to_json(make_learner(tiny).config))
     assert json.loads((out / "run.json").read_text())[0]["jax"] == jax.__version__
     assert sorted(p.name for p in (out / "checkpoints").iterdir()) == ["100", "80"]
-    assert len(list((out / "tensorboard").glob("member_*/events*"))) == 2
+    assert len(list((out / "tensorboard").glob("events*"))) == 1
 
     def no_constant(name):
         raise AssertionError(f"{name} is not JSON")
 
     rows = [json.loads(line, parse_constant=no_constant) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    assert [(r["update"], r["member"]) for r in rows] == [(10 * (i + 1), m) for i in range(10) for m in range(2)]
-    assert all(r["env_steps"] == r["update"] * 12 for r in rows)
+    assert [r["update"] for r in rows] == [10 * (i + 1) for i in range(10)]
+    assert all(r["env_steps"] == r["update"] * 12 and r["members"]["count"] == 2 for r in rows)
     wanted = "collective_return agent_returns equality influence influence_weight entropy moa_cross_entropy".split()
-    assert {*wanted, "apples", "fires", "cleans", "steps_per_second"} <= rows[0].keys()
-    assert len(rows[0]["agent_returns"]) == 2
+    assert {*wanted, "apples", "fires", "cleans"} <= rows[0]["mean"].keys() and "steps_per_second" in rows[0]
+    assert len(rows[0]["mean"]["agent_returns"]) == 2
     assert run.metrics["agent_returns"].shape == (10, 2, 2)
     assert run.metrics["collective_return"].shape == (10, 2)
 
@@ -103,22 +103,32 @@ def test_impossible_settings_leave_nothing_behind(tiny, tmp_path, setting):
     assert not (tmp_path / "run").exists()
 
 
-def test_non_finite_parameters_stop_the_run(tiny, tmp_path):
-    broken = dataclasses.replace(tiny, hyperparams=tiny.hyperparams.replace(learning_rate=1e38))
-    with pytest.raises(FloatingPointError, match="member 0, 1 are no longer finite after update 10"):
-        influence_jax.train(broken, out=tmp_path / "run")
-    assert load_metrics(tmp_path / "run")["update"].tolist() == [[10, 10]]
+def test_two_processes_in_one_directory_are_refused(tiny, tmp_path):
+    influence_jax.train(tiny, out=tmp_path / "run", callback=stop_at(10))
+    with locked(tmp_path / "run"), pytest.raises(ConfigError, match="in which another process trains"):
+        resume(tmp_path / "run")
 
 
-def test_interrupt_signal_finishes_the_chunk_and_saves(tiny, tmp_path):
-    def press(point):
-        if point.update == 30:
-            os.kill(os.getpid(), signal.SIGINT)
+def test_lost_log_points_are_said(whole, tmp_path):
+    shutil.copytree(whole[1], tmp_path / "run")
+    path = tmp_path / "run" / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:3] + lines[5:]))
+    with pytest.warns(UserWarning, match=r"lacks 2 of 10 log points \(updates 40, 50\)"):
+        assert len(influence_jax.load(tmp_path / "run").metrics["update"]) == 8
 
-    before = signal.getsignal(signal.SIGINT)
-    run = influence_jax.train(tiny, out=tmp_path / "run", callback=press)
-    assert run.update == 30 and influence_jax.load(tmp_path / "run").update == 30
-    assert signal.getsignal(signal.SIGINT) is before
+
+def test_a_damaged_checkpoint_costs_no_more_than_it_held(whole, tmp_path):
+    shutil.copytree(whole[1], tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "100" / "_METADATA").write_text("")
+    (tmp_path / "run" / "run.json").write_text("{")
+    with (
+        pytest.warns(UserWarning, match="checkpoints/100' is damaged"),
+        pytest.warns(UserWarning, match=r"run\.json' cannot be read"),
+    ):
+        run = resume(tmp_path / "run")
+    assert_same(whole[0].state, run.state)
+    assert_same_metrics(whole[0].metrics, run.metrics)
 
 
 def test_a_directory_is_enough_to_go_on(tiny, whole, tmp_path):
@@ -250,11 +260,14 @@ def test_directories_that_are_not_for_a_run(tiny, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "else")
     (tmp_path / "file").touch()
     for out, words in (
-        ("notes", "which is not empty"),
-        ("file/run", "cannot be"),
-        ("x" * 300, "cannot be"),
-        ("a\0b", "cannot be"),
+        (tmp_path / "notes", "which is not empty"),
+        (tmp_path / "file/run", "file' is a file"),
+        (tmp_path / "link/run", "links to nothing"),
+        (tmp_path / ("x" * 300), "cannot be"),
+        (tmp_path / "a\0b", "cannot be"),
+        ("", "out is ''; allowed: the path"),
+        ("~nobody-of-that-name/run", "cannot be"),
     ):
         with pytest.raises(ConfigError, match=words):
-            influence_jax.train(dataclasses.replace(tiny, total_steps=12), out=tmp_path / out)
+            influence_jax.train(dataclasses.replace(tiny, total_steps=12), out=out)
     assert (tmp_path / "notes" / "members.json").read_text() == "mine"

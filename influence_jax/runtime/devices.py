@@ -1,0 +1,131 @@
+"""Which device holds which members and environments, and what several processes agree on."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from influence_jax.config import ConfigError, ExperimentConfig
+from influence_jax.learner.state import LearnerState
+from influence_jax.settings import Integers, checked
+
+AXES = ("seed", "env")
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """How a run is laid over devices; ``Devices()`` lays members over all of them.
+
+    Members never exchange anything, so that they give the same numbers on any number of devices, bit for bit. Environments of one
+    member, laid over several devices, share its gradient; sums are then rounded in another order.
+    """
+
+    count: int | None = None  # devices to use; all by default
+    mesh: Mapping[str, int] | None = None  # devices along "seed" and "env", instead of as many members as there are
+    at_once: int | None = None  # members that a device works on at a time; as many as fit by default
+
+    def make_mesh(self, config: ExperimentConfig) -> jax.sharding.Mesh:
+        """Return the mesh ``("seed", "env")``.
+
+        Raises:
+            ConfigError: there are not as many devices, or members or environments cannot be divided among them.
+        """
+        devices = jax.devices()
+        if self.count is not None:
+            devices = devices[: checked("devices", self.count, Integers(1, len(devices)))]
+        sizes = {"seed": config.seeds, "env": config.learner.num_envs}
+        if self.mesh is None:
+            shape = {"seed": math.gcd(config.seeds, len(devices)), "env": 1}
+            if jax.process_count() > 1 and shape["seed"] != len(devices):
+                raise ConfigError(
+                    f"seeds is {config.seeds} on {len(devices)} devices of several processes, which all take part; allowed are "
+                    "multiples of their number, or a mesh that says which environments are where."
+                )
+        else:
+            shape = dict.fromkeys(AXES, 1)
+            for name, size in self.mesh.items():
+                if name not in AXES:
+                    raise ConfigError(f"mesh is {dict(self.mesh)!r}; allowed: sizes of {' and '.join(AXES)}.")
+                shape[name] = checked(f"mesh[{name!r}]", size, Integers(1))
+                if sizes[name] % shape[name]:
+                    raise ConfigError(
+                        f"mesh[{name!r}] is {size} for {sizes[name]}; allowed are numbers that divide it without rest."
+                    )
+            wanted = math.prod(shape.values())
+            if wanted > len(devices) or (jax.process_count() > 1 and wanted != len(devices)):
+                raise ConfigError(f"mesh is {dict(self.mesh)!r}, {wanted} devices; allowed: {len(devices)}.")
+        chosen = np.array(devices[: math.prod(shape.values())]).reshape(*shape.values())
+        return jax.sharding.Mesh(chosen, AXES, axis_types=(AxisType.Auto, AxisType.Auto))
+
+
+ALL_DEVICES = Devices()
+
+
+def shardings(mesh: jax.sharding.Mesh, state: LearnerState) -> LearnerState:
+    """Return where each array of a state (or of its shapes) lies: members along "seed", environments along "env"."""
+
+    def along(environments: int | None):
+        """Environments are this axis, where an array has them."""
+
+        def place(x):
+            spec = [None] * x.ndim
+            spec[0] = "seed"
+            if environments is not None and x.ndim > environments and x.shape[environments] == num_envs:
+                spec[environments] = "env"
+            return NamedSharding(mesh, PartitionSpec(*spec))
+
+        return place
+
+    num_envs = state.rollout_state.timestep.first.shape[1]
+    rollout = state.rollout_state
+    places = jax.tree.map(along(None), state)
+    acting = jax.tree.map(along(1), rollout).replace(carry=jax.tree.map(along(2), rollout.carry))
+    return places.replace(rollout_state=acting)
+
+
+def as_shapes(mesh: jax.sharding.Mesh, state: LearnerState) -> LearnerState:
+    """Return the shapes of a state with where each array is to lie."""
+    return jax.tree.map(
+        lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), state, shardings(mesh, state)
+    )
+
+
+def on_host(tree: Any) -> Any:
+    """Return arrays of all processes as NumPy's, in every process."""
+    if jax.process_count() == 1:
+        return jax.device_get(tree)
+    return jax.tree.map(np.asarray, multihost_utils.process_allgather(tree, tiled=True))
+
+
+def agreed(*flags: bool) -> tuple[bool, ...]:
+    """Return the flags, each true where it is true in any process."""
+    if jax.process_count() == 1:
+        return flags
+    everywhere = multihost_utils.process_allgather(np.array(flags, np.int32))
+    return tuple(bool(x) for x in everywhere.reshape(-1, len(flags)).any(axis=0))
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that writes what is written once."""
+    return jax.process_index() == 0
+
+
+def connect(coordinator: str | None = None, process_id: int | None = None, num_processes: int | None = None) -> None:
+    """Join the processes of several hosts; what is not given, SLURM, Open MPI, Kubernetes or a TPU pod tell.
+
+    Raises:
+        ConfigError: they cannot be joined.
+    """
+    try:
+        jax.distributed.initialize(coordinator, num_processes, process_id)
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}".replace("\n", " ")
+        raise ConfigError(
+            f"distributed fails with coordinator {coordinator!r}, process_id {process_id!r} of num_processes {num_processes!r} "
+            f"({problem}); allowed are an address host:port and numbers, or a cluster that jax.distributed knows."
+        ) from error

@@ -1,0 +1,217 @@
+"""The host loop: compile once, then chunk after chunk; record, check, save."""
+
+import contextlib
+import dataclasses
+import pathlib
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from influence_jax.config import ConfigError, code_paths
+from influence_jax.learner.learner import Learner
+from influence_jax.learner.state import LearnerState
+from influence_jax.learner.update import CAUSES
+from influence_jax.runtime import memory, population
+from influence_jax.runtime.checkpoint import Checkpoints
+from influence_jax.runtime.devices import Devices, agreed, as_shapes, is_first_process, on_host, shardings
+from influence_jax.runtime.recorder import Recorder
+
+
+@dataclasses.dataclass(frozen=True)
+class LogPoint:
+    """What a callback is told after each chunk."""
+
+    update: int  # updates done
+    num_updates: int  # updates of the whole run
+    env_steps: int  # environment steps done by each member
+    total_env_steps: int  # environment steps of each member in the whole run
+    steps_per_second: float  # environment steps of all members together
+    metrics: dict[str, np.ndarray]  # means over the chunk, [S] or [S,N]
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A chunk of updates of all members, laid over devices and traced, but not compiled."""
+
+    learner: Learner
+    members: list[dict[str, Any]]  # of each its seed and what it alone is given
+    mesh: jax.sharding.Mesh
+    shapes: LearnerState  # of the state, leading S, with where each array lies
+    lowered: jax.stages.Lowered
+
+    def init(self) -> LearnerState:
+        """Return the first state of every member."""
+        places = shardings(self.mesh, self.shapes)
+        return population.init_population(self.learner, population.values_of(self.members), places)
+
+    def compile(self, stop: threading.Event) -> jax.stages.Compiled | None:
+        """Compile, or return None as soon as somebody asks to stop; a compiler itself cannot be interrupted."""
+        result: list[Any] = []
+
+        def work():
+            try:
+                result.append(self.lowered.compile())
+            except BaseException as error:
+                result.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        while thread.is_alive() and not agreed(stop.is_set())[0]:
+            thread.join(0.05)
+        if not result:
+            return None
+        if isinstance(result[0], BaseException):
+            raise result[0]
+        return result[0]
+
+
+def prepare(learner: Learner, members: list[dict[str, Any]], devices: Devices) -> Program:
+    """Lay members over devices, and trace a chunk of updates.
+
+    Raises:
+        ConfigError: they do not fit, or code of one's own fails.
+    """
+    mesh = devices.make_mesh(learner.config)
+    on_a_device = len(members) // mesh.shape["seed"]
+    try:
+        shapes = jax.eval_shape(lambda: population.init_population(learner, population.values_of(members)))
+        at_once = devices.at_once
+        if at_once is None and not learner.replaced:
+            at_once = memory.members_that_fit(learner, on_a_device, memory.device_memory())
+        shapes = as_shapes(mesh, shapes)
+        # Shapes alone, whatever device a restored state lies on, so that there is one program for all.
+        chunk = population.compile_chunk(learner, shardings(mesh, shapes), at_once)
+        lowered = chunk.lower(shapes, jax.ShapeDtypeStruct((), jnp.float32))
+    except ConfigError:
+        raise
+    except Exception as error:
+        own = [f"{path} {name!r}" for path, name in code_paths(learner.config).items()]
+        own += [f"the {name} that was put into the learner" for name in learner.replaced]
+        if not own:
+            raise
+        problem = f"{type(error).__name__}: {error}".replace("\n", " ")
+        raise ConfigError(f"{' or '.join(own)} fails ({problem}); docs/extending.md says what is allowed.") from error
+    return Program(learner, members, mesh, shapes, lowered)
+
+
+def loop(
+    program: Program,
+    chunk: jax.stages.Compiled,
+    state: LearnerState,
+    update: int,
+    stop: threading.Event,
+    path: pathlib.Path | None,
+    callback: Callable[[LogPoint], None] | None,
+) -> tuple[LearnerState, int, int | None, dict[str, np.ndarray]]:
+    """Train until the end or until somebody asks to stop; return state, updates done, those of them on disk, and metrics.
+
+    Raises:
+        FloatingPointError: no member can learn any more.
+        MemoryError: the device is too small.
+    """
+    config = program.learner.config
+    num_updates = jnp.float32(config.num_updates)
+    checkpoints = None if path is None else Checkpoints(path, config.keep)
+    saved, saved_at, begun = (update if path else None), time.monotonic(), time.perf_counter()
+    failed = np.asarray(on_host(state.failure))
+    recorder = Recorder(
+        path if is_first_process() else None, update, update * config.steps_per_update, config.tensorboard
+    )
+    with contextlib.closing(recorder), contextlib.closing(checkpoints) if checkpoints else contextlib.nullcontext():
+        while update < config.num_updates and not agreed(stop.is_set())[0]:
+            started = time.perf_counter()
+            with explained(program):
+                state, metrics = chunk(state, num_updates)
+                metrics, failures, updates = on_host((metrics, state.failure, state.update))
+            update += config.log_interval
+            now = time.perf_counter()
+            point = LogPoint(
+                update=update,
+                num_updates=config.num_updates,
+                env_steps=update * config.steps_per_update,
+                total_env_steps=config.num_updates * config.steps_per_update,
+                steps_per_second=config.log_interval * config.steps_per_update * config.seeds / (now - started),
+                metrics=metrics,
+            )
+            clock = {"seconds": round(now - begun, 3), "steps_per_second": round(point.steps_per_second, 1)}
+            recorder.write({"update": update, "env_steps": point.env_steps, **clock}, metrics)
+            for member in np.flatnonzero((failures > 0) & (failed == 0)):
+                warnings.warn(failure(program.members[member], failures[member], updates[member]), stacklevel=3)
+            failed = failures
+            minutes = (time.monotonic() - saved_at) / 60
+            if checkpoints and (
+                update % (config.log_interval * config.checkpoint_interval) == 0
+                or agreed(minutes >= config.checkpoint_minutes)[0]
+            ):
+                saved, saved_at = save(checkpoints, state, update, saved), time.monotonic()
+            if (failed > 0).all():
+                break
+            if callback is not None:
+                try:
+                    callback(point)
+                except KeyboardInterrupt:
+                    stop.set()
+        if checkpoints and saved != update:
+            saved = save(checkpoints, state, update, saved)
+        if checkpoints:
+            saved = settle(checkpoints, saved)
+        if (failed > 0).all():
+            first = program.members[0]
+            raise FloatingPointError(
+                f"no member can learn any more: {failure(first, failed[0], on_host(state.update)[0])} What was recorded is kept."
+            )
+        return state, update, saved, recorder.metrics()
+
+
+def save(checkpoints: Checkpoints, state: LearnerState, update: int, saved: int | None) -> int | None:
+    """Begin to write a checkpoint; return the newest update that is on disk or on its way."""
+    saved = settle(checkpoints, saved)
+    try:
+        checkpoints.save(state, update)
+    except OSError as error:
+        warnings.warn(_unsaved(update, error), stacklevel=4)
+        return saved
+    return update
+
+
+def settle(checkpoints: Checkpoints, saved: int | None) -> int | None:
+    """Wait until checkpoints are written; return the newest update that is on disk."""
+    try:
+        checkpoints.finish()
+    except OSError as error:
+        warnings.warn(_unsaved(saved, error), stacklevel=4)
+        return max(checkpoints.updates(), default=None)
+    return saved
+
+
+def _unsaved(update: int | None, error: OSError) -> str:
+    problem = str(error).splitlines()[0]
+    return f"the checkpoint after {update} updates cannot be written ({problem}); training goes on to the next one."
+
+
+def failure(member: dict[str, Any], cause: int, update: int) -> str:
+    """Say which member stopped learning, when, and what was not finite."""
+    settings = ", ".join(f"{name} {value}" for name, value in member.items() if name != "member")
+    return (
+        f"member {member['member']} ({settings}) learns no more after {update} updates, where its {CAUSES[cause - 1]} was no "
+        "longer finite; it stays as it was before that."
+    )
+
+
+@contextlib.contextmanager
+def explained(program: Program):
+    """Say what would fit where a device runs out of memory."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error) and "out of memory" not in str(error).lower():
+            raise
+        members = len(program.members) // program.mesh.shape["seed"]
+        message = memory.too_large(program.learner, members, memory.device_memory())
+        raise MemoryError(f"out of memory: {message} (members_at_once makes it smaller)") from error

@@ -1,0 +1,121 @@
+"""How much memory training takes, and how many members fit a device at a time."""
+
+import functools
+import math
+import os
+from typing import Any
+
+import jax
+
+from influence_jax.config import ConfigError
+from influence_jax.learner.learner import Learner
+from influence_jax.learner.rollout import rollout
+from influence_jax.networks.agent import num_pieces
+from influence_jax.runtime.population import init_population
+
+
+def peak_formula(learner: Learner, members: int | None = None, at_once: int | None = None) -> int:
+    """Return how many bytes training holds at its peak on one device.
+
+    For S members of N agents that act for T steps in E environments, with ``piece`` views encoded at a time::
+
+        S state(N, E) + G work(N, E, T)
+        work = 2 parameters(N) + E T trajectory(N) + max(parameters(N) + E T N core, N piece encoder)
+
+    G is S, or ``at_once`` of its members at a time; their states are then there twice, before and after. `memory_parts` says
+    what the parts are.
+    """
+    parts, config = memory_parts(learner), learner.config
+    members = config.seeds if members is None else members
+    steps = config.learner.num_envs * config.learner.rollout_length
+    num_agents = learner.env.spec.num_agents
+    piece = steps // num_pieces(steps) if jax.default_backend() == "cpu" else steps
+    core = parts["parameters"] + steps * num_agents * parts["core"]
+    encoder = num_agents * piece * parts["encoder"]
+    work = 2 * parts["parameters"] + steps * parts["trajectory"] + max(core, encoder)
+    if at_once is None or at_once >= members:
+        return members * (parts["state"] + work)
+    return 2 * members * parts["state"] + at_once * (parts["state"] + work)
+
+
+def members_that_fit(learner: Learner, members: int, limit: int) -> int | None:
+    """Return how many of ``members`` a device with ``limit`` bytes can work on at a time, a divisor of them; None for all.
+
+    Raises:
+        ConfigError: not even one.
+    """
+    if peak_formula(learner, members) <= limit:
+        return None
+    divisors = [size for size in range(members - 1, 0, -1) if members % size == 0]
+    fitting = [size for size in divisors if peak_formula(learner, members, size) <= limit]
+    if not fitting:
+        raise ConfigError(too_large(learner, members, limit))
+    return fitting[0]
+
+
+def too_large(learner: Learner, members: int, limit: int) -> str:
+    """Say what would fit where a run does not."""
+    config, one = learner.config, peak_formula(learner, 1)
+    sizes = f"{config.learner.num_envs} environments x {config.learner.rollout_length} steps"
+    largest = next((size for size in range(members, 0, -1) if peak_formula(learner, size, 1) <= limit), 0)
+    return (
+        f"seeds is {config.seeds}, {members} of them on a device, each with {sizes}; by the formula of docs/scaling.md a member "
+        f"alone takes {one / 1e9:.3g} GB and all of them one after another {peak_formula(learner, members, 1) / 1e9:.3g} GB of "
+        f"the {limit / 1e9:.3g} GB there are; allowed: "
+        + (
+            f"{largest} members on a device."
+            if largest
+            else "fewer environments (learner.num_envs) or shorter rollouts."
+        )
+    )
+
+
+def device_memory() -> int:
+    """Return the bytes of memory of a device that programs can have; on a CPU those of the machine."""
+    limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+    if limit is None:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // jax.local_device_count()
+    return limit
+
+
+def memory_parts(learner: Learner) -> dict[str, int]:
+    """Return the bytes of what is held at the peak, which is in the backward pass.
+
+    state: of one member between updates, which is updated in place: parameters, optimiser, environments, views. parameters: of
+    all its agents; their gradient and two copies that the core multiplies by. trajectory: of an environment step, as acting
+    leaves it. core: of a step of an agent, its view in the order of learning, and for each branch the inputs, the state
+    before the step and the gradient of the state after it. encoder: of a view, the rows that the convolution multiplies, its
+    output and their gradients; it works when the core's arrays are gone.
+    """
+    state = jax.eval_shape(functools.partial(init_population, learner))
+    member = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state)
+    config = learner.config.learner
+
+    def act(member):
+        return rollout(learner, member.member, member.rollout_state, config.rollout_length, member.key)[1]
+
+    trajectory = num_bytes(jax.eval_shape(act, member)) // (config.num_envs * config.rollout_length)
+    core = math.prod(learner.env.spec.observation_shape)
+    for branch in ("policy", "critic", "moa"):
+        if branch in member.params:
+            inputs, gates = member.params[branch]["core"]["input_kernel"].shape[1:]
+            hidden = gates // 4
+            core += 4 * ((inputs + hidden) + 2 * hidden + hidden)
+    height, width, depth = learner.env.spec.observation_shape
+    rows = (height - 2) * width * 3 * depth
+    image = (height - 2) * (width - 2) * learner.config.network.conv_channels
+    return {
+        "state": num_bytes(member),
+        "parameters": num_bytes(member.params),
+        "trajectory": trajectory,
+        "core": core,
+        "encoder": 4 * 2 * (rows + image),
+    }
+
+
+def num_bytes(tree: Any) -> int:
+    """Return the size of all arrays of a tree."""
+    return sum(
+        x.size * (8 if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x.dtype.itemsize)  # a key is two words
+        for x in jax.tree.leaves(tree)
+    )

@@ -1,0 +1,41 @@
+"""Requests to stop: what is under way is finished and saved first."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+# What a person, a terminal that closes, and schedulers send.
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
+
+
+@contextlib.contextmanager
+def deferred_stop() -> Iterator[threading.Event]:
+    """Give an event that the first Ctrl-C, SIGTERM, SIGHUP or SIGUSR1 sets; a second Ctrl-C interrupts as usual.
+
+    An interrupt in the middle of a chunk would lose its state, which is donated. Signals that were ignored, as under ``nohup``,
+    stay ignored. In another thread than the main one, where Python knows no signals, nothing sets the event.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+
+    def handler(number, frame):
+        del frame
+        with contextlib.suppress(OSError):  # the terminal may be what was closed; print is not for handlers
+            os.write(2, b"finishing what is under way, then saving; Ctrl-C once more stops at once\n")
+        asked.set()
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, before[number])
+
+    for number in before:
+        signal.signal(number, handler)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

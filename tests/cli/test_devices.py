@@ -1,0 +1,54 @@
+"""Options for devices and hosts."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import influence_jax
+from tests.cli.commands import TRAIN, assert_refused
+from tests.conftest import quickly
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        ("--devices 9", "devices is 9; allowed: 1"),
+        ("--devices x", "devices is 'x'; allowed: whole numbers from 1"),
+        ("--mesh seed", "mesh is 'seed'; allowed: sizes such as seed=4,env=2."),
+        ("--mesh seed=2", "mesh is {'seed': 2}, 2 devices; allowed: 1"),
+        ("--process-id 1", "process_id is 1 without distributed, which uses it"),
+        ("--members-at-once 0", "members_at_once is 0; allowed: whole numbers from 1"),
+    ],
+)
+def test_what_is_not_there_is_refused(capsys, tmp_path, monkeypatch, options, sentence):
+    assert_refused(capsys, tmp_path, monkeypatch, f"{' '.join(TRAIN)} --seeds 2 --quiet --out x {options}", sentence)
+
+
+def test_two_processes_train_one_run(tiny_options, tmp_path):
+    """With two devices each, on one machine: the same numbers as one process with one device."""
+    changes = {"--seeds": "8", "--total-steps": "480"}
+    options = [*tiny_options, "--quiet"]
+    options = [changes.get(before, x) for before, x in zip(["", *options], options, strict=False)]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | quickly()
+    flags = environment.get("XLA_FLAGS", "")
+    several = environment | {"XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count=2"}
+
+    def start(out, env, *more):
+        command = [sys.executable, "-m", "influence_jax", *TRAIN, *options, "--out", str(tmp_path / out), *more]
+        return subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+
+    joined = ["--distributed", "--coordinator", f"127.0.0.1:{port}", "--num-processes", "2", "--process-id"]
+    processes = [start("one", environment)] + [start("several", several, *joined, str(i)) for i in range(2)]
+    for process in processes:
+        error = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, error
+    one, several = (influence_jax.load(tmp_path / name) for name in ("one", "several"))
+    for name in ("collective_return", "policy_loss", "influence"):
+        np.testing.assert_array_equal(one.metrics[name], several.metrics[name])

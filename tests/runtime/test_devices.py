@@ -1,0 +1,81 @@
+"""Members are laid over devices, and never notice."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from influence_jax.config import ConfigError
+from influence_jax.runtime.devices import Devices
+from tests.conftest import quickly
+
+
+@pytest.mark.parametrize(
+    "devices, sentence",
+    [
+        (Devices(count=2), "devices is 2; allowed: 1"),
+        (Devices(count=0), "devices is 0; allowed"),
+        (Devices(mesh={"seed": 2}), r"mesh is \{'seed': 2\}, 2 devices; allowed: 1"),
+        (Devices(mesh={"members": 1}), "allowed: sizes of seed and env"),
+        (Devices(mesh={"env": 2}), r"mesh\['env'\] is 2 for 3; allowed are numbers that divide it"),
+    ],
+)
+def test_what_is_not_there_is_refused(tiny, devices, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        devices.make_mesh(tiny)
+
+
+PROGRAM = """
+import dataclasses, json, sys
+import jax, numpy as np
+import influence_jax
+from influence_jax.config import from_json
+from influence_jax.runtime.devices import Devices
+from influence_jax.runtime.loop import prepare
+from influence_jax.runtime.population import member_settings
+from influence_jax.learner.learner import make_learner
+
+config = from_json(sys.stdin.read())
+learner = make_learner(config)
+collectives = {}
+runs = {}
+for name, devices in {
+    "one": Devices(count=1), "at once": Devices(count=1, at_once=2), "two": Devices(count=2), "four": Devices(),
+    "environments": Devices(mesh={"seed": 2, "env": 2}),
+}.items():
+    run = influence_jax.train(learner, devices=devices)
+    runs[name] = [np.asarray(x) for x in jax.tree.leaves(run.state.params)] + [run.metrics["policy_loss"]]
+    text = prepare(learner, member_settings(learner, {}), devices).lowered.compile().as_text()
+    words = "all-reduce all-gather all-to-all collective-permute reduce-scatter".split()
+    collectives[name] = sum(text.count(f" {word}(") + text.count(f" {word}-start(") for word in words)
+print(json.dumps({
+    "collectives": collectives,
+    "same": {name: all(np.array_equal(a, b) for a, b in zip(runs["one"], runs[name])) for name in runs},
+    "error": {name: max(float(abs(a - b).max()) for a, b in zip(runs["one"], runs[name])) for name in runs},
+}))
+"""
+
+
+def test_members_give_the_same_numbers_on_any_devices(tiny):
+    """Bit for bit; laid over environments too, to rounding. Devices with members of their own exchange nothing."""
+    from influence_jax.config import to_json
+
+    config = dataclasses.replace(tiny, seeds=8, total_steps=4 * 4 * 20)
+    config = dataclasses.replace(config, learner=dataclasses.replace(config.learner, num_envs=4))
+    flags = {"XLA_FLAGS": quickly().get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"}
+    out = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=to_json(config),
+        env=os.environ | quickly() | flags,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    found = json.loads(out.splitlines()[-1])
+    assert found["same"] == {"one": True, "at once": True, "two": True, "four": True, "environments": False}
+    assert found["error"]["environments"] < 1e-5
+    assert found["collectives"] | {"environments": 0} == dict.fromkeys(found["collectives"], 0)
+    assert found["collectives"]["environments"] > 0

@@ -1,0 +1,90 @@
+"""A run ends when it should, and a member that cannot go on harms nobody."""
+
+import dataclasses
+import os
+import signal
+import time
+
+import jax
+import numpy as np
+import pytest
+
+import influence_jax
+from influence_jax.analysis import load_metrics
+from influence_jax.runtime.loop import Program
+from influence_jax.runtime.run import resume
+from influence_jax.runtime.signals import SIGNALS
+from tests.runtime.runs import assert_same, stop_at
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+
+def test_a_run_in_which_nobody_can_learn_ends(tiny, tmp_path):
+    broken = dataclasses.replace(tiny, hyperparams=tiny.hyperparams.replace(learning_rate=1e38))
+    with pytest.warns(
+        UserWarning, match=r"member \d \(seed \d\) learns no more after 1 updates, where its policy or value"
+    ):
+        with pytest.raises(
+            FloatingPointError, match=r"no member can learn any more: member 0 \(seed 0\) learns no more"
+        ):
+            influence_jax.train(broken, out=tmp_path / "run")
+    assert load_metrics(tmp_path / "run")["update"].tolist() == [[10, 10]]
+    run = influence_jax.load(tmp_path / "run")
+    assert [failure["update"] for failure in run.failures] == [1, 1]
+    assert np.isfinite(run.state.params["action_head"]["bias"]).all()
+
+
+def test_a_member_that_diverges_is_frozen_and_the_others_never_notice(tiny, tmp_path):
+    """Through a checkpoint and a resume."""
+    tiny = dataclasses.replace(tiny, seeds=1)
+    healthy = influence_jax.train(tiny, hyperparams={"learning_rate": np.array([1e-3, 1e-3, 3e-3])})
+    with pytest.warns(UserWarning, match=r"member 1 \(seed 1, learning_rate 1e\+38\) learns no more"):
+        rates = {"learning_rate": np.array([1e-3, 1e38, 3e-3])}
+        influence_jax.train(tiny, hyperparams=rates, out=tmp_path / "run", callback=stop_at(50))
+    run = resume(tmp_path / "run")
+    assert run.finished and [(f["member"], f["update"]) for f in run.failures] == [(1, 1)]
+    others = np.array([0, 2])
+    for a, b in ((run.state.params, healthy.state.params), (run.state.opt_state, healthy.state.opt_state)):
+        assert_same(jax.tree.map(lambda x: x[others], a), jax.tree.map(lambda x: x[others], b))
+        assert all(np.isfinite(x[1]).all() for x in jax.tree.leaves(a))
+    for name in ("collective_return", "policy_loss", "entropy"):
+        np.testing.assert_array_equal(run.metrics[name][:, others], healthy.metrics[name][:, others])
+        assert np.isnan(run.metrics[name][1:, 1]).all()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_request_to_stop_while_compiling_stops_at_once(tiny, tmp_path, monkeypatch, number):
+    """And leaves nothing behind, since nothing was done."""
+
+    def asked(self, stop):
+        os.kill(os.getpid(), number)
+        while not stop.is_set():
+            time.sleep(0.01)
+        return original(self, stop)
+
+    original = Program.compile
+    monkeypatch.setattr(Program, "compile", asked)
+    run = influence_jax.train(tiny, out=tmp_path / "run")
+    assert run.update == 0 and run.saved is None and not (tmp_path / "run").exists()
+
+
+def test_a_failure_before_the_first_log_point_leaves_nothing(tiny, tmp_path, monkeypatch):
+    def no_memory(*args):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.")
+
+    monkeypatch.setattr(Program, "compile", lambda self, stop: no_memory)
+    with pytest.raises(MemoryError, match=r"seeds is 2, 2 of them on a device, each with 3 environments x 4 steps.*GB"):
+        influence_jax.train(tiny, out=tmp_path / "deep" / "run")
+    assert not (tmp_path / "deep" / "run").exists()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_finishes_the_chunk_and_saves(tiny, tmp_path, number):
+    def press(point):
+        if point.update == 30:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(signal.SIGINT)
+    run = influence_jax.train(tiny, out=tmp_path / "run", callback=press)
+    assert run.update == 30 and influence_jax.load(tmp_path / "run").update == 30
+    assert signal.getsignal(signal.SIGINT) is before
