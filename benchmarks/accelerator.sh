@@ -40,7 +40,7 @@ part() {
   shift 2
   ((seconds < left)) && left=$seconds
   echo "== $name ($left s at most; $SECONDS s so far)" | tee -a "$out/table.txt"
-  if ((left < 5)) || ! timeout "$left" "$PYTHON" -m benchmarks "$@" --out "$out/$name" 2>&1 | tee -a "$out/table.txt"; then
+  if ((left < 5)) || ! timeout "$left" "$PYTHON" -m influence_jax.bench "$@" --out "$out/$name" 2>&1 | tee -a "$out/table.txt"; then
     failed+=("$name")
   fi
 }

@@ -24,6 +24,10 @@ ALLOWED = {
     "analysis": set(),  # reads files
     "runtime": {"types", "config", "settings", "envs", "networks", "learner", "analysis"},
     "cli": {"config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "__version__"},
+    # Runs in a process of its own, beside the command line, and measures anything below.
+    "bench": {
+        *("types", "config", "presets", "envs", "networks", "influence", "learner", "runtime", "__version__"),
+    },
     "__main__": {"cli"},
     "__init__": {"config", "settings", "presets", "envs", "learner", "evaluation", "runtime"},
 }

@@ -1,7 +1,9 @@
 """The public names, imported when they are asked for."""
 
+import pathlib
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -24,3 +26,18 @@ def test_every_public_name_is_there():
 def test_what_there_is_not_is_named():
     with pytest.raises(AttributeError, match="module 'influence_jax' has no attribute 'tarin'"):
         influence_jax.tarin
+
+
+def test_what_is_no_python_is_package_data():
+    """Among it the C code of `bench env`, without which an installed package could not compare."""
+    root = pathlib.Path(__file__).parents[1]
+    listed = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    packed = {
+        path
+        for package, patterns in listed.items()
+        for pattern in patterns
+        for path in (root / package.replace(".", "/")).glob(pattern)
+    }
+    others = {path for path in (root / "influence_jax").rglob("*") if path.is_file() and path.suffix[:3] != ".py"}
+    others.add(root / "influence_jax" / "py.typed")
+    assert packed == others and "games.c" in {path.name for path in packed}

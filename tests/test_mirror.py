@@ -8,10 +8,8 @@ PACKAGE = TESTS.parent / "influence_jax"
 
 # Tests of no single module.
 CROSS_CUTTING = {
-    "test_benchmarks.py",  # of the folder benchmarks
     "test_dtypes.py",  # 64 bits change nothing
     "test_imports.py",  # the layers
-    "test_limits.py",  # the games in C
     "test_mirror.py",
     "test_readme.py",
     "docs/test_architecture.py",

@@ -9,8 +9,8 @@ import tomllib
 
 import pytest
 
-import benchmarks.env
 import influence_jax
+from influence_jax.bench import env
 from influence_jax.cli import main
 from tests.conftest import quickly
 
@@ -53,7 +53,7 @@ def test_commands(tmp_path, monkeypatch, tiny_options):
         monkeypatch.setenv(name, value)
     for command in (c for c in COMMANDS if c.startswith("influence-jax")):
         short = command.replace("--total-steps 2e6 --seeds 4", shlex.join(tiny_options)).replace("4e6", "2.4e3")
-        short = short.replace("bench env", shlex.join(["bench", "env", *benchmarks.env.SMOKE]))
+        short = short.replace("bench env", shlex.join(["bench", "env", *env.SMOKE]))
         assert any(word in command for word in ("train", "resume", "bench")) == (short != command)
         assert main(shlex.split(short)[1:]) == 0
     assert (tmp_path / "runs" / "episode.gif").exists() and (tmp_path / "runs" / "bench" / "env.json").exists()

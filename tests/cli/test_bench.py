@@ -1,12 +1,10 @@
-"""``influence-jax bench``; what the questions answer is tested with the benchmarks."""
+"""``influence-jax bench`` and its questions; what they answer is tested in tests/bench."""
 
 import pytest
 
-import benchmarks.env
-import benchmarks.influence
-import benchmarks.learner
 from influence_jax import cli
-from influence_jax.cli import bench
+from influence_jax.bench import __main__ as command_line
+from influence_jax.bench import env
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -14,12 +12,23 @@ pytestmark = pytest.mark.usefixtures("compile_quickly")
 def test_on_the_command_line(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-    assert cli.main(["bench", "env", *benchmarks.env.SMOKE, "--out", "here"]) == 0
+    assert cli.main(["bench", "env", *env.SMOKE, "--out", "here"]) == 0
     assert "cleanup, 2 envs" in capfd.readouterr().out and (tmp_path / "here" / "env.json").exists()
 
 
-def test_missing_benchmarks_are_one_sentence(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench, "__file__", str(tmp_path / "package" / "cli" / "bench.py"))
-    assert cli.main(["bench", "env"]) == 2
-    assert capsys.readouterr().err.startswith("influence-jax: bench needs the folder 'benchmarks'")
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["evn"], "question is 'evn'; allowed: env, learner, "),
+        (["learner", "--presets", "cleanup-a3d"], "Did you mean 'cleanup-a3c'?"),
+    ],
+)
+def test_refusals(arguments, sentence, capsys):
+    assert command_line.main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert sentence in line
+
+
+def test_questions_are_listed(capsys):
+    assert command_line.main([]) == 2 and command_line.main(["--help"]) == 0
+    assert capsys.readouterr().out.count("what influence costs") == 2

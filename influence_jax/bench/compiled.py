@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.table import Table
 
 import influence_jax
-from benchmarks.env import play, play_arguments
-from benchmarks.harness import megabytes, save
-from benchmarks.learner import chunk, chunk_arguments, sized
 from influence_jax import presets
+from influence_jax.bench.env import play, play_arguments
+from influence_jax.bench.harness import megabytes, save
+from influence_jax.bench.learner import chunk, chunk_arguments, sized
 from influence_jax.config import ConfigError
 from influence_jax.learner.learner import make_learner
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import jax
 
 import influence_jax
-from benchmarks import limits, peers
-from benchmarks.harness import (
+from influence_jax.bench import limits, peers
+from influence_jax.bench.harness import (
     Program,
     Timing,
     compile_program,

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import influence_jax
-from benchmarks.harness import save
-from benchmarks.learner import chunk, chunk_arguments, sized
 from influence_jax import presets
+from influence_jax.bench.harness import save
+from influence_jax.bench.learner import chunk, chunk_arguments, sized
 from influence_jax.config import ConfigError
 from influence_jax.learner.learner import make_learner
 

@@ -25,12 +25,12 @@ def main(arguments: Arguments) -> int:
     """Ask every question; return 1 if one of them failed."""
     failed = []
     for question in QUESTIONS:
-        smallest = importlib.import_module(f"benchmarks.{question}").SMOKE if arguments.smoke else ()
+        smallest = importlib.import_module(f"influence_jax.bench.{question}").SMOKE if arguments.smoke else ()
         out = ["--out", str(arguments.out)] if arguments.out else []
         peer = ["--socialjax", str(arguments.socialjax)] if arguments.socialjax and question == "env" else []
-        command = [sys.executable, "-m", "benchmarks", question, *smallest, *out, *peer]
+        command = [sys.executable, "-m", "influence_jax.bench", question, *smallest, *out, *peer]
         if subprocess.run(command, check=False, close_fds=False).returncode:
             failed.append(question)
     if failed:
-        print(f"benchmarks: failed: {', '.join(failed)}", file=sys.stderr)
+        print(f"influence-jax bench: failed: {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed))

@@ -10,8 +10,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from benchmarks.harness import Program, Timing, compile_program, matrix_product, measure, product_seconds, report, save
 from influence_jax import presets
+from influence_jax.bench.harness import (
+    Program,
+    Timing,
+    compile_program,
+    matrix_product,
+    measure,
+    product_seconds,
+    report,
+    save,
+)
 from influence_jax.config import ExperimentConfig
 from influence_jax.learner import train
 from influence_jax.learner.learner import Learner, make_learner

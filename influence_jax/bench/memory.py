@@ -10,9 +10,9 @@ import rich.box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import device_peak_bytes, megabytes, peak_bytes, save
-from benchmarks.learner import chunk_arguments, sized
 from influence_jax import presets
+from influence_jax.bench.harness import device_peak_bytes, megabytes, peak_bytes, save
+from influence_jax.bench.learner import chunk_arguments, sized
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.runtime.memory import memory_parts, peak_formula
 from influence_jax.runtime.population import compile_chunk

@@ -12,9 +12,9 @@ import rich.box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import save
-from benchmarks.learner import chunk, chunk_arguments, sized
 from influence_jax import presets
+from influence_jax.bench.harness import save
+from influence_jax.bench.learner import chunk, chunk_arguments, sized
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime.compilation import compiler_options
 

@@ -8,11 +8,11 @@ import jax
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullLocator
 
-from benchmarks.env import jax_program
-from benchmarks.harness import Timing, copy_seconds, measure, memory_copy, report, save
-from benchmarks.influence import time_added, with_influence, without
-from benchmarks.learner import measure_updates, sized, updates
 from influence_jax import presets
+from influence_jax.bench.env import jax_program
+from influence_jax.bench.harness import Timing, copy_seconds, measure, memory_copy, report, save
+from influence_jax.bench.influence import time_added, with_influence, without
+from influence_jax.bench.learner import measure_updates, sized, updates
 from influence_jax.learner.learner import make_learner
 
 FLAT = 0.1  # how much the cost of an environment step may vary and still be called constant

@@ -11,7 +11,7 @@ import pathlib
 import subprocess
 from collections.abc import Iterator
 
-from benchmarks.harness import Program
+from influence_jax.bench.harness import Program
 from influence_jax.config import ConfigError
 
 WORKER = pathlib.Path(__file__).with_name("peer_worker.py")

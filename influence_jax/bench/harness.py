@@ -17,7 +17,9 @@ import rich.box
 from rich.console import Console
 from rich.table import Table
 
-ROOT = pathlib.Path(__file__).parents[1]
+import influence_jax
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,6 +235,8 @@ def _processor() -> str:
 
 
 def _commit() -> str:
+    if not (ROOT / "benchmarks").is_dir():  # installed: a repository around it would be another one
+        return f"version {influence_jax.__version__}"
     command = ["git", "describe", "--always", "--dirty"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     return done.stdout.strip() or "unknown"

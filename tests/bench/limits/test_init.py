@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import limits
+from influence_jax.bench import limits
 from influence_jax.envs import Cleanup, make
 
 pytestmark = [

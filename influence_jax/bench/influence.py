@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.harness import Timing, report, save
-from benchmarks.learner import measure_updates, sized, updates
 from influence_jax import presets
+from influence_jax.bench.harness import Timing, report, save
+from influence_jax.bench.learner import measure_updates, sized, updates
 from influence_jax.influence import axes, counterfactual
 from influence_jax.influence.measures import MEASURES
 from influence_jax.influence.model import unmeasured

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from benchmarks.harness import compile_program, matrix_product, measure, product_seconds, report, save
+from influence_jax.bench.harness import compile_program, matrix_product, measure, product_seconds, report, save
 from influence_jax.config import ConfigError
 from influence_jax.networks.encoder import ConvEncoder
 from influence_jax.runtime.compilation import compiler_options

@@ -1,4 +1,4 @@
-"""The benchmarks' command line, ``python -m benchmarks QUESTION [options]``; also ``influence-jax bench``."""
+"""The benchmarks' command line, ``python -m influence_jax.bench QUESTION [options]``; also ``influence-jax bench``."""
 
 import importlib
 import sys
@@ -20,7 +20,7 @@ QUESTIONS = {
     "compare": "how two saved results differ, by more than their calls vary or not",
     "all": "each of these that measures, in a process of its own",
 }
-USAGE = "usage: python -m benchmarks QUESTION [options]    (QUESTION --help lists them)\n\n" + "".join(
+USAGE = "usage: influence-jax bench QUESTION [options]    (QUESTION --help lists them)\n\n" + "".join(
     f"  {name:<11} {summary}\n" for name, summary in QUESTIONS.items()
 )
 
@@ -35,11 +35,13 @@ def main(arguments: list[str]) -> int:
         if name not in QUESTIONS:
             hint = nearest(name, list(QUESTIONS))
             raise ConfigError(f"question is {name!r}; allowed: {', '.join(QUESTIONS)}.{hint}")
-        question = importlib.import_module(f"benchmarks.{name}")
-        options = tyro.cli(question.Arguments, args=rest, prog=f"benchmarks {name}", description=question.__doc__)
+        question = importlib.import_module(f"influence_jax.bench.{name}")
+        options = tyro.cli(
+            question.Arguments, args=rest, prog=f"influence-jax bench {name}", description=question.__doc__
+        )
         return question.main(options) or 0
     except ConfigError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
+        print(f"influence-jax bench: {error}", file=sys.stderr)
         return 2
 
 

@@ -1,1 +1,0 @@
-"""Throughput measurements; each module answers one question and is run as ``python -m benchmarks QUESTION``."""

@@ -1,0 +1,57 @@
+"""``bench compiled``: programs for devices that are not there."""
+
+import importlib.util
+
+import pytest
+
+from influence_jax.bench import __main__ as command_line
+from influence_jax.bench.compiled import TARGETS, Text
+from tests.bench.answers import answer
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+# Two turns of a loop, of which each calls a computation or, on its condition, one of two; and what is neither.
+PROGRAM = """HloModule jit_run
+
+%called (a: f32[8]) -> f32[8] {
+  ROOT %fusion.1 = f32[8]{0} fusion(%a), kind=kLoop, backend_config={"estimated_cycles":"10"}
+}
+
+%rare (a: f32[8]) -> f32[8] {
+  %fusion.2 = f32[8]{0} fusion(%a), kind=kLoop, backend_config={"estimated_cycles":"1000"}
+  ROOT %copy.3 = f32[8]{0} copy(%fusion.2), backend_config={"estimated_cycles":"7"}
+}
+
+%body (b: f32[8]) -> f32[8] {
+  %call.4 = f32[8]{0} call(%b), to_apply=%called
+  ROOT %conditional.5 = f32[8]{0} conditional(%p, %b, %call.4), branch_computations={%rare, %called}
+}
+
+%condition (b: f32[8]) -> pred[] {
+  %constant.6 = s32[] constant(2)
+}
+
+ENTRY %main (a: f32[8]) -> f32[8] {
+  %bitcast.7 = f32[8]{0} bitcast(%a)
+  ROOT %while.8 = f32[8]{0} while(%bitcast.7), condition=%condition, body=%body, metadata={op_name="jit(run)/while"}
+}
+"""
+
+
+@pytest.mark.parametrize(("unit", "amount"), [("cycles", 2 * (10 + 1007)), ("launches", 2 * (1 + 1 + 2))])
+def test_what_a_program_costs_is_read_from_its_text(unit, amount):
+    text = Text(PROGRAM, unit)
+    assert text.total(text.entry) == amount
+    assert text.loops == [{"trips": 2, "amount": amount, "source": "jit(run)/while"}]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_programs_are_compiled_for_a_device_that_is_not_there(target, tmp_path, capsys):
+    if any(importlib.util.find_spec(name) is None for name in TARGETS[target].packages):
+        assert command_line.main(["compiled", "--target", target]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "cannot be imported; allowed is to install influence_jax[compiled]." in line
+        return
+    (row,) = answer("compiled", tmp_path, "--target", target)["rows"]
+    assert row["target"] == target and 0 < row["per_env_step"] < 1e6 and row["most_trips"] <= 64
+    assert (tmp_path / "compiled.json").exists()

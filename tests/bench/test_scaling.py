@@ -1,0 +1,24 @@
+"""``bench scaling``: every axis and its plot."""
+
+import pytest
+
+from influence_jax.bench.scaling import flat_from
+from tests.bench.answers import answer
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+
+def test_scaling_draws_every_axis(tmp_path):
+    axes = answer("scaling", tmp_path)["axes"]
+    assert axes["environments"]["flat_from"]["cleanup"] in (1, 2)
+    assert {row["seeds"] for row in axes["seeds"]["rows"]} == {2}
+    (cost,) = axes["agents"]["cost_by_agents"]
+    assert cost["num_agents"] == 2 and cost["learner_microseconds_per_agent"] > 0
+    for axis in axes:
+        assert (tmp_path / f"scaling_{axis.replace(' ', '_')}.png").stat().st_size > 1000
+        assert all(row["fraction_of_limit"] > 0 for row in axes[axis]["rows"])
+
+
+def test_flat_is_where_the_cost_no_longer_varies():
+    assert flat_from({1: 5.0, 2: 1.2, 4: 1.0, 8: 1.05}) == 4
+    assert flat_from({1: 1.0, 2: 1.1, 4: 1.2}) == 2
