@@ -21,11 +21,11 @@ ALLOWED = {
     "influence": {"fusion", "types", "config", "settings"},
     "learner": {"types", "config", "settings", "metrics", "rewards", "envs", "networks", "influence"},
     "evaluation": {"types", "config", "settings", "metrics", "envs", "influence", "learner"},
-    "analysis": set(),  # reads files
+    "analysis": {"settings"},  # reads files
     "runtime": {"types", "config", "settings", "envs", "learner", "analysis"},
     "cli": {"config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "__version__"},
     "__main__": {"cli"},
-    "__init__": {"config", "settings", "presets", "envs", "learner", "evaluation", "runtime"},
+    "__init__": {"analysis", "config", "settings", "presets", "envs", "learner", "evaluation", "runtime"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

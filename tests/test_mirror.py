@@ -14,6 +14,7 @@ CROSS_CUTTING = {
     "test_limits.py",  # the games in C
     "test_mirror.py",
     "test_readme.py",
+    "docs/test_analysis.py",
     "docs/test_architecture.py",
     "docs/test_extending.py",
     "envs/test_contract.py",  # what every registered game promises

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.analysis.load import load_metrics
+from influence_jax.analysis.members import name_of
+from influence_jax.analysis.tables import describe_run, run_table
 from influence_jax.config import ConfigError, ExperimentConfig, code_paths, validate
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.learner.state import LearnerState
@@ -36,15 +38,15 @@ class LogPoint:
     metrics: dict[str, np.ndarray]  # means over the chunk, [S] or [S,N]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Run:
     """A run as far as it got."""
 
-    learner: Learner = dataclasses.field(repr=False)
-    state: LearnerState = dataclasses.field(repr=False)  # leading S
+    learner: Learner
+    state: LearnerState  # leading S
     update: int  # updates done
-    metrics: dict[str, np.ndarray] = dataclasses.field(repr=False)  # [U,S] or [U,S,N]: log points, members, agents
-    members: list[dict[str, Any]] = dataclasses.field(repr=False)  # of each member its seed and what it alone is given
+    metrics: dict[str, np.ndarray]  # [U,S] or [U,S,N]: log points, members, agents
+    members: list[dict[str, Any]]  # of each member its seed and what it alone is given
     compile_seconds: float = 0.0
 
     @property
@@ -56,6 +58,13 @@ class Run:
     def finished(self) -> bool:
         """Whether all updates were done."""
         return self.update >= self.config.num_updates
+
+    def __repr__(self) -> str:
+        return describe_run(name_of(self), self.metrics, len(self.members))
+
+    def table(self) -> Any:
+        """Return a ``pandas.DataFrame``, one row per member and log point; a `ConfigError` where pandas is not installed."""
+        return run_table(self.metrics, self.members)
 
 
 def train(
