@@ -13,6 +13,7 @@ CROSS_CUTTING = {
     "test_imports.py",  # the layers
     "test_limits.py",  # the games in C
     "test_mirror.py",
+    "test_notebooks.py",
     "test_readme.py",
     "docs/test_analysis.py",
     "docs/test_architecture.py",
