@@ -35,7 +35,12 @@ def joint_counts(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def mutual_information(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the mutual information of symbols ``x i[T]`` and ``y i[T]``, as counted (plug-in), nats."""
+    """Return the mutual information of symbols ``x i[T]`` and ``y i[T]``, as counted (plug-in), nats.
+
+    Example:
+        >>> round(analysis.mutual_information([0, 1, 0, 1], [1, 0, 1, 0]), 4)
+        0.6931
+    """
     counts = joint_counts(x, y)
     return float(max(0.0, entropy(counts.sum(axis=0)) + entropy(counts.sum(axis=1)) - entropy(counts)))
 
@@ -69,6 +74,11 @@ def speaker_consistency(
 
     Raises:
         ConfigError: episodes are too short to be shifted.
+
+    Example:
+        >>> found = analysis.speaker_consistency(trace.messages, trace.messages, num_messages=4, num_actions=4)
+        >>> found.score.value, found.agents.shape
+        (1.0, (3,))
     """
     messages, actions = _episodes(messages), _episodes(actions)
 
@@ -118,6 +128,11 @@ def instantaneous_coordination(sent: np.ndarray, actions: np.ndarray, draws: int
 
     Raises:
         ConfigError: episodes are too short to be shifted.
+
+    Example:
+        >>> found = analysis.instantaneous_coordination(trace.messages, trace.actions)
+        >>> found.pairs.shape, found.score.p > 0.05
+        ((3, 3), True)
     """
     sent, actions = _episodes(sent), _episodes(actions)
     pairs = _coordination(sent, actions)
@@ -163,6 +178,11 @@ def coordination_in_moments(
     is any influence, be messages drawn by lot: ``selected`` far above both nulls says that influence exists. That
     messages mean something shows in ``meaning``, and in `selection_null` where the listener's answers to every message
     are known.
+
+    Example:
+        >>> found = analysis.coordination_in_moments(trace.messages, trace.actions, trace.influence, 0, 1)
+        >>> found.selected > found.all_steps, found.meaning.p > 0.05
+        (True, True)
     """
     messages, actions, influence = _episodes(messages), _episodes(actions), np.asarray(influence, float)
     influence = influence.reshape(*messages.shape, messages.shape[-1])[:, :-1]
@@ -204,6 +224,12 @@ def selection_null(
     policy after each message, and ``log_policy f[T,M]`` the speaker's. In the null each message is drawn from how often
     the speaker says what, whatever the step, the listener answers by its own policy, and influence is that of what was
     drawn: high coordination comes of the choice alone.
+
+    Example:
+        >>> answers, policy = np.full((299, 4, 4), np.log(1 / 4)), np.full((299, 4), np.log(1 / 4))
+        >>> answers[:30] = np.log(0.1 + 0.6 * np.eye(4))  # messages are followed in a tenth of the steps
+        >>> analysis.selection_null(trace.messages[:-1, 0], trace.actions[1:, 1], answers, policy).null_mean > 0.2
+        True
     """
     log_answers, log_policy = np.asarray(log_answers, float), np.asarray(log_policy, float)
     messages, actions = np.asarray(messages).ravel(), np.asarray(actions).ravel()
@@ -234,6 +260,11 @@ def value_of_messages(returns: np.ndarray, scrambled_returns: np.ndarray, **opti
     With its bootstrapped interval, and the p-value of a permutation test, its null. Near 0, nobody gains from
     listening. Episodes with other messages in the place of the real ones are played by `influence_jax.evaluate` with
     `influence_jax.influence.communication.scrambled`. ``options`` go to `bootstrap_difference`.
+
+    Example:
+        >>> difference, p = analysis.value_of_messages([10, 11, 12], [1, 2, 3])
+        >>> difference.value
+        9.0
     """
     return bootstrap_difference(returns, scrambled_returns, **options), permutation_test(returns, scrambled_returns)
 

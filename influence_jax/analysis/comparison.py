@@ -70,6 +70,11 @@ def compare(
 
     Raises:
         ConfigError: a name is unknown, or there is nothing to compare.
+
+    Example:
+        >>> comparison = influence_jax.compare(runs)  # or compare(run, by="influence_weight")
+        >>> comparison.rows[1]["group"], round(comparison.rows[1]["p"], 4)
+        ('influence', 0.0079)
     """
     checked("summarise", summarise, Choices(SUMMARIES))
     curves, scores = {}, {}

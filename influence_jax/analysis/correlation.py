@@ -36,6 +36,11 @@ def influence_and_reward(
 
     Raises:
         ConfigError: shapes differ, or there are fewer than four conditions.
+
+    Example:
+        >>> found = analysis.influence_and_reward([[1, 2], [2, 3], [3, 4], [5, 6]], [[1, 2], [3, 4], [2, 3], [5, 6]])
+        >>> round(found.across.value, 3), round(found.within.value, 3)
+        (0.886, 1.0)
     """
     received, returns = np.asarray(received, float), np.asarray(returns, float)
     if received.shape != returns.shape or received.ndim != 2 or len(received) < 4:

@@ -22,7 +22,13 @@ class Curve:
 
 
 def learning_curve(env_steps: np.ndarray, values: np.ndarray, window: int = 1, confidence: float = CONFIDENCE) -> Curve:
-    """Return the curve of ``values f[U,S]`` at ``env_steps i[U]``, each member smoothed by `smoothed`."""
+    """Return the curve of ``values f[U,S]`` at ``env_steps i[U]``, each member smoothed by `smoothed`.
+
+    Example:
+        >>> curve = analysis.learning_curve(np.array([10, 20]), np.array([[1.0, 3.0], [3.0, 5.0]]))
+        >>> curve.value
+        array([2., 4.])
+    """
     members = smoothed(values, window)
     return Curve(np.asarray(env_steps), members, *t_interval(members, confidence, axis=1))
 
@@ -37,6 +43,10 @@ def smoothed(values: np.ndarray, window: int | None = None) -> np.ndarray:
 
     Points that are not finite (no episode ended) are left out; the first points are means of what there is. Without
     ``window``: `paper_window`.
+
+    Example:
+        >>> analysis.smoothed([[1.0], [3.0], [5.0]], window=2)[:, 0]
+        array([1., 2., 4.])
     """
     values = np.asarray(values, float)
     window = paper_window(len(values)) if window is None else window
@@ -57,6 +67,11 @@ def summary(env_steps: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
     ``final`` is the mean over the last 50 log points (as Table 4; of a run of fewer than 1000, over the last 5 % of
     them), ``final_steps`` over the last 5 % of environment steps, ``auc`` over the whole run, and ``best`` the highest
     point of the smoothed curve: far above ``final`` where what was learned was lost again.
+
+    Example:
+        >>> ends = analysis.summary(np.arange(100), np.arange(100.0)[:, None])
+        >>> ends["final"], ends["best"]
+        (array([97.]), array([89.5]))
     """
     values, env_steps = np.asarray(values, float), np.asarray(env_steps)
     return {
@@ -73,6 +88,11 @@ def seeds_in_which_all_eat(apples: np.ndarray, share: float = 0.05, least: float
     A seed is dropped if, over the last 10 % of training, some agent eats less than ``share`` of the mean of the others,
     or fewer than ``least`` apples: one harvester less makes the others' life easier. Publish results with and without,
     and how many were dropped.
+
+    Example:
+        >>> apples = np.array([[[50, 40], [90, 2]]]).repeat(10, axis=0)  # two seeds of two agents
+        >>> analysis.seeds_in_which_all_eat(apples)
+        array([ True, False])
     """
     apples = np.asarray(apples, float)
     late = nanmean(apples[-max(1, round(len(apples) / 10)) :], axis=0)
@@ -96,6 +116,11 @@ def top_settings(scores: np.ndarray, k: int = 5, draws: int = 1000, seed: int = 
 
     Whoever shows the best of many settings on the seeds that chose them shows their luck too: ``honest`` and the null
     say how much.
+
+    Example:
+        >>> top = analysis.top_settings([[1, 1, 1], [9, 9, 9], [5, 5, 5]], k=1)
+        >>> top.chosen, top.honest
+        (array([1]), 9.0)
     """
     scores = np.asarray(scores, float)
 

@@ -89,6 +89,10 @@ def plot_learning_curves(
         confidence: of the intervals.
         ax: an axis for the first of ``columns`` (by default the collective return).
         title: over all.
+
+    Example:
+        >>> figure = influence_jax.plot_learning_curves(runs, ["collective_return", "entropy"])
+        >>> figure.savefig("curves.png")
     """
     named = groups(runs, by)
     panels = _panels(named, columns, alone=len(named) == 1 and columns is None)
@@ -116,6 +120,9 @@ def plot_influence(runs: Any, *, by: str | None = None, ax: Axes | None = None, 
     A mean agent's influence on one other is at most its entropy: the same influence may be all that is possible or next
     to nothing. With ``ax``, influence alone. The numbers: ``metrics["influence"]`` and ``metrics["entropy"]``,
     `influence_jax.analysis.learning_curve`.
+
+    Example:
+        >>> influence_jax.plot_influence(runs).savefig("influence.png")
     """
     named = groups(runs, by)
     if not any(_is_there(metrics, "influence") for metrics in named.values()):
@@ -143,6 +150,9 @@ def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "
 
     ``trace`` is a trace or an array ``influence f[T,K,J]``. With ``ax``, all agents in one. The numbers:
     `influence_jax.analysis.influence_statistics`.
+
+    Example:
+        >>> influence_jax.plot_influence_in_time(trace).savefig("episode.png")
     """
     influence = np.asarray(getattr(trace, "influence", trace), float)
     statistics, agents = influence_statistics(influence), range(influence.shape[1])
@@ -172,6 +182,10 @@ def plot_event_locked(locked: EventLocked, event: str = "event", *, ax: Axes | N
     """Draw what a quantity does around events, beside the same around steps shifted in time (Fig. 13).
 
     The numbers: `influence_jax.analysis.event_locked`.
+
+    Example:
+        >>> around = analysis.event_locked(trace.influence[:, 0, 1], trace.actions[:, 0] == 3)
+        >>> influence_jax.plot_event_locked(around, "opening").savefig("opening.png")
     """
     figure, (axis,) = _axes(ax, 1, title)
     axis.plot(locked.offsets, locked.mean, color="#0072b2", marker="o", markersize=3, label=f"mean of {locked.events}")
@@ -189,6 +203,10 @@ def plot_schelling(schelling: Schelling, *, ax: Axes | None = None, title: str =
     """Draw a Schelling diagram with Student's intervals (Fig. 10).
 
     The numbers: `influence_jax.analysis.schelling_diagram` and its ``rows()``.
+
+    Example:
+        >>> diagram = analysis.schelling_diagram([[0, 0], [5, -1], [4, 4]], [[0, 0], [0, 1], [1, 1]])
+        >>> influence_jax.plot_schelling(diagram).savefig("schelling.png")
     """
     figure, (axis,) = _axes(ax, 1, title)
     roles = {"defector": schelling.defector, "cooperator": schelling.cooperator}
@@ -205,6 +223,9 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None, title: st
     """Draw the curves of `influence_jax.compare` with their intervals, and each member's score beside the mean of its group.
 
     With ``ax``, the scores alone. The numbers: ``comparison.curves``, ``.scores`` and ``.table()``.
+
+    Example:
+        >>> influence_jax.plot_comparison(influence_jax.compare(runs)).savefig("comparison.png")
     """
     figure, axes = _axes(ax, 2 if ax is None else 1, title)
     if ax is None:

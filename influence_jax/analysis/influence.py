@@ -34,6 +34,11 @@ def influence_statistics(influence: np.ndarray, log_policy: np.ndarray | None = 
 
     Influence is at most the surprise of what the influencer did, hence on average its entropy: without that, the same
     number may be all that is possible or nearly nothing.
+
+    Example:
+        >>> statistics = analysis.influence_statistics(trace.influence, trace.log_policy)
+        >>> statistics.pairs.shape, statistics.share_of_bound.shape
+        ((3, 3), (3,))
     """
     influence = np.asarray(influence, float)
     influence = influence.reshape(-1, *influence.shape[-2:])
@@ -58,14 +63,26 @@ def policy_entropy(log_policy: np.ndarray) -> np.ndarray:
 
 
 def influential_moments(influence: np.ndarray) -> np.ndarray:
-    """Return ``bool[...,T,K]``: when k's influence on all others is at least k's own mean, and not 0 (section 5.1)."""
+    """Return ``bool[...,T,K]``: when k's influence on all others is at least k's own mean, and not 0 (section 5.1).
+
+    Example:
+        >>> analysis.influential_moments(trace.influence).shape
+        (300, 3)
+    """
     on_all = np.asarray(influence, float).sum(axis=-1)
     mean = on_all.reshape(-1, on_all.shape[-1]).mean(axis=0)
     return (on_all >= mean) & (on_all > 0)
 
 
 def strongest_moments(influence: np.ndarray, k: int = 5) -> list[tuple[int, int, int, float]]:
-    """Return the ``k`` largest of ``influence f[T,K,J]`` as ``(step, influencer, influencee, influence)``, strongest first."""
+    """Return the ``k`` largest of ``influence f[T,K,J]`` as ``(step, influencer, influencee, influence)``, strongest first.
+
+    Example:
+        >>> for step, k, j, nats in analysis.strongest_moments(trace.influence, 2):
+        ...     print(step, k, j, round(nats, 3))
+        105 2 0 0.784
+        5 1 0 0.717
+    """
     influence = np.asarray(influence)
     order = np.argsort(-influence, axis=None, kind="stable")[:k]
     places = zip(*np.unravel_index(order, influence.shape), strict=True)
@@ -91,6 +108,11 @@ def event_locked(
     Events: an action (``actions[:, k] == OPEN``), an apple, a shot. In the null all events of an episode are shifted
         together round the
     episode, so that they are as many and as close as they were.
+
+    Example:
+        >>> around = analysis.event_locked(trace.influence[:, 0, 1], trace.actions[:, 0] == 3, around=2)
+        >>> around.offsets
+        array([-2, -1,  0,  1,  2])
     """
     values, events = np.asarray(values, float), np.asarray(events, bool)
     values, events = values.reshape(-1, values.shape[-1]), events.reshape(-1, events.shape[-1])

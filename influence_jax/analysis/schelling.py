@@ -45,6 +45,11 @@ def schelling_diagram(returns: np.ndarray, cooperates: np.ndarray, confidence: f
 
     Raises:
         ConfigError: shapes differ.
+
+    Example:
+        >>> diagram = analysis.schelling_diagram([[0, 0], [5, -1], [4, 4]], [[0, 0], [0, 1], [1, 1]])
+        >>> diagram.cooperator.value, diagram.defector.value, diagram.is_dilemma
+        (array([-1.,  4.]), array([0., 5.]), True)
     """
     returns, cooperates = np.asarray(returns, float), np.asarray(cooperates, bool)
     if returns.shape != cooperates.shape or returns.ndim != 2:

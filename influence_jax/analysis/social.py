@@ -10,6 +10,10 @@ def gini(returns: np.ndarray) -> np.ndarray:
     """Return the Gini coefficient ``f[...]`` of ``returns f[...,N]``: 0 if all are alike, 1 - 1/N if one has everything.
 
     NaN where the sum is not positive, which fines can bring about; look at apples instead there.
+
+    Example:
+        >>> float(analysis.gini([6, 2, 0, 0]))
+        0.625
     """
     returns = np.asarray(returns, float)
     total = returns.sum(axis=-1)
@@ -18,12 +22,22 @@ def gini(returns: np.ndarray) -> np.ndarray:
 
 
 def equality(returns: np.ndarray) -> np.ndarray:
-    """Return 1 - `gini`, clipped to [0,1] and 0 where the sum is not positive, ``f[...]``."""
+    """Return 1 - `gini`, clipped to [0,1] and 0 where the sum is not positive, ``f[...]``.
+
+    Example:
+        >>> analysis.equality([[6, 2, 0, 0], [2, 2, 2, 2]])
+        array([0.375, 1.   ])
+    """
     return np.clip(1.0 - np.nan_to_num(gini(returns), nan=1.0), 0.0, 1.0)
 
 
 def weighted_return(returns: np.ndarray) -> np.ndarray:
-    """Return the collective return times equality, R (1 - G), ``f[...]`` (Fig. 16)."""
+    """Return the collective return times equality, R (1 - G), ``f[...]`` (Fig. 16).
+
+    Example:
+        >>> float(analysis.weighted_return([6, 2, 0, 0]))
+        3.0
+    """
     return np.asarray(returns, float).sum(axis=-1) * equality(returns)
 
 
@@ -31,6 +45,11 @@ def equality_by_luck(returns: np.ndarray, draws: int = 1000, seed: int = 0) -> n
     """Return ``draws`` equalities of a null ``f[draws,...]``: as many apples, each to an agent drawn at random.
 
     ``returns`` are counts such as apples, ``[...,N]``. Agents who share by luck alone are that unequal.
+
+    Example:
+        >>> luck = analysis.equality_by_luck(np.array([6, 2, 0, 0]))
+        >>> np.quantile(luck, [0.025, 0.975])
+        array([0.4375, 1.    ])
     """
     counts = np.asarray(returns)
     rng = np.random.default_rng(seed)
@@ -39,7 +58,12 @@ def equality_by_luck(returns: np.ndarray, draws: int = 1000, seed: int = 0) -> n
 
 
 def efficiency(rewards: np.ndarray) -> np.ndarray:
-    """Return all agents' rewards together per step, ``f[...]``, of ``rewards f[...,T,N]``."""
+    """Return all agents' rewards together per step, ``f[...]``, of ``rewards f[...,T,N]``.
+
+    Example:
+        >>> float(analysis.efficiency([[1, 0], [0, 0], [0, 3], [1, 0]]))
+        1.25
+    """
     return np.asarray(rewards, float).sum(axis=-1).mean(axis=-1)
 
 
@@ -48,6 +72,10 @@ def sustainability(apples: np.ndarray) -> np.ndarray:
 
     Each agent's mean time counts once; agents that eat nothing are left out, and NaN says that nobody ate. Apples eaten
     evenly over the episode give (T-1)/2, a field that is grazed at once gives little.
+
+    Example:
+        >>> float(analysis.sustainability([[1, 0], [0, 0], [0, 1], [1, 0]]))
+        1.75
     """
     apples = np.asarray(apples, float)
     times = np.arange(apples.shape[-2], dtype=float)[:, None]
@@ -61,5 +89,9 @@ def peace(hits: np.ndarray) -> np.ndarray:
     """Return how many agents a mean step leaves unharmed, ``f[...]`` from 0 to N, of ``hits f[...,T,N]`` (who was hit when).
 
     Perolat et al. count agents that are not tagged out; nobody is here, so those count who are not hit in the step.
+
+    Example:
+        >>> float(analysis.peace([[0, 1], [0, 0]]))
+        1.5
     """
     return (np.asarray(hits) == 0).sum(axis=-1).mean(axis=-1)

@@ -42,6 +42,10 @@ def t_interval(values: np.ndarray, confidence: float = CONFIDENCE, axis: int = 0
     """Return the mean of ``values`` along ``axis`` with Student's interval, NaN from fewer than two values.
 
     With five seeds and 99.5 % its half-width is 2.50 standard deviations.
+
+    Example:
+        >>> print(analysis.t_interval([1, 2, 3, 4, 5]))
+        3 [-0.9581, 6.958]
     """
     values = _finite(values)
     count = np.isfinite(values).sum(axis=axis)
@@ -55,6 +59,11 @@ def pooled_interval(curves: np.ndarray, window: int = 200, confidence: float = C
 
     This is what the paper's bands ("computed within a sliding window of 200") may be. Points of one run are no
     independent draws, so it is far too narrow; show it only to compare with the paper, and say so.
+
+    Example:
+        >>> narrow = analysis.pooled_interval(runs["alone"]["collective_return"])
+        >>> narrow.low.shape
+        (40,)
     """
     curves = _finite(curves)
     pooled = [curves[max(0, u + 1 - window) : u + 1].ravel() for u in range(len(curves))]
@@ -62,13 +71,23 @@ def pooled_interval(curves: np.ndarray, window: int = 200, confidence: float = C
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
-    """Return a share with Wilson's interval, such as that of the trajectories in which a box was opened."""
+    """Return a share with Wilson's interval, such as that of the trajectories in which a box was opened.
+
+    Example:
+        >>> print(analysis.wilson_interval(88, 100))
+        0.88 [0.8019, 0.93]
+    """
     low, high = stats.binomtest(int(successes), int(trials)).proportion_ci(confidence, method="wilson")
     return Estimate(successes / trials, low, high)
 
 
 def iqm(scores: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Return the mean of the middle half of ``scores`` (interquartile mean), of all of them together by default."""
+    """Return the mean of the middle half of ``scores`` (interquartile mean), of all of them together by default.
+
+    Example:
+        >>> float(analysis.iqm([-100, 1, 2, 3, 4, 5, 6, 100]))
+        3.5
+    """
     return stats.trim_mean(np.asarray(scores, float), 0.25, axis=axis)
 
 
@@ -83,6 +102,11 @@ def stratified_bootstrap(
 
     Each resample draws S seeds with replacement for each task on its own, and ``statistic`` is given its scores,
     ``[S,M]``. With fewer than some ten seeds the interval is too narrow; `t_interval` is not.
+
+    Example:
+        >>> scores = np.arange(20.0).reshape(10, 2)  # ten seeds of two tasks
+        >>> print(analysis.stratified_bootstrap(scores))
+        9.5 [6.1, 12.9]
     """
     scores = np.asarray(scores, float)
     scores = scores[:, None] if scores.ndim == 1 else scores
@@ -104,6 +128,10 @@ def bootstrap_difference(
     """Return ``statistic(x) - statistic(y)`` with its percentile interval; each group of seeds is resampled on its own.
 
     ``statistic(values, axis)`` is one such as `numpy.mean` or `iqm`. The bounds are NaN for a group of fewer than two.
+
+    Example:
+        >>> print(analysis.bootstrap_difference([10, 12], [1, 1]))
+        10 [9, 11]
     """
     x, y = _one_group(x), _one_group(y)
     if min(len(x), len(y)) < 2:
@@ -126,6 +154,10 @@ def permutation_test(
 
     All exchanges are tried where there are no more than ``resamples``; five seeds against five cannot give less than
     2/252 = .008. NaN where a group has fewer than two seeds.
+
+    Example:
+        >>> round(analysis.permutation_test([6, 7, 8, 9, 10], [1, 2, 3, 4, 5]), 3)
+        0.008
     """
     x, y = _one_group(x), _one_group(y)
     if min(len(x), len(y)) < 2:
@@ -139,7 +171,12 @@ def permutation_test(
 
 
 def hedges_g(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the difference of the means in pooled standard deviations, corrected for small groups (Hedges 1981)."""
+    """Return the difference of the means in pooled standard deviations, corrected for small groups (Hedges 1981).
+
+    Example:
+        >>> round(analysis.hedges_g([3, 4, 5], [1, 2, 3]), 2)
+        1.6
+    """
     x, y = _one_group(x), _one_group(y)
     freedom = len(x) + len(y) - 2
     if min(len(x), len(y)) < 2:
@@ -149,7 +186,12 @@ def hedges_g(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
-    """Return how often a seed of ``x`` is above one of ``y``, ties counted half: .5 where nothing differs (Agarwal et al.)."""
+    """Return how often a seed of ``x`` is above one of ``y``, ties counted half: .5 where nothing differs (Agarwal et al.).
+
+    Example:
+        >>> analysis.probability_of_improvement([1, 3], [1, 2])
+        0.625
+    """
     x, y = _one_group(x), _one_group(y)
     return float(np.mean((np.sign(x[:, None] - y) + 1) / 2)) if min(len(x), len(y)) else float("nan")
 

@@ -43,6 +43,11 @@ def run_table(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, 
 
     Raises:
         ConfigError: pandas is not installed.
+
+    Example:
+        >>> table = analysis.run_table(runs["alone"], [{"member": m, "seed": m} for m in range(5)])  # as run.table()
+        >>> len(table)
+        200
     """
     return pandas().DataFrame(run_rows(metrics, members))
 

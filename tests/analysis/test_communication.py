@@ -59,6 +59,15 @@ def test_rare_symbols_do_not_count():
     assert found.agents[0] == pytest.approx(0.5 * (1 + 1 - h(5 / 595) / np.log(2)))
 
 
+def test_weights_are_how_often_symbols_are_used():
+    """Message 0 (300 times) means action 0; message 1 (100 times) says nothing of the action."""
+    message, action = np.repeat([0, 1, 1], [300, 50, 50]), np.repeat([0, 0, 1], [300, 50, 50])
+    found = speaker_consistency(message[:, None], action[:, None], 2, 2)
+    of_action_0 = 1 - entropy([300, 50]) / np.log(2)
+    assert found.agents[0] == pytest.approx(0.5 * ((1 + 0) / 2 + (of_action_0 + 1) / 2))
+    assert found.weighted[0] == pytest.approx(0.5 * (300 / 400 + (350 * of_action_0 + 50) / 400))
+
+
 def test_speakers_at_random_are_no_more_consistent_than_their_null():
     rng = np.random.default_rng(0)
     action, noise = rng.integers(4, size=(2, 5, 400, 3))
@@ -113,7 +122,7 @@ def noise_that_is_listened_to(seed=0, meaning=0.0):
     With ``meaning``, that share of messages is what the speaker does.
     """
     rng = np.random.default_rng(seed)
-    message, own = rng.integers(SYMBOLS, size=(2, STEPS))
+    message, own = rng.integers(SYMBOLS, size=STEPS), rng.integers(3, size=STEPS)
     message = np.where(rng.random(STEPS) < meaning, own, message)
     sensitive = rng.random(STEPS) < 0.1
     answers = np.full((STEPS, SYMBOLS, SYMBOLS), 1 / SYMBOLS)
@@ -138,7 +147,7 @@ def test_selecting_influential_moments_makes_coordination_of_meaningless_message
     # the nulls: somebody listens, but nobody says anything
     assert found.shuffled.p < 0.01
     assert found.selected <= found.by_lot + 0.05
-    assert found.meaning.p > 0.05
+    assert found.meaning.p > 0.05 and found.meaning.null_mean == pytest.approx(8 * 2 / (2 * found.steps), abs=0.02)
     uniform = np.full((STEPS, SYMBOLS), -np.log(SYMBOLS))
     chosen_again = selection_null(messages[:-1, 0], actions[1:, 1], np.log(answers), uniform)
     assert chosen_again.value == pytest.approx(found.selected) and chosen_again.p > 0.05

@@ -62,6 +62,14 @@ def test_agents_that_gain_are_seen_within():
     assert found.within.low > 0 and found.within_p < 0.01
 
 
+def test_the_null_within_exchanges_agents_and_not_conditions():
+    """Agent 0 is influenced most and earns most in every condition, and nothing else goes together."""
+    rng = np.random.default_rng(0)
+    first = 3.0 * (np.arange(5) == 0)
+    received, returns = (first + rng.normal(size=(20, 5)) for _ in range(2))
+    assert influence_and_reward(received, returns).within_p < 0.01
+
+
 def test_few_conditions_are_refused():
     with pytest.raises(ConfigError, match=r"received has shape \[3, 2\]"):
         influence_and_reward(np.ones((3, 2)), np.ones((3, 2)))

@@ -50,8 +50,8 @@ def test_wilson_interval_of_the_paper():
 
 
 def test_iqm_is_the_mean_of_the_middle_half():
-    assert iqm(np.array([-100.0, 1, 2, 3, 4, 5, 6, 100])) == 3.5
-    assert iqm(np.array([[-100.0, 1], [2, 3], [4, 5], [6, 100]])) == 3.5  # runs and tasks together
+    assert iqm(np.array([100.0, 1, 2, 50, 3, 5, 9, -100])) == (2 + 3 + 5 + 9) / 4
+    assert iqm(np.array([[-100.0, 1], [2, 3], [5, 9], [50, 100]])) == (2 + 3 + 5 + 9) / 4  # runs and tasks together
 
 
 def test_stratified_bootstrap_resamples_each_task_on_its_own():
