@@ -37,6 +37,15 @@ class Comparison:
         """Return the rows as a ``pandas.DataFrame``, indexed by group; a `ConfigError` where pandas is not installed."""
         return pandas().DataFrame(self.rows).set_index("group")
 
+    def curve_table(self) -> Any:
+        """Return the curves as a tidy ``pandas.DataFrame``: group, environment steps, mean, low, high."""
+        tables = [
+            {"group": name, "env_steps": steps, "mean": mean, "low": low, "high": high}
+            for name, curve in self.curves.items()
+            for steps, mean, low, high in zip(curve.env_steps, curve.value, curve.low, curve.high, strict=True)
+        ]
+        return pandas().DataFrame(tables)
+
     def __repr__(self) -> str:
         intervals = f"{100 * self.confidence:g} % intervals, differences from {self.rows[0]['group']}"
         return f"{self.column}, {self.summary}; {intervals}\n{text_table(self.rows)}"

@@ -202,7 +202,7 @@ def plot_event_locked(locked: EventLocked, event: str = "event", *, ax: Axes | N
 def plot_schelling(schelling: Schelling, *, ax: Axes | None = None, title: str = "") -> Figure:
     """Draw a Schelling diagram with Student's intervals (Fig. 10).
 
-    The numbers: `influence_jax.analysis.schelling_diagram` and its ``rows()``.
+    The numbers: `influence_jax.analysis.schelling_diagram`, its ``rows()`` and ``table()``.
 
     Example:
         >>> diagram = analysis.schelling_diagram([[0, 0], [5, -1], [4, 4]], [[0, 0], [0, 1], [1, 1]])
@@ -222,7 +222,7 @@ def plot_schelling(schelling: Schelling, *, ax: Axes | None = None, title: str =
 def plot_comparison(comparison: Comparison, *, ax: Axes | None = None, title: str = "") -> Figure:
     """Draw the curves of `influence_jax.compare` with their intervals, and each member's score beside the mean of its group.
 
-    With ``ax``, the scores alone. The numbers: ``comparison.curves``, ``.scores`` and ``.table()``.
+    With ``ax``, the scores alone. The numbers: ``comparison.curve_table()``, ``.scores`` and ``.table()``.
 
     Example:
         >>> influence_jax.plot_comparison(influence_jax.compare(runs)).savefig("comparison.png")

@@ -14,7 +14,7 @@ def name_of(run: Any) -> str:
     """Return what a run is called: its game and how its agents influence, ``harvest-moa``."""
     config = run.config
     model = {"independent": "a3c"}.get(config.influence.model, config.influence.model)
-    shaper = "" if config.learner.shaper == "none" else f"-{config.learner.shaper}"
+    shaper = "" if config.learner.shaper == "individual" else f"-{config.learner.shaper}"
     return f"{config.env.name}-{model}{shaper}".replace("_", "-")
 
 

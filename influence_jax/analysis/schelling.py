@@ -1,10 +1,12 @@
 """Schelling diagrams: what it pays to cooperate or to defect, by how many others cooperate (Fig. 10; Hughes et al. 2018)."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
 from influence_jax.analysis.statistics import Estimate, permutation_test, t_interval
+from influence_jax.analysis.tables import pandas
 from influence_jax.settings import ConfigError
 
 
@@ -24,6 +26,10 @@ class Schelling:
         tempting = np.all(defector >= cooperator)
         rising = cooperator[-1] > cooperator[0] and defector[-1] > defector[0]
         return bool(tempting and rising and cooperator[-1] > defector[0])
+
+    def table(self) -> Any:
+        """Return `rows` as a ``pandas.DataFrame``; a `ConfigError` where pandas is not installed."""
+        return pandas().DataFrame(self.rows())
 
     def rows(self) -> list[dict[str, float]]:
         """Return one row per number of others and role, as plain data."""

@@ -63,7 +63,9 @@ def describe_run(name: str, metrics: Mapping[str, np.ndarray], members: int) -> 
         ends = summary(metrics["env_steps"][:, 0], metrics["collective_return"])["final"]
         ends = ends[np.isfinite(ends)]
         if ends.size:
-            parts.append(f"return {ends.mean():.0f}" + (f" +- {ends.std(ddof=1):.0f}" if ends.size > 1 else ""))
+            digits = 0 if abs(ends.mean()) >= 10 else 1
+            spread = f" +- {ends.std(ddof=1):.{digits}f}" if ends.size > 1 else ""
+            parts.append(f"return {ends.mean():.{digits}f}{spread}")
     return ", ".join(parts)
 
 

@@ -34,7 +34,7 @@ def recorded(level=300.0, members=5, points=40, seed=0):
     return metrics
 
 
-def run(members=({"member": 0, "seed": 0},), metrics=None, game="harvest", model="moa", shaper="none"):
+def run(members=({"member": 0, "seed": 0},), metrics=None, game="harvest", model="moa", shaper="individual"):
     """What looks like a run to whoever reads its numbers alone."""
     config = types.SimpleNamespace(
         env=types.SimpleNamespace(name=game),

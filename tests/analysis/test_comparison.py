@@ -47,6 +47,9 @@ def test_it_is_a_frame():
     pytest.importorskip("pandas")
     table = compare(RUNS).table()
     assert list(table.index) == ["alone", "influence"] and table.loc["influence", "improves"] == 1
+    curves = compare(RUNS).curve_table()
+    assert len(curves) == 2 * 40 and curves["env_steps"][39] == 2_000_000
+    assert curves["mean"][79] == pytest.approx(RUNS["influence"]["collective_return"][-1].mean())
 
 
 def test_what_cannot_be_compared_is_refused():

@@ -29,6 +29,12 @@ def test_a_public_good_by_hand():
     }
 
 
+def test_it_is_a_frame():
+    pytest.importorskip("pandas")
+    table = schelling_diagram(RETURNS, COOPERATES).table()
+    assert table.shape == (6, 5) and set(table["role"]) == {"cooperator", "defector"}
+
+
 def test_without_temptation_there_is_no_dilemma():
     found = schelling_diagram(0.8 * COOPERATES.sum(axis=1, keepdims=True) + COOPERATES, COOPERATES)
     assert not found.is_dilemma

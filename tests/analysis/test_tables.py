@@ -56,6 +56,8 @@ def test_a_run_in_one_line():
     )
     one = {name: x[:, :1] for name, x in metrics.items()}
     assert describe_run("a", one, 1) == f"Run a, 1 member, 2.0M steps, return {ends[0]:.0f}"
+    small = one | {"collective_return": np.full((40, 1), -0.45)}
+    assert describe_run("a", small, 1) == "Run a, 1 member, 2.0M steps, return -0.5"
     assert describe_run("a", {}, 2) == "Run a, 2 members, 0 steps"
     metrics["collective_return"][:] = np.nan
     assert describe_run("a", metrics, 4) == "Run a, 4 members, 2.0M steps"
