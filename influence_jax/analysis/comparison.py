@@ -1,6 +1,7 @@
 """Runs beside one another: curves with intervals, tests and sizes of effects."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def compare(
     runs: Any,
     column: str = "collective_return",
     *,
-    by: str | None = None,
+    by: str | Sequence[str] | None = None,
     summarise: str = "final",
     window: int = 1,
     confidence: float = CONFIDENCE,
@@ -63,15 +64,16 @@ def compare(
 ) -> Comparison:
     """Compare runs, each with the first of them.
 
-    Rows: the mean with Student's interval, the interquartile mean, and for all but the first the difference of the
-        means with its bootstrapped
-    interval, the p-value of a permutation test over seeds (not corrected for how many are compared), Hedges' g and the
-    probability that a seed is above one of the first's. Five seeds against five cannot give a p below .008.
+    Rows: the mean with Student's interval, the interquartile mean, and for all but the first the difference of the means
+    with its bootstrapped interval, the p-value of a permutation test over seeds (not corrected for how many are
+    compared), Hedges' g and the probability that a seed is above one of the first's. Five seeds against five cannot give
+    a p below .008.
 
     Args:
         runs: runs or their metrics: a sequence, or a mapping with names of your own. A run with ``by`` may stand alone.
         column: what is compared, ``[U,S]`` in ``metrics``.
-        by: a setting; members that have it alike are a group, see `influence_jax.grid`.
+        by: a setting or several; members that have them alike are a group, see `influence_jax.grid`. Name all that differ
+            but the seed, or members with other settings pass for seeds.
         summarise: what a member's curve comes to: final, final_steps, auc or best.
         window: log points over which curves are smoothed, see `influence_jax.analysis.smoothed`.
         confidence: of the intervals.

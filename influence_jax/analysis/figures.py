@@ -69,7 +69,7 @@ def plot_learning_curves(
     runs: Any,
     columns: Sequence[str] | None = None,
     *,
-    by: str | None = None,
+    by: str | Sequence[str] | None = None,
     window: int = 1,
     confidence: float = CONFIDENCE,
     ax: Axes | None = None,
@@ -84,7 +84,7 @@ def plot_learning_curves(
         runs: a run, its metrics, or several in a sequence or by name.
         columns: what to draw, names of ``metrics``; what a run did not measure is left out. Without: what everybody
             looks at.
-        by: a setting; members that have it alike are a group.
+        by: a setting or several; members that have them alike are a group.
         window: log points over which each member is smoothed.
         confidence: of the intervals.
         ax: an axis for the first of ``columns`` (by default the collective return).
@@ -114,7 +114,9 @@ def plot_learning_curves(
     return figure
 
 
-def plot_influence(runs: Any, *, by: str | None = None, ax: Axes | None = None, title: str = "") -> Figure:
+def plot_influence(
+    runs: Any, *, by: str | Sequence[str] | None = None, ax: Axes | None = None, title: str = ""
+) -> Figure:
     """Draw a mean agent's influence on all others in the course of training, and beside it the share of its entropy that this is.
 
     A mean agent's influence on one other is at most its entropy: the same influence may be all that is possible or next

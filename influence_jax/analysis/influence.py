@@ -19,12 +19,8 @@ class InfluenceStatistics:
 
     pairs: np.ndarray  # f64[K,J], mean influence of k on j
     mean: np.ndarray  # f64[K], mean influence of k on all others together
-    sparsity: (
-        np.ndarray
-    )  # f64[K], share of steps above k's own mean; the paper sees less than .1, a coin's tosses give .5
-    concentration: (
-        np.ndarray
-    )  # f64[K], Gini coefficient over time: 0 if always the same, near 1 if it is all in a few steps
+    sparsity: np.ndarray  # f64[K], share of steps above k's own mean; the paper sees less than .1
+    concentration: np.ndarray  # f64[K], Gini coefficient over time: 0 if always the same, near 1 if all in a few steps
     entropy: np.ndarray | None  # f64[K], mean entropy of k's policy
     share_of_bound: np.ndarray | None  # f64[K], mean / entropy: an agent can have 1 on each of the others, not more
 
@@ -106,8 +102,7 @@ def event_locked(
     """Average ``values f[...,T]`` around the steps where ``events bool[...,T]`` holds, as in Fig. 13 of the supplement.
 
     Events: an action (``actions[:, k] == OPEN``), an apple, a shot. In the null all events of an episode are shifted
-        together round the
-    episode, so that they are as many and as close as they were.
+    together round the episode, so that they are as many and as close as they were.
 
     Example:
         >>> around = analysis.event_locked(trace.influence[:, 0, 1], trace.actions[:, 0] == 3, around=2)

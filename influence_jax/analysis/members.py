@@ -18,12 +18,12 @@ def name_of(run: Any) -> str:
     return f"{config.env.name}-{model}{shaper}".replace("_", "-")
 
 
-def groups(runs: Any, by: str | None = None) -> dict[str, Metrics]:
+def groups(runs: Any, by: str | Sequence[str] | None = None) -> dict[str, Metrics]:
     """Return metrics by name.
 
     Args:
         runs: a run or its metrics, several of them in a sequence, or by names of your own in a mapping.
-        by: a setting; the members of each run that have it alike become a group of their own.
+        by: a setting or several; the members of each run that have them alike become a group of their own.
 
     Raises:
         ConfigError: there is nothing, or the setting is unknown.
@@ -33,12 +33,12 @@ def groups(runs: Any, by: str | None = None) -> dict[str, Metrics]:
         raise ConfigError("runs is empty; allowed: a run, its metrics, or several of them.")
     if by is None:
         return {name: getattr(run, "metrics", run) for name, run in named.items()}
-    found = {}
+    by, found = [by] if isinstance(by, str) else list(by), {}
     for name, run in named.items():
-        settings = _settings(run, by)
-        for value in dict.fromkeys(settings):
-            chosen = np.array([setting == value for setting in settings])
-            group = f"{by} {value:g}" if isinstance(value, float | int) else f"{by} {value}"
+        settings = list(zip(*(_setting(run, setting) for setting in by), strict=True))
+        for values in dict.fromkeys(settings):
+            chosen = np.array([setting == values for setting in settings])
+            group = ", ".join(f"{setting} {_short(value)}" for setting, value in zip(by, values, strict=True))
             label = group if len(named) == 1 else f"{name}, {group}"
             found[label] = {column: x[:, chosen] for column, x in run.metrics.items()}
     return found
@@ -60,7 +60,11 @@ def _is_metrics(runs: Mapping) -> bool:
     return all(isinstance(value, np.ndarray) for value in runs.values())
 
 
-def _settings(run: Any, by: str) -> list[Any]:
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float | int) else str(value)
+
+
+def _setting(run: Any, by: str) -> list[Any]:
     """Return the setting of every member: its own, or the run's."""
     if not hasattr(run, "members"):
         raise ConfigError(f"by is {by!r} with metrics alone; allowed are runs, which know their members' settings.")

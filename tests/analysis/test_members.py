@@ -39,6 +39,10 @@ def test_members_with_the_same_setting_are_a_group():
         "harvest-moa, influence_weight 2.5",
         "harvest-moa (2), influence_weight 0",  # that of its configuration
     ]
+    assert list(groups(both, by=["influence_weight", "seed"]))[1:3] == [
+        "influence_weight 0, seed 1",
+        "influence_weight 2.5, seed 0",
+    ]
     per_agent = [{"member": 0, "learning_rate": [1e-3, 1e-4], "seed": 0}]
     assert list(groups(run(per_agent), by="learning_rate")) == ["learning_rate (0.001, 0.0001)"]
 
