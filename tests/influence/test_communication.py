@@ -94,7 +94,7 @@ def test_scrambled_messages():
     share = jnp.array([[0.5, 0.5, 0, 0], [0, 0, 1, 0], [0.25, 0.25, 0.25, 0.25]])
     log_policy = jnp.log(jnp.broadcast_to(share[:, None], (N, many, M)))
     log_policy = log_policy.at[0].set(jnp.log(jnp.eye(M)[jnp.arange(many) % 2]))  # in each environment for certain
-    message = jnp.tile(jnp.array([[0, 2, 1]]), (many, 1)).at[0].set(-1)
+    message = jnp.tile(jnp.array([[0, 2, 1]], jnp.int32), (many, 1)).at[0].set(-1)
     drawn = heard_by("lot", message, log_policy)
     assert drawn.dtype == np.int32 and (drawn[0] == -1).all()  # nobody has spoken yet
     for agent in range(N):
