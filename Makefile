@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTHONS ?= 3.11 3.12 3.13
 
-.PHONY: demo test test-slow test-matrix lint clean
+.PHONY: demo test test-slow test-matrix notebooks lint clean
 
 # Train five agents on Harvest for some minutes; see demo/ afterwards.
 demo: $(VENV)/installed
@@ -19,6 +19,11 @@ test-slow: $(VENV)/installed
 # Every Python that the package claims, each with the newest jax it can have and an environment of its own.
 test-matrix:
 	set -e; for version in $(PYTHONS); do $(MAKE) test PYTHON=python$$version VENV=.venv-$$version; done
+
+# Run the notebooks anew, as written in notebooks/*.py, and keep what they show.
+notebooks: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[notebooks]"
+	$(BIN)/jupytext --set-formats ipynb,py:percent --to ipynb --execute notebooks/*.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

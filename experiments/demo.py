@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 import influence_jax
-from influence_jax.analysis import plot_learning_curves
 from influence_jax.runtime.population import init_population
 
 OUT = pathlib.Path(__file__).parents[1] / "demo"
@@ -29,7 +28,8 @@ def main() -> None:
     before, after = (
         influence_jax.evaluate(run.learner, state, EPISODES) for state in (init_population(run.learner), run.state)
     )
-    plot_learning_curves(run.metrics, OUT / "learning_curves.png", "Five agents on Harvest, influence as a reward")
+    figure = influence_jax.plot_learning_curves(run, title="Five agents on Harvest, influence as a reward")
+    figure.savefig(OUT / "learning_curves.png", dpi=100)
     influence_jax.render_episode(run.learner, run.state, OUT / "episode.gif")
 
     table = Table(title=f"{run.update * config.steps_per_update:,} steps of Harvest")

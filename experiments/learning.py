@@ -8,7 +8,6 @@ import numpy as np
 import tyro
 
 import influence_jax
-from influence_jax.analysis import plot_learning_curves
 from influence_jax.runtime.population import init_population
 
 HERE = pathlib.Path(__file__).parent
@@ -57,7 +56,7 @@ def main(names: tuple[str, ...] = tuple(runs()), out: pathlib.Path = HERE.parent
         before, after = (
             influence_jax.evaluate(run.learner, state, EPISODES) for state in (init_population(run.learner), run.state)
         )
-        plot_learning_curves(run.metrics, results / f"{name}.png", name)
+        influence_jax.plot_learning_curves(run, title=name).savefig(results / f"{name}.png", dpi=100)
         shown = {column: run.metrics[column][:, 0] for column in SHOWN if column in run.metrics}
         summary = {
             "untrained_return": _mean_and_error(before.collective_return[0]),

@@ -2,7 +2,8 @@
 
 The way in: ``presets.get`` gives an experiment, `train` runs it (with a `Progress` to watch, and with `grid` for many settings
 in one program), `evaluate` and `render_episode` show what was learned, `intervene` checks models of others against the truth,
-`load` reads a run back. `make_learner` gives the parts of an experiment, each of which may be replaced by one of your own.
+`load` reads a run back, `compare` and ``plot_...`` make tables and figures of runs (`influence_jax.analysis` has the rest).
+`make_learner` gives the parts of an experiment, each of which may be replaced by one of your own.
 `make` gives an environment alone, for programs of your own, to be compiled with `compiler_options`.
 """
 
@@ -11,6 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from influence_jax import presets
+    from influence_jax.analysis.comparison import compare
+    from influence_jax.analysis.figures import (
+        plot_comparison,
+        plot_event_locked,
+        plot_influence,
+        plot_influence_in_time,
+        plot_learning_curves,
+        plot_schelling,
+    )
     from influence_jax.config import EnvConfig, ExperimentConfig
     from influence_jax.envs import make, register
     from influence_jax.evaluation.episodes import Evaluation, evaluate, play, render_episode
@@ -35,6 +45,7 @@ _HOMES = {
     "LogPoint": "runtime.loop",
     "Progress": "runtime.progress",
     "Run": "runtime.run",
+    "compare": "analysis.comparison",
     "compiler_options": "runtime.compilation",
     "evaluate": "evaluation.episodes",
     "grid": "runtime.population",
@@ -44,6 +55,12 @@ _HOMES = {
     "make": "envs",
     "make_learner": "learner.learner",
     "play": "evaluation.episodes",
+    "plot_comparison": "analysis.figures",
+    "plot_event_locked": "analysis.figures",
+    "plot_influence": "analysis.figures",
+    "plot_influence_in_time": "analysis.figures",
+    "plot_learning_curves": "analysis.figures",
+    "plot_schelling": "analysis.figures",
     "register": "envs",
     "render_episode": "evaluation.episodes",
     "train": "runtime.run",
@@ -59,6 +76,7 @@ __all__ = [
     "LogPoint",
     "Progress",
     "Run",
+    "compare",
     "compiler_options",
     "evaluate",
     "grid",
@@ -68,6 +86,12 @@ __all__ = [
     "make",
     "make_learner",
     "play",
+    "plot_comparison",
+    "plot_event_locked",
+    "plot_influence",
+    "plot_influence_in_time",
+    "plot_learning_curves",
+    "plot_schelling",
     "presets",
     "register",
     "render_episode",

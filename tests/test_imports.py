@@ -21,7 +21,7 @@ ALLOWED = {
     "influence": {"fusion", "types", "config", "settings"},
     "learner": {"fusion", "types", "config", "settings", "metrics", "rewards", "envs", "networks", "influence"},
     "evaluation": {"types", "config", "settings", "metrics", "envs", "influence", "learner"},
-    "analysis": set(),  # reads files
+    "analysis": {"settings"},  # reads files
     "runtime": {"types", "config", "settings", "envs", "networks", "learner", "analysis"},
     "cli": {"config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "__version__"},
     # Runs in a process of its own, beside the command line, and measures anything below.
@@ -29,7 +29,7 @@ ALLOWED = {
         *("types", "config", "presets", "envs", "networks", "influence", "learner", "runtime", "__version__"),
     },
     "__main__": {"cli"},
-    "__init__": {"config", "settings", "presets", "envs", "learner", "evaluation", "runtime"},
+    "__init__": {"analysis", "config", "settings", "presets", "envs", "learner", "evaluation", "runtime"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -11,7 +11,9 @@ CROSS_CUTTING = {
     "test_dtypes.py",  # 64 bits change nothing
     "test_imports.py",  # the layers
     "test_mirror.py",
+    "test_notebooks.py",
     "test_readme.py",
+    "docs/test_analysis.py",
     "docs/test_architecture.py",
     "docs/test_extending.py",
     "envs/test_contract.py",  # what every registered game promises

@@ -1,6 +1,160 @@
-"""Reading and drawing what a run wrote; no device is touched."""
+"""From recorded runs and episodes to numbers and figures; no device is touched. ``docs/analysis.md`` describes every measure."""
 
-from influence_jax.analysis.figures import plot_learning_curves
-from influence_jax.analysis.load import load_metrics
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["load_metrics", "plot_learning_curves"]
+if TYPE_CHECKING:
+    from influence_jax.analysis.communication import (
+        coordination_in_moments,
+        instantaneous_coordination,
+        mutual_information,
+        selection_null,
+        speaker_consistency,
+        value_of_messages,
+    )
+    from influence_jax.analysis.comparison import Comparison, compare
+    from influence_jax.analysis.correlation import influence_and_reward
+    from influence_jax.analysis.curves import learning_curve, seeds_in_which_all_eat, smoothed, summary, top_settings
+    from influence_jax.analysis.figures import (
+        plot_comparison,
+        plot_event_locked,
+        plot_influence,
+        plot_influence_in_time,
+        plot_learning_curves,
+        plot_schelling,
+    )
+    from influence_jax.analysis.influence import (
+        event_locked,
+        influence_statistics,
+        influential_moments,
+        strongest_moments,
+    )
+    from influence_jax.analysis.load import load_metrics
+    from influence_jax.analysis.schelling import Schelling, schelling_diagram
+    from influence_jax.analysis.social import (
+        efficiency,
+        equality,
+        equality_by_luck,
+        gini,
+        peace,
+        sustainability,
+        weighted_return,
+    )
+    from influence_jax.analysis.statistics import (
+        bootstrap_difference,
+        hedges_g,
+        iqm,
+        permutation_test,
+        pooled_interval,
+        probability_of_improvement,
+        stratified_bootstrap,
+        t_interval,
+        wilson_interval,
+    )
+    from influence_jax.analysis.tables import run_table
+
+_HOMES = {
+    "Comparison": "comparison",
+    "Schelling": "schelling",
+    "bootstrap_difference": "statistics",
+    "compare": "comparison",
+    "coordination_in_moments": "communication",
+    "efficiency": "social",
+    "equality": "social",
+    "equality_by_luck": "social",
+    "event_locked": "influence",
+    "gini": "social",
+    "hedges_g": "statistics",
+    "influence_and_reward": "correlation",
+    "influence_statistics": "influence",
+    "influential_moments": "influence",
+    "instantaneous_coordination": "communication",
+    "iqm": "statistics",
+    "learning_curve": "curves",
+    "load_metrics": "load",
+    "mutual_information": "communication",
+    "peace": "social",
+    "permutation_test": "statistics",
+    "plot_comparison": "figures",
+    "plot_event_locked": "figures",
+    "plot_influence": "figures",
+    "plot_influence_in_time": "figures",
+    "plot_learning_curves": "figures",
+    "plot_schelling": "figures",
+    "pooled_interval": "statistics",
+    "probability_of_improvement": "statistics",
+    "run_table": "tables",
+    "schelling_diagram": "schelling",
+    "seeds_in_which_all_eat": "curves",
+    "selection_null": "communication",
+    "smoothed": "curves",
+    "speaker_consistency": "communication",
+    "stratified_bootstrap": "statistics",
+    "strongest_moments": "influence",
+    "summary": "curves",
+    "sustainability": "social",
+    "t_interval": "statistics",
+    "top_settings": "curves",
+    "value_of_messages": "communication",
+    "weighted_return": "social",
+    "wilson_interval": "statistics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for: who trains need not wait for scipy and matplotlib."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'influence_jax.analysis' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"influence_jax.analysis.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
+
+
+__all__ = [
+    "Comparison",
+    "Schelling",
+    "bootstrap_difference",
+    "compare",
+    "coordination_in_moments",
+    "efficiency",
+    "equality",
+    "equality_by_luck",
+    "event_locked",
+    "gini",
+    "hedges_g",
+    "influence_and_reward",
+    "influence_statistics",
+    "influential_moments",
+    "instantaneous_coordination",
+    "iqm",
+    "learning_curve",
+    "load_metrics",
+    "mutual_information",
+    "peace",
+    "permutation_test",
+    "plot_comparison",
+    "plot_event_locked",
+    "plot_influence",
+    "plot_influence_in_time",
+    "plot_learning_curves",
+    "plot_schelling",
+    "pooled_interval",
+    "probability_of_improvement",
+    "run_table",
+    "schelling_diagram",
+    "seeds_in_which_all_eat",
+    "selection_null",
+    "smoothed",
+    "speaker_consistency",
+    "stratified_bootstrap",
+    "strongest_moments",
+    "summary",
+    "sustainability",
+    "t_interval",
+    "top_settings",
+    "value_of_messages",
+    "weighted_return",
+    "wilson_interval",
+]

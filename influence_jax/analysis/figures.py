@@ -1,52 +1,335 @@
-"""Pictures of what a run recorded."""
+"""Pictures. What each shows can be had as arrays from a function beside it, which its docstring names.
 
-import pathlib
+All return a figure, to be shown by a notebook or saved (``figure.savefig("curves.png")``), and with ``ax`` draw into an
+axis of yours. Colours are told apart by the colour-blind, and with their line styles in grey.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from influence_jax.analysis.comparison import Comparison, values_of
+from influence_jax.analysis.curves import learning_curve
+from influence_jax.analysis.influence import EventLocked, influence_statistics
+from influence_jax.analysis.members import groups
+from influence_jax.analysis.schelling import Schelling
+from influence_jax.analysis.statistics import CONFIDENCE
+from influence_jax.settings import ConfigError
 
 PANELS = {
     "collective return": ["collective_return"],
     "equality": ["equality"],
-    "events per episode": ["apples", "fires", "cleans"],
-    "entropy of the policy (nats)": ["entropy"],
-    "influence (nats per step)": ["influence"],
-    "cross-entropy of the model of others (nats)": [
+    "events": ["apples", "fires", "cleans"],
+    "entropy of the policy": ["entropy"],
+    "influence of a mean agent on all others": ["influence"],
+    "cross-entropy of the model of others": [
         "moa_cross_entropy",
         "moa_marginal_cross_entropy",
         "moa_repeat_cross_entropy",
     ],
 }
+UNITS = {
+    "collective_return": "reward per episode",
+    "equality": "1 - Gini",
+    "apples": "per episode, all agents",
+    "fires": "per episode, all agents",
+    "cleans": "per episode, all agents",
+    "entropy": "nats",
+    "influence": "nats per step",
+    "moa_cross_entropy": "nats",
+    "moa_marginal_cross_entropy": "nats",
+    "moa_repeat_cross_entropy": "nats",
+}
+STYLES = (
+    {"color": "#0072b2", "linestyle": "-", "marker": "o"},
+    {"color": "#d55e00", "linestyle": (0, (5, 1.5)), "marker": "s"},
+    {"color": "#009e73", "linestyle": (0, (1, 1.2)), "marker": "^"},
+    {"color": "#000000", "linestyle": "-.", "marker": "D"},
+    {"color": "#cc79a7", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "v"},
+    {"color": "#e69f00", "linestyle": (0, (8, 2)), "marker": "P"},
+    {"color": "#56b4e9", "linestyle": (0, (2, 2)), "marker": "X"},
+)
 
 
-def plot_learning_curves(metrics: dict[str, np.ndarray], path: str | pathlib.Path, title: str = "") -> None:
-    """Draw one panel per quantity against environment steps: a thin line per member, a thick one for their mean.
+class Picture(Figure):
+    """A figure that a notebook shows by itself, and no list of open figures keeps alive."""
 
-    ``metrics`` is what `load_metrics` returns; quantities that a run did not measure are left out.
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=100)
+        return buffer.getvalue()
+
+
+def plot_learning_curves(
+    runs: Any,
+    columns: Sequence[str] | None = None,
+    *,
+    by: str | Sequence[str] | None = None,
+    window: int = 1,
+    confidence: float = CONFIDENCE,
+    ax: Axes | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw quantities against environment steps.
+
+    Of one run, a thin line per member and a thick one for their mean; of several, means with Student's intervals. The
+    numbers: `influence_jax.analysis.learning_curve`.
+
+    Args:
+        runs: a run, its metrics, or several in a sequence or by name.
+        columns: what to draw, names of ``metrics``; what a run did not measure is left out. Without: what everybody
+            looks at.
+        by: a setting or several; members that have them alike are a group.
+        window: log points over which each member is smoothed.
+        confidence: of the intervals.
+        ax: an axis for the first of ``columns`` (by default the collective return).
+        title: over all.
+
+    Example:
+        >>> figure = influence_jax.plot_learning_curves(runs, ["collective_return", "entropy"])
+        >>> figure.savefig("curves.png")
     """
-    panels = {name: [c for c in columns if _is_there(metrics, c)] for name, columns in PANELS.items()}
-    panels = {name: columns for name, columns in panels.items() if columns}
-    rows = -(-len(panels) // 3)
-    figure = Figure(figsize=(12, 3.2 * rows), layout="constrained")
-    axes = figure.subplots(rows, 3, squeeze=False).ravel()
-    steps = metrics["env_steps"][:, 0]
-    for axis, (name, columns) in zip(axes, panels.items(), strict=False):
-        for color, column in enumerate(columns):
-            values = metrics[column]
-            axis.plot(steps, values, color=f"C{color}", linewidth=0.6, alpha=0.4)
-            measured = np.isfinite(values).any(axis=1)
-            axis.plot(steps[measured], np.nanmean(values[measured], axis=1), color=f"C{color}", label=column)
-        axis.set_title(name, fontsize="medium")
-        axis.set_xlabel("environment steps")
-        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-        if len(columns) > 1:
+    named = groups(runs, by)
+    panels = _panels(named, columns, alone=len(named) == 1 and columns is None)
+    if ax is not None:
+        panels = dict([next(iter(panels.items()))])
+    figure, axes = _axes(ax, len(panels), title)
+    for axis, (label, shown) in zip(axes, panels.items(), strict=True):
+        lines = [
+            (column if len(shown) > 1 else name, metrics, column) for name, metrics in named.items() for column in shown
+        ]
+        for style, (line, metrics, column) in zip(_styles(), lines, strict=False):
+            if _is_there(metrics, column):
+                curve = learning_curve(metrics["env_steps"][:, 0], values_of(metrics, column), window, confidence)
+                _draw_curve(axis, curve, line, style, band=len(named) > 1)
+        axis.set_title(label, fontsize="medium")
+        _label_steps(axis, UNITS.get(shown[0], shown[0]))
+        if len(shown) > 1 or (len(named) > 1 and axis is axes[0]):
             axis.legend(fontsize="small")
-    for axis in axes[len(panels) :]:
+    return figure
+
+
+def plot_influence(
+    runs: Any, *, by: str | Sequence[str] | None = None, ax: Axes | None = None, title: str = ""
+) -> Figure:
+    """Draw a mean agent's influence on all others in the course of training, and beside it the share of its entropy that this is.
+
+    A mean agent's influence on one other is at most its entropy: the same influence may be all that is possible or next
+    to nothing. With ``ax``, influence alone. The numbers: ``metrics["influence"]`` and ``metrics["entropy"]``,
+    `influence_jax.analysis.learning_curve`.
+
+    Example:
+        >>> influence_jax.plot_influence(runs).savefig("influence.png")
+    """
+    named = groups(runs, by)
+    if not any(_is_there(metrics, "influence") for metrics in named.values()):
+        raise ConfigError("runs measured no influence; allowed are runs with an influence model and a measure.")
+    figure, axes = _axes(ax, 2 if ax is None else 1, title)
+    shares = {
+        name: metrics["influence"] / np.where(metrics["entropy"] > 0, metrics["entropy"], np.nan)
+        for name, metrics in named.items()
+    }
+    drawn = {"influence (nats per step)": {name: m["influence"] for name, m in named.items()}}
+    drawn["influence / entropy of the policy"] = shares
+    for axis, (label, values) in zip(axes, drawn.items(), strict=False):
+        for style, (name, metrics) in zip(_styles(), named.items(), strict=False):
+            curve = learning_curve(metrics["env_steps"][:, 0], np.where(values[name] > 0, values[name], np.nan))
+            _draw_curve(axis, curve, name, style, band=False)
+        axis.set_yscale("log")
+        _label_steps(axis, label)
+    if len(named) > 1:
+        axes[0].legend(fontsize="small")
+    return figure
+
+
+def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "") -> Figure:
+    """Draw each agent's influence on all others through an episode, with its mean, and the mean influence of each pair.
+
+    ``trace`` is a trace or an array ``influence f[T,K,J]``. With ``ax``, all agents in one. The numbers:
+    `influence_jax.analysis.influence_statistics`.
+
+    Example:
+        >>> influence_jax.plot_influence_in_time(trace).savefig("episode.png")
+    """
+    influence = np.asarray(getattr(trace, "influence", trace), float)
+    statistics, agents = influence_statistics(influence), range(influence.shape[1])
+    if ax is None:
+        figure = Picture(figsize=(10, max(3.3, 1.1 * len(agents))), layout="constrained")
+        figure.suptitle(title)
+        courses, pairs = figure.subfigures(1, 2, width_ratios=(3, 2))
+        axes = courses.subplots(len(agents), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        courses.supylabel("influence on all others (nats)", fontsize="medium")
+        _draw_pairs(pairs.subplots(), statistics.pairs)
+    else:
+        figure, axes = ax.figure, [ax] * len(agents)
+        ax.set(ylabel="influence on all others (nats)", title=title)
+    for agent, axis, style in zip(agents, axes, _styles(), strict=False):
+        line = {"color": style["color"], "linestyle": style["linestyle"] if ax is not None else "-"}
+        axis.plot(influence[:, agent].sum(axis=-1), linewidth=0.9, label=f"agent {agent}", **line)
+        axis.axhline(statistics.mean[agent], linewidth=0.7, color="black", linestyle=":", label="_mean")
+        if ax is None:
+            axis.set_ylabel(f"agent {agent}", fontsize="small")
+    axes[-1].set_xlabel("step of the episode (dotted: mean)")
+    if ax is not None:
+        ax.legend(fontsize="small")
+    return figure
+
+
+def plot_event_locked(locked: EventLocked, event: str = "event", *, ax: Axes | None = None, title: str = "") -> Figure:
+    """Draw what a quantity does around events, beside the same around steps shifted in time (Fig. 13).
+
+    The numbers: `influence_jax.analysis.event_locked`.
+
+    Example:
+        >>> around = analysis.event_locked(trace.influence[:, 0, 1], trace.actions[:, 0] == 3)
+        >>> influence_jax.plot_event_locked(around, "opening").savefig("opening.png")
+    """
+    figure, (axis,) = _axes(ax, 1, title)
+    axis.plot(locked.offsets, locked.mean, color="#0072b2", marker="o", markersize=3, label=f"mean of {locked.events}")
+    axis.plot(locked.offsets, locked.null_mean, color="grey", linestyle="--", label="shifted in time")
+    axis.fill_between(
+        locked.offsets, locked.null_mean, locked.null_high, color="grey", alpha=0.25, label="97.5 % of that below"
+    )
+    axis.set(xlabel=f"steps since the {event}", ylabel="influence (nats)")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(fontsize="small")
+    return figure
+
+
+def plot_schelling(schelling: Schelling, *, ax: Axes | None = None, title: str = "") -> Figure:
+    """Draw a Schelling diagram with Student's intervals (Fig. 10).
+
+    The numbers: `influence_jax.analysis.schelling_diagram`, its ``rows()`` and ``table()``.
+
+    Example:
+        >>> diagram = analysis.schelling_diagram([[0, 0], [5, -1], [4, 4]], [[0, 0], [0, 1], [1, 1]])
+        >>> influence_jax.plot_schelling(diagram).savefig("schelling.png")
+    """
+    figure, (axis,) = _axes(ax, 1, title)
+    roles = {"defector": schelling.defector, "cooperator": schelling.cooperator}
+    for style, (role, estimate) in zip(_styles(), roles.items(), strict=False):
+        axis.plot(schelling.others, estimate.value, label=role, **style)
+        axis.fill_between(schelling.others, estimate.low, estimate.high, color=style["color"], alpha=0.2, linewidth=0)
+    axis.set(xlabel="number of other cooperators", ylabel="individual return (per episode)")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(fontsize="small")
+    return figure
+
+
+def plot_comparison(comparison: Comparison, *, ax: Axes | None = None, title: str = "") -> Figure:
+    """Draw the curves of `influence_jax.compare` with their intervals, and each member's score beside the mean of its group.
+
+    With ``ax``, the scores alone. The numbers: ``comparison.curve_table()``, ``.scores`` and ``.table()``.
+
+    Example:
+        >>> influence_jax.plot_comparison(influence_jax.compare(runs)).savefig("comparison.png")
+    """
+    figure, axes = _axes(ax, 2 if ax is None else 1, title)
+    if ax is None:
+        for style, (name, curve) in zip(_styles(), comparison.curves.items(), strict=False):
+            _draw_curve(axes[0], curve, name, style, band=True)
+        axes[0].set_title(comparison.column.replace("_", " "), fontsize="medium")
+        _label_steps(axes[0], UNITS.get(comparison.column, comparison.column))
+        axes[0].legend(fontsize="small")
+    axis = axes[-1]
+    for place, (style, row, score) in enumerate(
+        zip(_styles(), comparison.rows, comparison.scores.values(), strict=False)
+    ):
+        spread = place + np.linspace(-0.12, 0.12, len(score)) if len(score) > 1 else [place]
+        axis.plot(score, spread, style["marker"], color=style["color"], alpha=0.45, markersize=4, zorder=1)
+        low, high = (abs(row["mean"] - row[end]) for end in ("low", "high"))
+        axis.errorbar(
+            row["mean"],
+            place,
+            xerr=[[low], [high]],
+            color=style["color"],
+            fmt="|",
+            markersize=14,
+            capsize=4,
+            linewidth=1.6,
+        )
+    names = [row["group"] + (f"\np = {row['p']:.2g}" if np.isfinite(row["p"]) else "") for row in comparison.rows]
+    axis.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    interval = f"{100 * comparison.confidence:g} % interval"
+    axis.set(xlabel=f"{comparison.column.replace('_', ' ')}, {comparison.summary} ({interval})")
+    return figure
+
+
+def _panels(named: Mapping[str, Any], columns: Sequence[str] | None, alone: bool) -> dict[str, list[str]]:
+    """Return what each panel is called and which columns it has; of several groups, one column a panel."""
+    if columns is not None:
+        known = sorted({name for metrics in named.values() for name in metrics})
+        for column in columns:
+            if column not in known:
+                values_of(next(iter(named.values())), column)  # says what there is
+        return {column.replace("_", " "): [column] for column in columns}
+    panels = {
+        name: [c for c in wanted if any(_is_there(metrics, c) for metrics in named.values())]
+        for name, wanted in PANELS.items()
+    }
+    if alone:
+        return {name: wanted for name, wanted in panels.items() if wanted}
+    return {
+        name if len(PANELS[name]) == 1 else column.replace("_", " "): [column]
+        for name, wanted in panels.items()
+        for column in wanted
+    }
+
+
+def _is_there(metrics: Mapping[str, np.ndarray], column: str) -> bool:
+    return column in metrics and bool(np.any(np.nan_to_num(metrics[column].astype(float))))
+
+
+def _axes(ax: Axes | None, panels: int, title: str) -> tuple[Figure, list[Axes]]:
+    if ax is not None:
+        if title:
+            ax.set_title(title)
+        return ax.figure, [ax]
+    columns = min(3, panels)
+    rows = -(-panels // columns)
+    figure = Picture(figsize=(max(5.2, 4.2 * columns), 3.3 * rows), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for axis in axes[panels:]:
         axis.remove()
     figure.suptitle(title)
-    figure.savefig(path, dpi=100)
+    return figure, axes[:panels]
 
 
-def _is_there(metrics: dict[str, np.ndarray], column: str) -> bool:
-    return column in metrics and bool(np.any(np.nan_to_num(metrics[column].astype(float))))
+def _styles():
+    """Yield one style after the other, and again from the first."""
+    while True:
+        yield from STYLES
+
+
+def _draw_curve(axis: Axes, curve: Any, label: str, style: Mapping[str, Any], band: bool) -> None:
+    color, dashes = style["color"], style["linestyle"]
+    measured = np.isfinite(curve.value)
+    steps = curve.env_steps[measured]
+    if band:
+        axis.fill_between(steps, curve.low[measured], curve.high[measured], color=color, alpha=0.18, linewidth=0)
+    elif curve.members.shape[1] > 1:
+        axis.plot(curve.env_steps, curve.members, color=color, linewidth=0.6, alpha=0.4)
+    axis.plot(steps, curve.value[measured], color=color, linestyle=dashes, label=label)
+
+
+def _label_steps(axis: Axes, ylabel: str) -> None:
+    axis.set(xlabel="environment steps", ylabel=ylabel)
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _draw_pairs(axis: Axes, pairs: np.ndarray) -> None:
+    others = np.where(np.eye(len(pairs), dtype=bool), np.nan, pairs)
+    image = axis.imshow(others, cmap="Greys", vmin=0, vmax=np.nanmax(others, initial=0.0) or 1.0)
+    for (k, j), value in np.ndenumerate(others):
+        if k != j:
+            dark = value > 0.6 * image.get_clim()[1]
+            axis.text(
+                j, k, f"{value:.2g}", ha="center", va="center", fontsize="small", color="white" if dark else "black"
+            )
+    axis.set(xlabel="influenced agent", ylabel="influencing agent", xticks=range(len(pairs)), yticks=range(len(pairs)))
+    axis.figure.colorbar(image, ax=axis, label="mean influence (nats per step)")

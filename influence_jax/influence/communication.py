@@ -5,6 +5,8 @@ everybody's recurrent core in the next step. Influence compares an agent's real 
 one other agent might have said, weighted by that agent's own policy over messages. It is known one step after the message.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 
@@ -22,6 +24,7 @@ from influence_jax.influence.axes import agents_first, insert_diagonal, others, 
 from influence_jax.influence.counterfactual import influence_and_information
 from influence_jax.influence.measures import Measure
 from influence_jax.influence.model import InfluenceModel, as_measured
+from influence_jax.settings import Choices, Integers, checked
 from influence_jax.types import ActorOutput, NetworkSpec
 
 
@@ -93,3 +96,50 @@ def influence_of_message(trajectory, bootstrap):
     A message that nobody heard, because the episode ended or another began, has no influence at its next step.
     """
     return jnp.concatenate([trajectory.actor_output.influence[1:], bootstrap.influence[None]])
+
+
+def by_lot(key, message, log_policy):
+    """Hear what agents might have said in any of the environments: draws from their mean policies over messages."""
+    mean = jax.nn.logsumexp(log_policy, axis=1)  # [N,M]
+    return jax.random.categorical(key, mean, shape=message.shape).astype(jnp.int32)
+
+
+def by_another(key, message, log_policy):
+    """Hear of each agent what the next one said."""
+    del key, log_policy
+    return jnp.roll(message, -1, axis=1)
+
+
+def silence(key, message, log_policy):
+    """Hear nothing."""
+    del key, log_policy
+    return jnp.full_like(message, -1)
+
+
+SCRAMBLES = {"lot": by_lot, "another": by_another, "silence": silence}
+
+
+def scrambled(model: InfluenceModel, how: str) -> InfluenceModel:
+    """Return a communication model whose messages are exchanged for others before anybody hears them, one's own included.
+
+    How much less a learner with it returns than with ``model``, without learning anew, is what messages are worth (Lowe
+    et al. 2019): ``evaluate(dataclasses.replace(learner, model=scrambled(learner.model, "lot")), state)``.
+
+    Args:
+        model: of `communication`.
+        how: ``"lot"`` (drawn from how often each agent now says what in any of the environments, of which there should be many),
+            ``"another"`` (what the next agent said) or ``"silence"``.
+
+    Raises:
+        ConfigError: there are no messages, or ``how`` is none of these.
+    """
+    checked("network_spec.num_messages", model.network_spec.num_messages, Integers(1))
+    checked("how", how, Choices(tuple(SCRAMBLES)))
+
+    def decide(network, key, params, carry, memory, timestep):
+        message, log_policy = memory
+        scramble_key, key = jax.random.split(key)
+        heard = jnp.where(message >= 0, SCRAMBLES[how](scramble_key, message, log_policy), message)
+        return model.decide(network, key, params, carry, (heard, log_policy), timestep)
+
+    return dataclasses.replace(model, decide=decide)

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.analysis.load import load_metrics
+from influence_jax.analysis.members import name_of
+from influence_jax.analysis.tables import describe_run, run_table
 from influence_jax.config import ConfigError, ExperimentConfig, validate
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.learner.state import LearnerState
@@ -26,15 +28,15 @@ from influence_jax.runtime.signals import deferred_stop
 from influence_jax.settings import whole_number
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Run:
     """A run as far as it got."""
 
-    learner: Learner = dataclasses.field(repr=False)
-    state: LearnerState = dataclasses.field(repr=False)  # leading S
+    learner: Learner
+    state: LearnerState  # leading S
     update: int  # updates done
-    metrics: dict[str, np.ndarray] = dataclasses.field(repr=False)  # [U,S] or [U,S,N]: log points, members, agents
-    members: list[dict[str, Any]] = dataclasses.field(repr=False)  # of each member its seed and what it alone is given
+    metrics: dict[str, np.ndarray]  # [U,S] or [U,S,N]: log points, members, agents
+    members: list[dict[str, Any]]  # of each member its seed and what it alone is given
     compile_seconds: float = 0.0
     saved: int | None = None  # updates of the newest checkpoint on disk; None without a directory
 
@@ -55,6 +57,13 @@ class Run:
         return [
             {"member": int(m), "update": int(updates[m]), "cause": CAUSES[found[m] - 1]} for m in np.flatnonzero(found)
         ]
+
+    def __repr__(self) -> str:
+        return describe_run(name_of(self), self.metrics, len(self.members))
+
+    def table(self) -> Any:
+        """Return a ``pandas.DataFrame``, one row per member and log point; a `ConfigError` where pandas is not installed."""
+        return run_table(self.metrics, self.members)
 
 
 def train(

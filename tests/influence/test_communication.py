@@ -1,13 +1,17 @@
 """Communication: messages of the last step, against a naive re-run of the whole network."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from influence_jax.config import InfluenceConfig
-from influence_jax.influence.communication import communication, influence_of_message
+from influence_jax.influence.communication import communication, influence_of_message, scrambled
+from influence_jax.influence.independent import independent
 from influence_jax.influence.measures import kl, pmi
+from influence_jax.settings import ConfigError
 from tests.influence.listeners import Listeners, jitted, make_world
 from tests.influence.worlds import A, E, N, bootstrap_of, network_of, random_agents, rollout_of, timestep
 
@@ -75,3 +79,33 @@ def test_influence_is_credited_to_its_cause():
     pairs = jnp.arange(3.0).reshape(3, 1, 1, 1)
     credited = influence_of_message(rollout_of(pairs), bootstrap_of(jnp.full((1, 1, 1), 9.0)))
     np.testing.assert_array_equal(credited[:, 0, 0, 0], [1, 2, 9])
+
+
+def heard_by(how, message, log_policy):
+    """What agents hear instead of messages."""
+    listening = dataclasses.replace(MODEL, decide=lambda network, key, params, carry, memory, timestep: memory[0])
+    return np.asarray(
+        scrambled(listening, how).decide(None, jax.random.key(0), None, None, (message, log_policy), None)
+    )
+
+
+def test_scrambled_messages():
+    many = 4000
+    share = jnp.array([[0.5, 0.5, 0, 0], [0, 0, 1, 0], [0.25, 0.25, 0.25, 0.25]])
+    log_policy = jnp.log(jnp.broadcast_to(share[:, None], (N, many, M)))
+    log_policy = log_policy.at[0].set(jnp.log(jnp.eye(M)[jnp.arange(many) % 2]))  # in each environment for certain
+    message = jnp.tile(jnp.array([[0, 2, 1]], jnp.int32), (many, 1)).at[0].set(-1)
+    drawn = heard_by("lot", message, log_policy)
+    assert drawn.dtype == np.int32 and (drawn[0] == -1).all()  # nobody has spoken yet
+    for agent in range(N):
+        counts = np.bincount(drawn[1:, agent], minlength=M) / (many - 1)
+        np.testing.assert_allclose(counts, share[agent], atol=0.03)
+    assert heard_by("another", message, log_policy)[1].tolist() == [2, 1, 0]
+    assert (heard_by("silence", message, log_policy) == -1).all()
+
+
+def test_what_cannot_be_scrambled_is_refused():
+    with pytest.raises(ConfigError, match="how is 'noise'; allowed: lot, another, silence"):
+        scrambled(MODEL, "noise")
+    with pytest.raises(ConfigError, match=r"network_spec\.num_messages is 0"):
+        scrambled(independent(InfluenceConfig(), N, A, kl), "lot")

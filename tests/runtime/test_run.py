@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import sys
 
@@ -271,3 +272,13 @@ def test_directories_that_are_not_for_a_run(tiny, tmp_path):
         with pytest.raises(ConfigError, match=words):
             influence_jax.train(dataclasses.replace(tiny, total_steps=12), out=out)
     assert (tmp_path / "notes" / "members.json").read_text() == "mine"
+
+
+def test_a_run_is_a_line_a_table_a_comparison_and_a_figure(whole):
+    run = whole[0]
+    assert re.fullmatch(r"Run harvest-moa, 2 members, 1\.2k steps, return -?[\d.]+ \+- [\d.]+", repr(run))
+    table = run.table()
+    assert len(table) == 2 * 10 and table["seed"].unique().tolist() == [run.config.seed, run.config.seed + 1]
+    np.testing.assert_array_equal(table["entropy"][:10], run.metrics["entropy"][:, 0])
+    assert [row["group"] for row in influence_jax.compare(run, by="seed").rows] == ["seed 0", "seed 1"]
+    assert influence_jax.plot_learning_curves(run).axes

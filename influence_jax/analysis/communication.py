@@ -1,0 +1,297 @@
+"""What messages say and whether they are listened to (section 5.1 of the paper and 10.4.4 of its supplement), with nulls.
+
+Symbols are whole numbers from 0: ``messages i[...,T,N]`` and ``actions i[...,T,N]`` of a trace, or of several of one
+length with episodes first. Everything is in nats, from counts over all steps together, and such estimates are too high
+for few steps: with nine symbols and actions, 1000 steps of nothing give .03, and 100 steps .38. Hence every measure
+comes with nulls, and means nothing without.
+"""
+
+import dataclasses
+
+import numpy as np
+from scipy.special import entr
+
+from influence_jax.analysis.influence import influential_moments, shifted
+from influence_jax.analysis.statistics import Estimate, Measured, against_null, bootstrap_difference, permutation_test
+from influence_jax.settings import ConfigError
+
+MIN_SHIFT = 51  # steps: what is close in time is alike without anybody listening
+
+
+def entropy(counts: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """Return the entropy of ``counts``, over all of them or along ``axis``."""
+    counts = np.asarray(counts, float)
+    total = counts.sum(axis=axis, keepdims=True)
+    return entr(counts / np.where(total > 0, total, 1.0)).sum(axis=axis)
+
+
+def joint_counts(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return how often each pair occurs, ``i64[X,Y]``, of symbols ``x i[T]`` and ``y i[T]``; below 0 is none."""
+    x, y = np.asarray(x).ravel(), np.asarray(y).ravel()
+    there = (x >= 0) & (y >= 0)
+    counts = np.zeros((max(0, x.max(initial=-1)) + 1, max(0, y.max(initial=-1)) + 1), int)
+    np.add.at(counts, (x[there], y[there]), 1)
+    return counts
+
+
+def mutual_information(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the mutual information of symbols ``x i[T]`` and ``y i[T]``, as counted (plug-in), nats.
+
+    Example:
+        >>> round(analysis.mutual_information([0, 1, 0, 1], [1, 0, 1, 0]), 4)
+        0.6931
+    """
+    counts = joint_counts(x, y)
+    return float(max(0.0, entropy(counts.sum(axis=0)) + entropy(counts.sum(axis=1)) - entropy(counts)))
+
+
+@dataclasses.dataclass(frozen=True)
+class SpeakerConsistency:
+    """How far each agent's messages and own actions determine one another; N agents."""
+
+    agents: np.ndarray  # f64[N], in [0,1], the mean over symbols and actions that are used
+    weighted: np.ndarray  # f64[N], the same with symbols and actions weighted by how often they are used
+    vocabulary: (
+        np.ndarray
+    )  # f64[N], symbols really used, exp(entropy of messages); near 1 it makes the score high and empty
+    score: Measured  # mean over agents; in the null, messages are shifted in time
+
+
+def speaker_consistency(
+    messages: np.ndarray,
+    actions: np.ndarray,
+    num_messages: int,
+    num_actions: int,
+    min_count: int = 50,
+    draws: int = 100,
+    seed: int = 0,
+) -> SpeakerConsistency:
+    """Return the speaker consistency of ``messages i[...,T,N]`` and ``actions i[...,T,N]`` (equation 8 of the supplement).
+
+    The printed formula sums where its claim of a score in [0,1] needs means, which are taken here; symbols and actions
+    that occur fewer than ``min_count`` times are left out. It says nothing of listeners: message and action come from
+    one network.
+
+    Raises:
+        ConfigError: episodes are too short to be shifted.
+
+    Example:
+        >>> found = analysis.speaker_consistency(trace.messages, trace.messages, num_messages=4, num_actions=4)
+        >>> found.score.value, found.agents.shape
+        (1.0, (3,))
+    """
+    messages, actions = _episodes(messages), _episodes(actions)
+
+    def counts(messages):
+        pairs = zip(np.moveaxis(messages, -1, 0), np.moveaxis(actions, -1, 0), strict=True)
+        return [_padded_counts(said, did, num_messages, num_actions) for said, did in pairs]
+
+    def agents(messages, weighted=False):
+        return np.array([_consistency(both, min_count, weighted) for both in counts(messages)])
+
+    value = agents(messages)
+    null = [agents(late).mean() for late in _shifts(messages, draws, seed)]
+    return SpeakerConsistency(
+        agents=value,
+        weighted=agents(messages, weighted=True),
+        vocabulary=np.exp([entropy(both.sum(axis=1)) for both in counts(messages)]),
+        score=against_null(float(value.mean()), null),
+    )
+
+
+def _consistency(counts: np.ndarray, min_count: int, weighted: bool) -> float:
+    def one_way(counts):  # rows are what is given
+        total = counts.sum(axis=1)
+        used = total >= min_count
+        if not used.any():
+            return np.nan
+        certainty = 1 - entropy(counts[used], axis=1) / np.log(max(2, counts.shape[1]))
+        return float(np.average(certainty, weights=total[used] if weighted else None))
+
+    return 0.5 * (one_way(counts) + one_way(counts.T))
+
+
+@dataclasses.dataclass(frozen=True)
+class Coordination:
+    """Instantaneous coordination of every pair; K speakers or influencers, J others."""
+
+    pairs: np.ndarray  # f64[K,J], mutual information of what k sends and what j does one step later; diagonal 0
+    best_pair: tuple[int, int]  # where it is highest
+    score: Measured  # the highest; in the null, what is sent is shifted in time and the highest is taken again
+
+
+def instantaneous_coordination(sent: np.ndarray, actions: np.ndarray, draws: int = 100, seed: int = 0) -> Coordination:
+    """Return I(sent of k at t; action of j at t + 1), the highest over pairs, with its null.
+
+    ``sent i[...,T,N]`` are messages (symbol/action) or actions (action/action); ``actions i[...,T,N]``. Agents who see
+    the same things coordinate without a word.
+
+    Raises:
+        ConfigError: episodes are too short to be shifted.
+
+    Example:
+        >>> found = analysis.instantaneous_coordination(trace.messages, trace.actions)
+        >>> found.pairs.shape, found.score.p > 0.05
+        ((3, 3), True)
+    """
+    sent, actions = _episodes(sent), _episodes(actions)
+    pairs = _coordination(sent, actions)
+    best = np.unravel_index(np.argmax(pairs), pairs.shape)
+    null = [_coordination(late, actions).max() for late in _shifts(sent, draws, seed)]
+    score = float(pairs.max())
+    return Coordination(pairs, (int(best[0]), int(best[1])), against_null(score, null))
+
+
+def _coordination(sent: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    agents = range(sent.shape[-1])
+    return np.array(
+        [[mutual_information(sent[:, :-1, k], actions[:, 1:, j]) if j != k else 0.0 for j in agents] for k in agents]
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class CoordinationInMoments:
+    """Symbol/action coordination of one pair where influence was high, and what must be known to read it."""
+
+    steps: int  # influential moments
+    all_steps: float  # coordination over all steps, nats
+    selected: float  # over influential moments: what Fig. 5 shows
+    random_subset: Measured  # selected against as many steps drawn at random: what few steps give by themselves
+    shuffled: Measured  # selected against the moments' own messages exchanged among them: the same
+    by_lot: float  # mean influence in the moments + shuffled.null_mean: as much as messages drawn by lot can show
+    meaning: Measured  # speaker's own action and message in the moments, against messages exchanged among them
+
+
+def coordination_in_moments(
+    messages: np.ndarray,
+    actions: np.ndarray,
+    influence: np.ndarray,
+    speaker: int,
+    listener: int,
+    draws: int = 200,
+    seed: int = 0,
+) -> CoordinationInMoments:
+    """Return the coordination of a speaker and a listener in the speaker's influential moments (Fig. 5), with nulls.
+
+    ``messages i[...,T,N]``, ``actions i[...,T,N]``, and ``influence f[...,T,K,J]`` of the message of step t on the
+    action at t + 1. Moments are chosen by what is then measured, so that coordination in them is high as soon as there
+    is any influence, be messages drawn by lot: ``selected`` far above both nulls says that influence exists. That
+    messages mean something shows in ``meaning``, and in `selection_null` where the listener's answers to every message
+    are known.
+
+    Example:
+        >>> found = analysis.coordination_in_moments(trace.messages, trace.actions, trace.influence, 0, 1)
+        >>> found.selected > found.all_steps, found.meaning.p > 0.05
+        (True, True)
+    """
+    messages, actions, influence = _episodes(messages), _episodes(actions), np.asarray(influence, float)
+    influence = influence.reshape(*messages.shape, messages.shape[-1])[:, :-1]
+    moments = influential_moments(influence)[..., speaker].ravel()
+    of_pair = influence[..., speaker, listener].ravel()
+    said, did = messages[:, :-1, speaker].ravel(), actions[:, :-1, speaker].ravel()
+    answered = actions[:, 1:, listener].ravel()
+    if not moments.any():
+        raise ConfigError(f"influence of agent {speaker} is 0 in all steps; allowed is a speaker that has some.")
+    rng = np.random.default_rng(seed)
+    count = int(moments.sum())
+    selected = mutual_information(said[moments], answered[moments])
+    own = mutual_information(said[moments], did[moments])
+    subsets = [rng.choice(len(said), size=count, replace=False) for _ in range(draws)]
+    exchanged = [rng.permutation(said[moments]) for _ in range(draws)]
+    shuffled = against_null(selected, [mutual_information(x, answered[moments]) for x in exchanged])
+    return CoordinationInMoments(
+        steps=count,
+        all_steps=mutual_information(said, answered),
+        selected=selected,
+        random_subset=against_null(selected, [mutual_information(said[s], answered[s]) for s in subsets]),
+        shuffled=shuffled,
+        by_lot=float(of_pair[moments].mean() + shuffled.null_mean),
+        meaning=against_null(own, [mutual_information(x, did[moments]) for x in exchanged]),
+    )
+
+
+def selection_null(
+    messages: np.ndarray,
+    actions: np.ndarray,
+    log_answers: np.ndarray,
+    log_policy: np.ndarray,
+    draws: int = 200,
+    seed: int = 0,
+) -> Measured:
+    """Return coordination in influential moments against messages that mean nothing, moments chosen anew each time.
+
+    ``messages i[T]`` of a speaker, ``actions i[T]`` of a listener in answer to them, ``log_answers f[T,M,A]`` its
+    policy after each message, and ``log_policy f[T,M]`` the speaker's. In the null each message is drawn from how often
+    the speaker says what, whatever the step, the listener answers by its own policy, and influence is that of what was
+    drawn: high coordination comes of the choice alone.
+
+    Example:
+        >>> answers, policy = np.full((299, 4, 4), np.log(1 / 4)), np.full((299, 4), np.log(1 / 4))
+        >>> answers[:30] = np.log(0.1 + 0.6 * np.eye(4))  # messages are followed in a tenth of the steps
+        >>> analysis.selection_null(trace.messages[:-1, 0], trace.actions[1:, 1], answers, policy).null_mean > 0.2
+        True
+    """
+    log_answers, log_policy = np.asarray(log_answers, float), np.asarray(log_policy, float)
+    messages, actions = np.asarray(messages).ravel(), np.asarray(actions).ravel()
+    answers = np.exp(log_answers)
+    steps = np.arange(len(messages))
+
+    def selected(messages, actions, policy):
+        marginal = np.log(np.einsum("tm,tma->ta", policy, answers))
+        influence = (answers[steps, messages] * (log_answers[steps, messages] - marginal)).sum(axis=-1)
+        moments = influential_moments(influence[:, None, None])[:, 0]
+        return mutual_information(messages[moments], actions[moments])
+
+    policy = np.exp(log_policy)
+    overall = np.broadcast_to(policy.mean(axis=0), policy.shape)
+    rng = np.random.default_rng(seed)
+    null = []
+    for _ in range(draws):
+        drawn = rng.choice(policy.shape[1], size=len(steps), p=overall[0] / overall[0].sum())
+        level = rng.random((len(steps), 1)) * answers[steps, drawn].sum(axis=-1, keepdims=True)
+        answered = (answers[steps, drawn].cumsum(axis=-1) < level).sum(axis=-1)
+        null.append(selected(drawn, answered, overall))
+    return against_null(selected(messages, actions, policy), null)
+
+
+def value_of_messages(returns: np.ndarray, scrambled_returns: np.ndarray, **options) -> tuple[Estimate, float]:
+    """Return what messages are worth: the mean of ``returns f[P]`` of episodes less that of ``scrambled_returns f[P]``.
+
+    With its bootstrapped interval, and the p-value of a permutation test, its null. Near 0, nobody gains from
+    listening. Episodes with other messages in the place of the real ones are played by `influence_jax.evaluate` with
+    `influence_jax.influence.communication.scrambled`. ``options`` go to `bootstrap_difference`.
+
+    Example:
+        >>> difference, p = analysis.value_of_messages([10, 11, 12], [1, 2, 3])
+        >>> difference.value
+        9.0
+    """
+    return bootstrap_difference(returns, scrambled_returns, **options), permutation_test(returns, scrambled_returns)
+
+
+def _episodes(symbols: np.ndarray) -> np.ndarray:
+    """Return symbols as ``i[P,T,N]``."""
+    symbols = np.asarray(symbols)
+    return symbols.reshape(-1, *symbols.shape[-2:])
+
+
+def _shifts(symbols: np.ndarray, draws: int, seed: int):
+    """Yield ``symbols [P,T,N]`` shifted in time, each agent and episode on its own."""
+    length = symbols.shape[1]
+    if length < 2 * MIN_SHIFT:
+        raise ConfigError(
+            f"episodes have {length} steps; allowed are {2 * MIN_SHIFT} or more, for shifts by {MIN_SHIFT} steps or more."
+        )
+    rng = np.random.default_rng(seed)
+    for _ in range(draws):
+        offsets = rng.integers(MIN_SHIFT, length - MIN_SHIFT + 1, size=(symbols.shape[-1], len(symbols)))
+        yield np.stack([shifted(symbols[..., n], offset) for n, offset in enumerate(offsets)], axis=-1)
+
+
+def _padded_counts(x: np.ndarray, y: np.ndarray, num_x: int, num_y: int) -> np.ndarray:
+    counts = joint_counts(x, y)
+    if counts.shape[0] > num_x or counts.shape[1] > num_y:
+        raise ConfigError(
+            f"messages go up to {counts.shape[0] - 1}, actions to {counts.shape[1] - 1}; allowed are {num_x} and {num_y} from 0."
+        )
+    return np.pad(counts, ((0, num_x - counts.shape[0]), (0, num_y - counts.shape[1])))

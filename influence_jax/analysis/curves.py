@@ -1,0 +1,141 @@
+"""Learning curves: windows, what they come to, which seeds and settings count.
+
+``U`` log points, ``S`` members (seeds), ``C`` settings, ``N`` agents.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from influence_jax.analysis.statistics import CONFIDENCE, nanmean, t_interval
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """A quantity against environment steps: its mean over members with Student's interval."""
+
+    env_steps: np.ndarray  # i64[U]
+    members: np.ndarray  # f64[U,S], smoothed
+    value: np.ndarray  # f64[U], NaN where no member measured it
+    low: np.ndarray  # f64[U], NaN for fewer than two members
+    high: np.ndarray  # f64[U]
+
+
+def learning_curve(env_steps: np.ndarray, values: np.ndarray, window: int = 1, confidence: float = CONFIDENCE) -> Curve:
+    """Return the curve of ``values f[U,S]`` at ``env_steps i[U]``, each member smoothed by `smoothed`.
+
+    Example:
+        >>> curve = analysis.learning_curve(np.array([10, 20]), np.array([[1.0, 3.0], [3.0, 5.0]]))
+        >>> curve.value
+        array([2., 4.])
+    """
+    members = smoothed(values, window)
+    return Curve(np.asarray(env_steps), members, *t_interval(members, confidence, axis=1))
+
+
+def paper_window(points: int, window: int = 200, of: int = 1000) -> int:
+    """Return the paper's window of 200 log points, shortened in proportion for a run of fewer than 1000."""
+    return max(1, round(window * min(points, of) / of))
+
+
+def smoothed(values: np.ndarray, window: int | None = None) -> np.ndarray:
+    """Return means over the ``window`` log points up to each, ``f64`` of the shape of ``values f[U,...]``.
+
+    Points that are not finite (no episode ended) are left out; the first points are means of what there is. Without
+    ``window``: `paper_window`.
+
+    Example:
+        >>> analysis.smoothed([[1.0], [3.0], [5.0]], window=2)[:, 0]
+        array([1., 2., 4.])
+    """
+    values = np.asarray(values, float)
+    window = paper_window(len(values)) if window is None else window
+    there = np.isfinite(values)
+    first = np.maximum(0, np.arange(1, len(values) + 1) - window)
+
+    def windows(x):
+        total = np.concatenate([np.zeros_like(x[:1]), np.cumsum(x, axis=0)])
+        return total[1:] - total[first]
+
+    count = windows(there.astype(float))
+    return np.where(count > 0, windows(np.where(there, values, 0.0)) / np.maximum(count, 1.0), np.nan)
+
+
+def summary(env_steps: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what each member's curve ``values f[U,S]`` comes to, ``f64[S]`` each.
+
+    ``final`` is the mean over the last 50 log points (as Table 4; of a run of fewer than 1000, over the last 5 % of
+    them), ``final_steps`` over the last 5 % of environment steps, ``auc`` over the whole run, and ``best`` the highest
+    point of the smoothed curve: far above ``final`` where what was learned was lost again.
+
+    Example:
+        >>> ends = analysis.summary(np.arange(100), np.arange(100.0)[:, None])
+        >>> ends["final"], ends["best"]
+        (array([97.]), array([89.5]))
+    """
+    values, env_steps = np.asarray(values, float), np.asarray(env_steps)
+    return {
+        "final": nanmean(values[-paper_window(len(values), 50) :], axis=0),
+        "final_steps": nanmean(values[env_steps > 0.95 * env_steps[-1]], axis=0),
+        "auc": nanmean(values, axis=0),
+        "best": np.fmax.reduce(smoothed(values), axis=0),
+    }
+
+
+def seeds_in_which_all_eat(apples: np.ndarray, share: float = 0.05, least: float = 5.0) -> np.ndarray:
+    """Return ``bool[S]``, the seeds that the paper keeps for Harvest, of ``apples f[U,S,N]`` per episode.
+
+    A seed is dropped if, over the last 10 % of training, some agent eats less than ``share`` of the mean of the others,
+    or fewer than ``least`` apples: one harvester less makes the others' life easier. Publish results with and without,
+    and how many were dropped.
+
+    Example:
+        >>> apples = np.array([[[50, 40], [90, 2]]]).repeat(10, axis=0)  # two seeds of two agents
+        >>> analysis.seeds_in_which_all_eat(apples)
+        array([ True, False])
+    """
+    apples = np.asarray(apples, float)
+    late = nanmean(apples[-max(1, round(len(apples) / 10)) :], axis=0)
+    others = (late.sum(axis=-1, keepdims=True) - late) / max(1, late.shape[-1] - 1)
+    return ((late >= share * others) & (late >= least)).all(axis=-1)
+
+
+@dataclasses.dataclass(frozen=True)
+class TopSettings:
+    """The best settings of a search, and how much of their score is luck."""
+
+    chosen: np.ndarray  # i64[k], best first, by the mean over all seeds
+    score: float  # mean of the chosen over the same seeds: what the paper's figures show, and too high
+    honest: float  # mean over seeds that had no say in the choice (one is left out in turn)
+    null_mean: float  # what the choice alone gives: scores exchanged among settings
+    p: float  # how often so much or more comes out there
+
+
+def top_settings(scores: np.ndarray, k: int = 5, draws: int = 1000, seed: int = 0) -> TopSettings:
+    """Choose the ``k`` best of C settings by ``scores f[C,S]``, one final score per setting and seed (Fig. 17).
+
+    Whoever shows the best of many settings on the seeds that chose them shows their luck too: ``honest`` and the null
+    say how much.
+
+    Example:
+        >>> top = analysis.top_settings([[1, 1, 1], [9, 9, 9], [5, 5, 5]], k=1)
+        >>> top.chosen, top.honest
+        (array([1]), 9.0)
+    """
+    scores = np.asarray(scores, float)
+
+    def best(by):
+        return np.argsort(-by, axis=0, kind="stable")[:k]
+
+    chosen = best(scores.mean(axis=1))
+    seeds = np.arange(scores.shape[1])
+    left_out = (
+        [scores[best(scores[:, seeds != s].mean(axis=1)), s].mean() for s in seeds] if len(seeds) > 1 else [np.nan]
+    )
+    rng = np.random.default_rng(seed)
+    exchanged = (rng.permuted(scores.ravel()).reshape(scores.shape).mean(axis=1) for _ in range(draws))
+    null = np.array([np.sort(means)[-k:].mean() for means in exchanged])
+    score = float(scores[chosen].mean())
+    return TopSettings(
+        chosen, score, float(np.mean(left_out)), float(null.mean()), float((1 + (null >= score).sum()) / (1 + draws))
+    )

@@ -1,0 +1,133 @@
+"""How much agents influence one another, when, and what then happens (section 5.1 of the paper).
+
+``influence f[...,T,K,J]`` is that of agent k on agent j at each step, in nats (or the measure's unit), with a zero
+diagonal: a trace's, or several of one length with episodes first. ``T`` steps, ``N`` agents.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from influence_jax.analysis import social
+from influence_jax.analysis.statistics import nanmean
+from influence_jax.settings import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class InfluenceStatistics:
+    """Influence over whole episodes; all steps count alike."""
+
+    pairs: np.ndarray  # f64[K,J], mean influence of k on j
+    mean: np.ndarray  # f64[K], mean influence of k on all others together
+    sparsity: np.ndarray  # f64[K], share of steps above k's own mean; the paper sees less than .1
+    concentration: np.ndarray  # f64[K], Gini coefficient over time: 0 if always the same, near 1 if all in a few steps
+    entropy: np.ndarray | None  # f64[K], mean entropy of k's policy
+    share_of_bound: np.ndarray | None  # f64[K], mean / entropy: an agent can have 1 on each of the others, not more
+
+
+def influence_statistics(influence: np.ndarray, log_policy: np.ndarray | None = None) -> InfluenceStatistics:
+    """Describe ``influence f[...,T,K,J]``; ``log_policy f[...,T,N,A]`` is of what influences, actions or messages.
+
+    Influence is at most the surprise of what the influencer did, hence on average its entropy: without that, the same
+    number may be all that is possible or nearly nothing.
+
+    Example:
+        >>> statistics = analysis.influence_statistics(trace.influence, trace.log_policy)
+        >>> statistics.pairs.shape, statistics.share_of_bound.shape
+        ((3, 3), (3,))
+    """
+    influence = np.asarray(influence, float)
+    influence = influence.reshape(-1, *influence.shape[-2:])
+    on_all = influence.sum(axis=-1)
+    mean = on_all.mean(axis=0)
+    entropy = None if log_policy is None else policy_entropy(log_policy).reshape(len(influence), -1).mean(axis=0)
+    return InfluenceStatistics(
+        pairs=influence.mean(axis=0),
+        mean=mean,
+        sparsity=(on_all > mean).mean(axis=0),
+        concentration=social.gini(on_all.T),
+        entropy=entropy,
+        share_of_bound=None if entropy is None else mean / np.where(entropy > 0, entropy, np.nan),
+    )
+
+
+def policy_entropy(log_policy: np.ndarray) -> np.ndarray:
+    """Return the entropies ``f64[...]`` of ``log_policy f[...,A]``, nats."""
+    log_policy = np.asarray(log_policy, float)
+    probability = np.exp(log_policy)
+    return -np.sum(probability * np.where(probability > 0, log_policy, 0.0), axis=-1)
+
+
+def influential_moments(influence: np.ndarray) -> np.ndarray:
+    """Return ``bool[...,T,K]``: when k's influence on all others is at least k's own mean, and not 0 (section 5.1).
+
+    Example:
+        >>> analysis.influential_moments(trace.influence).shape
+        (300, 3)
+    """
+    on_all = np.asarray(influence, float).sum(axis=-1)
+    mean = on_all.reshape(-1, on_all.shape[-1]).mean(axis=0)
+    return (on_all >= mean) & (on_all > 0)
+
+
+def strongest_moments(influence: np.ndarray, k: int = 5) -> list[tuple[int, int, int, float]]:
+    """Return the ``k`` largest of ``influence f[T,K,J]`` as ``(step, influencer, influencee, influence)``, strongest first.
+
+    Example:
+        >>> for step, k, j, nats in analysis.strongest_moments(trace.influence, 2):
+        ...     print(step, k, j, round(nats, 3))
+        105 2 0 0.784
+        5 1 0 0.717
+    """
+    influence = np.asarray(influence)
+    order = np.argsort(-influence, axis=None, kind="stable")[:k]
+    places = zip(*np.unravel_index(order, influence.shape), strict=True)
+    return [(int(t), int(i), int(j), float(influence[t, i, j])) for t, i, j in places if influence[t, i, j] > 0]
+
+
+@dataclasses.dataclass(frozen=True)
+class EventLocked:
+    """What a quantity does around events."""
+
+    offsets: np.ndarray  # i64[W], steps since the event
+    mean: np.ndarray  # f64[W], over events, NaN where none has such a step
+    null_mean: np.ndarray  # f64[W], the same around steps that are shifted in time
+    null_high: np.ndarray  # f64[W], below which 97.5 % of them are
+    events: int
+
+
+def event_locked(
+    values: np.ndarray, events: np.ndarray, around: int = 10, draws: int = 200, seed: int = 0
+) -> EventLocked:
+    """Average ``values f[...,T]`` around the steps where ``events bool[...,T]`` holds, as in Fig. 13 of the supplement.
+
+    Events: an action (``actions[:, k] == OPEN``), an apple, a shot. In the null all events of an episode are shifted
+    together round the episode, so that they are as many and as close as they were.
+
+    Example:
+        >>> around = analysis.event_locked(trace.influence[:, 0, 1], trace.actions[:, 0] == 3, around=2)
+        >>> around.offsets
+        array([-2, -1,  0,  1,  2])
+    """
+    values, events = np.asarray(values, float), np.asarray(events, bool)
+    values, events = values.reshape(-1, values.shape[-1]), events.reshape(-1, events.shape[-1])
+    if not events.any():
+        raise ConfigError("events are never true; allowed are events of which there is at least one.")
+    offsets = np.arange(-around, around + 1)
+    padded = np.pad(values, ((0, 0), (around, around)), constant_values=np.nan)
+
+    def locked(events):
+        episode, step = np.nonzero(events)
+        return nanmean(padded[episode[:, None], step[:, None] + around + offsets], axis=0)
+
+    rng = np.random.default_rng(seed)
+    null = np.array([locked(shifted(events, rng.integers(events.shape[-1], size=len(events)))) for _ in range(draws)])
+    return EventLocked(
+        offsets, locked(events), nanmean(null, axis=0), np.nanquantile(null, 0.975, axis=0), int(events.sum())
+    )
+
+
+def shifted(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return ``values [P,T,...]``, each episode turned round by its own of ``offsets i[P]`` steps."""
+    steps = (np.arange(values.shape[1]) - np.asarray(offsets)[:, None]) % values.shape[1]
+    return values[np.arange(len(values))[:, None], steps]

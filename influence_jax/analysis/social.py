@@ -1,0 +1,97 @@
+"""Social metrics of whole episodes (Perolat et al. 2017; Hughes et al. 2018; section 10.5.3 of the paper's supplement).
+
+``returns f[...,N]`` are agents' returns of an episode, in the environment's reward alone; ``T`` steps, ``N`` agents.
+"""
+
+import numpy as np
+
+
+def gini(returns: np.ndarray) -> np.ndarray:
+    """Return the Gini coefficient ``f[...]`` of ``returns f[...,N]``: 0 if all are alike, 1 - 1/N if one has everything.
+
+    NaN where the sum is not positive, which fines can bring about; look at apples instead there.
+
+    Example:
+        >>> float(analysis.gini([6, 2, 0, 0]))
+        0.625
+    """
+    returns = np.asarray(returns, float)
+    total = returns.sum(axis=-1)
+    differences = np.abs(returns[..., :, None] - returns[..., None, :]).sum(axis=(-2, -1))
+    return np.where(total > 0, differences / (2 * returns.shape[-1] * np.where(total > 0, total, 1.0)), np.nan)
+
+
+def equality(returns: np.ndarray) -> np.ndarray:
+    """Return 1 - `gini`, clipped to [0,1] and 0 where the sum is not positive, ``f[...]``.
+
+    Example:
+        >>> analysis.equality([[6, 2, 0, 0], [2, 2, 2, 2]])
+        array([0.375, 1.   ])
+    """
+    return np.clip(1.0 - np.nan_to_num(gini(returns), nan=1.0), 0.0, 1.0)
+
+
+def weighted_return(returns: np.ndarray) -> np.ndarray:
+    """Return the collective return times equality, R (1 - G), ``f[...]`` (Fig. 16).
+
+    Example:
+        >>> float(analysis.weighted_return([6, 2, 0, 0]))
+        3.0
+    """
+    return np.asarray(returns, float).sum(axis=-1) * equality(returns)
+
+
+def equality_by_luck(returns: np.ndarray, draws: int = 1000, seed: int = 0) -> np.ndarray:
+    """Return ``draws`` equalities of a null ``f[draws,...]``: as many apples, each to an agent drawn at random.
+
+    ``returns`` are counts such as apples, ``[...,N]``. Agents who share by luck alone are that unequal.
+
+    Example:
+        >>> luck = analysis.equality_by_luck(np.array([6, 2, 0, 0]))
+        >>> np.quantile(luck, [0.025, 0.975])
+        array([0.4375, 1.    ])
+    """
+    counts = np.asarray(returns)
+    rng = np.random.default_rng(seed)
+    share = np.full(counts.shape[-1], 1 / counts.shape[-1])
+    return equality(rng.multinomial(counts.sum(axis=-1).astype(int), share, size=(draws, *counts.shape[:-1])))
+
+
+def efficiency(rewards: np.ndarray) -> np.ndarray:
+    """Return all agents' rewards together per step, ``f[...]``, of ``rewards f[...,T,N]``.
+
+    Example:
+        >>> float(analysis.efficiency([[1, 0], [0, 0], [0, 3], [1, 0]]))
+        1.25
+    """
+    return np.asarray(rewards, float).sum(axis=-1).mean(axis=-1)
+
+
+def sustainability(apples: np.ndarray) -> np.ndarray:
+    """Return when apples are eaten, on average, in steps from the start: ``f[...]`` of ``apples f[...,T,N]``.
+
+    Each agent's mean time counts once; agents that eat nothing are left out, and NaN says that nobody ate. Apples eaten
+    evenly over the episode give (T-1)/2, a field that is grazed at once gives little.
+
+    Example:
+        >>> float(analysis.sustainability([[1, 0], [0, 0], [0, 1], [1, 0]]))
+        1.75
+    """
+    apples = np.asarray(apples, float)
+    times = np.arange(apples.shape[-2], dtype=float)[:, None]
+    eaten = apples.sum(axis=-2)
+    mean_time = (apples * times).sum(axis=-2) / np.where(eaten > 0, eaten, 1.0)
+    eaters = (eaten > 0).sum(axis=-1)
+    return np.where(eaters > 0, np.where(eaten > 0, mean_time, 0.0).sum(axis=-1) / np.maximum(eaters, 1), np.nan)
+
+
+def peace(hits: np.ndarray) -> np.ndarray:
+    """Return how many agents a mean step leaves unharmed, ``f[...]`` from 0 to N, of ``hits f[...,T,N]`` (who was hit when).
+
+    Perolat et al. count agents that are not tagged out; nobody is here, so those count who are not hit in the step.
+
+    Example:
+        >>> float(analysis.peace([[0, 1], [0, 0]]))
+        1.5
+    """
+    return (np.asarray(hits) == 0).sum(axis=-1).mean(axis=-1)

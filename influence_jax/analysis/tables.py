@@ -1,0 +1,105 @@
+"""What a run recorded as tidy tables, and in one line."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from influence_jax.settings import ConfigError
+
+
+def pandas() -> Any:
+    """Import pandas.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        import pandas
+    except ImportError:
+        raise ConfigError(
+            "pandas is not installed, which tables need; allowed is to install it: pip install 'influence_jax[analysis]'."
+        ) from None
+    return pandas
+
+
+def run_rows(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Return the columns of a tidy table, one row per member and log point, member after member.
+
+    Args:
+        metrics: ``{name: [U,S]}``, or ``[U,S,N]`` for what each agent has, which becomes the columns ``name[0]`` to
+            ``name[N-1]``.
+        members: of each member its number and settings, as `influence_jax.Run.members`; a setting per agent likewise.
+    """
+    points = len(next(iter(metrics.values()))) if metrics else 0
+    settings = {name: np.array([member[name] for member in members]) for name in (members[0] if members else ())}
+    columns = _flat({name: np.repeat(values, points, axis=0) for name, values in settings.items()})
+    recorded = {name: np.swapaxes(values, 0, 1).reshape(-1, *values.shape[2:]) for name, values in metrics.items()}
+    return columns | _flat(recorded)
+
+
+def run_table(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, Any]]) -> Any:
+    """Return `run_rows` as a ``pandas.DataFrame``.
+
+    Raises:
+        ConfigError: pandas is not installed.
+
+    Example:
+        >>> table = analysis.run_table(runs["alone"], [{"member": m, "seed": m} for m in range(5)])  # as run.table()
+        >>> len(table)
+        200
+    """
+    return pandas().DataFrame(run_rows(metrics, members))
+
+
+def describe_run(name: str, metrics: Mapping[str, np.ndarray], members: int) -> str:
+    """Return one line, ``Run harvest-moa, 4 members, 2.0M steps, return 312 +- 20``: mean and deviation of members' ends."""
+    from influence_jax.analysis.curves import summary  # late, since it waits for scipy
+
+    parts = [f"Run {name}", f"{members} member{'s' if members != 1 else ''}"]
+    steps = int(metrics["env_steps"][-1, 0]) if len(metrics.get("env_steps", ())) else 0
+    parts.append(f"{short_number(steps)} steps")
+    if steps and "collective_return" in metrics:
+        ends = summary(metrics["env_steps"][:, 0], metrics["collective_return"])["final"]
+        ends = ends[np.isfinite(ends)]
+        if ends.size:
+            digits = 0 if abs(ends.mean()) >= 10 else 1
+            spread = f" +- {ends.std(ddof=1):.{digits}f}" if ends.size > 1 else ""
+            parts.append(f"return {ends.mean():.{digits}f}{spread}")
+    return ", ".join(parts)
+
+
+def short_number(number: float) -> str:
+    """Return ``2.0M`` for 2,000,000."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{letter}"
+    return f"{number:g}"
+
+
+def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as aligned text, numbers with four digits."""
+    if not rows:
+        return ""
+    cells = [list(rows[0])] + [[f"{x:.4g}" if isinstance(x, float) else str(x) for x in row.values()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in cells
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _flat(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Give each entry of an axis beyond the first a column of its own."""
+    flat = {}
+    for name, values in columns.items():
+        if values.ndim == 1:
+            flat[name] = values
+        else:
+            for index in np.ndindex(values.shape[1:]):
+                flat[f"{name}[{','.join(map(str, index))}]"] = values[(slice(None), *index)]
+    return flat

@@ -1,0 +1,61 @@
+"""Runs are compared as one would by hand."""
+
+import numpy as np
+import pytest
+
+from influence_jax.analysis.comparison import compare
+from influence_jax.analysis.statistics import hedges_g, permutation_test, t_interval
+from influence_jax.settings import ConfigError
+from tests.analysis.rows import recorded, run
+
+RUNS = {"alone": recorded(200), "influence": recorded(400, seed=1)}
+
+
+def test_a_comparison_by_hand():
+    found = compare(RUNS)
+    alone, influence = (metrics["collective_return"][-2:].mean(axis=0) for metrics in RUNS.values())
+    first, second = found.rows
+    assert first["group"] == "alone" and first["seeds"] == 5 and np.isnan(first["p"])
+    assert (first["mean"], first["low"], first["high"]) == pytest.approx(t_interval(alone))
+    assert second["difference"] == pytest.approx(influence.mean() - alone.mean())
+    assert second["difference_low"] < second["difference"] < second["difference_high"]
+    assert second["p"] == pytest.approx(2 / 252) == permutation_test(influence, alone)
+    assert second["g"] == pytest.approx(hedges_g(influence, alone)) and second["improves"] == 1
+    assert second["iqm"] == pytest.approx(np.sort(influence)[1:4].mean())
+    np.testing.assert_allclose(found.scores["alone"], alone)
+    np.testing.assert_allclose(found.curves["influence"].value[-1], RUNS["influence"]["collective_return"][-1].mean())
+    assert np.isnan(found.curves["alone"].value[0])
+
+
+def test_settings_of_one_run_are_compared():
+    members = [{"member": m, "influence_weight": float(m // 5), "seed": m % 5} for m in range(10)]
+    metrics = {name: np.concatenate([a, RUNS["influence"][name]], axis=1) for name, a in RUNS["alone"].items()}
+    found = compare(run(members, metrics), by="influence_weight")
+    assert [row["group"] for row in found.rows] == ["influence_weight 0", "influence_weight 1"]
+    assert found.rows[1] | {"group": "influence"} == compare(RUNS).rows[1]
+
+
+def test_it_reads_well():
+    text = repr(compare(RUNS, summarise="auc"))
+    lines = text.splitlines()
+    assert lines[0] == "collective_return, auc; 99.5 % intervals, differences from alone"
+    assert lines[1].split()[:3] == ["group", "seeds", "mean"] and lines[3].startswith("influence") and len(lines) == 4
+    assert max(map(len, lines)) < 130
+
+
+def test_it_is_a_frame():
+    pytest.importorskip("pandas")
+    table = compare(RUNS).table()
+    assert list(table.index) == ["alone", "influence"] and table.loc["influence", "improves"] == 1
+    curves = compare(RUNS).curve_table()
+    assert len(curves) == 2 * 40 and curves["env_steps"][39] == 2_000_000
+    assert curves["mean"][79] == pytest.approx(RUNS["influence"]["collective_return"][-1].mean())
+
+
+def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(ConfigError, match=r"column is 'colective_return'; .* Did you mean 'collective_return'"):
+        compare(RUNS, "colective_return")
+    with pytest.raises(ConfigError, match="column is 'agent_returns'"):
+        compare(RUNS, "agent_returns")
+    with pytest.raises(ConfigError, match="summarise is 'last'; allowed: final, final_steps, auc, best"):
+        compare(RUNS, summarise="last")

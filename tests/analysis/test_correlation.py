@@ -1,0 +1,75 @@
+"""Correlations of influence and reward against calculations by hand, and worlds in which only one of the two readings holds."""
+
+import numpy as np
+import pytest
+
+from influence_jax.analysis.correlation import influence_and_reward, partial_correlation
+from influence_jax.settings import ConfigError
+
+
+def test_correlations_by_hand():
+    """Means over agents are 1, 2, 3, 5 and 1, 3, 2, 5; within conditions agents are opposed."""
+    x, y = np.array([1.0, 2, 3, 5]), np.array([1.0, 3, 2, 5])
+    apart = np.array([-0.5, 0.5])
+    found = influence_and_reward(x[:, None] + apart, y[:, None] - apart)
+    # deviations -1.75, -.75, .25, 2.25 and -1.75, .25, -.75, 2.25: products sum to 7.75, squares to 8.75
+    assert found.across.value == pytest.approx(7.75 / 8.75)
+    z = np.arctanh(7.75 / 8.75)
+    assert found.across.low == pytest.approx(np.tanh(z - 1.96)) or found.across.low == pytest.approx(
+        np.tanh(z - 1.959964), abs=1e-6
+    )
+    assert found.across_rank == pytest.approx(0.8)  # 1 - 6 * 2 / (4 * 15)
+    assert found.within.value == pytest.approx(-1)
+    assert np.isnan(found.across_given_weight)
+
+
+def test_the_papers_interval():
+    """.34 of 100 conditions: .15 to .50, p = 5e-4."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=100)
+    y = rng.normal(size=100)
+    x = (x - x.mean()) / x.std()
+    y = y - y.mean() - x * (x @ y) / (x @ x)
+    y = 0.34 * x + np.sqrt(1 - 0.34**2) * y / y.std()
+    found = influence_and_reward(x[:, None].repeat(2, 1), y[:, None].repeat(2, 1))
+    assert found.across.value == pytest.approx(0.34)
+    assert found.across[1:] == pytest.approx((0.15, 0.50), abs=0.01) and found.across_p < 0.01
+
+
+def test_partial_correlation_by_hand():
+    assert partial_correlation([1, 2, 3, 4], [1, 2, 3, 4], [0, 0, 1, 1]) == pytest.approx(1)
+    given = np.array([0.0, 0, 1, 1])
+    x, y = given + np.array([0.1, -0.1, 0.1, -0.1]), given + np.array([0.1, -0.1, -0.1, 0.1])
+    assert np.corrcoef(x, y)[0, 1] > 0.9 and partial_correlation(x, y, given) == pytest.approx(0, abs=1e-9)
+    assert np.isnan(partial_correlation([1, 2], [1, 2], [1, 2]))
+
+
+def test_runs_that_learned_anything_have_both():
+    """What a condition has in common drives both; its agents differ by chance. Only the second reading sees that."""
+    rng = np.random.default_rng(0)
+    learned = rng.random((100, 1))
+    received, returns = (learned + 0.3 * rng.normal(size=(100, 5)) for _ in range(2))
+    found = influence_and_reward(received, returns, weights=learned[:, 0])
+    assert found.across.value > 0.7 and found.across_p < 0.01
+    assert found.within_p > 0.05 and found.within.low < 0 < found.within.high
+    assert abs(found.across_given_weight) < 0.25 and abs(found.agents_given_return) < 0.25
+
+
+def test_agents_that_gain_are_seen_within():
+    rng = np.random.default_rng(0)
+    received = rng.random((100, 5))
+    found = influence_and_reward(received, received + 0.3 * rng.normal(size=(100, 5)))
+    assert found.within.low > 0 and found.within_p < 0.01
+
+
+def test_the_null_within_exchanges_agents_and_not_conditions():
+    """Agent 0 is influenced most and earns most in every condition, and nothing else goes together."""
+    rng = np.random.default_rng(0)
+    first = 3.0 * (np.arange(5) == 0)
+    received, returns = (first + rng.normal(size=(20, 5)) for _ in range(2))
+    assert influence_and_reward(received, returns).within_p < 0.01
+
+
+def test_few_conditions_are_refused():
+    with pytest.raises(ConfigError, match=r"received has shape \[3, 2\]"):
+        influence_and_reward(np.ones((3, 2)), np.ones((3, 2)))

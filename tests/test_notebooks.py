@@ -1,0 +1,41 @@
+"""The notebooks run, and what is kept of them is what their scripts say, run from top to bottom without an error."""
+
+import json
+import pathlib
+import re
+
+import matplotlib
+import pytest
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+NOTEBOOKS = sorted((pathlib.Path(__file__).parents[1] / "notebooks").glob("*.py"))
+
+
+def cells_of(script):
+    """Yield ``(kind, text)`` of each cell of a script in jupytext's percent format."""
+    for kind, body in re.findall(r"^# %%( \[markdown\])?\n(.*?)(?=^# %%|\Z)", script, flags=re.MULTILINE | re.DOTALL):
+        text = re.sub(r"^# ?", "", body, flags=re.MULTILINE) if kind else body
+        yield "markdown" if kind else "code", text.strip()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("agg")
+    exec(compile(path.read_text(), path.name, "exec"), {})
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_is_kept_is_the_script(path):
+    kept = json.loads(path.with_suffix(".ipynb").read_text())["cells"]
+    assert [(cell["cell_type"], "".join(cell["source"]).strip()) for cell in kept] == list(cells_of(path.read_text()))
+    code = [cell for cell in kept if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output["output_type"] for cell in code for output in cell["outputs"]]
+    assert outputs and "error" not in outputs
+
+
+def test_every_notebook_has_a_script():
+    folder = NOTEBOOKS[0].parent
+    assert {path.stem for path in folder.glob("*.ipynb")} == {path.stem for path in NOTEBOOKS}
