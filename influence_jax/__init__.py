@@ -1,9 +1,11 @@
 """Sequential social dilemmas and social influence as intrinsic motivation, end to end on an accelerator.
 
 The way in: ``presets.get`` gives an experiment, `train` runs it (with a `Progress` to watch, and with `grid` for many settings
-in one program), `evaluate` and `render_episode` show what was learned, `intervene` checks models of others against the truth,
-`load` reads a run back. `make_learner` gives the parts of an experiment, each of which may be replaced by one of your own.
-`make` gives an environment alone, for programs of your own, to be compiled with `compiler_options`.
+in one program), `evaluate` says what was learned, `intervene` checks models of others against the truth, `load` reads a run back.
+`Run.trace` shows an episode in full (its film, its table, its strongest moments of influence), `Run.policy` what agents would do
+at any state, and `play` seats agents of several runs at one game. `make_learner` gives the parts of an experiment, each of which
+may be replaced by one of your own. `make` gives an environment alone, for programs of your own, to be compiled with
+`compiler_options`.
 """
 
 import importlib
@@ -13,8 +15,13 @@ if TYPE_CHECKING:
     from influence_jax import presets
     from influence_jax.config import EnvConfig, ExperimentConfig
     from influence_jax.envs import make, register
-    from influence_jax.evaluation.episodes import Evaluation, evaluate, play, render_episode
+    from influence_jax.envs.render import Film
+    from influence_jax.evaluation.episodes import Evaluation, evaluate
     from influence_jax.evaluation.intervention import Interventions, intervene
+    from influence_jax.evaluation.moment import Moment
+    from influence_jax.evaluation.play import play
+    from influence_jax.evaluation.policy import Policy
+    from influence_jax.evaluation.trace import Trace
     from influence_jax.learner.learner import Learner, make_learner
     from influence_jax.runtime.compilation import compiler_options, keep_compiled_programs
     from influence_jax.runtime.population import grid
@@ -29,11 +36,15 @@ _HOMES = {
     "EnvConfig": "config",
     "Evaluation": "evaluation.episodes",
     "ExperimentConfig": "config",
+    "Film": "envs.render",
     "Interventions": "evaluation.intervention",
     "Learner": "learner.learner",
     "LogPoint": "runtime.run",
+    "Moment": "evaluation.moment",
+    "Policy": "evaluation.policy",
     "Progress": "runtime.progress",
     "Run": "runtime.run",
+    "Trace": "evaluation.trace",
     "compiler_options": "runtime.compilation",
     "evaluate": "evaluation.episodes",
     "grid": "runtime.population",
@@ -42,9 +53,8 @@ _HOMES = {
     "load": "runtime.run",
     "make": "envs",
     "make_learner": "learner.learner",
-    "play": "evaluation.episodes",
+    "play": "evaluation.play",
     "register": "envs",
-    "render_episode": "evaluation.episodes",
     "train": "runtime.run",
 }
 
@@ -53,11 +63,15 @@ __all__ = [
     "EnvConfig",
     "Evaluation",
     "ExperimentConfig",
+    "Film",
     "Interventions",
     "Learner",
     "LogPoint",
+    "Moment",
+    "Policy",
     "Progress",
     "Run",
+    "Trace",
     "compiler_options",
     "evaluate",
     "grid",
@@ -69,7 +83,6 @@ __all__ = [
     "play",
     "presets",
     "register",
-    "render_episode",
     "train",
 ]
 

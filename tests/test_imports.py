@@ -22,7 +22,7 @@ ALLOWED = {
     "learner": {"types", "config", "settings", "metrics", "rewards", "envs", "networks", "influence"},
     "evaluation": {"types", "config", "settings", "metrics", "envs", "influence", "learner"},
     "analysis": set(),  # reads files
-    "runtime": {"types", "config", "settings", "envs", "learner", "analysis"},
+    "runtime": {"types", "config", "settings", "envs", "learner", "evaluation", "analysis"},
     "cli": {"config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "__version__"},
     "__main__": {"cli"},
     "__init__": {"config", "settings", "presets", "envs", "learner", "evaluation", "runtime"},
