@@ -185,7 +185,7 @@ def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: ja
         act_key, noise_key = jax.random.split(jax.random.fold_in(key, t))
         actions = jnp.full(env.spec.num_agents, -1, jnp.int32)
         for number, player in enumerate(table.players):
-            chosen = player(jax.random.fold_in(act_key, number), env, state)
+            chosen = player(jax.random.fold_in(act_key, number), env, state).astype(jnp.int32)
             actions = jnp.where(table.seats(len(groups) + number), chosen, actions)
         # Some act after having seen others act. With agents of different kinds, the first round shows what those do who act
         # first, the second what everybody does, and the third tells everybody so.
