@@ -111,7 +111,7 @@ def main(out: pathlib.Path = HERE.parent / "runs" / "box_trapped") -> None:
         print(name, table[name]["opened"])
         film = {"a3c": "trapped.gif", f"influence-{SHOWN_WEIGHT:g}": "freed.gif"}.get(name)
         if film:
-            influence_jax.render_episode(run.learner, run.state, results / film, fps=8)
+            run.trace().film(results / film, fps=8)
     (results / "table.json").write_text(json.dumps({"threshold": PREDICTED_THRESHOLD, "conditions": table}) + "\n")
     draw(watched, results / "figure.png")
 

@@ -1,10 +1,12 @@
 """Sequential social dilemmas and social influence as intrinsic motivation, end to end on an accelerator.
 
 The way in: ``presets.get`` gives an experiment, `train` runs it (with a `Progress` to watch, and with `grid` for many settings
-in one program), `evaluate` and `render_episode` show what was learned, `intervene` checks models of others against the truth,
-`load` reads a run back, `compare` and ``plot_...`` make tables and figures of runs (`influence_jax.analysis` has the rest).
-`make_learner` gives the parts of an experiment, each of which may be replaced by one of your own.
-`make` gives an environment alone, for programs of your own, to be compiled with `compiler_options`.
+in one program), `evaluate` says what was learned, `intervene` checks models of others against the truth, `load` reads a run back,
+`compare` and ``plot_...`` make tables and figures of runs (`influence_jax.analysis` has the rest).
+`Run.trace` shows an episode in full (its film, its table, its strongest moments of influence), `Run.policy` what agents would do
+at any state, and `play` seats agents of several runs at one game. `make_learner` gives the parts of an experiment, each of which
+may be replaced by one of your own. `make` gives an environment alone, for programs of your own, to be compiled with
+`compiler_options`.
 """
 
 import importlib
@@ -23,8 +25,13 @@ if TYPE_CHECKING:
     )
     from influence_jax.config import EnvConfig, ExperimentConfig
     from influence_jax.envs import make, register
-    from influence_jax.evaluation.episodes import Evaluation, evaluate, play, render_episode
+    from influence_jax.envs.render import Film
+    from influence_jax.evaluation.episodes import Evaluation, evaluate
     from influence_jax.evaluation.intervention import Interventions, intervene
+    from influence_jax.evaluation.moment import Moment
+    from influence_jax.evaluation.play import play
+    from influence_jax.evaluation.policy import Policy
+    from influence_jax.evaluation.trace import Trace
     from influence_jax.learner.learner import Learner, make_learner
     from influence_jax.runtime.compilation import compiler_options, keep_compiled_programs
     from influence_jax.runtime.loop import LogPoint
@@ -40,11 +47,15 @@ _HOMES = {
     "EnvConfig": "config",
     "Evaluation": "evaluation.episodes",
     "ExperimentConfig": "config",
+    "Film": "envs.render",
     "Interventions": "evaluation.intervention",
     "Learner": "learner.learner",
     "LogPoint": "runtime.loop",
+    "Moment": "evaluation.moment",
+    "Policy": "evaluation.policy",
     "Progress": "runtime.progress",
     "Run": "runtime.run",
+    "Trace": "evaluation.trace",
     "compare": "analysis.comparison",
     "compiler_options": "runtime.compilation",
     "evaluate": "evaluation.episodes",
@@ -54,7 +65,7 @@ _HOMES = {
     "load": "runtime.run",
     "make": "envs",
     "make_learner": "learner.learner",
-    "play": "evaluation.episodes",
+    "play": "evaluation.play",
     "plot_comparison": "analysis.figures",
     "plot_event_locked": "analysis.figures",
     "plot_influence": "analysis.figures",
@@ -62,7 +73,6 @@ _HOMES = {
     "plot_learning_curves": "analysis.figures",
     "plot_schelling": "analysis.figures",
     "register": "envs",
-    "render_episode": "evaluation.episodes",
     "train": "runtime.run",
 }
 
@@ -71,11 +81,15 @@ __all__ = [
     "EnvConfig",
     "Evaluation",
     "ExperimentConfig",
+    "Film",
     "Interventions",
     "Learner",
     "LogPoint",
+    "Moment",
+    "Policy",
     "Progress",
     "Run",
+    "Trace",
     "compare",
     "compiler_options",
     "evaluate",
@@ -94,7 +108,6 @@ __all__ = [
     "plot_schelling",
     "presets",
     "register",
-    "render_episode",
     "train",
 ]
 

@@ -22,7 +22,7 @@ ALLOWED = {
     "learner": {"fusion", "types", "config", "settings", "metrics", "rewards", "envs", "networks", "influence"},
     "evaluation": {"types", "config", "settings", "metrics", "envs", "influence", "learner"},
     "analysis": {"settings"},  # reads files
-    "runtime": {"types", "config", "settings", "envs", "networks", "learner", "analysis"},
+    "runtime": {"types", "config", "settings", "envs", "networks", "learner", "evaluation", "analysis"},
     "cli": {"config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "__version__"},
     # Runs in a process of its own, beside the command line, and measures anything below.
     "bench": {

@@ -37,7 +37,12 @@ def test_make_knows(command):
 @pytest.mark.slow
 def test_demo():
     subprocess.run(["make", "demo"], cwd=ROOT, check=True, close_fds=False)
-    assert {path.name for path in (ROOT / "demo").iterdir()} >= {"learning_curves.png", "episode.gif"}
+    assert {path.name for path in (ROOT / "demo").iterdir()} >= {
+        "box_trapped.gif",
+        "moment.png",
+        "learning_curves.png",
+        "harvest.gif",
+    }
 
 
 def test_installable_extras_exist():

@@ -8,7 +8,6 @@ import tyro
 
 from influence_jax.cli.options import check, parse, whole
 from influence_jax.envs.render import SUFFIXES
-from influence_jax.evaluation.episodes import render_episode
 from influence_jax.runtime import run
 from influence_jax.runtime.compilation import keep_compiled_programs
 from influence_jax.settings import INT32_MAX, ConfigError
@@ -48,6 +47,6 @@ def main(arguments: list[str]) -> int:
     trained = run.load(options.directory, options.update, trust=options.trust)
     if options.member >= trained.config.seeds:
         raise ConfigError(f"member is {options.member}; allowed are 0 to {trained.config.seeds - 1}.")
-    render_episode(trained.learner, trained.state, options.out, options.member, options.seed, options.fps)
+    trained.trace(options.member, options.seed).film(options.out, fps=options.fps)
     print(f"one episode after {trained.update:,} updates: {options.out}")
     return 0

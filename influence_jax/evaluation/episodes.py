@@ -1,15 +1,13 @@
-"""Whole episodes under frozen parameters: what they return, and what they look like."""
+"""Whole episodes under frozen parameters: what they return."""
 
 import dataclasses
 import functools
-import pathlib
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.render import save_animation
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import init_rollout, rollout
 from influence_jax.learner.state import LearnerState, Member
@@ -64,39 +62,6 @@ def _episodes(learner: Learner, num_episodes: int, members: Member, key: jax.Arr
         }
 
     return jax.vmap(one_member)(members)
-
-
-def play(learner: Learner, state: LearnerState, member: int = 0, seed: int = 0) -> Any:
-    """Play one episode with a member's parameters; return the environment's states on the host, leading axis time."""
-    checked("member", member, Integers(0, learner.config.seeds - 1))
-    checked("seed", seed, Integers(0))
-    chosen = jax.tree.map(lambda x: x[member], state.member)
-    states, first = jax.device_get(_states(learner, chosen, jax.random.key(seed)))
-    length = 1 + np.flatnonzero(np.append(first[1:], True))[0]
-    return jax.tree.map(lambda x: x[:length], states)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _states(learner: Learner, member: Member, key: jax.Array):
-    start_key, act_key = jax.random.split(key)
-
-    def step(rollout_state, t):
-        after, _, _ = rollout(learner, member, rollout_state, 1, jax.random.fold_in(act_key, t))
-        return after, (jax.tree.map(lambda x: x[0], rollout_state.env_state), rollout_state.timestep.first[0])
-
-    start = init_rollout(learner, member.env_params, start_key, 1, staggered=False)
-    return jax.lax.scan(step, start, jnp.arange(learner.env.spec.horizon + 1, dtype=jnp.uint32))[1]
-
-
-def render_episode(
-    learner: Learner, state: LearnerState, path: str | pathlib.Path, member: int = 0, seed: int = 0, fps: int = 15
-) -> None:
-    """Save `play` as an animation, ``.gif`` or ``.mp4``."""
-    states = play(learner, state, member, seed)
-    frames = [learner.env.render(jax.tree.map(lambda x, t=t: x[t], states)) for t in range(len(states.time))]
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_animation(frames, path, fps)
 
 
 @functools.lru_cache(maxsize=8)

@@ -6,12 +6,15 @@ noise, so the truth can be computed: what the others would really do next after 
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import struct
 
 from influence_jax.config import ConfigError
+from influence_jax.evaluation.policy import decide
 from influence_jax.influence.acting import act, encode
 from influence_jax.influence.axes import agents_first
 from influence_jax.influence.counterfactual import pairwise_influence
@@ -93,20 +96,55 @@ def _moments(learner: Learner, num_moments: int, members: Member, key: jax.Array
 def one_moment(learner: Learner, member: Member, rollout_state: RolloutState, key: jax.Array) -> dict[str, jax.Array]:
     """Let all agents act, and repeat the step with every other action of each; see `Interventions` for what is returned."""
     act_key, noise_key = jax.random.split(key)
-    model, network, params, env = learner.model, learner.network, member.params, learner.env
     now = perceived(learner, rollout_state)
-    num_envs, num_agents = now.reward.shape
+    output, carry, _ = learner.model.decide(
+        learner.network, act_key, member.params, rollout_state.carry, rollout_state.memory, now
+    )
+    noise_keys = jax.random.split(noise_key, len(now.reward))
+    noise = jax.vmap(learner.env.sample_noise, in_axes=(0, None))(noise_keys, member.env_params)
+    found = next_answers(learner, member, rollout_state, carry, output.action, noise)
+    counted = now.visible & ~(now.last | found.over)[:, None, None]
+    return {
+        "estimated": jnp.where(counted, output.influence, 0.0),
+        "real": real_influence(learner, found, counted),
+        "counted": counted,
+    }
+
+
+@struct.dataclass
+class Answers:
+    """What everybody would do next after everything that each agent might have done; natural-log probabilities."""
+
+    weights: jax.Array  # f32[K,E,C], k's own policy over what it might have done
+    factual: jax.Array  # f32[J,E,A], j's policy after what was really done
+    alternatives: jax.Array  # f32[K,C,J,E,A]
+    over: jax.Array  # bool[E], the episode ends with this step, and nobody acts any more
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def next_answers(
+    learner: Learner, member: Member, rollout_state: RolloutState, carry: Any, actions: jax.Array, noise: Any
+) -> Answers:
+    """Repeat one step by the same chance with every other action of each agent.
+
+    Args:
+        learner: whose agents they are.
+        member: their parameters.
+        rollout_state: before the step.
+        carry: recurrent states after it.
+        actions: i32[E,N], what was really done.
+        noise: the chance of the step, leading E.
+    """
+    model, network, params, env = learner.model, learner.network, member.params, learner.env
+    now, unused = perceived(learner, rollout_state), jax.random.key(0)  # nothing that is drawn here is used
+    num_agents = actions.shape[1]
 
     def policies(carry, observation, memory):
         """The log-policies ``[N,E,A]`` of all agents."""
         features, context = encode(network, params, observation), agents_first(model.context(memory))
-        return act(network, act_key, params, carry, features, context).log_policy["action"]
+        return act(network, unused, params, carry, features, context).log_policy["action"]
 
-    output, carry, _ = model.decide(network, act_key, params, rollout_state.carry, rollout_state.memory, now)
     before, memory = model.reset(now.first, rollout_state.carry, rollout_state.memory)
-    weights = policies(before, now.observation, memory)
-    noise_keys = jax.random.split(noise_key, num_envs)
-    noise = jax.vmap(env.sample_noise, in_axes=(0, None))(noise_keys, member.env_params)
 
     def world(actions):
         """What everybody would do after ``actions i32[E,N]``, and whether the episode would be over."""
@@ -120,26 +158,69 @@ def one_moment(learner: Learner, member: Member, rollout_state: RolloutState, ke
 
     def worlds_of(agent):
         def with_action(action):
-            return world(output.action.at[:, agent].set(action))[0]
+            return world(actions.at[:, agent].set(action))[0]
 
         return jax.vmap(with_action)(jnp.arange(env.spec.num_actions, dtype=jnp.int32))
 
-    factual, over = world(output.action)  # [J,E,A]
-    alternatives = jax.vmap(worlds_of)(jnp.arange(num_agents, dtype=jnp.int32))  # [K,C,J,E,A]
-    counted = now.visible & ~(now.last | over)[:, None, None]
+    factual, over = world(actions)
+    alternatives = jax.vmap(worlds_of)(jnp.arange(num_agents, dtype=jnp.int32))
+    return Answers(policies(before, now.observation, memory), factual, alternatives, over)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def answers_at_once(learner: Learner, member: Member, rollout_state: RolloutState, actions: jax.Array) -> Answers:
+    """See `Answers`, of one game in which others see an action before they act: what they would do in this very step.
+
+    ``actions i32[N]`` is what was really done.
+    """
+    num_agents = learner.env.spec.num_agents
+
+    def policies(told):
+        return decide(learner, member, rollout_state, jax.random.key(0), told)[1]["action"][:, None]
+
+    def world(agent, action):
+        return policies(actions.at[agent].set(action))
+
+    everything = jnp.arange(learner.env.spec.num_actions, dtype=jnp.int32)
+    alternatives = jax.vmap(jax.vmap(world, in_axes=(None, 0)), in_axes=(0, None))(
+        jnp.arange(num_agents, dtype=jnp.int32), everything
+    )
+    factual = policies(actions)
+    return Answers(factual, factual, alternatives, rollout_state.timestep.last)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def answers_to_messages(learner: Learner, member: Member, rollout_state: RolloutState) -> Answers:
+    """See `Answers`, of one game in which agents talk: what they do after everything that each might have said.
+
+    ``rollout_state`` is that of the step in which the message is heard.
+    """
+    messages, log_policy = rollout_state.memory
+
+    def world(agent, message):
+        heard = rollout_state.replace(memory=(messages.at[:, agent].set(message), log_policy))
+        return decide(learner, member, heard, jax.random.key(0))[1]["action"][:, None]
+
+    everything = jnp.arange(log_policy.shape[-1], dtype=jnp.int32)
+    alternatives = jax.vmap(jax.vmap(world, in_axes=(None, 0)), in_axes=(0, None))(
+        jnp.arange(messages.shape[1], dtype=jnp.int32), everything
+    )
+    factual = world(0, messages[0, 0])
+    return Answers(log_policy, factual, alternatives, rollout_state.timestep.last)
+
+
+def real_influence(learner: Learner, answers: Answers, counted: jax.Array) -> jax.Array:
+    """Return the influence f32[E,K,J] of what was done, by the measure of the run; 0 where not ``counted bool[E,K,J]``."""
+    factual = agents_first(answers.factual)
+    num_envs, num_agents = factual.shape[:2]
     batch = CounterfactualBatch(
-        factual=jnp.broadcast_to(agents_first(factual)[:, None], (num_envs, num_agents, *factual.shape[::2])),
-        alternatives=alternatives.transpose(3, 0, 1, 2, 4),
-        weights=agents_first(weights),
+        factual=jnp.broadcast_to(factual[:, None], (num_envs, num_agents, *factual.shape[1:])),
+        alternatives=answers.alternatives.transpose(3, 0, 1, 2, 4),
+        weights=agents_first(answers.weights),
         realised=jnp.zeros((num_envs, num_agents, num_agents), jnp.int32),
         mask=counted,
     )
-    measure = implementation("influence.measure", learner.config.influence.measure, MEASURES)
-    return {
-        "estimated": jnp.where(counted, output.influence, 0.0),
-        "real": pairwise_influence(batch, measure),
-        "counted": counted,
-    }
+    return pairwise_influence(batch, implementation("influence.measure", learner.config.influence.measure, MEASURES))
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:

@@ -16,6 +16,9 @@ from influence_jax.analysis.load import load_metrics
 from influence_jax.analysis.members import name_of
 from influence_jax.analysis.tables import describe_run, run_table
 from influence_jax.config import ConfigError, ExperimentConfig, validate
+from influence_jax.evaluation.play import play
+from influence_jax.evaluation.policy import Policy, policy_of
+from influence_jax.evaluation.trace import Trace
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.learner.state import LearnerState
 from influence_jax.learner.update import CAUSES
@@ -64,6 +67,20 @@ class Run:
     def table(self) -> Any:
         """Return a ``pandas.DataFrame``, one row per member and log point; a `ConfigError` where pandas is not installed."""
         return run_table(self.metrics, self.members)
+
+    def policy(self, member: int = 0) -> Policy:
+        """Return the trained agents of one member: what they would do at any state, and an actor to step by hand.
+
+        >>> run.policy(0).at(state).probabilities  # f32[N,A]
+        """
+        return policy_of(self.learner, self.state, member)
+
+    def trace(self, member: int = 0, seed: int = 0, *, real: bool = False) -> Trace:
+        """Return one episode of a member's agents in full; see `influence_jax.play` for the arguments.
+
+        >>> run.trace(0, seed=1).film("episode.gif")
+        """
+        return play(self.policy(member), seed=seed, real=real)
 
 
 def train(

@@ -10,9 +10,18 @@ import numpy as np
 import pytest
 
 from influence_jax.envs import make
-from influence_jax.envs.render import save_animation
+from influence_jax.envs.grid import vision
+from influence_jax.envs.render import (
+    Film,
+    agent_colour,
+    draw_arrows,
+    draw_views,
+    render_maps,
+    save_animation,
+    with_header,
+)
 
-SCALE = 8
+SCALE = 32
 LAYOUT = ("@@@@@@", "@PPA @", "@PPP @", "@@@@@@")
 
 
@@ -31,36 +40,100 @@ def state(env):
     )
 
 
-def tile(picture, row, column):
-    return picture[row * SCALE : (row + 1) * SCALE, column * SCALE : (column + 1) * SCALE].astype(int)
+def tile(picture, row, column, scale=SCALE):
+    return picture[row * scale : (row + 1) * scale, column * scale : (column + 1) * scale].astype(int)
+
+
+def lightness(pixels):
+    return np.asarray(pixels) @ [0.299, 0.587, 0.114]
 
 
 def test_picture_shows_map_agents_headings_and_beams(env, state):
     picture = env.render(state, scale=SCALE)
     assert picture.shape == (4 * SCALE, 6 * SCALE, 3) and picture.dtype == np.uint8
-    assert (tile(picture, 0, 0) == (180, 180, 180)).all()
-    assert (tile(picture, 1, 3) == (0, 255, 0)).all()
-    assert (tile(picture, 1, 4) == 0).all()
-    fire, clean = tile(picture, 2, 3), tile(picture, 2, 4)
-    assert fire.any() and clean.any() and (fire != clean).any()
-    agents = [tile(picture, row, column) for row, column in ((1, 1), (1, 2), (2, 1), (2, 2))]
-    centres = {tuple(agent[SCALE // 2, SCALE // 2]) for agent in agents}
-    assert centres == {(0, 0, 255), (2, 81, 154), (204, 0, 204), (216, 30, 54)}
     middle = SCALE // 2
+    wall, apple, floor = (tile(picture, *cell) for cell in ((0, 0), (1, 3), (1, 4)))
+    assert lightness(wall.mean(axis=(0, 1))) < 100 < 200 < lightness(floor.mean(axis=(0, 1)))
+    assert apple[middle, middle, 1] > apple[middle, middle, 0] + 50  # green
+    fire, clean = tile(picture, 2, 3), tile(picture, 2, 4)
+    assert fire[..., 0].mean() > fire[..., 2].mean() + 50 and clean[..., 2].mean() > clean[..., 0].mean()
+    agents = [tile(picture, row, column) for row, column in ((1, 1), (1, 2), (2, 1), (2, 2))]
     edges = [(0, middle), (middle, -1), (-1, middle), (middle, 0)]  # up, right, down, left
     for heading, agent in enumerate(agents):
-        dark = [not agent[edge].any() for edge in edges]
-        assert dark == [side == heading for side in range(4)]
+        assert np.argmin([lightness(agent[edge]) for edge in edges]) == heading
+        wanted = [int(agent_colour(heading)[i : i + 2], 16) for i in (1, 3, 5)]
+        assert (np.abs(agent - wanted).max(axis=-1) < 8).sum() > SCALE
 
 
-def test_agents_that_share_a_colour_differ():
+def test_what_differs_in_kind_differs_in_grey():
+    """Floor, wall, water, waste and apples, each from each, by the mean or the spread of its lightness."""
+    codes = np.array([[vision.EMPTY, vision.WALL, vision.RIVER, vision.WASTE, vision.APPLE]], np.uint8)
+    picture = next(render_maps([(codes, 0 * codes, np.zeros((0, 2), int), np.zeros(0, int))], 24))
+    grey = [lightness(tile(picture, 0, column, 24)) for column in range(5)]
+    looks = np.array([(x.mean(), 2 * x.std()) for x in grey])
+    distance = np.abs(looks[:, None] - looks).max(axis=-1)
+    assert distance[~np.eye(5, dtype=bool)].min() > 20
+
+
+def test_agents_of_one_colour_have_numbers_of_their_own():
     env = make("harvest", layout=("P" * 11,), num_agents=11)
     state, _ = jax.jit(env.reset)(jax.random.key(0), env.default_params)
     state = state.replace(position=jnp.array([(0, column) for column in range(11)]), heading=jnp.zeros(11, jnp.int32))
     picture = env.render(state, scale=SCALE)
-    tiles = {tile(picture, 0, column).tobytes() for column in range(11)}
-    assert len(tiles) == 11
-    assert (tile(picture, 0, 0)[-1] == tile(picture, 0, 10)[-1]).all()
+    assert len({tile(picture, 0, column).tobytes() for column in range(11)}) == 11
+    assert agent_colour(0) == agent_colour(10)
+
+
+def test_a_film_is_its_frames(env, state):
+    """Only what changes is drawn again, which must not show."""
+    later = state.replace(apples=state.apples.at[1, 3].set(False).at[1, 4].set(True), beams=state.beams * 0)
+    states = jax.tree.map(lambda *x: jnp.stack(x), state, later, state)
+    frames = list(env.film(states, scale=SCALE))
+    for frame, one in zip(frames, (state, later, state), strict=True):
+        np.testing.assert_array_equal(frame, env.render(one, scale=SCALE))
+    assert (frames[0] != frames[1]).any()
+
+
+def test_views_are_outlined_where_they_end():
+    picture = np.full((10 * SCALE, 10 * SCALE, 3), 255, np.uint8)
+    drawn = draw_views(picture, np.array([(4, 5), (0, 0)]), 2, [0], SCALE)
+    changed = (drawn != picture).any(axis=-1)
+    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    assert (rows[0], rows[-1], columns[0], columns[-1]) == (2 * SCALE, 7 * SCALE - 1, 3 * SCALE, 8 * SCALE - 1)
+    assert not changed[3 * SCALE : 6 * SCALE, 4 * SCALE : 7 * SCALE].any()
+
+
+def test_an_arrow_leads_from_one_to_the_other_and_is_as_wide_as_strong():
+    picture, position = np.full((3 * SCALE, 12 * SCALE, 3), 255, np.uint8), np.array([(1, 1), (1, 10)])
+
+    def drawn(strength):
+        pairs = np.zeros((2, 2))
+        pairs[0, 1] = strength
+        return (draw_arrows(picture, position, pairs, SCALE) != picture).any(axis=-1)
+
+    weak, strong = drawn(0.1), drawn(1.0)
+    assert not drawn(0.0).any() and strong.sum() > 1.3 * weak.sum() > 0
+    columns = np.flatnonzero(strong.any(axis=0))
+    assert SCALE < columns[0] < 2 * SCALE and 10 * SCALE - 8 < columns[-1] < 11 * SCALE
+    width = strong.sum(axis=0)
+    assert width[9 * SCALE :].max() > 1.5 * np.median(width)  # the head is at the end
+
+
+def test_the_header_fits_whatever_the_width():
+    for width in (120, 800):
+        picture = np.zeros((40, width, 3), np.uint8)
+        headed = with_header(picture, "step 999", [-1000, 250, 3, 4, 5])
+        assert headed.shape[1:] == (width, 3) and (headed[-40:] == 0).all()
+        header = headed[:-40]
+        assert (header < 100).any() and (header[:, -2:] == 255).all()
+        assert with_header(picture, "step 9").shape == headed.shape  # or a film would have frames of two sizes
+
+
+def test_a_film_for_notebooks(frames):
+    film = Film(tuple(frames), fps=4)
+    assert film._repr_html_().startswith('<video controls loop width="')
+    still = imageio.imread(film._repr_png_())
+    assert still.shape[1] == 3 * frames[0].shape[1]
 
 
 @pytest.fixture
@@ -72,7 +145,7 @@ def frames(env, state):
 def test_gif(frames, tmp_path):
     path = tmp_path / "episode.gif"
     save_animation(frames, path, fps=4)
-    film = imageio.imread(path, index=None)
+    film = imageio.imread(path, index=None, mode="RGB")
     assert film.shape[:3] == (4, *frames[0].shape[:2])
     assert np.abs(film[..., :3].astype(int) - np.stack(frames)).mean() < 3
     assert imageio.immeta(path)["duration"] == 250

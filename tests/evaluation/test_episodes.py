@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import imageio.v3 as imageio
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from influence_jax.config import EnvConfig
 from influence_jax.envs.probes import Stipend
-from influence_jax.evaluation.episodes import evaluate, play, render_episode
+from influence_jax.evaluation.episodes import evaluate
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import init_rollout
 from influence_jax.runtime.population import init_population
@@ -85,18 +84,3 @@ def test_a_game_that_ends_early_counts_once(tiny):
     assert (evaluate(learner, state, num_episodes=2).agent_returns == 10).all()
     short = dataclasses.replace(learner, env=Short())
     assert (evaluate(short, state, num_episodes=2).agent_returns == 3).all()
-    assert play(short, state).time.tolist() == [0, 1, 2, 3]
-
-
-def test_play_shows_one_episode_of_a_member(learner, state):
-    states = play(learner, state, member=1)
-    assert states.time.tolist() == list(range(21))
-    assert (states.position == states.position[0]).all()  # it only fires
-    assert (play(learner, state, member=0).position != states.position).any()
-
-
-def test_render_episode(learner, state, tmp_path):
-    path = tmp_path / "new" / "episode.gif"
-    render_episode(learner, state, path, member=1)
-    frames = imageio.imread(path, index=None)
-    assert frames.shape[0] >= 2 and frames.shape[-1] == 3

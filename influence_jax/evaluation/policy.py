@@ -1,0 +1,192 @@
+"""What trained agents would do: distributions and values at any state, and acting step by step."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from influence_jax.influence.acting import act, encode
+from influence_jax.influence.axes import agents_first
+from influence_jax.learner.learner import Learner
+from influence_jax.learner.rollout import perceived
+from influence_jax.learner.state import LearnerState, Member, RolloutState
+from influence_jax.settings import Integers, checked
+from influence_jax.types import ActorOutput, TimeStep
+
+
+@struct.dataclass
+class Mind:
+    """What agents carry from one step to the next; what is inside is the network's, the influence model's and the shaper's."""
+
+    carry: Any  # {branch: recurrent state}, leading [N,1]
+    memory: Any  # of the influence model, such as the last actions
+    shaper_state: Any  # of the reward shaper, for agents that observe rewards
+
+
+@struct.dataclass
+class Decision:
+    """What agents do in one step, and what they might have done."""
+
+    actions: jax.Array  # i32[N]
+    log_policy: jax.Array  # f32[N,A], nats
+    values: jax.Array  # f32[N], of the policy's own reward, in the unit of the losses
+    influence: jax.Array  # f32[K,J], of k on j, as the influence model measures it in this step; diagonal 0
+    messages: jax.Array | None  # i32[N], for agents that talk
+    message_log_policy: jax.Array | None  # f32[N,M]
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """f32[N,A]: of every action."""
+        return np.exp(np.asarray(self.log_policy))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Policy:
+    """The trained agents of one member of a run; ``policy[n]`` is agent n alone, to be seated by `influence_jax.play`.
+
+    >>> policy = run.policy(member=0)
+    >>> policy.at(state).probabilities  # f32[N,A] of agents who have just begun to look
+    """
+
+    learner: Learner = dataclasses.field(repr=False)
+    member: Member = dataclasses.field(repr=False)
+
+    def __getitem__(self, agent: int) -> "Agent":
+        checked("agent", agent, Integers(0, len(self) - 1))
+        return Agent(self, int(agent))
+
+    def __len__(self) -> int:
+        return self.learner.env.spec.num_agents
+
+    def start(self) -> Mind:
+        """Return the mind of agents at the start of an episode."""
+        return start(self.learner)
+
+    def step(self, mind: Mind, timestep: TimeStep, key: jax.Array) -> tuple[Decision, Mind]:
+        """Let all agents act on ``timestep``, what the environment's ``reset`` or ``step`` returned.
+
+        >>> decision, mind = policy.step(policy.start(), timestep, jax.random.key(0))
+        """
+        return _step(self.learner, self.member, mind, timestep, key)
+
+    def at(self, state: Any, mind: Mind | None = None) -> Decision:
+        """Return what agents would do in any ``state`` of the game; without a ``mind``, as if an episode began there.
+
+        Its actions are a draw by a fixed key.
+        """
+        observation, visible = self.learner.env.observe(state)
+        spec = self.learner.env.spec
+        nothing = jnp.zeros(spec.num_agents, jnp.float32)
+        timestep = TimeStep(
+            observation=observation,
+            reward=nothing,
+            discount=jnp.ones((), jnp.float32),
+            first=jnp.asarray(mind is None),
+            truncated=jnp.zeros((), bool),
+            visible=visible,
+            metrics=dict.fromkeys(spec.metric_names, nothing),
+        )
+        return self.step(self.start() if mind is None else mind, timestep, jax.random.key(0))[0]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Agent:
+    """One trained agent, which may sit at any place of a game."""
+
+    policy: Policy
+    number: int
+
+
+def policy_of(learner: Learner, state: LearnerState, member: int = 0) -> Policy:
+    """Return the agents of one ``member`` of a trained population, leading axis S."""
+    checked("member", member, Integers(0, learner.config.seeds - 1))
+    return Policy(learner, jax.tree.map(lambda x: x[member], state.member))
+
+
+def start(learner: Learner) -> Mind:
+    """See `Policy.start`."""
+    num_agents = learner.env.spec.num_agents
+    return Mind(
+        carry=learner.network.zero_carry((num_agents, 1)),
+        memory=learner.model.init_memory(1),
+        shaper_state=learner.shaper.init(1, num_agents),
+    )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _step(learner: Learner, member: Member, mind: Mind, timestep: TimeStep, key: jax.Array) -> tuple[Decision, Mind]:
+    timestep = jax.tree.map(lambda x: x[None], timestep)
+    shaper_state = mind.shaper_state
+    if learner.config.learner.observe_rewards:  # the reward of the last step comes with this time step
+        shaper_state, _ = learner.shaper.apply(
+            shaper_state, timestep.reward[None], timestep.first[None], member.hyperparams
+        )
+    now = RolloutState(None, timestep, mind.carry, mind.memory, shaper_state)
+    output, log_policy, carry, memory = decide(learner, member, now, key)
+    samples = output.samples
+    decision = Decision(
+        actions=output.action[0],
+        log_policy=log_policy["action"],
+        values=samples["action"].value[0],
+        influence=output.influence[0],
+        messages=samples["message"].symbol[0] if "message" in samples else None,
+        message_log_policy=log_policy.get("message"),
+    )
+    return decision, Mind(carry, memory, shaper_state)
+
+
+def decide(
+    learner: Learner, member: Member, now: RolloutState, key: jax.Array, told: jax.Array | None = None
+) -> tuple[ActorOutput, dict[str, jax.Array], Any, Any]:
+    """Let the agents of one game act, some of them as they are told.
+
+    Args:
+        learner: whose agents they are.
+        member: their parameters.
+        now: where the game is; its only axis E has one game.
+        key: for what they draw.
+        told: i32[N], what agents are to do; -1 leaves them free.
+
+    Returns:
+        ``(output, {head: log_policy f32[N,A]}, carry, memory)``, the latter two after the step. Log-policies are those of
+        agents who are left free.
+    """
+    network, params, timestep = learner.network, member.params, perceived(learner, now)
+    if told is None:
+        output, carry, memory = learner.model.decide(network, key, params, now.carry, now.memory, timestep)
+    else:
+        obedient = ObedientNetwork(network), key, (params, told)
+        output, carry, memory = learner.model.decide(*obedient, now.carry, now.memory, timestep)
+    before, _ = learner.model.reset(timestep.first, now.carry, now.memory)
+    step = act(
+        network, key, params, before, encode(network, params, timestep.observation), agents_first(output.context)
+    )
+    log_policy = {head: x[:, 0] for head, x in step.log_policy.items()}
+    return output.replace(activations=None), log_policy, carry, memory
+
+
+@dataclasses.dataclass(frozen=True)
+class ObedientNetwork:
+    """A network whose agents do as they are told; its parameters are pairs ``(params, told i32[])``, where -1 tells nothing."""
+
+    network: Any
+
+    def __getattr__(self, name: str) -> Any:
+        def of_pair(params, *args):
+            return getattr(self.network, name)(params[0], *args)
+
+        return of_pair
+
+    def resolve(self, params, branch, carry, gates, context):
+        """Step a branch under given symbols."""
+        params, told = params
+        carry, gates, heads = self.network.resolve(params, branch, carry, gates, context)
+        if "action" in heads:
+            logits = heads["action"]
+            certain = jnp.where(jnp.arange(logits.shape[-1], dtype=jnp.int32) == told, 0.0, -1e9).astype(logits.dtype)
+            heads = heads | {"action": jnp.where(told < 0, logits, certain)}
+        return carry, gates, heads

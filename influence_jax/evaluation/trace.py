@@ -1,0 +1,282 @@
+"""One episode in full, and its strongest moments of influence, each beside the world in which it did not happen."""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+
+from influence_jax.envs import render
+from influence_jax.envs.base import Environment
+from influence_jax.envs.grid.world import GridWorld
+from influence_jax.envs.render import Film
+from influence_jax.evaluation.intervention import (
+    Answers,
+    answers_at_once,
+    answers_to_messages,
+    next_answers,
+    real_influence,
+)
+from influence_jax.evaluation.moment import Moment
+from influence_jax.evaluation.policy import Mind
+from influence_jax.learner.learner import Learner
+from influence_jax.learner.state import Member, RolloutState
+from influence_jax.settings import ConfigError, Integers, checked
+from influence_jax.types import TimeStep
+
+LONGEST_SIDE = 720  # pixels of a frame's map
+APART = 5  # steps between two moments of the same pair
+LEAST_SHARE = 0.05  # of the widest arrow, from which on there is one
+LEAST_INFLUENCE = 0.01  # nats; what is weaker all over an episode gets no wide arrows
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trace:
+    """One episode of ``T`` steps, on the host; from `Run.trace` or `influence_jax.play`.
+
+    >>> trace = run.trace(member=0, seed=1)
+    >>> trace.influence.max(), trace.film("episode.gif")
+    """
+
+    env: Environment
+    states: Any = dataclasses.field(repr=False)  # leading T+1: before every step, and after the last
+    observations: np.ndarray  # u8[T,N,V,V,3], what agents saw before they acted
+    actions: np.ndarray  # i32[T,N]
+    rewards: np.ndarray  # f32[T,N], of the step taken at t, the environment's
+    log_policy: np.ndarray  # f32[T,N,A], nats; NaN for players that are no trained agents
+    values: np.ndarray  # f32[T,N], in the unit of the losses; NaN likewise
+    visible: np.ndarray  # bool[T,N,N], row sees column
+    influence: np.ndarray  # f32[T,K,J], of what k did (or said) at t on j, in the unit of the measure; diagonal 0
+    metrics: dict[str, np.ndarray]  # f32[T,N], the environment's of the step taken at t
+    messages: np.ndarray | None = None  # i32[T,N], for agents that talk
+    message_log_policy: np.ndarray | None = None  # f32[T,N,M]
+    real_influence: np.ndarray | None = None  # f32[T,K,J], by intervention, where it was asked for; zero diagonal
+    team: np.ndarray | None = None  # bool[N], the trained agents, if they are all of one kind
+    _learner: Learner | None = dataclasses.field(default=None, repr=False)
+    _member: Member | None = dataclasses.field(default=None, repr=False)
+    _minds: Mind | None = dataclasses.field(default=None, repr=False)  # leading T+1
+    _timesteps: TimeStep | None = dataclasses.field(default=None, repr=False)  # leading T+1
+    _noise: Any = dataclasses.field(default=None, repr=False)  # leading T
+    _env_params: Any = dataclasses.field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    def __repr__(self) -> str:
+        returns = ", ".join(f"{x:g}" for x in self.rewards.sum(axis=0))
+        return f"Trace of {len(self)} steps, {self.actions.shape[1]} agents, returns {returns}"
+
+    def world(self, time: int, actions: Sequence[int]) -> tuple[Any, TimeStep]:
+        """Return the state and time step that follow on ``actions i32[N]`` at ``time``, by the same chance."""
+        checked("time", time, Integers(0, len(self) - 1))
+        state, noise = (jax.tree.map(lambda x: x[time], tree) for tree in (self.states, self._noise))
+        return jax.device_get(_transition(self.env, state, jnp.asarray(actions, jnp.int32), noise, self._env_params))
+
+    def frame(
+        self, time: int, *, arrows: bool | float = True, views: Sequence[int] = (), scale: int | None = None,
+        title: str = "",
+    ) -> Image.Image:  # fmt: skip
+        """Return a picture of the state before the step ``time``, 0 to ``len(trace)``.
+
+        Args:
+            time: which state.
+            arrows: whether the influence of what was done in the step that led here is drawn: at full width where it is the
+                strongest of the episode, or this number; not at all below a twentieth of that.
+            views: agents whose windows are outlined.
+            scale: pixels per cell; by default so that the map's longer side has some 720.
+            title: written before the step.
+        """
+        checked("time", time, Integers(0, len(self)))
+        return Image.fromarray(next(self._frames([time], arrows, views, scale, title)))
+
+    def film(
+        self, path: str | pathlib.Path | None = None, *, fps: float = 10, start: int = 0, stop: int | None = None,
+        arrows: bool | float = True, views: Sequence[int] = (), scale: int | None = None, title: str = "",
+    ) -> Film:  # fmt: skip
+        """Return the frames from ``start`` to before ``stop`` as a film, which a notebook plays, and write it to ``path``.
+
+        >>> run.trace().film("episode.mp4", fps=15)  # or .gif; see `frame` for the other arguments
+        """
+        times = range(len(self) + 1)[start:stop]
+        if not times:
+            raise ConfigError(f"start is {start} with stop {stop}; allowed are parts of 0 to {len(self) + 1}.")
+        film = Film(tuple(self._frames(times, arrows, views, scale, title)), fps)
+        if path is not None:
+            film.save(path)
+        return film
+
+    def table(self) -> Any:
+        """Return a pandas data frame with one row for each step and agent; influence is summed over the others.
+
+        >>> run.trace().table().groupby("agent").reward.sum()
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("table() needs the package pandas, which is not installed.") from error
+        num_steps, num_agents = self.actions.shape
+        step, agent = np.indices((num_steps, num_agents))
+        taken = np.take_along_axis(self.log_policy, self.actions[..., None], axis=-1)[..., 0]
+        probs = np.exp(self.log_policy)
+        columns = {
+            "step": step,
+            "agent": agent,
+            "action": np.array(self.env.spec.action_names)[self.actions],
+            "reward": self.rewards,
+            "value": self.values,
+            "log_prob": taken,
+            "entropy": -np.sum(np.where(probs > 0, probs * self.log_policy, 0.0), axis=-1),
+            "influence": self.influence.sum(axis=2),
+            "influence_received": self.influence.sum(axis=1),
+        }
+        if self.real_influence is not None:
+            columns["real_influence"] = self.real_influence.sum(axis=2)
+        if self.messages is not None:
+            columns["message"] = self.messages
+        if hasattr(self.states, "position"):
+            columns |= {name: self.states.position[:-1, :, i] for i, name in enumerate(("row", "column"))}
+        columns |= self.metrics
+        return pandas.DataFrame({name: np.asarray(x).ravel() for name, x in columns.items()})
+
+    def moments(self, count: int = 4) -> list[Moment]:
+        """Return the strongest moments of influence, the strongest first, at least `APART` steps apart for each pair.
+
+        Real influence counts where it was found out, and else that which the agents measured. There are fewer than ``count``
+        where there is no more influence.
+
+        >>> run.trace(member=3).moments(1)[0]  # a picture in a notebook
+
+        Raises:
+            ConfigError: there are no trained agents, or agents of more than one kind.
+        """
+        checked("count", count, Integers(1))
+        self._refuse_mixtures("moments")
+        strength = self.influence if self.real_influence is None else self.real_influence
+        strength = np.where(self.team[:, None] & self.team, strength, 0.0)
+        found: list[tuple[int, int, int]] = []
+        for place in np.argsort(-strength, axis=None, kind="stable"):
+            time, k, j = (int(x) for x in np.unravel_index(place, strength.shape))
+            if len(found) == count or strength[time, k, j] <= 0:
+                break
+            if all((k, j) != (a, b) or abs(time - other) >= APART for other, a, b in found):
+                found.append((time, k, j))
+        return [self._moment(*place) for place in found]
+
+    def _moment(self, time: int, k: int, j: int) -> Moment:
+        answers = self._answers(time)
+        weights, alternatives = (np.asarray(x) for x in (answers.weights[k, 0], answers.alternatives[k, :, j, 0]))
+        symbols = self.actions if self.messages is None else self.messages
+        answer = np.exp(alternatives[symbols[time, k]])
+        changed = np.exp(weights) * np.abs(np.exp(alternatives) - answer).sum(axis=-1)
+        other = int(np.argmax(changed))
+        return Moment(
+            trace=self,
+            time=time,
+            influencer=k,
+            influencee=j,
+            influence=float((self.influence if self.real_influence is None else self.real_influence)[time, k, j]),
+            choice=int(symbols[time, k]),
+            alternative=other,
+            weights=np.exp(weights),
+            answer=answer,
+            other_answer=np.exp(alternatives[other]),
+        )
+
+    def _refuse_mixtures(self, what: str) -> None:
+        if self._learner is None:
+            raise ConfigError(
+                f"{what} asks for trained agents of one kind; allowed are games with no others but scripted players."
+            )
+
+    def _rollout_states(self) -> RolloutState:
+        """Return the whole episode as states of acting, leading T+1, each of one game."""
+        one_game = functools.partial(jax.tree.map, lambda x: x[:, None])
+        minds = self._minds
+        return RolloutState(
+            one_game(self.states), one_game(self._timesteps), minds.carry, minds.memory, minds.shaper_state
+        )
+
+    def _answers(self, time: int) -> Answers:
+        now, then = (jax.tree.map(lambda x, t=t: x[t], self._rollout_states()) for t in (time, time + 1))
+        noise = jax.tree.map(lambda x: x[time : time + 1], self._noise)
+        if self.messages is not None:
+            return answers_to_messages(self._learner, self._member, then)
+        if self.at_once:
+            return answers_at_once(self._learner, self._member, now, jnp.asarray(self.actions[time]))
+        return next_answers(
+            self._learner, self._member, now, then.carry, jnp.asarray(self.actions[time : time + 1]), noise
+        )
+
+    @property
+    def at_once(self) -> bool:
+        """Whether others see an action before they act themselves."""
+        return self._learner is not None and self._learner.config.influence.model == "basic"
+
+    def _find_real_influence(self) -> np.ndarray:
+        """Return f32[T,K,J]: the influence of every action by intervention."""
+        self._refuse_mixtures("real")
+        if self.at_once:
+            return self.influence  # of real policies: nothing is modelled
+        if self.messages is not None:
+            raise ConfigError(
+                "real is True for agents that talk, whose influence is real as measured; allowed there: False."
+            )
+        if self._learner.config.influence.measure == "none":
+            raise ConfigError("real is True with influence.measure 'none'; allowed is any other measure.")
+        found = _real_influence(
+            self._learner, self._member, self._rollout_states(), jnp.asarray(self.actions), self._noise
+        )
+        return np.where(self.team[:, None] & self.team, np.asarray(found), np.float32(0))
+
+    def _frames(
+        self, times: Sequence[int], arrows: bool | float, views: Sequence[int], scale: int | None, title: str
+    ) -> Iterator[np.ndarray]:
+        if not isinstance(self.env, GridWorld):
+            raise ConfigError(f"{type(self.env).__name__} draws no pictures; allowed are games on a map.")
+        scale = default_scale(self.env) if scale is None else checked("scale", scale, Integers(4, 256))
+        chosen = jax.tree.map(lambda x: x[np.asarray(times)], self.states)
+        totals = np.concatenate([np.zeros_like(self.rewards[:1]), self.rewards.cumsum(axis=0)])
+        strength = self._arrows(arrows)
+        for time, picture in zip(times, self.env.film(chosen, scale), strict=True):
+            position = self.states.position[time]
+            if views:
+                picture = render.draw_views(picture, position, self.env.view_radius, views, scale)
+            picture = render.draw_arrows(picture, position, strength[time], scale)
+            words = f"{title}, step {time}" if title else f"step {time}"
+            yield render.with_header(picture, words, totals[time].tolist())
+
+    def _arrows(self, full: bool | float) -> np.ndarray:
+        """Return f32[T+1,K,J]: by state, the width of arrows as a share of the widest, 0 for none."""
+        strength = self.influence if self.real_influence is None else self.real_influence
+        if full is True:
+            full = max(float(strength.max()), LEAST_INFLUENCE)
+        share = strength / full if full else np.zeros_like(strength)
+        return np.pad(np.where(share < LEAST_SHARE, 0.0, share), ((1, 0), (0, 0), (0, 0)))
+
+
+def default_scale(env: GridWorld) -> int:
+    """Return how many pixels a cell has for the map to fill a slide's half."""
+    return int(np.clip(LONGEST_SIDE // max(env.walls.shape), 8, 64))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _transition(env, state, actions, noise, env_params):
+    return env.transition(state, actions, noise, env_params)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _real_influence(learner, member, states, actions, noise):
+    def one_step(step):
+        now, carry, actions, noise = step
+        answers = next_answers(learner, member, now, carry, actions[None], jax.tree.map(lambda x: x[None], noise))
+        counted = now.timestep.visible & ~(now.timestep.last | answers.over)[:, None, None]
+        return real_influence(learner, answers, counted)[0]
+
+    before = jax.tree.map(lambda x: x[:-1], states)
+    after = jax.tree.map(lambda x: x[1:], states.carry)
+    return jax.lax.map(one_step, (before, after, actions, noise), batch_size=16)

@@ -1,0 +1,123 @@
+"""Who may sit at a game, and that everybody plays there as at home."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.config import ConfigError, EnvConfig
+from influence_jax.envs import make, scripted
+from influence_jax.envs.probes import Stipend
+from influence_jax.evaluation.play import play
+from influence_jax.evaluation.policy import Policy
+from influence_jax.learner.learner import make_learner
+from influence_jax.runtime.population import init_population
+from tests.conftest import TINY_MAP
+from tests.evaluation.conftest import run_of
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+TURN = 5
+
+
+def always(action):
+    def player(key, env, state):
+        del key, state
+        return jnp.full(env.num_agents, action)
+
+    return player
+
+
+def assert_same(a, b):
+    for name in ("actions", "rewards", "log_policy", "influence"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_agents_side_by_side_are_a_team(runs):
+    run = runs["moa"]
+    a, b = run.policy(0), run.policy(1)
+    assert_same(play([a, a[1], a]), run.trace(0))
+    mixed = play([a, a, b])
+    assert (mixed.log_policy[0, :2] == run.trace(0).log_policy[0, :2]).all()
+    assert (mixed.log_policy[0, 2] == run.trace(1).log_policy[0, 2]).all()
+    assert (mixed.log_policy[0, 2] != run.trace(0).log_policy[0, 2]).any()
+    np.testing.assert_array_equal(play([b[2], a, b[0]]).log_policy[0, 1], run.trace(0).log_policy[0, 1])
+
+
+def test_agents_of_other_kinds_play_as_if_at_home(runs):
+    """A copy of a run that counts as another kind changes nothing, but for influence across kinds, which nobody can measure."""
+    run = runs["basic"]
+    stranger = Policy(
+        dataclasses.replace(run.learner, network=dataclasses.replace(run.learner.network)), run.policy(0).member
+    )
+    stranger = dataclasses.replace(
+        stranger, learner=dataclasses.replace(stranger.learner, configured={"network": None})
+    )
+    assert stranger.learner.replaced
+    home, mixed = run.trace(0), play([run.policy(0), run.policy(0), stranger])
+    np.testing.assert_array_equal(mixed.actions, home.actions)
+    np.testing.assert_allclose(mixed.log_policy, home.log_policy, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(mixed.influence[:, 0, 1], home.influence[:, 0, 1], rtol=1e-3, atol=1e-5)
+    assert (home.influence[:, 0, 2] > 0).any() and not mixed.influence[:, 0, 2].any()
+    with pytest.raises(ConfigError, match="moments asks for trained agents of one kind"):
+        mixed.moments()
+
+
+def test_models_of_others_see_what_strangers_really_do(runs):
+    run = runs["moa"]
+    trace = play([run.policy(0), run.policy(0), always(TURN)])
+    assert (trace.actions[:, 2] == TURN).all() and np.isnan(trace.log_policy[:, 2]).all()
+    memory = trace._minds.memory[1:, 0]
+    np.testing.assert_array_equal(memory, trace.actions)
+    assert not trace.influence[:, 2].any() and (trace.influence[:, :2, 2] > 0).any()
+
+
+def test_who_acts_first_may_be_a_function(runs):
+    run = runs["basic"]
+    acting, idle = (play([always(action), run.policy(0), run.policy(0)]) for action in (TURN, 4))
+    assert (acting.actions[:, 0] == TURN).all() and not acting.influence.any()
+    assert np.abs(acting.log_policy[0, 1] - idle.log_policy[0, 1]).max() > 1e-3  # seen in the very same step
+
+
+def test_players_alone():
+    env = make("harvest", layout=TINY_MAP, num_agents=3, horizon=30)
+    trace = play(scripted.greedy, env, seed=2)
+    assert len(trace) == 30 and trace.metrics["apples"].sum() > 0 and not trace.influence.any()
+    both = play([scripted.greedy, always(TURN), scripted.greedy], env, seed=2)
+    assert (both.actions[:, 1] == TURN).all() and both.metrics["apples"][:, 1].sum() == 0
+
+
+def test_a_game_that_ends_early_ends(tiny):
+    class Short(Stipend):
+        """Ends after three of its ten steps."""
+
+        def dynamics(self, state, actions, noise, params):
+            state, reward, discount, metrics = super().dynamics(state, actions, noise, params)
+            return state, reward, jnp.where(state.time >= 3, 0.0, discount), metrics
+
+    small = dataclasses.replace(tiny, env=EnvConfig("influence_jax.envs.probes:Stipend", horizon=10))
+    learner = dataclasses.replace(make_learner(small), env=Short())
+    policy = Policy(learner, jax.tree.map(lambda x: x[0], init_population(learner).member))
+    trace = play(policy)
+    assert len(trace) == 3 and trace.states.time.tolist() == [0, 1, 2, 3] and (trace.rewards == 1).all()
+    with pytest.raises(ConfigError, match="Short draws no pictures; allowed are games on a map"):
+        trace.frame(0)
+
+
+def test_refusals(runs, tiny):
+    policy = runs["moa"].policy(0)
+    for agents, sentence in (
+        ([policy] * 2, "agents has 2 entries for 3 seats; allowed: one for each seat, or one for all"),
+        ([policy, policy, 7], r"agents\[2\] is 7; allowed are policies of runs"),
+        (
+            [policy, policy, run_of(tiny).policy(0)[0]],
+            r"agents\[2\] was trained with num_agents 2; allowed in this game: 3",
+        ),
+        ([runs["communication"].policy(0), policy, policy], "agents mixes those that talk with others"),
+        (scripted.greedy, "env is None with players alone"),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            play(agents)
+    with pytest.raises(ConfigError, match="seed is -1; allowed: whole numbers from 0"):
+        play(policy, seed=-1)

@@ -1,0 +1,77 @@
+"""Policies at a state and step by step, against the network run by hand and against an episode."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from influence_jax.config import ConfigError
+from influence_jax.evaluation.policy import ObedientNetwork, decide, policy_of
+from influence_jax.learner.state import RolloutState
+from tests.influence.worlds import naive_heads
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+
+def test_a_policy_at_a_state_is_that_of_the_network(runs):
+    run = runs["moa"]
+    policy, env = run.policy(1), run.learner.env
+    state, timestep = jax.jit(env.reset)(jax.random.key(5), env.default_params)
+    found = policy.at(state)
+    heads, told = naive_heads(run.learner.network), jnp.full(2, -1)
+    carry = run.learner.network.zero_carry(())
+    for agent in range(3):
+        params = jax.tree.map(lambda x, n=agent: x[n], policy.member.params)
+        expected = heads(params, carry, timestep.observation[agent], told)["action"]
+        np.testing.assert_allclose(found.probabilities[agent], expected, rtol=1e-5)
+    assert found.values.shape == (3,) and found.actions.shape == (3,) and found.messages is None
+
+
+@pytest.mark.parametrize("model", ["moa", "basic", "communication"])
+def test_by_hand_everything_is_as_in_an_episode(runs, model):
+    run = runs[model]
+    trace, policy = run.trace(0, seed=3), run.policy(0)
+    env, mind = run.learner.env, policy.start()
+    step = jax.jit(env.transition)
+    timestep = jax.tree.map(lambda x: x[0], trace._timesteps)
+    for time in range(4):
+        act_key, noise_key = jax.random.split(jax.random.fold_in(jax.random.key(3), time))
+        decision, mind = policy.step(mind, timestep, act_key)
+        np.testing.assert_array_equal(decision.actions, trace.actions[time])
+        np.testing.assert_allclose(decision.log_policy, trace.log_policy[time], rtol=1e-4, atol=1e-5)
+        if model == "communication":
+            np.testing.assert_array_equal(decision.messages, trace.messages[time])
+        noise = env.sample_noise(jax.random.split(noise_key, 1)[0], env.default_params)
+        state = jax.tree.map(lambda x, t=time: x[t], trace.states)
+        _, timestep = step(state, decision.actions, noise, env.default_params)
+
+
+def test_with_a_mind_it_is_another_policy(runs):
+    run = runs["moa"]
+    policy, trace = run.policy(0), run.trace(0)
+    timestep = jax.tree.map(lambda x: x[0], trace._timesteps)
+    _, mind = policy.step(policy.start(), timestep, jax.random.key(0))
+    state = jax.tree.map(lambda x: x[1], trace.states)
+    assert np.abs(policy.at(state, mind).probabilities - policy.at(state).probabilities).max() > 1e-3
+
+
+def test_the_obedient_do_as_they_are_told(runs):
+    run = runs["basic"]
+    policy, trace = run.policy(0), run.trace(0)
+    one = [jax.tree.map(lambda x: x[:1], tree) for tree in (trace.states, trace._timesteps)]
+    mind = policy.start()
+    now = RolloutState(*one, mind.carry, mind.memory, mind.shaper_state)
+    for told in ([4, -1, 2], [5, -1, 2]):
+        output, log_policy, _, memory = decide(run.learner, policy.member, now, jax.random.key(0), jnp.array(told))
+        assert output.action[0, [0, 2]].tolist() == [told[0], 2] and memory[0, 0] == told[0]
+        free = decide(run.learner, policy.member, now, jax.random.key(0))[1]["action"]
+        np.testing.assert_allclose(log_policy["action"][0], free[0], rtol=1e-5)  # what it would have done itself
+    assert ObedientNetwork(run.learner.network).zero_carry
+
+
+def test_refusals(runs):
+    run = runs["moa"]
+    with pytest.raises(ConfigError, match="member is 2; allowed: whole numbers from 0 to 1"):
+        policy_of(run.learner, run.state, 2)
+    with pytest.raises(ConfigError, match="agent is 3; allowed: whole numbers from 0 to 2"):
+        run.policy(0)[3]
