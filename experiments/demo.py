@@ -69,6 +69,13 @@ def harvest() -> Table:
     """Train five agents with models of one another for a short while; what there is to see, and what not."""
     config = influence_jax.presets.get("harvest-moa", profile="small")
     with influence_jax.Progress() as progress:
+        run = influence_jax.train(config, total_steps=HARVEST_STEPS, out=OUT / "harvest", callback=progress)
+    after = influence_jax.evaluate(run.learner, run.state, HARVEST_EPISODES)
+    figure = influence_jax.plot_learning_curves(run, title="Five agents on Harvest, influence as a reward")
+    figure.savefig(OUT / "learning_curves.png", dpi=100)
+    run.trace().film(OUT / "harvest.gif", fps=15, stop=200, scale=16)
+    first, last = ({name: x[i].mean() for name, x in run.metrics.items()} for i in (0, -1))
+    table = Table(title=f"Harvest, {run.update * config.steps_per_update:,} steps, one seed")
     for column in ("", "start", "end"):
         table.add_column(column, justify="right" if column else "left")
     for name, column in (
