@@ -110,6 +110,11 @@ def agreed(*flags: bool) -> tuple[bool, ...]:
     return tuple(bool(x) for x in everywhere.reshape(-1, len(flags)).any(axis=0))
 
 
+def meet() -> None:
+    """Wait until all processes are here."""
+    agreed(True)
+
+
 def is_first_process() -> bool:
     """Whether this process is the one that writes what is written once."""
     return jax.process_index() == 0

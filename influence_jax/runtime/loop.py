@@ -51,7 +51,13 @@ class Program:
         return population.init_population(self.learner, population.values_of(self.members), places)
 
     def compile(self, stop: threading.Event) -> jax.stages.Compiled | None:
-        """Compile, or return None as soon as somebody asks to stop; a compiler itself cannot be interrupted."""
+        """Compile, or return None as soon as somebody asks to stop; a compiler itself cannot be interrupted.
+
+        Several processes wait for the end of it, since they must agree.
+        """
+        if jax.process_count() > 1:
+            compiled = self.lowered.compile()
+            return None if agreed(stop.is_set())[0] else compiled
         result: list[Any] = []
 
         def work():
@@ -62,7 +68,7 @@ class Program:
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
-        while thread.is_alive() and not agreed(stop.is_set())[0]:
+        while thread.is_alive() and not stop.is_set():
             thread.join(0.05)
         if not result:
             return None

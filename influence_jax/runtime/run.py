@@ -152,7 +152,7 @@ def train(
                     {} if source is None else {"start_from": {"directory": str(start_from), "update": source.update}}
                 )
                 directory.stamp(path, 0, about)
-            placing.agreed()  # the directory is there for all processes
+            placing.meet()  # the directory is there for all processes
             state, update, saved, metrics = loop(program, chunk, state, 0, stop, path, callback)
             return Run(learner, state, update, metrics, members, seconds, saved)
 
@@ -208,7 +208,7 @@ def _go_on(path, learner, members, devices, callback, about=None) -> Run:
         program = prepare(learner, members, devices)
         checkpoints = Checkpoints(path)
         state, update = checkpoints.restore_newest(program.shapes) or (program.init(), 0)
-        placing.agreed()  # all processes have read what is moved now
+        placing.meet()  # all processes have read what is moved now
         if first:
             checkpoints.set_aside(after=update)
             directory.save_config(path, learner)
