@@ -1,17 +1,36 @@
 """How programs are compiled, and that they outlive the process: the second start of a run does not compile again."""
 
+import hashlib
+import pathlib
+import platform
+
 import jax
 import platformdirs
+
+CACHE_BYTES = 4 * 2**30  # of compiled programs that are kept; what was not used for longest goes first
 
 
 def keep_compiled_programs() -> None:
     """Keep programs that took a second to compile in the user's cache directory, where the next start finds them.
 
     Call it before anything is compiled; the command line does. A directory that was chosen already, for instance by the
-    environment variable JAX_COMPILATION_CACHE_DIR, stays, and JAX_ENABLE_COMPILATION_CACHE=false turns the whole off.
+    environment variable JAX_COMPILATION_CACHE_DIR, stays, and JAX_ENABLE_COMPILATION_CACHE=false turns the whole off. Programs
+    are kept apart by kind of processor, since a home directory may be that of many machines.
     """
     if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("influence_jax") / "jax"))
+        directory = platformdirs.user_cache_path("influence_jax") / "jax" / processor()
+        jax.config.update("jax_compilation_cache_dir", str(directory))
+        jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
+
+
+def processor(info: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -> str:
+    """Return a name for the kind of processor: a program for one that knows more instructions crashes another."""
+    try:
+        lines = info.read_text().partition("\n\n")[0].splitlines()
+    except OSError:  # not Linux
+        lines = [f"model name: {platform.processor()}"]
+    known = [line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))]
+    return f"{platform.machine()}-{hashlib.sha256(repr(known).encode()).hexdigest()[:12]}"
 
 
 def compiler_options() -> dict[str, str]:

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+from influence_jax.runtime.compilation import processor
+
 PROGRAM = """
 import influence_jax, jax
 influence_jax.keep_compiled_programs()
@@ -33,3 +35,13 @@ def test_a_chosen_directory_stays(tmp_path):
 def test_it_can_be_turned_off(tmp_path):
     where = run(tmp_path, JAX_ENABLE_COMPILATION_CACHE="false")
     assert not os.path.exists(where)
+
+
+def test_programs_of_other_processors_are_kept_apart(tmp_path):
+    cpus = {}
+    for name, text in (("a", "model name: x\nflags: sse\n\nmodel name: y"), ("b", "model name: x\nflags: sse avx\n")):
+        (tmp_path / name).write_text(text)
+        cpus[name] = processor(tmp_path / name)
+    assert cpus["a"] != cpus["b"] and cpus["a"] == processor(tmp_path / "a")
+    assert processor(tmp_path / "none") == processor(tmp_path / "none")
+    assert processor() in run(tmp_path)

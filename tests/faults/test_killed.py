@@ -1,0 +1,10 @@
+"""A run that was killed and stopped again and again is the run that was left alone; `killed` does it more often."""
+
+from tests.conftest import quickly
+from tests.faults import killed
+
+
+def test_killed_and_stopped(tiny_options):
+    train = ["train", "harvest-moa", "--profile", "small", *tiny_options]
+    story = killed.main(kills=2, terminations=2, train=train, environment=quickly())
+    assert len(story) >= 4
