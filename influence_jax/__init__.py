@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from influence_jax.runtime.loop import LogPoint
     from influence_jax.runtime.population import grid
     from influence_jax.runtime.progress import Progress
-    from influence_jax.runtime.run import Run, load, train
+    from influence_jax.runtime.run import Run, train
     from influence_jax.settings import ConfigError
+    from influence_jax.sweeps.sweep import Sweep, load, sweep
 
 __version__ = "0.2.0.dev0"
 
@@ -55,6 +56,7 @@ _HOMES = {
     "Policy": "evaluation.policy",
     "Progress": "runtime.progress",
     "Run": "runtime.run",
+    "Sweep": "sweeps.sweep",
     "Trace": "evaluation.trace",
     "compare": "analysis.comparison",
     "compiler_options": "runtime.compilation",
@@ -62,7 +64,7 @@ _HOMES = {
     "grid": "runtime.population",
     "intervene": "evaluation.intervention",
     "keep_compiled_programs": "runtime.compilation",
-    "load": "runtime.run",
+    "load": "sweeps.sweep",
     "make": "envs",
     "make_learner": "learner.learner",
     "play": "evaluation.play",
@@ -73,6 +75,7 @@ _HOMES = {
     "plot_learning_curves": "analysis.figures",
     "plot_schelling": "analysis.figures",
     "register": "envs",
+    "sweep": "sweeps.sweep",
     "train": "runtime.run",
 }
 
@@ -89,6 +92,7 @@ __all__ = [
     "Policy",
     "Progress",
     "Run",
+    "Sweep",
     "Trace",
     "compare",
     "compiler_options",
@@ -108,6 +112,7 @@ __all__ = [
     "plot_schelling",
     "presets",
     "register",
+    "sweep",
     "train",
 ]
 

@@ -23,13 +23,17 @@ ALLOWED = {
     "evaluation": {"types", "config", "settings", "metrics", "envs", "influence", "learner"},
     "analysis": {"settings"},  # reads files
     "runtime": {"types", "config", "settings", "envs", "networks", "learner", "evaluation", "analysis"},
-    "cli": {"config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "__version__"},
+    "sweeps": {"config", "settings", "envs", "learner", "runtime", "analysis"},
+    "cli": {
+        *("config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "sweeps", "analysis"),
+        "__version__",
+    },
     # Runs in a process of its own, beside the command line, and measures anything below.
     "bench": {
         *("types", "config", "presets", "envs", "networks", "influence", "learner", "runtime", "__version__"),
     },
     "__main__": {"cli"},
-    "__init__": {"analysis", "config", "settings", "presets", "envs", "learner", "evaluation", "runtime"},
+    "__init__": {"analysis", "config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "sweeps"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -13,13 +13,15 @@ USAGE = """usage: influence-jax COMMAND ...
   envs [NAME]               list the games, or the settings of one
   train PRESET --out DIR    train agents; with --help every setting is explained
   resume DIR                go on with a run that was stopped
+  sweep PRESET --grid ...   train many settings in few programs; also --random and --trials
+  best DIR                  the best settings of a sweep
   evaluate DIR              returns of the trained agents in whole episodes
   render DIR --out FILE     one episode of the trained agents as a .gif or .mp4
   bench QUESTION            how fast it is on this machine; without a question they are listed
 
 influence-jax COMMAND --help explains the options of a command; --version prints the version.
 """
-COMMANDS = ("presets", "envs", "train", "resume", "evaluate", "render", "bench")
+COMMANDS = ("presets", "envs", "train", "resume", "sweep", "best", "evaluate", "render", "bench")
 
 
 def main(arguments: list[str] | None = None) -> int:

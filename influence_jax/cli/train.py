@@ -21,10 +21,16 @@ from influence_jax.settings import ConfigError
 
 def main(arguments: list[str]) -> int:
     """Train a preset, or the configuration of a file, with the given settings instead of its own."""
+    given = read(arguments, "train")
+    return run(given, as_config(given))
+
+
+def read(arguments: list[str], command: str) -> Any:
+    """Return the options of ``train``, or of another ``command`` that takes them."""
     early, preset = _early(arguments)
     if preset is None and early.config is None and not early.help:
         raise ConfigError(
-            f"train needs a preset before its options, or --config FILE; allowed: {', '.join(presets.names())}."
+            f"{command} needs a preset before its options, or --config FILE; allowed: {', '.join(presets.names())}."
         )
     config = ExperimentConfig() if preset is None else presets.get(preset, early.profile)
     connect(early)
@@ -37,8 +43,7 @@ def main(arguments: list[str]) -> int:
         print("\nThe settings, here with the defaults of the package; `train PRESET --help` shows those of a preset.\n")
     kind = train_options(config, early.env_name)
     arguments = in_full(arguments if preset is None else arguments[1:], option_names(kind))
-    given = parse(kind, arguments, f"influence-jax train {preset or 'PRESET'}")
-    return run(given, as_config(given))
+    return parse(kind, arguments, f"influence-jax {command} {preset or 'PRESET'}")
 
 
 def _early(arguments: list[str]) -> tuple[argparse.Namespace, str | None]:

@@ -1,5 +1,6 @@
 """What a person sees while a run goes on."""
 
+import contextlib
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ from rich.console import Console
 from influence_jax.runtime.loop import LogPoint
 
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
+MANY = 8  # members whose returns fit a line one by one
 
 
 class Progress:
@@ -47,12 +49,17 @@ class Progress:
         if self._bar:
             self._bar.update(self._task, total=point.num_updates, completed=point.update, description=text)
         elif now - self._spoken >= LINE_EVERY or point.update == point.num_updates:
-            self._console.print(text, highlight=False, soft_wrap=True)
+            with contextlib.suppress(OSError):  # who listened is gone; training goes on
+                self._console.print(text, highlight=False, soft_wrap=True)
             self._spoken = now
 
     def _describe(self, point: LogPoint) -> str:
         left = (point.total_env_steps - point.env_steps) * len(self._returns) / point.steps_per_second
         members = " ".join("-" if np.isnan(x) else f"{x:.0f}" for x in self._returns)
+        if len(self._returns) > MANY:
+            known = self._returns[np.isfinite(self._returns)]
+            members = f"{known.mean():.0f} ({known.min():.0f} to {known.max():.0f})" if known.size else "-"
+            members += f" of {len(self._returns)} members"
         return (
             f"{point.env_steps:,} of {point.total_env_steps:,} steps, {point.steps_per_second:,.0f} steps/s, "
             f"{duration(left)} left, return {members}, influence {np.mean(point.metrics['influence']):.2g}"

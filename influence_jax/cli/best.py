@@ -1,0 +1,49 @@
+"""``influence-jax best``: the best settings of a sweep."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Annotated
+
+import tyro
+
+from influence_jax.cli.options import check, parse, whole
+from influence_jax.settings import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class BestOptions:
+    """Print the settings of the best trials of a sweep, by the mean over their seeds at the end of the run.
+
+    Whoever reports the best of many settings on the seeds that chose them reports their luck too: train the best ones anew.
+    """
+
+    directory: tyro.conf.Positional[pathlib.Path]
+    """Directory of a sweep."""
+    count: whole(1, 10**6, "How many.") = 5
+    metric: str = "collective_return"
+    """By which metric; more is better."""
+    trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to import code outside of the package that the sweep names."""
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to print one line of JSON instead of a table."""
+
+
+def main(arguments: list[str]) -> int:
+    """Print the best settings."""
+    options = parse(BestOptions, arguments, "influence-jax best")
+    check(options)
+    from influence_jax.cli.sweep import show_best
+    from influence_jax.sweeps.sweep import Sweep, load
+
+    found = load(options.directory, trust=options.trust)
+    if not isinstance(found, Sweep):
+        raise ConfigError(f"{str(options.directory)!r} holds a run; allowed is the directory of a sweep.")
+    if not found.runs:
+        raise ConfigError(f"{str(options.directory)!r} holds a sweep without results yet; allowed is one with results.")
+    if options.json:
+        rows = found.best(options.count, options.metric)
+        print(json.dumps([{name: None if x != x else x for name, x in row.items()} for row in rows]))  # NaN is no JSON
+    else:
+        show_best(found, options.count, options.metric)
+    return 0

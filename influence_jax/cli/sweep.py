@@ -1,0 +1,157 @@
+"""``influence-jax sweep``: many settings of one experiment, in as few programs as their shapes allow."""
+
+import argparse
+import csv
+import math
+import pathlib
+import sys
+from typing import Any
+
+import numpy as np
+import rich.box
+from rich.console import Console
+from rich.table import Table
+
+from influence_jax.cli import train
+from influence_jax.cli.devices import chosen
+from influence_jax.cli.options import check, read_integer
+from influence_jax.settings import ConfigError
+
+HELP = """usage: influence-jax sweep PRESET --out DIR [--grid NAME=A,B ...] [--random NAME=DRAW ...] [options of train]
+
+Train every combination of the grid, each with --trials draws of the random settings, each with --seeds seeds. What is traced
+(hyper-parameters, numbers of the game) shares a program; every combination of other settings is a program of its own.
+
+  --grid NAME=A,B,...      values of a setting, by its path or the last part of it; once for each setting
+  --random NAME=DRAW       log:LOW:HIGH, uniform:LOW:HIGH or choice:A,B,...; once for each setting
+  --trials N               draws of the random settings for each combination of the grid (1)
+  --draw-seed N            seed of the draws (0); the same draws for every experiment with the same seed
+  --space FILE             grid, random, trials and seed in a file of JSON, instead of these options
+  --dry-run                say how many members and programs there are and what memory they take, and stop
+  --resume                 go on with the sweep in DIR, given the same command
+
+The options of train hold for all trials; `influence-jax train PRESET --help` explains them.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run a sweep, and print its best settings."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in ("--grid", "--random"):
+        parser.add_argument(name, action="append", default=[])
+    for name in ("--trials", "--draw-seed", "--space"):
+        parser.add_argument(name)
+    for name in ("--dry-run", "--resume", "--help", "-h"):
+        parser.add_argument(name, action="store_true")
+    try:
+        own, rest = parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error}; allowed is an option with its value.") from None
+    if own.help or own.h:
+        print(HELP, end="")
+        return 0
+    space = _space(own)
+    given = train.read(rest, "sweep")
+    if given.start_from is not None:
+        raise ConfigError(f"from is {str(given.start_from)!r} in a sweep; allowed there: nothing.")
+    check(given)
+    return run(given, train.as_config(given), space, own.dry_run, own.resume)
+
+
+def _space(own: argparse.Namespace) -> dict[str, Any]:
+    from influence_jax.sweeps import space
+
+    if own.space is not None:
+        for name in ("grid", "random", "trials", "draw_seed"):
+            if getattr(own, name):
+                raise ConfigError(f"{name} is {getattr(own, name)!r} beside space; allowed is one of them.")
+        return space.read(own.space)
+    found: dict[str, Any] = {"grid": {}, "random": {}}
+    for kind in found:
+        for text in getattr(own, kind):
+            name, equals, values = text.partition("=")
+            if not equals or not values:
+                raise ConfigError(f"{kind} is {text!r}; allowed: a setting and its values, NAME=A,B.")
+            if name in found[kind]:
+                raise ConfigError(f"{kind} has {name!r} 2 times; allowed is once.")
+            found[kind][name] = space.read_values(values) if kind == "grid" else values
+    numbers = {"trials": own.trials, "seed": own.draw_seed}
+    return found | {name: read_integer(text) for name, text in numbers.items() if text is not None}
+
+
+def run(given: Any, config: Any, space: dict[str, Any], dry_run: bool, resume: bool) -> int:
+    """Say what will be done, do it, and say what came out."""
+    from influence_jax.runtime import directory
+    from influence_jax.runtime.compilation import keep_compiled_programs
+    from influence_jax.sweeps.plan import make_plan
+    from influence_jax.sweeps.space import make_space
+    from influence_jax.sweeps.sweep import run_sweep
+
+    keep_compiled_programs()
+    space = make_space(config, **space)
+    programs, path, quiet = make_plan(config, space), directory.checked_path(given.out), given.quiet or given.json
+    if not quiet or dry_run:
+        print(describe(space, programs, config.seeds), file=sys.stderr)
+    if dry_run:
+        return 0
+    with train.progress(quiet) as callback:
+        found = run_sweep(path, space, programs, config, resume, chosen(given), callback)
+    if not found.finished:
+        done = sum(run.finished for run in found.runs)
+        print(
+            f"Stopped and saved; {done} of {len(programs)} programs are done. Go on with the same command and --resume."
+        )
+        return train.STOPPED
+    write_results(found, path)
+    if not quiet:
+        show_best(found, 5, "collective_return")
+        print(f"every member: {path / 'final.csv'}; the best: {path / 'best.png'}")
+    return 0
+
+
+def describe(space: Any, programs: list[Any], seeds: int) -> str:
+    """Say what there is to do, and what memory it takes."""
+    from influence_jax.runtime.memory import peak_formula
+
+    members = [len(program.trials) for program in programs]
+    configs = [program.learner.config for program in programs]
+    steps = sum(n * c.num_updates * c.steps_per_update for n, c in zip(members, configs, strict=True))
+    needed = max(peak_formula(program.learner) for program in programs)
+    shown = ", ".join(map(str, members[:8])) + (", ..." if len(members) > 8 else "")
+    return (
+        f"{len(space.settings())} trials x {seeds} seeds = {sum(members)} members in {len(programs)} "
+        f"program{'s' if len(programs) > 1 else ''} of {shown}; {steps:,} environment steps; {needed / 1e9:.3g} GB for all "
+        "members of a program at once"
+    )
+
+
+def write_results(found: Any, path: pathlib.Path) -> None:
+    """Write ``final.csv``, one row for each member, and ``best.png``, the curves of the best trials."""
+    from influence_jax.analysis.figures import plot_learning_curves
+
+    rows = found.rows()
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with open(path / "final.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    plot_learning_curves(found.curves(5), ["collective_return"]).savefig(path / "best.png", dpi=100)
+
+
+def show_best(found: Any, count: int, metric: str) -> None:
+    """Print the settings of the best trials."""
+    rows = found.best(count, metric)
+    table = Table(box=rich.box.SIMPLE, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(*(_shown(x) for x in row.values()))
+    Console().print(table)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.4g}"
+    return (
+        str(np.round(value, 4).tolist()) if isinstance(value, tuple) and not isinstance(value[0], str) else str(value)
+    )

@@ -1,0 +1,1 @@
+"""Many settings: what to try, in how few programs, and what came out."""

@@ -1,0 +1,227 @@
+"""What a sweep tries: grids, random draws, and the settings that they name."""
+
+import dataclasses
+import itertools
+import json
+import math
+import pathlib
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from influence_jax import envs
+from influence_jax.config import ConfigError, EnvConfig, ExperimentConfig, declared
+from influence_jax.settings import Integers, checked, nearest, whole_number
+
+KINDS = ("log", "uniform", "choice")
+
+
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """A distribution of one setting: ``log`` and ``uniform`` between two numbers, ``choice`` of some values."""
+
+    kind: str
+    values: tuple[Any, ...]
+
+    def sample(self, rng: np.random.Generator, count: int) -> list[Any]:
+        """Return ``count`` independent draws."""
+        if self.kind == "choice":
+            return [self.values[i] for i in rng.integers(len(self.values), size=count)]
+        low, high = self.values
+        if self.kind == "uniform":
+            return rng.uniform(low, high, count).tolist()
+        return np.exp(rng.uniform(math.log(low), math.log(high), count)).tolist()
+
+    def __str__(self) -> str:
+        return ":".join([self.kind, *(map(str, self.values) if self.kind != "choice" else [_join(self.values)])])
+
+
+@dataclasses.dataclass(frozen=True)
+class Space:
+    """The settings of a sweep: every combination of ``grid``, each with ``trials`` draws of ``random``, each with all seeds.
+
+    Draws depend on ``seed``, the setting's name and their number alone, so that a baseline and a treatment with the same space
+    are tried with the same draws.
+    """
+
+    grid: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    random: Mapping[str, Draw] = dataclasses.field(default_factory=dict)
+    trials: int = 1
+    seed: int = 0
+
+    def settings(self) -> list[dict[str, Any]]:
+        """Return the settings of every trial."""
+        combinations = list(itertools.product(*self.grid.values()))
+        rngs = {name: np.random.default_rng([self.seed, zlib.crc32(name.encode())]) for name in self.random}
+        drawn = {name: draw.sample(rngs[name], self.trials) for name, draw in self.random.items()}
+        return [
+            dict(zip(self.grid, values, strict=True)) | {name: column[t] for name, column in drawn.items()}
+            for values in combinations
+            for t in range(self.trials)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the space as what `read` reads."""
+        return {
+            "grid": {name: list(values) for name, values in self.grid.items()},
+            "random": {name: str(draw) for name, draw in self.random.items()},
+            "trials": self.trials,
+            "seed": self.seed,
+        }
+
+
+def make_space(
+    config: ExperimentConfig,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    random: Mapping[str, str | Draw] | None = None,
+    trials: int = 1,
+    seed: int = 0,
+) -> Space:
+    """Return the space with every setting by its full path.
+
+    Args:
+        config: the experiment whose settings these are.
+        grid: values of each setting; a path such as ``"hyperparams.learning_rate"``, or its last part where that is unique.
+        random: ``"log:1e-4:1e-2"``, ``"uniform:0:1"`` or ``"choice:a,b"`` of each setting.
+        trials: draws for each combination of the grid.
+        seed: of the draws.
+
+    Raises:
+        ConfigError: a setting is unknown or given twice, or a distribution cannot be read.
+    """
+    grid, random, known = dict(grid or {}), dict(random or {}), paths(config)
+    if not grid and not random:
+        raise ConfigError("grid and random are empty; allowed is at least one setting to vary.")
+    trials, seed = (
+        checked("trials", whole_number(trials), Integers(1)),
+        checked("seed", whole_number(seed), Integers(0)),
+    )
+    if trials > 1 and not random:
+        raise ConfigError(f"trials is {trials} without random, whose draws it counts; allowed there: 1.")
+    full: dict[str, Any] = {}
+    for name, values in [*grid.items(), *random.items()]:
+        path = full_path(name, known)
+        if path in full:
+            raise ConfigError(f"{path} is given twice; allowed is once, in grid or in random.")
+        full[path] = read_draw(path, values) if name in random else _values(path, values)
+    draws = {path: x for path, x in full.items() if isinstance(x, Draw)}
+    return Space({path: x for path, x in full.items() if path not in draws}, draws, trials, seed)
+
+
+def read(path: str | pathlib.Path) -> dict[str, Any]:
+    """Read a file of JSON with ``grid``, ``random``, ``trials`` and ``seed``, as arguments of `make_space`."""
+    try:
+        values = json.loads(pathlib.Path(path).read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"space {str(path)!r} cannot be read: {error}; allowed is a file of JSON.") from None
+    known = [field.name for field in dataclasses.fields(Space)]
+    if not isinstance(values, dict) or not set(values) <= set(known):
+        raise ConfigError(f"space {str(path)!r} is not made of {', '.join(known)}; allowed are these.")
+    return values
+
+
+def paths(config: ExperimentConfig) -> list[str]:
+    """Return the paths of all settings that a trial may change, those of the game too."""
+    _, params, _ = envs.configured(config.env)
+    numbers = [field.name for field in dataclasses.fields(params)] if dataclasses.is_dataclass(params) else []
+    fixed = {
+        "seeds",
+        "seed",
+        "total_steps",
+        "log_interval",
+        "checkpoint_interval",
+        "checkpoint_minutes",
+        "keep",
+        "tensorboard",
+    }
+    return [
+        *(path for path, _, _ in declared(config) if path not in fixed),
+        *(f"env.{field.name}" for field in envs.option_fields(config.env.name)),
+        *(f"env.params.{name}" for name in numbers),
+    ]
+
+
+def full_path(name: str, known: list[str]) -> str:
+    """Return the path that a name stands for."""
+    wanted = name.replace("-", "_")
+    fitting = [wanted] if wanted in known else [path for path in known if path.endswith(f".{wanted}")]
+    if len(fitting) != 1:
+        allowed = " or ".join(fitting) if fitting else "paths of settings, as `train --help` lists them"
+        raise ConfigError(f"{name!r} is not one setting of a sweep; allowed: {allowed}.{nearest(wanted, known)}")
+    return fitting[0]
+
+
+def is_traced(path: str) -> bool:
+    """Whether members of one program may differ in a setting."""
+    return path.startswith(("hyperparams.", "env.params."))
+
+
+def with_settings(config: ExperimentConfig, settings: Mapping[str, Any]) -> ExperimentConfig:
+    """Return the configuration with other values at some paths."""
+    for path, value in settings.items():
+        part, _, name = path.partition(".")
+        if part == "env":
+            options, params = dict(config.env.options), dict(config.env.params)
+            place = params if name.startswith("params.") else options
+            place[name.removeprefix("params.")] = value
+            config = dataclasses.replace(config, env=EnvConfig(config.env.name, options, params))
+        elif name:
+            changed = dataclasses.replace(getattr(config, part), **{name: value})
+            config = dataclasses.replace(config, **{part: changed})
+        else:
+            config = dataclasses.replace(config, **{path: value})
+    return config
+
+
+def read_draw(path: str, text: str | Draw) -> Draw:
+    """Read ``log:1e-4:1e-2``, ``uniform:0:1`` or ``choice:a,b``."""
+    if isinstance(text, Draw):
+        return text
+    kind, _, rest = str(text).partition(":")
+    try:
+        values = tuple(read_values(rest)) if kind == "choice" else tuple(float(x) for x in rest.split(":"))
+        if kind not in KINDS or not values or (kind != "choice" and not (len(values) == 2 and values[0] < values[1])):
+            raise ValueError
+        if (kind == "log" and values[0] <= 0) or not all(math.isfinite(x) for x in values if isinstance(x, float)):
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            f"random {path} is {text!r}; allowed: log:LOW:HIGH with 0 < LOW < HIGH, uniform:LOW:HIGH, choice:A,B,..."
+        ) from None
+    return Draw(kind, values)
+
+
+def read_values(text: str) -> list[Any]:
+    """Read ``1e-3,3e-4`` or ``shared,detached``; vectors are in brackets, ``[0,.1],[0,.2]``."""
+    try:
+        return [_tuple(x) for x in json.loads(f"[{text}]")]
+    except ValueError:
+        return [_read_value(part) for part in text.split(",")] if text else []
+
+
+def _read_value(text: str) -> Any:
+    if text in ("true", "True", "false", "False"):
+        return text in ("true", "True")
+    try:
+        return whole_number(float(text)) if text.strip() == text and text else text
+    except ValueError:
+        return text
+
+
+def _values(path: str, values: Any) -> tuple[Any, ...]:
+    if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
+        raise ConfigError(f"grid {path} is {values!r}; allowed are sequences of at least one value.")
+    plain = tuple(_tuple(x.tolist() if hasattr(x, "tolist") else x) for x in values)
+    if len(set(map(repr, plain))) < len(plain):
+        raise ConfigError(f"grid {path} is {values!r}; allowed is each value once.")
+    return plain
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _join(values: Sequence[Any]) -> str:
+    return ",".join(x if isinstance(x, str) else json.dumps(x) for x in values)

@@ -1,0 +1,223 @@
+"""Running a sweep in a directory, and going on with one."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from influence_jax.analysis.curves import summary
+from influence_jax.analysis.tables import pandas, run_rows
+from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json, to_dict
+from influence_jax.learner.learner import make_learner
+from influence_jax.runtime import directory
+from influence_jax.runtime import run as runs
+from influence_jax.runtime.devices import ALL_DEVICES, Devices
+from influence_jax.runtime.files import write_json
+from influence_jax.runtime.loop import LogPoint
+from influence_jax.runtime.run import Run
+from influence_jax.settings import Integers, checked, is_path
+from influence_jax.sweeps.plan import Program, make_plan
+from influence_jax.sweeps.space import Space, make_space
+
+FORMAT_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """A sweep as far as it got."""
+
+    space: Space
+    programs: list[Program]
+    runs: list[Run]  # of the programs that were begun
+
+    @property
+    def finished(self) -> bool:
+        """Whether all programs were trained to their end."""
+        return len(self.runs) == len(self.programs) and all(run.finished for run in self.runs)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each member: its trial, settings and seed, and of each metric the mean over the end of the run.
+
+        The end is that of `influence_jax.analysis.summary`: the last 50 log points, or the last 5 % of fewer than 1000.
+        """
+        settings, rows = self.space.settings(), []
+        for program, run in zip(self.programs, self.runs, strict=False):
+            steps = run.metrics["env_steps"][:, 0]
+            ends = {
+                name: summary(steps, values)["final"]
+                for name, values in run.metrics.items()
+                if values.ndim == 2 and name not in ("update", "env_steps", "seconds", "steps_per_second")
+            }
+            for member, trial in enumerate(program.trials):
+                about = {"trial": trial, **settings[trial], "seed": int(program.hyperparams["seed"][member])}
+                rows.append(about | {name: float(x[member]) for name, x in ends.items()})
+        return sorted(rows, key=lambda row: (row["trial"], row["seed"]))
+
+    def table(self) -> Any:
+        """Return all log points as a tidy ``pandas.DataFrame``: one row per trial, seed and log point."""
+        frames, settings = [], self.space.settings()
+        for program, run in zip(self.programs, self.runs, strict=False):
+            members = [
+                {"trial": trial, **settings[trial], "seed": int(seed)}
+                for trial, seed in zip(program.trials, program.hyperparams["seed"], strict=True)
+            ]
+            frames.append(pandas().DataFrame(run_rows(run.metrics, members)))
+        joined = pandas().concat(frames, ignore_index=True)
+        return joined.sort_values(["trial", "seed", "update"], kind="stable", ignore_index=True)
+
+    def best(self, count: int = 5, metric: str = "collective_return") -> list[dict[str, Any]]:
+        """Return the settings of the best trials, each with the mean of a metric over its seeds, and its deviation."""
+        trials: dict[int, list[float]] = {}
+        for row in self.rows():
+            if metric not in row:
+                raise ConfigError(f"metric is {metric!r}; allowed: a metric that was recorded, as in rows().")
+            trials.setdefault(row["trial"], []).append(row[metric])
+        settings = self.space.settings()
+        found = [
+            {
+                "trial": trial,
+                **settings[trial],
+                metric: float(np.mean(x)),
+                "deviation": float(np.std(x, ddof=1)) if len(x) > 1 else float("nan"),
+                "seeds": len(x),
+            }
+            for trial, x in trials.items()
+        ]
+        return sorted(found, key=lambda row: -np.nan_to_num(row[metric], nan=-np.inf))[
+            : checked("count", count, Integers(1))
+        ]
+
+    def curves(self, count: int = 5, metric: str = "collective_return") -> dict[str, dict[str, np.ndarray]]:
+        """Return the metrics of the best trials by a label, as `influence_jax.plot_learning_curves` takes them."""
+        found = {}
+        for row in self.best(count, metric):
+            number = next(i for i, program in enumerate(self.programs) if row["trial"] in program.trials)
+            chosen = np.array(self.programs[number].trials) == row["trial"]
+            label = ", ".join(
+                f"{name.rpartition('.')[2]} {_short(row[name])}" for name in self.space.settings()[row["trial"]]
+            )
+            found[label] = {name: x[:, chosen] for name, x in self.runs[number].metrics.items()}
+        return found
+
+
+def sweep(
+    config: ExperimentConfig,
+    *,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    random: Mapping[str, str] | None = None,
+    trials: int = 1,
+    draw_seed: int = 0,
+    out: str | pathlib.Path,
+    resume: bool = False,
+    devices: Devices = ALL_DEVICES,
+    callback: Callable[[LogPoint], None] | None = None,
+) -> Sweep:
+    """Train every trial of a search, each with ``config.seeds`` seeds.
+
+    Trials that differ in numbers that are traced (hyper-parameters, numbers of the game) are members of one program; each
+    combination of other settings is a program of its own. A request to stop ends the sweep after the current chunk, with a
+    checkpoint; with ``resume`` it goes on as if it had not stopped.
+
+    Args:
+        config: what all trials have in common.
+        grid: see `influence_jax.sweeps.space.make_space`.
+        random: see there.
+        trials: draws of ``random`` for each combination of ``grid``.
+        draw_seed: of the draws.
+        out: directory, in which ``programs/000`` and so on are directories of runs.
+        resume: go on with the sweep in ``out``.
+        devices: how members are laid over devices.
+        callback: called after each log point.
+
+    Raises:
+        ConfigError: a setting cannot be used, or ``out`` does not fit.
+
+    Example:
+        >>> found = influence_jax.sweep(config, grid={"learning_rate": [1e-3, 3e-4]}, out="runs/sweep")
+        >>> found.best(1)
+    """
+    path, space = directory.checked_path(out), make_space(config, grid, random, trials, draw_seed)
+    return run_sweep(path, space, make_plan(config, space), config, resume, devices, callback)
+
+
+def run_sweep(path, space, programs, config, resume, devices, callback) -> Sweep:
+    """Run a plan; see `sweep`."""
+    complete = make_learner(config).config
+    about = {"format_version": FORMAT_VERSION, "space": space.to_json(), "config": to_dict(complete)}
+    about["programs"] = [{"settings": program.settings, "trials": program.trials} for program in programs]
+    about = json.loads(json.dumps(about))
+    if resume:
+        if _read(path) != about:
+            raise ConfigError(
+                f"{str(path)!r} holds another sweep; allowed to resume is the same, with the same settings."
+            )
+    else:
+        directory.refuse_taken(path)
+    done = []
+    with directory.locked(path):
+        if not resume:
+            write_json(path / "sweep.json", about)
+        for number, program in enumerate(programs):
+            out = path / "programs" / f"{number:03}"
+            begun = (out / "config.json").exists()
+            members = {"hyperparams": program.hyperparams, "out": out, "resume": begun}
+            run = runs.train(program.learner, **members, devices=devices, callback=callback)
+            done.append(run)
+            if not run.finished:
+                break
+    return Sweep(space, programs, [run for run in done if run.metrics])
+
+
+def load(
+    out: str | pathlib.Path, update: int | None = None, *, learner: Any = None, trust: bool = False
+) -> Run | Sweep:
+    """Read back a run, see `influence_jax.runtime.run.load`, or a sweep with all of its runs.
+
+    Raises:
+        ConfigError: there is neither, or it needs code that is not trusted.
+    """
+    path = directory.checked_path(out)
+    if not (path / "sweep.json").exists():
+        return runs.load(out, update, learner=learner, trust=trust)
+    about = _read(path)
+    try:
+        config = _config(about, trust, path)
+        space = make_space(config, **about["space"])
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{str(path / 'sweep.json')!r} lacks {error}; allowed is what `sweep` writes.") from None
+    programs = make_plan(config, space)
+    places = [path / "programs" / f"{number:03}" for number in range(len(programs))]
+    return Sweep(
+        space, programs, [runs.load(place, trust=trust) for place in places if (place / "checkpoints").is_dir()]
+    )
+
+
+def _config(about: Mapping[str, Any], trust: bool, path: pathlib.Path) -> ExperimentConfig:
+    config = from_json(json.dumps(about["config"]))
+    varied = [value for values in about["space"]["grid"].values() for value in values if is_path(value)]
+    foreign = [*(f"{setting} {name!r}" for setting, name in code_paths(config).items()), *map(repr, varied)]
+    if foreign and not trust:
+        raise ConfigError(
+            f"{str(path)!r} holds a sweep that names code outside of this package ({', '.join(foreign)}); allowed with trust."
+        )
+    return config
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    file = path / "sweep.json"
+    if not file.exists():
+        raise ConfigError(f"{str(path)!r} holds no sweep; allowed is a directory that `sweep` wrote.")
+    try:
+        about = json.loads(file.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{str(file)!r} cannot be read: {error}; allowed is what `sweep` writes.") from None
+    if not isinstance(about, dict) or about.get("format_version") != FORMAT_VERSION:
+        raise ConfigError(f"format_version of {str(file)!r} is not {FORMAT_VERSION}, which this version reads.")
+    return about
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

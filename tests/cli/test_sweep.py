@@ -1,0 +1,67 @@
+"""``influence-jax sweep``."""
+
+import csv
+
+import pytest
+
+from influence_jax.cli import main
+from influence_jax.runtime.progress import Progress
+from tests.cli.commands import assert_refused
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+SWEEP = ["sweep", "harvest-moa", "--profile", "small"]
+
+
+def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
+    def press(self, point):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "x"
+    command = [
+        *SWEEP,
+        *tiny_options,
+        "--grid",
+        "learning-rate=1e-3,3e-4",
+        "--grid",
+        "hit-penalty=0,50",
+        "--out",
+        str(out),
+    ]
+    assert main([*command, "--dry-run"]) == 0
+    assert "4 trials x 2 seeds = 8 members in 1 program of 8; 9,600 environment steps" in capsys.readouterr().err
+    assert not out.exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "__call__", press)
+        assert main(command) == 75
+    assert main([*command, "--resume"]) == 0
+    assert "return" in capsys.readouterr().out
+    with open(out / "final.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    wanted = {"trial", "hyperparams.learning_rate", "env.params.hit_penalty", "seed", "entropy"}
+    assert len(rows) == 8 and wanted <= rows[0].keys()
+    assert (out / "best.png").stat().st_size > 1000
+    assert main(["best", str(out), "--count", "2", "--metric", "entropy", "--json"]) == 0
+    assert '"trial"' in capsys.readouterr().out
+    assert main(["sweep", "--help"]) == 0
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        ("", "grid and random are empty"),
+        ("--grid discount", "grid is 'discount'; allowed: a setting and its values, NAME=A,B."),
+        ("--grid discount=.9 --grid discount=.8", "grid has 'discount' 2 times"),
+        ("--grid dsicount=.9", "'dsicount' is not one setting of a sweep"),
+        ("--grid discount=2", "is 2; allowed: numbers from 0 to 1"),
+        ("--random discount=log:0:1", "allowed: log:LOW:HIGH"),
+        ("--grid discount=.9 --space nowhere.json", "beside space; allowed is one of them"),
+        ("--space nowhere.json", "space 'nowhere.json' cannot be read"),
+        ("--grid discount=.9 --from x", "from is 'x' in a sweep"),
+        ("--grid discount=.9 --nonsense 3", "--nonsense is not an option"),
+        ("--grid critic=shared,none", "network.critic is 'none'; allowed"),
+        ("--grid discount=.9 --trials x", "trials is 'x'; allowed: whole numbers"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(capsys, tmp_path, monkeypatch, options, sentence):
+    assert_refused(capsys, tmp_path, monkeypatch, f"{' '.join(SWEEP)} --out x --quiet {options}", sentence)

@@ -1,0 +1,37 @@
+"""As few programs as shapes allow."""
+
+import dataclasses
+
+import pytest
+
+from influence_jax.config import ConfigError
+from influence_jax.sweeps.plan import make_plan
+from influence_jax.sweeps.space import make_space
+
+
+def test_traced_settings_share_a_program(tiny):
+    config = dataclasses.replace(tiny, seeds=4, seed=10)
+    space = make_space(config, {"learning_rate": [1e-3, 3e-4, 1e-4], "env.params.hit_penalty": [0.0, 50.0]})
+    (program,) = make_plan(config, space)
+    assert program.learner.config.seeds == 24 and program.settings == {}
+    assert program.trials == [t for t in range(6) for _ in range(4)]
+    assert program.hyperparams["seed"].tolist() == [10, 11, 12, 13] * 6
+    assert program.hyperparams["learning_rate"].tolist() == [1e-3] * 8 + [3e-4] * 8 + [1e-4] * 8
+    assert program.hyperparams["env.params.hit_penalty"].tolist() == ([0.0] * 4 + [50.0] * 4) * 3
+
+
+def test_each_combination_of_static_settings_is_a_program_of_its_own(tiny):
+    grid = {"learner.num_envs": [2, 4], "learning_rate": [1e-3, 3e-4], "network.critic": ["shared", "separate"]}
+    programs = make_plan(tiny, make_space(tiny, grid))
+    assert [p.settings for p in programs] == [
+        {"learner.num_envs": e, "network.critic": c} for e in (2, 4) for c in ("shared", "separate")
+    ]
+    assert [sorted(set(p.trials)) for p in programs] == [[0, 2], [1, 3], [4, 6], [5, 7]]
+    assert [p.learner.config.learner.num_envs for p in programs] == [2, 2, 4, 4]
+
+
+def test_a_trial_that_cannot_be_run_is_named(tiny):
+    with pytest.raises(ConfigError, match=r"critic is 'none'; allowed.* \(in the trials with network.critic 'none'\)"):
+        make_plan(tiny, make_space(tiny, {"network.critic": ["shared", "none"]}))
+    with pytest.raises(ConfigError, match=r"hyperparams\['discount'\] is 2.0; allowed: numbers from 0 to 1"):
+        make_plan(tiny, make_space(tiny, {"discount": [0.5, 2.0]}))
