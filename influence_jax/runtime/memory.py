@@ -38,13 +38,24 @@ def peak_formula(learner: Learner, members: int | None = None, at_once: int | No
     return 2 * members * parts["state"] + at_once * (parts["state"] + work)
 
 
+# Bytes of an agent's step that no network of the usual sizes needs; below that nothing is traced to know exactly.
+AMPLE = 2**16
+
+
+def surely_fits(learner: Learner, members: int, limit: int) -> bool:
+    """Whether a device has memory for all members by a rough bound."""
+    config = learner.config.learner
+    agent_steps = config.num_envs * config.rollout_length * learner.env.spec.num_agents
+    return members * agent_steps * AMPLE < limit
+
+
 def members_that_fit(learner: Learner, members: int, limit: int) -> int | None:
     """Return how many of ``members`` a device with ``limit`` bytes can work on at a time, a divisor of them; None for all.
 
     Raises:
         ConfigError: not even one.
     """
-    if peak_formula(learner, members) <= limit:
+    if surely_fits(learner, members, limit) or peak_formula(learner, members) <= limit:
         return None
     divisors = [size for size in range(members - 1, 0, -1) if members % size == 0]
     fitting = [size for size in divisors if peak_formula(learner, members, size) <= limit]
@@ -78,6 +89,7 @@ def device_memory() -> int:
     return limit
 
 
+@functools.lru_cache(maxsize=8)  # it traces a rollout
 def memory_parts(learner: Learner) -> dict[str, int]:
     """Return the bytes of what is held at the peak, which is in the backward pass.
 

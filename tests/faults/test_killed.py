@@ -5,6 +5,6 @@ from tests.faults import killed
 
 
 def test_killed_and_stopped(tiny_options):
-    train = ["train", "harvest-moa", "--profile", "small", *tiny_options]
-    story = killed.main(kills=2, terminations=2, train=train, environment=quickly())
-    assert len(story) == 5 or "status 0" in story[-1]
+    train = ["train", "harvest-a3c", "--profile", "small", *tiny_options]
+    story = killed.main(kills=1, terminations=1, train=train, environment=quickly())
+    assert len(story) == 3 or "status 0" in story[-1]

@@ -12,6 +12,7 @@ from influence_jax.runtime.memory import device_memory, members_that_fit, memory
 def test_members_that_fit(tiny):
     learner = make_learner(tiny)
     state, one = memory_parts(learner)["state"], peak_formula(learner, 1)
+    assert members_that_fit(learner, 8, 10**12) is None
     assert peak_formula(learner, 8) == 8 * one and peak_formula(learner, 8, 8) == 8 * one
     assert peak_formula(learner, 8, 2) == 16 * state + 2 * one
     assert members_that_fit(learner, 8, 8 * one) is None
