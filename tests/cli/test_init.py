@@ -17,7 +17,8 @@ pytestmark = pytest.mark.usefixtures("compile_quickly")
     [
         (
             "trian",
-            "command is 'trian'; allowed: presets, envs, train, resume, evaluate, render, bench. Did you mean 'train'?",
+            "command is 'trian'; allowed: presets, envs, train, resume, sweep, best, evaluate, render, bench. "
+            "Did you mean 'train'?",
         ),
     ],
 )
