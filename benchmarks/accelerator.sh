@@ -5,8 +5,8 @@
 #   benchmarks/accelerator.sh [--small] [DIR]       DIR is benchmarks/results/<device> by default
 #
 # --small takes sizes for a CPU. PYTHON names the interpreter (python3), BUDGET the seconds in all (540). Sizes are in the
-# variables below; each may be set from outside. A part that fails or runs out of time is named at the end; its rows so far
-# are kept.
+# variables below; each may be set from outside. WARM is for how many seconds all programs are compiled side by side first, on a
+# machine with many cores. A part that fails or runs out of time is named at the end; its rows so far are kept.
 set -euo pipefail
 
 small=false
@@ -16,12 +16,13 @@ if [[ "${1:-}" == --small ]]; then
 fi
 if $small; then
   : "${ENVS:=64 256}" "${LEARNER_ENVS:=8 32}" "${SEEDS:=1 4}" "${SEED_ENVS:=8}" "${AGENTS:=2 5}" "${PROFILE_ENVS:=32}"
-  : "${MEMORY_SIZES:=16 20 5 1 32 20 5 1 16 20 5 2}" "${REPEATS:=3}"
+  : "${VIEWS:=64}" "${MEMORY_SIZES:=16 20 5 1 32 20 5 1 16 20 5 2}" "${REPEATS:=3}"
 else
   : "${ENVS:=1024 4096 16384 65536}" "${LEARNER_ENVS:=256 1024 4096}" "${SEEDS:=1 8 64}" "${SEED_ENVS:=64}"
-  : "${AGENTS:=2 5 10}" "${PROFILE_ENVS:=1024}" "${MEMORY_SIZES:=256 20 5 1 1024 20 5 1 256 20 5 4}" "${REPEATS:=5}"
+  : "${AGENTS:=5 10}" "${PROFILE_ENVS:=1024}" "${VIEWS:=8192}" "${MEMORY_SIZES:=256 20 5 1 1024 20 5 1 256 20 5 4}"
+  : "${REPEATS:=5}"
 fi
-: "${PYTHON:=python3}" "${BUDGET:=540}" "${PRESET:=cleanup-moa}"
+: "${PYTHON:=python3}" "${BUDGET:=540}" "${WARM:=0}" "${PRESET:=cleanup-moa}"
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
@@ -45,21 +46,35 @@ part() {
   fi
 }
 
+# warm SECONDS NAME QUESTION OPTIONS...: the same in the background, only for what it compiles.
+warm() {
+  timeout "$WARM" "$PYTHON" -m influence_jax.bench "${@:3}" >"$out/warm/$2.txt" 2>&1 &
+}
+
 # Word splitting is wanted: the variables hold lists.
 # shellcheck disable=SC2086
-{
-  part 100 agreement agreement
-  part 90 env env --num-envs $ENVS --repeats "$REPEATS" --cores None
-  part 80 learner learner --presets "$PRESET" --num-envs $LEARNER_ENVS --updates 2 --repeats "$REPEATS"
-  part 80 population learner --presets "$PRESET" --num-envs "$SEED_ENVS" --seeds $SEEDS --updates 2 --repeats "$REPEATS"
-  part 60 encoder encoder --repeats "$REPEATS"
-  part 50 profile profile --preset "$PRESET" --num-envs "$PROFILE_ENVS"
-  part 90 influence influence --presets "$PRESET" cleanup-communication --num-envs "$PROFILE_ENVS" --updates 2 \
-    --repeats "$REPEATS"
-  part 90 scaling scaling --num-envs $ENVS --learner-envs --seeds --num-agents $AGENTS --agent-envs "$PROFILE_ENVS" \
-    --repeats "$REPEATS"
-  part 80 memory memory --presets "$PRESET" --sizes $MEMORY_SIZES
+questions() {
+  $1 60 agreement agreement
+  $1 60 compiled compiled --target here --num-envs 4096 --presets "$PRESET" cleanup-a3c --learner-envs 256
+  $1 90 env env --num-envs $ENVS --repeats "$REPEATS" --cores None
+  $1 80 learner learner --presets "$PRESET" --num-envs $LEARNER_ENVS --updates 2 --repeats "$REPEATS"
+  $1 80 independent learner --presets cleanup-a3c --num-envs $LEARNER_ENVS --updates 2 --repeats "$REPEATS"
+  $1 80 population learner --presets "$PRESET" --num-envs "$SEED_ENVS" --seeds $SEEDS --updates 2 --repeats "$REPEATS"
+  $1 60 encoder encoder --views $VIEWS --pieces $VIEWS --repeats "$REPEATS"
+  $1 50 profile profile --preset "$PRESET" --num-envs "$PROFILE_ENVS"
+  $1 90 influence influence --presets "$PRESET" --num-envs "$PROFILE_ENVS" --updates 2 --repeats "$REPEATS"
+  $1 90 agents scaling --num-envs 4096 --learner-envs --seeds --num-agents $AGENTS --agent-envs "$PROFILE_ENVS" --repeats "$REPEATS"
+  $1 80 memory memory --presets "$PRESET" --sizes $MEMORY_SIZES
 }
+
+if ((WARM > 0)); then
+  echo "== compiling everything side by side, $WARM s at most" | tee -a "$out/table.txt"
+  mkdir -p "$out/warm"
+  XLA_PYTHON_CLIENT_PREALLOCATE=false questions warm
+  wait
+  rm -r "$out/warm"
+fi
+questions part
 
 echo "== done after $SECONDS s; results in $out" | tee -a "$out/table.txt"
 if ((${#failed[@]})); then

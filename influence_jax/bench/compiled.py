@@ -2,6 +2,7 @@
 
 A TPU's compiler estimates cycles, but for gathers, which are therefore counted; for a GPU the launches of kernels are counted.
 Cycles and launches are per environment step, loops by their trips. Needs what ``pip install "influence_jax[compiled]"`` brings.
+The target ``here`` is the device that is there: its programs are also run, so that the estimates can be held against it.
 """
 
 import dataclasses
@@ -26,6 +27,7 @@ from influence_jax import presets
 from influence_jax.bench.env import play, play_arguments
 from influence_jax.bench.harness import megabytes, save
 from influence_jax.bench.learner import chunk, chunk_arguments, sized
+from influence_jax.bench.profile import operation_times
 from influence_jax.config import ConfigError
 from influence_jax.learner.learner import make_learner
 
@@ -55,6 +57,8 @@ class Target:
 
     def device(self) -> Any:
         """Return one such device, to compile for."""
+        if not self.topology:
+            return jax.devices()[0]
         missing = [name for name in self.packages if importlib.util.find_spec(name) is None]
         if missing:
             raise ConfigError(
@@ -83,12 +87,21 @@ TARGETS = {
 }
 
 
+HERE = "here"
+
+
+def this_device() -> Target:
+    """Return the device that is there as a target."""
+    platform = jax.devices()[0].platform
+    return Target({"gpu": "cuda"}.get(platform, platform), "cycles" if platform == "tpu" else "launches", (), {})
+
+
 @dataclasses.dataclass(frozen=True)
 class Arguments:
     """What to compile, and for what."""
 
     target: tuple[str, ...] = ("tpu-v5e",)
-    """Devices: h100, tpu-v5e, tpu-v6e."""
+    """Devices: h100, tpu-v5e, tpu-v6e; here, to run the programs, too."""
     games: tuple[str, ...] = ("cleanup", "harvest")
     """Registered names; none to leave that out."""
     num_envs: tuple[int, ...] = (1024, 4096)
@@ -114,13 +127,16 @@ SMOKE = ("--games", "cleanup", "--num-envs", "2", "--steps", "2", "--presets")
 
 def main(arguments: Arguments) -> None:
     """Compile every program for every target; print and save what its compiler says."""
-    title, rows = "Per environment step, as compiled; nothing was run", []
+    ran = HERE in arguments.target
+    title, rows = f"Per environment step, as compiled{'' if ran else '; nothing was run'}", []
     for name in arguments.target:
-        if name not in TARGETS:
-            raise ConfigError(f"target is {name!r}; allowed: {', '.join(TARGETS)}.")
-        sharding = SingleDeviceSharding(TARGETS[name].device())
-        for label, env_steps, function, args in programs(arguments):
-            row, text = compiled_for(TARGETS[name], sharding, function, args, env_steps)
+        if name not in (*TARGETS, HERE):
+            raise ConfigError(f"target is {name!r}; allowed: {', '.join((*TARGETS, HERE))}.")
+        target = TARGETS[name] if name in TARGETS else this_device()
+        for label, env_steps, function, make_args in programs(arguments):
+            row, text, compiled = compiled_for(target, function, make_args, env_steps)
+            if name == HERE:
+                row |= run(compiled, make_args(), env_steps)
             rows.append({"target": name, "name": label, **row})
             save(arguments.out, "compiled", title, rows=rows)
             if arguments.hlo is not None:
@@ -128,13 +144,15 @@ def main(arguments: Arguments) -> None:
                 (arguments.hlo / (re.sub(r"\W+", "-", f"{name} {label}") + ".txt")).write_text(text)
     table = Table(title=title, box=rich.box.SIMPLE, pad_edge=False)
     table.add_column("program", overflow="fold", min_width=20)
-    for column in ("amount", "", "gathers", "bytes", "temporary", "longest loop", "compile"):
+    columns = "amount", "", *(["measured"] if ran else []), "gathers", "bytes", "temporary", "longest loop", "compile"
+    for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             f"{row['target']}, {row['name']}",
-            f"{row['per_env_step']:,.3g}" if row["per_env_step"] < 100 else f"{row['per_env_step']:,.0f}",
+            number(row["per_env_step"]),
             row["unit"],
+            *([number(row["measured_per_env_step"]) if "measured_per_env_step" in row else ""] if ran else []),
             str(row["gathers"]),
             "" if row["bytes_per_env_step"] is None else f"{row['bytes_per_env_step']:,.0f}",
             megabytes(row["temporary_bytes"]),
@@ -144,28 +162,35 @@ def main(arguments: Arguments) -> None:
     Console().print(table)
 
 
-def programs(arguments: Arguments) -> Iterator[tuple[str, int, Callable, tuple]]:
-    """Yield ``(label, env_steps, function, shapes of its arguments)``."""
+def number(amount: float) -> str:
+    """Write an amount for people."""
+    return f"{amount:,.3g}" if amount < 100 else f"{amount:,.0f}"
+
+
+def programs(arguments: Arguments) -> Iterator[tuple[str, int, Callable, Callable]]:
+    """Yield ``(label, env_steps, function, what makes its arguments)``."""
     for game in arguments.games:
         for num_agents in arguments.num_agents:
             env = influence_jax.make(game, num_agents=num_agents)
             for num_envs in arguments.num_envs:
                 label = f"{game}, {num_agents} agents, {num_envs} envs"
-                shapes = jax.eval_shape(functools.partial(play_arguments, env, num_envs, arguments.steps))
-                yield label, num_envs * arguments.steps, play(env), shapes
+                make_args = functools.partial(play_arguments, env, num_envs, arguments.steps)
+                yield label, num_envs * arguments.steps, play(env), make_args
     for preset in arguments.presets:
         learner = make_learner(sized(presets.get(preset, arguments.profile), 1, arguments.learner_envs))
         label = f"{preset}, one update of {learner.config.learner.num_envs} envs"
-        shapes = jax.eval_shape(lambda learner=learner: chunk_arguments(learner))
-        yield label, learner.config.steps_per_update, chunk(learner), shapes
+        yield label, learner.config.steps_per_update, chunk(learner), functools.partial(chunk_arguments, learner)
 
 
-def compiled_for(target: Target, sharding: Any, function: Callable, args: tuple, env_steps: int) -> tuple[dict, str]:
-    """Compile a function for a target: ``(row, text of the program)``."""
-    args = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), args)
+def compiled_for(target: Target, function: Callable, make_args: Callable, env_steps: int) -> tuple[dict, str, Any]:
+    """Compile a function for a target: ``(row, text of the program, program)``."""
+    sharding = SingleDeviceSharding(target.device())
+    args = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), jax.eval_shape(lambda: make_args())
+    )
     begun = time.perf_counter()
-    traced = jax.jit(function).trace(*args)
-    compiled = traced.lower(lowering_platforms=(target.platform,)).compile(compiler_options=target.options)
+    lowered = jax.jit(function).trace(*args).lower(lowering_platforms=(target.platform,))
+    compiled = lowered.compile(compiler_options=target.options)
     text, memory, accessed = compiled.as_text(), compiled.memory_analysis(), compiled.cost_analysis()
     program = Text(text, target.unit)
     amount, loops = program.total(program.entry), sorted(program.loops, key=lambda loop: -loop["amount"])
@@ -184,7 +209,18 @@ def compiled_for(target: Target, sharding: Any, function: Callable, args: tuple,
             "compile_seconds": round(time.perf_counter() - begun, 1),
         },
         text,
+        compiled,
     )
+
+
+def run(compiled: Any, args: tuple, env_steps: int) -> dict[str, Any]:
+    """Return what the device does in the program: operations that it ran, as its profiler counts them, and their time."""
+    times = operation_times(compiled, args, calls=2)
+    return {
+        "measured_per_env_step": sum(times for _, times in times.values()) / env_steps,
+        "measured_seconds": sum(seconds for seconds, _ in times.values()),
+        "most_frequent": sorted(((count, name) for name, (_, count) in times.items()), reverse=True)[:20],
+    }
 
 
 # What starts a kernel on a GPU, as far as the text of a program tells.
