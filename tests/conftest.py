@@ -30,9 +30,15 @@ def let_go_of_programs():
         ctypes.CDLL(None).malloc_trim(0)
 
 
-@pytest.fixture(scope="module")
-def compile_quickly():
-    """Spend little on programs that take a few steps only: no optimising, and XLA:CPU's former emitters, which are far faster."""
+@pytest.fixture(scope="module", autouse=True)
+def compile_quickly(request):
+    """Spend little on programs that take a few steps only: no optimising, and XLA:CPU's former emitters, which are far faster.
+
+    A module that is marked with `compile_fully` has what its programs take many steps for, or compares with what a user gets.
+    """
+    if request.node.get_closest_marker("compile_fully"):
+        yield
+        return
     with pytest.MonkeyPatch.context() as patch:
         # An option for every program, whoever compiles it; jax.config has none for this one.
         has_former_emitters()  # while options can be asked for as they come

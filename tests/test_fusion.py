@@ -7,6 +7,8 @@ import pytest
 
 from influence_jax.fusion import fusion_boundary
 
+pytestmark = pytest.mark.compile_fully
+
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="only the compiler for a CPU is told so")
 def test_a_kernel_is_not_merged_with_what_reads_it():

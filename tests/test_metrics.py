@@ -3,11 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from influence_jax import metrics
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def test_equality_by_hand():

@@ -7,8 +7,6 @@ import re
 import matplotlib
 import pytest
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 NOTEBOOKS = sorted((pathlib.Path(__file__).parents[1] / "notebooks").glob("*.py"))
 
 

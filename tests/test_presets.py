@@ -12,10 +12,14 @@ from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.update import update
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+def by_cost(name):
+    """What differs from a preset of Cleanup in numbers and the game alone is left to the slow tests."""
+    again = name.startswith("harvest") and name not in ("harvest-basic", "harvest-moa")
+    return pytest.param(name, marks=pytest.mark.slow) if again else name
 
 
-@pytest.mark.parametrize("name", presets.names())
+@pytest.mark.parametrize("name", map(by_cost, presets.names()))
 def test_one_update_is_finite_moves_every_agent_and_differs_from_its_ablation(name):
     """The ablation is the same program with what makes the agents social at weight 0."""
     config = presets.get(name, None if name.startswith("box") else "small")

@@ -14,8 +14,6 @@ from influence_jax.bench import env
 from influence_jax.cli import main
 from tests.conftest import quickly
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)

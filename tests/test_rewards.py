@@ -2,12 +2,9 @@
 
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from influence_jax import rewards
 from influence_jax.config import Hyperparams
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def test_prosocial_by_hand():

@@ -3,8 +3,8 @@
 A convolution with per-agent kernels is slow in XLA on a CPU once it is vmapped or differentiated inside a scan. A row of the
 output depends on three rows of the input by a banded matrix that holds the kernel, so dense products give the same numbers at
 several times the speed; gradients flow back through the construction of the band. A narrower band multiplies fewer zeros, and a
-wider one makes fewer and larger products: `BAND` is the width that is fastest (`bench encoder`). The compiler for a TPU
-is at its best with the convolution itself (benchmarks/NOTES.md).
+wider one makes fewer and larger products: `BAND` is the width that is fastest on a CPU, `WIDE_BAND` on a GPU (`bench encoder`). The
+compiler for a TPU is at its best with the convolution itself (benchmarks/NOTES.md).
 """
 
 import functools
@@ -18,6 +18,7 @@ from influence_jax.fusion import fusion_boundary
 from influence_jax.networks.matmul import matmul
 
 BAND = 7  # output columns of one product
+WIDE_BAND = 13
 
 
 class ConvEncoder(nn.Module):
@@ -25,7 +26,7 @@ class ConvEncoder(nn.Module):
 
     channels: int
     precision: str = "float32"
-    band: int = BAND
+    band: int | None = None  # None: what is fastest
 
     @nn.compact
     def __call__(self, observation: jax.Array) -> jax.Array:
@@ -33,9 +34,13 @@ class ConvEncoder(nn.Module):
         depth = observation.shape[-1]
         weights = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, depth, self.channels), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.channels,), jnp.float32)
-        by_bands = functools.partial(banded_products, band=self.band, precision=self.precision)
-        by_convolution = functools.partial(convolution, precision=self.precision)
-        response = jax.lax.platform_dependent(observation, weights / 255.0, tpu=by_convolution, default=by_bands)
+        bands = functools.partial(banded_products, precision=self.precision)
+        ways = {
+            "tpu": functools.partial(convolution, precision=self.precision),
+            "cuda": functools.partial(bands, band=self.band or WIDE_BAND),
+            "default": functools.partial(bands, band=self.band or BAND),
+        }
+        response = jax.lax.platform_dependent(observation, weights / 255.0, **ways)
         return nn.relu(response + bias).reshape(*observation.shape[:-3], -1)
 
 

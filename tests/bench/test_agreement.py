@@ -1,12 +1,9 @@
 """``bench agreement``: a device beside the CPU."""
 
 import jax.numpy as jnp
-import pytest
 
 from influence_jax.bench.agreement import same_leaves
 from tests.bench.answers import answer
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def test_a_device_agrees_with_itself(tmp_path):

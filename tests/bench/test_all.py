@@ -12,8 +12,6 @@ from influence_jax import cli
 from influence_jax.bench import __main__ as command_line
 from tests.bench.answers import NOT_OF_THIS_MACHINE
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_all_asks_every_question(monkeypatch, tmp_path, capsys):
     asked = []

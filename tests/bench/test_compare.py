@@ -3,12 +3,8 @@
 import json
 import pathlib
 
-import pytest
-
 from influence_jax.bench import __main__ as command_line
 from influence_jax.bench import compare
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def test_results_are_compared_row_by_row(tmp_path, capsys):

@@ -8,8 +8,6 @@ from influence_jax.bench import __main__ as command_line
 from influence_jax.bench.compiled import TARGETS, Text
 from tests.bench.answers import answer
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 # Two turns of a loop, of which each calls a computation or, on its condition, one of two; and what is neither.
 PROGRAM = """HloModule jit_run
 

@@ -5,13 +5,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from influence_jax.bench import encoder
 from influence_jax.networks.encoder import ConvEncoder
 from tests.bench.answers import answer
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def test_every_way_to_encode_gives_the_same(tmp_path):

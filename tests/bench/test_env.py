@@ -5,8 +5,6 @@ import pytest
 from influence_jax.bench import env, limits
 from tests.bench.answers import answer
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_environment_benchmark_writes_stamped_rows_beside_c(tmp_path):
     result = answer("env", tmp_path, "--repeats", "3")

@@ -2,12 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import pytest
 
 import influence_jax
 from influence_jax.bench import harness
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def test_median_ignores_a_slow_call():

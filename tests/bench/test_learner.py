@@ -7,8 +7,6 @@ from influence_jax.bench import learner
 from influence_jax.learner.learner import make_learner
 from tests.bench.answers import answer
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_learner_benchmark_counts_the_arithmetic(tmp_path):
     (row,) = answer("learner", tmp_path)["rows"]

@@ -1,10 +1,6 @@
 """The process that steps another package's game."""
 
-import pytest
-
 from tests.bench.answers import answer
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 # A package that looks like SocialJax to the worker, but does nothing.
 PEER = """

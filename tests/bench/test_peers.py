@@ -5,8 +5,6 @@ import pytest
 from influence_jax.bench import __main__ as command_line
 from influence_jax.bench import env
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 @pytest.mark.parametrize("broken", ["no checkout", "import fails", "no interpreter"])
 def test_a_peer_that_cannot_run_is_one_sentence(tmp_path, capsys, broken):

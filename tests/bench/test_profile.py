@@ -1,11 +1,7 @@
 """``bench profile``: where the time goes, by name."""
 
-import pytest
-
 from influence_jax.bench.profile import operation_sources
 from tests.bench.answers import answer
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def test_profile_names_operations(tmp_path):

@@ -1,11 +1,7 @@
 """``bench scaling``: every axis and its plot."""
 
-import pytest
-
 from influence_jax.bench.scaling import flat_from
 from tests.bench.answers import answer
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def test_scaling_draws_every_axis(tmp_path):

@@ -6,8 +6,6 @@ from influence_jax import cli
 from influence_jax.bench import __main__ as command_line
 from influence_jax.bench import env
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_on_the_command_line(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)

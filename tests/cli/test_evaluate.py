@@ -8,8 +8,6 @@ import influence_jax
 from influence_jax.cli import main
 from tests.cli.commands import assert_refused
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_evaluate(run_directory, capsys):
     assert main(["evaluate", str(run_directory), "--episodes", "2", "--interventions", "20"]) == 0

@@ -9,8 +9,6 @@ import influence_jax
 from influence_jax.cli import main
 from tests.cli.commands import assert_refused
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),

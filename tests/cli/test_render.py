@@ -5,8 +5,6 @@ import pytest
 from influence_jax.cli import main
 from tests.cli.commands import assert_refused, refusal
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_render(run_directory, tmp_path):
     path = tmp_path / "episode.gif"

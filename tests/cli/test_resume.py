@@ -2,13 +2,9 @@
 
 import shlex
 
-import pytest
-
 from influence_jax.cli import main
 from influence_jax.runtime.progress import Progress
 from tests.cli.commands import TRAIN, refusal
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):

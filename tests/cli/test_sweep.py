@@ -8,8 +8,6 @@ from influence_jax.cli import main
 from influence_jax.runtime.progress import Progress
 from tests.cli.commands import assert_refused
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 SWEEP = ["sweep", "harvest-moa", "--profile", "small"]
 
 

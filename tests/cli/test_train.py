@@ -14,8 +14,6 @@ from influence_jax.runtime import run
 from influence_jax.runtime.directory import load_config
 from tests.cli.commands import TRAIN, assert_refused, refusal
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_train_writes_a_run(tiny, run_directory):
     assert load_config(run_directory) == (make_learner(tiny).config, [])

@@ -11,8 +11,6 @@ import pytest
 import influence_jax
 from influence_jax.cli import main
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "extending.md").read_text()
 INTRODUCTION, *RECIPES = re.split(r"^## ", TEXT, flags=re.MULTILINE)

@@ -18,8 +18,6 @@ from tests.envs.helpers import (
     play_at_random,
 )
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 OPEN = 7
 CORRIDOR = ("@@@@@@@", "@TD PA@", "@@@@@@@")
 CELL, DOOR, START, TREE = (1, 1), (1, 2), (1, 4), (1, 5)

@@ -20,8 +20,6 @@ from tests.envs.helpers import (
     play_at_random,
 )
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 LAST = np.float32(1 - 2**-24)  # the largest uniform number
 
 

@@ -9,8 +9,6 @@ import influence_jax.envs
 from influence_jax.types import TimeStep
 from tests.envs.helpers import HORIZON, play_at_random, random_actions
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 @pytest.fixture(scope="module", params=influence_jax.envs.registered())
 def name(request):

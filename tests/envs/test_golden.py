@@ -12,6 +12,8 @@ from influence_jax.envs import cleanup, harvest
 from tests.envs import golden
 from tests.envs.golden import APPLE, WASTE
 
+pytestmark = pytest.mark.compile_fully
+
 CHUNK = 200
 
 

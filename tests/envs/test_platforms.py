@@ -8,8 +8,6 @@ import pytest
 import influence_jax
 from tests.conftest import choose_platform
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 STEPS, ENVS = 60, 8
 
 

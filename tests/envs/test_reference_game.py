@@ -8,8 +8,6 @@ import pytest
 import influence_jax.envs
 from tests.reference.game import Game
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 WALLED_CLEANUP = (
     "@@@@@@@@@@@@",
     "@HRRHSPPBBB@",

@@ -9,8 +9,6 @@ import pytest
 
 from influence_jax.envs import make, scripted
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 MAZE = (
     "P  @A",
     " @ @ ",

@@ -14,7 +14,6 @@ from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import init_rollout
 from influence_jax.runtime.population import init_population
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 FIRE = 7
 
 

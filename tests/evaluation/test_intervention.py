@@ -16,8 +16,6 @@ from influence_jax.learner.rollout import rollout
 from influence_jax.runtime.population import init_population
 from tests.influence.worlds import compare, louder, naive_heads
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 @pytest.fixture(scope="module")
 def learner(tiny):

@@ -9,8 +9,6 @@ from PIL import Image
 
 from influence_jax.evaluation.moment import GAP
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 @pytest.mark.parametrize("model", ["moa", "basic", "communication"])
 def test_both_worlds_are_shown(runs, model):

@@ -17,7 +17,6 @@ from influence_jax.runtime.population import init_population
 from tests.conftest import TINY_MAP
 from tests.evaluation.conftest import run_of
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 TURN = 5
 
 

@@ -10,8 +10,6 @@ from influence_jax.evaluation.policy import ObedientNetwork, decide, policy_of
 from influence_jax.learner.state import RolloutState
 from tests.influence.worlds import naive_heads
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_a_policy_at_a_state_is_that_of_the_network(runs):
     run = runs["moa"]

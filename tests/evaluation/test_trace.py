@@ -12,8 +12,6 @@ from influence_jax.config import ConfigError
 from influence_jax.evaluation.trace import APART
 from tests.influence.worlds import compare
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 @pytest.fixture(scope="module")
 def trace(runs):

@@ -3,15 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from influence_jax.config import InfluenceConfig
 from influence_jax.influence.acting import act, encode, no_actions, reset_actions
 from influence_jax.influence.communication import communication
 from influence_jax.influence.measures import kl
 from tests.influence.worlds import A, E, N, network_of, random_agents, timestep
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 MODEL = communication(InfluenceConfig(num_messages=4), N, A, kl)
 

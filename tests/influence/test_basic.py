@@ -11,8 +11,6 @@ from influence_jax.influence.measures import kl, pmi
 from tests.influence.listeners import Listeners, jitted, make_world
 from tests.influence.worlds import A, E, N
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one influencer", "two influencers"])
 def leaders(request):

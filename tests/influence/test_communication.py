@@ -15,8 +15,6 @@ from influence_jax.settings import ConfigError
 from tests.influence.listeners import Listeners, jitted, make_world
 from tests.influence.worlds import A, E, N, bootstrap_of, network_of, random_agents, rollout_of, timestep
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 M = 4  # messages
 MODEL = communication(InfluenceConfig(num_messages=M), N, A, kl)
 

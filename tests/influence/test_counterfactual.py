@@ -9,9 +9,6 @@ from influence_jax.influence import counterfactual
 from influence_jax.influence.measures import jsd, kl, pmi
 from influence_jax.types import CounterfactualBatch
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
-
 NOBODY = jnp.zeros((200,), jnp.int32)
 
 

@@ -10,8 +10,6 @@ from influence_jax.influence.independent import independent
 from influence_jax.influence.measures import kl
 from tests.influence.worlds import A, E, N, naive_heads, network_of, random_agents, timestep
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 @pytest.mark.parametrize("visible_actions", [False, True])
 def test_policies_are_those_of_the_network_and_nobody_has_influence(visible_actions):

@@ -8,9 +8,6 @@ import pytest
 
 from influence_jax.influence.measures import MEASURES, PMI_LIMIT, jsd, kl, pmi
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
-
 NOBODY = jnp.zeros((200,), jnp.int32)
 
 

@@ -17,8 +17,6 @@ from influence_jax.influence.moa import counterfactuals, marginal_cross_entropy,
 from influence_jax.types import ActorOutput, HeadSample, Trajectory
 from tests.influence.worlds import A, E, N, V, network_of, random_agents, rollout_of, timestep
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def build(measure=kl, train_only_visible=True):
     model = moa(InfluenceConfig(model="moa", moa_train_only_visible=train_only_visible), N, A, measure)

@@ -12,6 +12,8 @@ from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, Influ
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import population
 
+pytestmark = pytest.mark.compile_fully
+
 PROBE = "influence_jax.envs.probes:"
 
 
@@ -44,6 +46,7 @@ def trained(config: ExperimentConfig):
     return learner, state, jax.device_get(logs)
 
 
+@pytest.mark.slow
 def test_every_agent_answers_its_own_cue_beside_a_model_of_others():
     """With the paper's shared critic only at a short horizon: at .99 agents stay at chance, 3.3."""
     _, _, logs = learn("Cue", 200, "moa", discount=0.3)
@@ -85,6 +88,7 @@ def acted_values(learner, state):
     return np.asarray(jax.vmap(decide)(state.params, rollout_state)), np.asarray(rollout_state.env_state.time)
 
 
+@pytest.mark.slow
 def test_a_horizon_is_not_an_end():
     """A steady reward of 1 is worth 1 / (1 - gamma) at every step, the last one included."""
     learner, state, _ = learn("Stipend", 350, discount=0.8)
@@ -92,6 +96,7 @@ def test_a_horizon_is_not_an_end():
     np.testing.assert_allclose(values, 1 / (1 - 0.8), rtol=0.1)
 
 
+@pytest.mark.slow
 def test_an_end_is_an_end():
     """With the game over after three steps the first is worth 1 + gamma + gamma^2, the last 1."""
     learner, state, _ = learn("Severance", 250, horizon=3, discount=0.8)

@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from influence_jax.learner.losses import (
     clipped_surrogate,
@@ -13,8 +12,6 @@ from influence_jax.learner.losses import (
     policy_gradient,
     value_loss,
 )
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def test_policy_gradient_by_hand():

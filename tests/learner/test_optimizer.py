@@ -6,12 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import pytest
 
 from influence_jax.config import Hyperparams
 from influence_jax.learner.optimizer import OPTIMIZERS, apply_gradients, clip_by_module, fractions_moved, learning_rate
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def test_clipping_is_by_global_norm_per_module_and_per_agent():

@@ -6,8 +6,6 @@ import pytest
 
 from influence_jax.learner.returns import advantages, lambda_returns
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def slow_advantages(reward, discount, value, bootstrap, truncated, gamma, lam):
     """Generalised advantage estimation from its definition, as a sum over temporal-difference errors."""

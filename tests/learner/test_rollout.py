@@ -16,8 +16,6 @@ from influence_jax.learner.rollout import init_rollout, rollout
 from tests.influence.worlds import louder
 from tests.learner.worlds import PROBE, probe_config
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_rollout_marks_the_borders_of_episodes(played):
     """Clocks start at 0, 1, 3 and 4 of 6: the idle step comes when the clock has reached 6."""

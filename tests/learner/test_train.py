@@ -3,14 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import population
 from tests.learner.worlds import probe_config
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def test_chunk_compiles_once_and_advances_the_clock():

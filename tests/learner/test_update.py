@@ -18,8 +18,6 @@ from influence_jax.metrics import init_episode_sums
 from influence_jax.networks.agent import NetworkFunctions
 from tests.learner.worlds import MODELS, probe_config, weighted
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 @pytest.mark.parametrize("model", ["basic", "communication", "moa"])
 def test_a_baseline_learns_the_same_without_measuring_influence(model):

@@ -12,8 +12,6 @@ from influence_jax.networks import agent
 from influence_jax.networks.recurrent import Carry, zero_carry
 from tests.networks.worlds import SMALL, louder, network
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 @pytest.mark.parametrize(
     ("spec", "count"),

@@ -8,8 +8,6 @@ import pytest
 from influence_jax.networks.encoder import ConvEncoder
 from tests.networks.worlds import louder
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 @pytest.mark.parametrize("shape", [(15, 15, 3), (3, 3, 3), (7, 5, 2)])
 def test_encoder_is_a_convolution(shape):

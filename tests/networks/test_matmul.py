@@ -7,9 +7,6 @@ import pytest
 
 from influence_jax.networks.matmul import matmul
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
-
 SHAPES = (2, 3, 40), (40, 7), (2, 3, 7)
 
 

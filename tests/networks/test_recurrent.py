@@ -16,8 +16,6 @@ from influence_jax.networks.recurrent import (
 )
 from tests.networks.worlds import louder, network
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def numpy_step(core, features, symbols, hidden, cell, blocks, actions):
     """One LSTM step from the definition, in double precision."""

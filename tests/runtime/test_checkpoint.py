@@ -11,8 +11,6 @@ from influence_jax.config import ConfigError
 from influence_jax.runtime.checkpoint import CHECKSUMS, Checkpoints, DamagedCheckpoint
 from tests.runtime.runs import assert_same
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_checkpoints_are_kept_and_loaded_by_their_update(tiny, tmp_path):
     run = influence_jax.train(dataclasses.replace(tiny, keep=3, checkpoint_interval=2), out=tmp_path / "run")

@@ -11,8 +11,6 @@ from influence_jax.config import ConfigError
 from influence_jax.learner.learner import make_learner
 from tests.runtime.runs import assert_same
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
     with pytest.raises(ConfigError, match="holds a run; allowed"):

@@ -16,8 +16,6 @@ from influence_jax.runtime.run import resume
 from influence_jax.runtime.signals import SIGNALS
 from tests.runtime.runs import assert_same, stop_at
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_a_run_in_which_nobody_can_learn_ends(tiny, tmp_path):
     broken = dataclasses.replace(tiny, hyperparams=tiny.hyperparams.replace(learning_rate=1e38))

@@ -15,8 +15,6 @@ from influence_jax.runtime import population
 from tests.influence.worlds import louder
 from tests.learner.worlds import probe_config
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 @pytest.fixture(scope="module")
 def single(tiny):

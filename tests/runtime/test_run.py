@@ -18,8 +18,6 @@ from influence_jax.runtime.directory import locked
 from influence_jax.runtime.run import resume
 from tests.runtime.runs import assert_same, assert_same_metrics, stop_at
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 
 def test_resume_equals_uninterrupted(tiny, whole, tmp_path):
     out = tmp_path / "run"

@@ -10,8 +10,6 @@ import influence_jax
 from influence_jax.config import ConfigError
 from tests.runtime.runs import stop_at
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 SPACE = {"grid": {"learning_rate": [1e-3, 3e-4], "network.critic": ["shared", "detached"]}}
 
 

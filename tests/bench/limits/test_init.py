@@ -12,7 +12,6 @@ from influence_jax.envs import Cleanup, make
 
 pytestmark = [
     pytest.mark.skipif(limits.compiler() is None, reason="there is no C compiler"),
-    pytest.mark.usefixtures("compile_quickly"),
 ]
 
 STEPS = 300

@@ -11,8 +11,6 @@ from influence_jax.envs import make
 from influence_jax.envs.grid import primitives, vision
 from influence_jax.envs.harvest import HarvestState
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 # One letter per colour: '.' black, '@' wall, 'a' apple, digits agents, 'f' fire, 'c' cleaning, 'w' waste, 'r' river or stream.
 COLOURS = {
     ".": (0, 0, 0),
