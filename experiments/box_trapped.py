@@ -30,14 +30,11 @@ PREDICTED_THRESHOLD = 1 / math.log(8)
 CONFIG = dataclasses.replace(influence_jax.presets.get("box-trapped"), seeds=SEEDS)
 
 
-def conditions() -> dict[str, ExperimentConfig]:
-    """Return each condition's configuration: A3C, visible actions, and influence at every weight."""
-    basic = dataclasses.replace(CONFIG, influence=InfluenceConfig(model="basic"))
-
-    def weighted(weight: float) -> ExperimentConfig:
-        return dataclasses.replace(basic, hyperparams=basic.hyperparams.replace(influence_weight=weight))
-
-    return {"a3c": CONFIG, "visible-actions": basic} | {f"influence-{w:g}": weighted(w) for w in WEIGHTS}
+def programs() -> dict[str, tuple[ExperimentConfig, dict[float, str]]]:
+    """Return what is trained: A3C, and agents who see the opener's action, with all weights in one program, named by them."""
+    basic = dataclasses.replace(CONFIG, influence=InfluenceConfig(model="basic"), seeds=1)
+    weighted = {0.0: "visible-actions"} | {weight: f"influence-{weight:g}" for weight in WEIGHTS}
+    return {"a3c": (CONFIG, {0.0: "a3c"}), "basic": (basic, weighted)}
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -103,15 +100,20 @@ def main(out: pathlib.Path = HERE.parent / "runs" / "box_trapped") -> None:
     results = HERE / "results" / "box_trapped"
     results.mkdir(parents=True, exist_ok=True)
     watched, table = {}, {}
-    for name, config in conditions().items():
+    for program, (config, weights) in programs().items():
+        where = out / program
+        members = influence_jax.grid(seeds=SEEDS, influence_weight=tuple(weights)) if len(weights) > 1 else {}
         with influence_jax.Progress() as progress:
-            run = influence_jax.train(config, out=out / name, resume=(out / name).exists(), callback=progress)
-        watched[name] = jax.device_get(watch(run.learner, run.state.member))
-        table[name] = summarise(*watched[name])
-        print(name, table[name]["opened"])
-        film = {"a3c": "trapped.gif", f"influence-{SHOWN_WEIGHT:g}": "freed.gif"}.get(name)
-        if film:
-            run.trace().film(results / film, fps=8)
+            run = influence_jax.train(config, hyperparams=members, out=where, resume=where.exists(), callback=progress)
+        opened, influence = jax.device_get(watch(run.learner, run.state.member))
+        for number, name in enumerate(weights.values()):
+            seeds = slice(number * SEEDS, (number + 1) * SEEDS)
+            watched[name] = opened[seeds], influence[seeds]
+            table[name] = summarise(*watched[name])
+            print(name, table[name]["opened"], flush=True)
+            film = {"a3c": "trapped.gif", f"influence-{SHOWN_WEIGHT:g}": "freed.gif"}.get(name)
+            if film:
+                run.trace(number * SEEDS).film(results / film, fps=8)
     (results / "table.json").write_text(json.dumps({"threshold": PREDICTED_THRESHOLD, "conditions": table}) + "\n")
     draw(watched, results / "figure.png")
 

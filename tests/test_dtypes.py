@@ -36,10 +36,10 @@ evaluate(learner, state, 2)
 @pytest.mark.parametrize(
     "presets",
     [
-        [("harvest-communication", "paper"), ("box-trapped-basic", None)],
-        [("cleanup-moa", "ppo")],
+        [("harvest-communication", "paper"), ("cleanup-moa", "ppo")],
+        pytest.param([("box-trapped-basic", None), ("cleanup-basic", "small")], marks=pytest.mark.slow),
     ],
-    ids=lambda presets: " ".join(name for name, _ in presets),
+    ids=["talking and modelling", "basic"],
 )
 def test_64_bits_change_nothing(presets):
     environment = os.environ | quickly() | {"JAX_ENABLE_X64": "1"}

@@ -12,14 +12,16 @@ from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.update import update
 
+SHOWN = ("cleanup-basic", "cleanup-communication", "cleanup-moa", "cleanup-prosocial", "cleanup-inequity-aversion")
+SHOWN += ("harvest-basic", "box-trapped-basic")
+
 
 def by_cost(name):
-    """What differs from a preset of Cleanup in numbers and the game alone is left to the slow tests."""
-    again = name.startswith("harvest") and name not in ("harvest-basic", "harvest-moa")
-    return pytest.param(name, marks=pytest.mark.slow) if again else name
+    """What differs from one of these in numbers or the game alone is left to the slow tests."""
+    return name if name in SHOWN else pytest.param(name, marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("name", map(by_cost, presets.names()))
+@pytest.mark.parametrize("name", [by_cost(name) for name in presets.names()])
 def test_one_update_is_finite_moves_every_agent_and_differs_from_its_ablation(name):
     """The ablation is the same program with what makes the agents social at weight 0."""
     config = presets.get(name, None if name.startswith("box") else "small")

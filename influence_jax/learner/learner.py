@@ -1,6 +1,7 @@
 """A learner: the pure functions that a configuration turns into."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import jax
 import optax
 
 from influence_jax import envs, influence
-from influence_jax.config import ConfigError, ExperimentConfig, validate
+from influence_jax.config import ConfigError, ExperimentConfig, code_paths, validate
 from influence_jax.envs.base import Environment
 from influence_jax.influence.model import InfluenceModel
 from influence_jax.learner.optimizer import OPTIMIZERS
@@ -23,9 +24,10 @@ Metric = Callable[[Trajectory], dict[str, jax.Array]]  # f32[T,E,...] each, aver
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Learner:
-    """What stays fixed while a member of the population learns. Hashed by identity: jit takes it as a static argument.
+    """What stays fixed while a member of the population learns; a static argument of what is compiled.
 
-    Any part may be replaced by one of your own, ``dataclasses.replace(make_learner(config), optimizer=...)``.
+    Any part may be replaced by one of your own, ``dataclasses.replace(make_learner(config), optimizer=...)``. Learners are equal
+    where they come from equal configurations and from this package alone, so that what was compiled for one serves the other.
     """
 
     config: ExperimentConfig
@@ -44,6 +46,17 @@ class Learner:
     def replaced(self) -> tuple[str, ...]:
         """The parts that are not those of the configuration."""
         return tuple(name for name, part in self.configured.items() if getattr(self, name) is not part)
+
+    @functools.cached_property
+    def _identity(self) -> Any:
+        own_code = self.replaced or not self.configured or code_paths(self.config)  # which may be another one next time
+        return id(self) if own_code else self.config
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, Learner) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
 
 
 def make_learner(config: ExperimentConfig) -> Learner:

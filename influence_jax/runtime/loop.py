@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import threading
 import time
@@ -70,11 +71,9 @@ class Program:
         thread.start()
         while thread.is_alive() and not stop.is_set():
             thread.join(0.05)
-        if not result:
-            return None
-        if isinstance(result[0], BaseException):
+        if result and isinstance(result[0], BaseException):
             raise result[0]
-        return result[0]
+        return None if stop.is_set() else result[0]
 
 
 def prepare(learner: Learner, members: list[dict[str, Any]], devices: Devices) -> Program:
@@ -91,9 +90,8 @@ def prepare(learner: Learner, members: list[dict[str, Any]], devices: Devices) -
         if at_once is None and not learner.replaced:
             at_once = memory.members_that_fit(learner, on_a_device, memory.device_memory())
         shapes = as_shapes(mesh, shapes)
-        # Shapes alone, whatever device a restored state lies on, so that there is one program for all.
-        chunk = population.compile_chunk(learner, shardings(mesh, shapes), at_once)
-        lowered = chunk.lower(shapes, jax.ShapeDtypeStruct((), jnp.float32))
+        leaves, structure = jax.tree.flatten(shapes)
+        lowered = traced(learner, mesh, at_once, structure, tuple(leaves))
     except ConfigError:
         raise
     except Exception as error:
@@ -104,6 +102,16 @@ def prepare(learner: Learner, members: list[dict[str, Any]], devices: Devices) -
         problem = f"{type(error).__name__}: {error}".replace("\n", " ")
         raise ConfigError(f"{' or '.join(own)} fails ({problem}); docs/extending.md says what is allowed.") from error
     return Program(learner, members, mesh, shapes, lowered)
+
+
+@functools.lru_cache(maxsize=2)  # a run that is resumed, or begun again with other numbers, need not be traced again
+def traced(
+    learner: Learner, mesh: jax.sharding.Mesh, at_once: int | None, structure: Any, leaves: tuple
+) -> jax.stages.Lowered:
+    """Trace a chunk for shapes alone, whatever device a restored state lies on, so that there is one program for all."""
+    shapes = jax.tree.unflatten(structure, leaves)
+    chunk = population.compile_chunk(learner, shardings(mesh, shapes), at_once)
+    return chunk.lower(shapes, jax.ShapeDtypeStruct((), jnp.float32))
 
 
 def loop(

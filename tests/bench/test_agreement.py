@@ -1,11 +1,18 @@
 """``bench agreement``: a device beside the CPU."""
 
 import jax.numpy as jnp
+import pytest
 
 from influence_jax.bench.agreement import same_leaves
 from tests.bench.answers import answer
 
 
+def test_a_device_plays_as_itself(tmp_path):
+    (row,) = answer("agreement", tmp_path, "--presets")["rows"]
+    assert row["agrees"]
+
+
+@pytest.mark.slow
 def test_a_device_agrees_with_itself(tmp_path):
     rows = answer("agreement", tmp_path)["rows"]
     assert [row["agrees"] for row in rows] == [True, True] and rows[1]["error"] == 0

@@ -1,8 +1,11 @@
 """``bench influence``: every way of computing it."""
 
+import pytest
+
 from tests.bench.answers import answer
 
 
+@pytest.mark.slow
 def test_influence_benchmark_times_every_way(tmp_path):
     result = answer("influence", tmp_path)
     ways = {(row["preset"], row["way"]) for row in result["rows"]}

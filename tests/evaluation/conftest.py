@@ -17,17 +17,28 @@ def run_of(config):
     return Run(learner, state.replace(params=louder(state.params)), 0, {}, [])
 
 
+INFLUENCE = {
+    "basic": InfluenceConfig(model="basic", num_influencers=1),
+    "communication": InfluenceConfig(model="communication", num_messages=3),
+}
+
+
+class Runs(dict):
+    """Made when somebody asks for one."""
+
+    def __init__(self, config):
+        self.config = config
+
+    def __missing__(self, model):
+        config = self.config
+        if model != "moa":
+            loud = Hyperparams(influence_weight=1.0)
+            config = dataclasses.replace(config, influence=INFLUENCE[model], hyperparams=loud)
+        self[model] = run_of(config)
+        return self[model]
+
+
 @pytest.fixture(scope="package")
 def runs(tiny):
     """By influence model, the same small game with three agents."""
-    env = dataclasses.replace(tiny.env, num_agents=3)
-
-    def with_influence(influence):
-        hyperparams = tiny.hyperparams if influence.model == "moa" else Hyperparams(influence_weight=1.0)
-        return run_of(dataclasses.replace(tiny, env=env, influence=influence, hyperparams=hyperparams))
-
-    return {
-        "moa": with_influence(tiny.influence),
-        "basic": with_influence(InfluenceConfig(model="basic", num_influencers=1)),
-        "communication": with_influence(InfluenceConfig(model="communication", num_messages=3)),
-    }
+    return Runs(dataclasses.replace(tiny, env=dataclasses.replace(tiny.env, num_agents=3)))

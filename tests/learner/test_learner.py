@@ -29,6 +29,17 @@ def test_parts_are_those_of_the_configuration_until_they_are_replaced():
     assert dataclasses.replace(learner, optimizer=optax.identity()).replaced == ("optimizer",)
 
 
+def test_learners_of_one_configuration_are_one_argument_of_what_is_compiled():
+    """Unless a part is another one, or code of one's own, which may be another one the next time."""
+    learner, again = make_learner(probe_config()), make_learner(probe_config())
+    assert learner is not again and learner == again and hash(learner) == hash(again)
+    assert learner != make_learner(probe_config(log_interval=7)) and learner != "learner"
+    assert learner != dataclasses.replace(again, optimizer=optax.identity())
+    config = probe_config()
+    own = dataclasses.replace(config, learner=dataclasses.replace(config.learner, optimizer="optax:identity"))
+    assert make_learner(own) != make_learner(own)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
