@@ -133,8 +133,9 @@ def main(arguments: Arguments) -> None:
         if name not in (*TARGETS, HERE):
             raise ConfigError(f"target is {name!r}; allowed: {', '.join((*TARGETS, HERE))}.")
         target = TARGETS[name] if name in TARGETS else this_device()
+        sharding = SingleDeviceSharding(target.device())  # before JAX is used for anything else
         for label, env_steps, function, make_args in programs(arguments):
-            row, text, compiled = compiled_for(target, function, make_args, env_steps)
+            row, text, compiled = compiled_for(target, sharding, function, make_args, env_steps)
             if name == HERE:
                 row |= run(compiled, make_args(), env_steps)
             rows.append({"target": name, "name": label, **row})
@@ -182,9 +183,10 @@ def programs(arguments: Arguments) -> Iterator[tuple[str, int, Callable, Callabl
         yield label, learner.config.steps_per_update, chunk(learner), functools.partial(chunk_arguments, learner)
 
 
-def compiled_for(target: Target, function: Callable, make_args: Callable, env_steps: int) -> tuple[dict, str, Any]:
+def compiled_for(
+    target: Target, sharding: Any, function: Callable, make_args: Callable, env_steps: int
+) -> tuple[dict, str, Any]:
     """Compile a function for a target: ``(row, text of the program, program)``."""
-    sharding = SingleDeviceSharding(target.device())
     args = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), jax.eval_shape(lambda: make_args())
     )
@@ -206,6 +208,7 @@ def compiled_for(target: Target, function: Callable, make_args: Callable, env_st
             "temporary_bytes": memory.temp_size_in_bytes,
             "most_trips": max((loop["trips"] for loop in loops), default=0),
             "costliest_loops": loops[:3],
+            "library_products": library_products(text),
             "compile_seconds": round(time.perf_counter() - begun, 1),
         },
         text,
@@ -221,6 +224,12 @@ def run(compiled: Any, args: tuple, env_steps: int) -> dict[str, Any]:
         "measured_seconds": sum(seconds for seconds, _ in times.values()),
         "most_frequent": sorted(((count, name) for name, (_, count) in times.items()), reverse=True)[:20],
     }
+
+
+def library_products(text: str) -> list[str]:
+    """Return the products that a GPU's library does, with their shapes: by default in TF32, on the tensor cores."""
+    found = re.findall(r'= \(?(\w+\[[\d,]*\]).*custom_call_target="__cublas.*?op_name="([^"]*)"', text)
+    return [f"{shape} {re.sub(r'.*(?=AgentNetwork)', '', source)}" for shape, source in found]
 
 
 # What starts a kernel on a GPU, as far as the text of a program tells.

@@ -75,6 +75,9 @@ def banded(kernel: jax.Array, width: int) -> jax.Array:
     The input is in (column, kernel row, channel) order, the output in (column, channel) order.
     """
     offset = np.arange(width + 2)[:, None] - np.arange(width)
-    place = jnp.asarray(offset[..., None] == np.arange(3), jnp.float32)  # [input column, output column, kernel column]
-    band = jnp.einsum("wvx,yxco->wycvo", place, kernel)
+    # [input column, kernel row, channel, output column, output channel]; as a product it would be a poor one, of length 3.
+    band = sum(
+        jnp.where((offset == x)[:, None, None, :, None], kernel[None, :, x, :, None, :], jnp.float32(0))
+        for x in range(3)
+    )
     return band.reshape(-1, width * kernel.shape[3])

@@ -5,8 +5,10 @@ import importlib.util
 import pytest
 
 from influence_jax.bench import __main__ as command_line
-from influence_jax.bench.compiled import TARGETS, Text
+from influence_jax.bench.compiled import TARGETS, Text, library_products
 from tests.bench.answers import answer
+
+pytestmark = pytest.mark.compile_fully
 
 # Two turns of a loop, of which each calls a computation or, on its condition, one of two; and what is neither.
 PROGRAM = """HloModule jit_run
@@ -43,6 +45,16 @@ def test_what_a_program_costs_is_read_from_its_text(unit, amount):
     assert text.loops == [{"trips": 2, "amount": amount, "source": "jit(run)/while"}]
 
 
+def test_products_of_a_library_are_named():
+    product = (
+        '%x = (f32[5,8]{1,0}, s8[9]{0}) custom-call(%a), custom_call_target="__cublas$lt$matmul", metadata={op_name='
+    )
+    source = '"jit(chunk)/vmap(jvp(AgentNetwork.unroll))/core/dot_general"}'
+    assert library_products(f"  {product}{source}\n%y = f32[5] add(%b)") == [
+        "f32[5,8] AgentNetwork.unroll))/core/dot_general"
+    ]
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_programs_are_compiled_for_a_device_that_is_not_there(target, tmp_path, capsys):
     if any(importlib.util.find_spec(name) is None for name in TARGETS[target].packages):
@@ -53,3 +65,8 @@ def test_programs_are_compiled_for_a_device_that_is_not_there(target, tmp_path, 
     (row,) = answer("compiled", tmp_path, "--target", target)["rows"]
     assert row["target"] == target and 0 < row["per_env_step"] < 1e6 and row["most_trips"] <= 64
     assert (tmp_path / "compiled.json").exists()
+
+
+def test_an_estimate_for_the_device_that_is_here_is_held_against_what_it_runs(tmp_path):
+    (row,) = answer("compiled", tmp_path, "--target", "here")["rows"]
+    assert row["measured_per_env_step"] == pytest.approx(row["per_env_step"], rel=0.1) and row["measured_seconds"] > 0
