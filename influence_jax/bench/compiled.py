@@ -160,7 +160,8 @@ def main(arguments: Arguments) -> None:
             f"{row['most_trips']} x",
             f"{row['compile_seconds']:.0f} s",
         )
-    Console().print(table)
+    console = Console()
+    console.print(table, width=max(console.width, 130))  # else names would be cut first
 
 
 def number(amount: float) -> str:

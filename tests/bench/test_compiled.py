@@ -69,4 +69,4 @@ def test_programs_are_compiled_for_a_device_that_is_not_there(target, tmp_path, 
 
 def test_an_estimate_for_the_device_that_is_here_is_held_against_what_it_runs(tmp_path):
     (row,) = answer("compiled", tmp_path, "--target", "here")["rows"]
-    assert row["measured_per_env_step"] == pytest.approx(row["per_env_step"], rel=0.1) and row["measured_seconds"] > 0
+    assert row["measured_per_env_step"] == pytest.approx(row["per_env_step"], rel=0.3) and row["measured_seconds"] > 0
