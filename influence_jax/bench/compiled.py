@@ -160,8 +160,7 @@ def main(arguments: Arguments) -> None:
             f"{row['most_trips']} x",
             f"{row['compile_seconds']:.0f} s",
         )
-    console = Console()
-    console.print(table, width=max(console.width, 130))  # else names would be cut first
+    Console(width=max(Console().width, 130)).print(table)  # else names would be cut first
 
 
 def number(amount: float) -> str:
