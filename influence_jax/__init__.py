@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from influence_jax.runtime.progress import Progress
     from influence_jax.runtime.run import Run, train
     from influence_jax.settings import ConfigError
+    from influence_jax.sweeps.merge import merge
     from influence_jax.sweeps.sweep import Sweep, load, sweep
 
 __version__ = "0.2.0.dev0"
@@ -67,6 +68,7 @@ _HOMES = {
     "load": "sweeps.sweep",
     "make": "envs",
     "make_learner": "learner.learner",
+    "merge": "sweeps.merge",
     "play": "evaluation.play",
     "plot_comparison": "analysis.figures",
     "plot_event_locked": "analysis.figures",
@@ -103,6 +105,7 @@ __all__ = [
     "load",
     "make",
     "make_learner",
+    "merge",
     "play",
     "plot_comparison",
     "plot_event_locked",

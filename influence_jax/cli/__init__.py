@@ -14,6 +14,7 @@ USAGE = """usage: influence-jax COMMAND ...
   train PRESET --out DIR    train agents; with --help every setting is explained
   resume DIR                go on with a run that was stopped
   sweep PRESET --grid ...   train many settings in few programs; also --random and --trials
+  merge DIR DIR --out DIR   the shards of a sweep, which several processes trained, as one sweep
   best DIR                  the best settings of a sweep
   evaluate DIR              returns of the trained agents in whole episodes
   render DIR --out FILE     one episode of the trained agents as a .gif or .mp4
@@ -21,7 +22,7 @@ USAGE = """usage: influence-jax COMMAND ...
 
 influence-jax COMMAND --help explains the options of a command; --version prints the version.
 """
-COMMANDS = ("presets", "envs", "train", "resume", "sweep", "best", "evaluate", "render", "bench")
+COMMANDS = ("presets", "envs", "train", "resume", "sweep", "merge", "best", "evaluate", "render", "bench")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,8 +3,11 @@
 import argparse
 import csv
 import math
+import os
 import pathlib
+import re
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,8 @@ Train every combination of the grid, each with --trials draws of the random sett
   --trials N               draws of the random settings for each combination of the grid (1)
   --draw-seed N            seed of the draws (0); the same draws for every experiment with the same seed
   --space FILE             grid, random, trials and seed in a file of JSON, instead of these options
+  --shard I/N              only the I-th (from 0) of N parts of the trials, in a directory of its own, for `influence-jax merge`;
+                           in a job array of SLURM the part of this task by default
   --dry-run                say how many members and programs there are and what memory they take, and stop
   --resume                 go on with the sweep in DIR, given the same command
 
@@ -39,7 +44,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name in ("--grid", "--random"):
         parser.add_argument(name, action="append", default=[])
-    for name in ("--trials", "--draw-seed", "--space"):
+    for name in ("--trials", "--draw-seed", "--space", "--shard"):
         parser.add_argument(name)
     for name in ("--dry-run", "--resume", "--help", "-h"):
         parser.add_argument(name, action="store_true")
@@ -55,7 +60,8 @@ def main(arguments: list[str]) -> int:
     if given.start_from is not None:
         raise ConfigError(f"from is {str(given.start_from)!r} in a sweep; allowed there: nothing.")
     check(given)
-    return run(given, train.as_config(given), space, own.dry_run, own.resume)
+    shard = shard_of(own.shard, os.environ)
+    return run(given, train.as_config(given), space, shard, own.dry_run, own.resume)
 
 
 def _space(own: argparse.Namespace) -> dict[str, Any]:
@@ -79,7 +85,26 @@ def _space(own: argparse.Namespace) -> dict[str, Any]:
     return found | {name: read_integer(text) for name, text in numbers.items() if text is not None}
 
 
-def run(given: Any, config: Any, space: dict[str, Any], dry_run: bool, resume: bool) -> int:
+def shard_of(text: str | None, environment: Mapping[str, str]) -> tuple[int, int] | None:
+    """Return which of how many parts this process trains, as the option says, or else SLURM."""
+    if text is not None:
+        if not re.fullmatch(r"\d+/\d+", text):
+            raise ConfigError(f"shard is {text!r}; allowed: I/N, such as 3/16, with I from 0.")
+        index, count = map(int, text.split("/"))
+        return index, count
+    task, count, low, step = (
+        environment.get(f"SLURM_ARRAY_TASK_{name}", "") for name in ("ID", "COUNT", "MIN", "STEP")
+    )
+    if not (task.isdecimal() and count.isdecimal()):
+        return None
+    index = (int(task) - int(low or 0)) // int(step or 1)
+    print(f"influence-jax: shard {index}/{count}, as SLURM's array says; --shard says otherwise.", file=sys.stderr)
+    return index, int(count)
+
+
+def run(
+    given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] | None, dry_run: bool, resume: bool
+) -> int:
     """Say what will be done, do it, and say what came out."""
     from influence_jax.runtime import directory
     from influence_jax.runtime.compilation import keep_compiled_programs
@@ -89,13 +114,14 @@ def run(given: Any, config: Any, space: dict[str, Any], dry_run: bool, resume: b
 
     keep_compiled_programs()
     space = make_space(config, **space)
-    programs, path, quiet = make_plan(config, space), directory.checked_path(given.out), given.quiet or given.json
+    programs, path = make_plan(config, space, shard), directory.checked_path(given.out)
+    quiet = given.quiet or given.json
     if not quiet or dry_run:
-        print(describe(space, programs, config.seeds), file=sys.stderr)
+        print(describe(programs, config.seeds, shard), file=sys.stderr)
     if dry_run:
         return 0
     with train.progress(quiet) as callback:
-        found = run_sweep(path, space, programs, config, resume, chosen(given), callback)
+        found = run_sweep(path, space, programs, config, shard, resume, chosen(given), callback)
     if not found.finished:
         done = sum(run.finished for run in found.runs)
         print(
@@ -104,12 +130,11 @@ def run(given: Any, config: Any, space: dict[str, Any], dry_run: bool, resume: b
         return train.STOPPED
     write_results(found, path)
     if not quiet:
-        show_best(found, 5, "collective_return")
-        print(f"every member: {path / 'final.csv'}; the best: {path / 'best.png'}")
+        show_results(found, path)
     return 0
 
 
-def describe(space: Any, programs: list[Any], seeds: int) -> str:
+def describe(programs: list[Any], seeds: int, shard: tuple[int, int] | None) -> str:
     """Say what there is to do, and what memory it takes."""
     from influence_jax.runtime.memory import peak_formula
 
@@ -118,8 +143,10 @@ def describe(space: Any, programs: list[Any], seeds: int) -> str:
     steps = sum(n * c.num_updates * c.steps_per_update for n, c in zip(members, configs, strict=True))
     needed = max(peak_formula(program.learner) for program in programs)
     shown = ", ".join(map(str, members[:8])) + (", ..." if len(members) > 8 else "")
+    trials = {trial for program in programs for trial in program.trials}
+    part = "" if shard is None else "shard {}/{}: ".format(*shard)
     return (
-        f"{len(space.settings())} trials x {seeds} seeds = {sum(members)} members in {len(programs)} "
+        f"{part}{len(trials)} trials x {seeds} seeds = {sum(members)} members in {len(programs)} "
         f"program{'s' if len(programs) > 1 else ''} of {shown}; {steps:,} environment steps; {needed / 1e9:.3g} GB for all "
         "members of a program at once"
     )
@@ -136,6 +163,12 @@ def write_results(found: Any, path: pathlib.Path) -> None:
         writer.writeheader()
         writer.writerows(rows)
     plot_learning_curves(found.curves(5), ["collective_return"]).savefig(path / "best.png", dpi=100)
+
+
+def show_results(found: Any, path: pathlib.Path) -> None:
+    """Print the best trials, and where the rest is."""
+    show_best(found, 5, "collective_return")
+    print(f"every member: {path / 'final.csv'}; the best: {path / 'best.png'}")
 
 
 def show_best(found: Any, count: int, metric: str) -> None:

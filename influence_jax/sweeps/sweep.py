@@ -19,7 +19,7 @@ from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
 from influence_jax.runtime.run import Run
 from influence_jax.settings import Integers, checked, is_path
-from influence_jax.sweeps.plan import Program, make_plan
+from influence_jax.sweeps.plan import Program, checked_shard, make_plan, make_programs
 from influence_jax.sweeps.space import Space, make_space
 
 FORMAT_VERSION = 1
@@ -110,6 +110,7 @@ def sweep(
     random: Mapping[str, str] | None = None,
     trials: int = 1,
     draw_seed: int = 0,
+    shard: tuple[int, int] | None = None,
     out: str | pathlib.Path,
     resume: bool = False,
     devices: Devices = ALL_DEVICES,
@@ -127,6 +128,8 @@ def sweep(
         random: see there.
         trials: draws of ``random`` for each combination of ``grid``.
         draw_seed: of the draws.
+        shard: ``(i, n)`` trains the i-th of n parts of the trials, from 0, and nothing else; `influence_jax.merge` joins the
+            directories of all parts.
         out: directory, in which ``programs/000`` and so on are directories of runs.
         resume: go on with the sweep in ``out``.
         devices: how members are laid over devices.
@@ -140,19 +143,19 @@ def sweep(
         >>> found.best(1)
     """
     path, space = directory.checked_path(out), make_space(config, grid, random, trials, draw_seed)
-    return run_sweep(path, space, make_plan(config, space), config, resume, devices, callback)
+    return run_sweep(path, space, make_plan(config, space, shard), config, shard, resume, devices, callback)
 
 
-def run_sweep(path, space, programs, config, resume, devices, callback) -> Sweep:
+def run_sweep(path, space, programs, config, shard, resume, devices, callback) -> Sweep:
     """Run a plan; see `sweep`."""
-    complete = make_learner(config).config
-    about = {"format_version": FORMAT_VERSION, "space": space.to_json(), "config": to_dict(complete)}
-    about["programs"] = [{"settings": program.settings, "trials": program.trials} for program in programs]
-    about = json.loads(json.dumps(about))
+    about = {"format_version": FORMAT_VERSION, "space": space.to_json(), "config": to_dict(make_learner(config).config)}
+    if shard is not None:
+        about["shard"] = checked_shard(shard, len(space.settings()))
+    about = json.loads(json.dumps(about | {"programs": _listed(programs)}))
     if resume:
-        if _read(path) != about:
+        if read_about(path) != about:
             raise ConfigError(
-                f"{str(path)!r} holds another sweep; allowed to resume is the same, with the same settings."
+                f"{str(path)!r} holds another sweep or part of one; allowed to resume is the same, with the same settings."
             )
     else:
         directory.refuse_taken(path)
@@ -182,17 +185,36 @@ def load(
     path = directory.checked_path(out)
     if not (path / "sweep.json").exists():
         return runs.load(out, update, learner=learner, trust=trust)
-    about = _read(path)
+    about = read_about(path)
     try:
         config = _config(about, trust, path)
         space = make_space(config, **about["space"])
+        programs = _programs(about["programs"], config, space)
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{str(path / 'sweep.json')!r} lacks {error}; allowed is what `sweep` writes.") from None
-    programs = make_plan(config, space)
+    if programs is None:
+        raise ConfigError(
+            f"{str(path / 'sweep.json')!r} lists other trials than its own; allowed is what `sweep` writes."
+        )
     places = [path / "programs" / f"{number:03}" for number in range(len(programs))]
     return Sweep(
         space, programs, [runs.load(place, trust=trust) for place in places if (place / "checkpoints").is_dir()]
     )
+
+
+def _listed(programs: Sequence[Program]) -> list[dict[str, Any]]:
+    """Return which trials each program has, member by member; what ``sweep.json`` says of a plan."""
+    return [{"settings": program.settings, "trials": program.trials} for program in programs]
+
+
+def _programs(listed: Any, config: ExperimentConfig, space: Space) -> list[Program] | None:
+    """Undo `_listed`; None if that cannot be what these are."""
+    parts = [list(dict.fromkeys(program["trials"])) for program in listed]
+    known = range(len(space.settings()))
+    if not all(trial in known for part in parts for trial in part) or not all(parts):
+        return None
+    programs = make_programs(config, space, parts)
+    return programs if json.loads(json.dumps(_listed(programs))) == listed else None
 
 
 def _config(about: Mapping[str, Any], trust: bool, path: pathlib.Path) -> ExperimentConfig:
@@ -206,7 +228,12 @@ def _config(about: Mapping[str, Any], trust: bool, path: pathlib.Path) -> Experi
     return config
 
 
-def _read(path: pathlib.Path) -> dict[str, Any]:
+def read_about(path: pathlib.Path) -> dict[str, Any]:
+    """Read ``sweep.json``: the space, the common configuration, which part of the trials it is, the programs.
+
+    Raises:
+        ConfigError: there is no sweep, or one in a format that this version does not know.
+    """
     file = path / "sweep.json"
     if not file.exists():
         raise ConfigError(f"{str(path)!r} holds no sweep; allowed is a directory that `sweep` wrote.")

@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from influence_jax.cli import main
+from influence_jax.cli.sweep import shard_of
 from influence_jax.runtime.progress import Progress
 from tests.cli.commands import assert_refused
 
@@ -58,8 +59,19 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
         ("--grid discount=.9 --from x", "from is 'x' in a sweep"),
         ("--grid discount=.9 --nonsense 3", "--nonsense is not an option"),
         ("--grid critic=shared,none", "network.critic is 'none'; allowed"),
+        ("--grid discount=.9,.8 --shard 1", "shard is '1'; allowed: I/N, such as 3/16, with I from 0."),
+        ("--grid discount=.9,.8 --shard 2/2", "shard is (2, 2); allowed: (i, n)"),
+        ("--grid discount=.9,.8 --shard 2/3", "shard is 2 of 3 where there are 2 trials; allowed are 2 shards at most"),
         ("--grid discount=.9 --trials x", "trials is 'x'; allowed: whole numbers"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(capsys, tmp_path, monkeypatch, options, sentence):
     assert_refused(capsys, tmp_path, monkeypatch, f"{' '.join(SWEEP)} --out x --quiet {options}", sentence)
+
+
+def test_a_job_array_says_which_shard(capsys):
+    array = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "1"}
+    assert shard_of(None, array | {"SLURM_ARRAY_TASK_STEP": "2"}) == (3, 4)  # 1, 3, 5, 7
+    assert capsys.readouterr().err == "influence-jax: shard 3/4, as SLURM's array says; --shard says otherwise.\n"
+    assert shard_of("0/2", array) == (0, 2) and shard_of(None, {}) is None
+    assert not capsys.readouterr().err

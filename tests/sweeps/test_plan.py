@@ -30,6 +30,46 @@ def test_each_combination_of_static_settings_is_a_program_of_its_own(tiny):
     assert [p.learner.config.learner.num_envs for p in programs] == [2, 2, 4, 4]
 
 
+def test_shards_are_stretches_of_the_programs(tiny):
+    config = dataclasses.replace(tiny, seeds=2, seed=5)
+    space = make_space(config, {"learning_rate": [1e-3, 3e-4, 1e-4, 3e-5], "network.critic": ["shared", "separate"]})
+    shards = [make_plan(config, space, (i, 3)) for i in range(3)]  # of 0, 2, 4, 6 | 1, 3, 5, 7
+    assert [[program.trials[::2] for program in shard] for shard in shards] == [[[0, 2]], [[4, 6], [1]], [[3, 5, 7]]]
+    whole = {program.settings["network.critic"]: program for program in make_plan(config, space)}
+    for program in (program for shard in shards for program in shard):
+        same = whole[program.settings["network.critic"]]
+        for name, column in program.hyperparams.items():
+            wanted = [x for t, x in zip(same.trials, same.hyperparams[name], strict=True) if t in program.trials]
+            assert column.tolist() == wanted
+        assert program.learner.config.seeds == len(program.trials)
+        assert program.learner.config.network.critic == program.settings["network.critic"]
+
+
+@pytest.mark.parametrize("trials, count", [(7, 3), (16, 16), (64, 10)])
+def test_shards_have_every_trial_once_and_alike_many(tiny, trials, count):
+    space = make_space(tiny, random={"learning_rate": "log:1e-4:1e-2"}, trials=trials)
+    shards = [make_plan(dataclasses.replace(tiny, seeds=1), space, (i, count)) for i in range(count)]
+    found = [t for (program,) in shards for t in program.trials]
+    assert found == list(range(trials)) and {len(p.trials) for (p,) in shards} <= {trials // count, -(-trials // count)}
+
+
+@pytest.mark.parametrize(
+    "shard, sentence",
+    [
+        ((2, 2), r"shard is \(2, 2\); allowed: \(i, n\), whole numbers with 0 <= i < n."),
+        ((-1, 2), r"shard is \(-1, 2\); allowed"),
+        ((0, 0), r"shard is \(0, 0\); allowed"),
+        ((0.0, 2), r"shard is \(0.0, 2\); allowed"),
+        ("0/2", "shard is '0/2'; allowed"),
+        (1, "shard is 1; allowed"),
+        ((0, 3), "shard is 0 of 3 where there are 2 trials; allowed are 2 shards at most"),
+    ],
+)
+def test_what_is_no_shard_is_refused(tiny, shard, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        make_plan(tiny, make_space(tiny, {"learning_rate": [1e-3, 3e-4]}), shard)
+
+
 def test_a_trial_that_cannot_be_run_is_named(tiny):
     with pytest.raises(ConfigError, match=r"critic is 'none'; allowed.* \(in the trials with network.critic 'none'\)"):
         make_plan(tiny, make_space(tiny, {"network.critic": ["shared", "none"]}))

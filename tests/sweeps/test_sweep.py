@@ -49,7 +49,7 @@ def test_the_best_are_chosen_by_the_mean_over_seeds(whole):
 def test_a_sweep_that_was_stopped_goes_on(small, whole, tmp_path):
     stopped = influence_jax.sweep(small, **SPACE, out=tmp_path / "x", callback=stop_at(20))
     assert not stopped.finished and len(stopped.runs) == 1
-    with pytest.raises(ConfigError, match="holds another sweep"):
+    with pytest.raises(ConfigError, match="holds another sweep or part of one"):
         influence_jax.sweep(small, grid={"learning_rate": [1.0]}, out=tmp_path / "x", resume=True)
     again = influence_jax.sweep(small, **SPACE, out=tmp_path / "x", resume=True)
     loaded = influence_jax.load(tmp_path / "x")

@@ -1,0 +1,40 @@
+"""``influence-jax merge``: the shards of a sweep as one sweep."""
+
+import dataclasses
+import pathlib
+from typing import Annotated
+
+import tyro
+
+from influence_jax.cli.options import check, parse
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MergeOptions:
+    """Join the finished shards of a sweep in a new directory, which holds the same sweep as if one process had trained it.
+
+    The shards are copied, and stay where they are.
+    """
+
+    directories: tyro.conf.Positional[tuple[pathlib.Path, ...]]
+    """Directories of all shards, in any order."""
+    out: pathlib.Path
+    """Directory of the whole sweep."""
+    trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to import code outside of the package that the sweep names."""
+    quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to print nothing."""
+
+
+def main(arguments: list[str]) -> int:
+    """Merge, and print the best settings."""
+    options = parse(MergeOptions, arguments, "influence-jax merge")
+    check(options)
+    from influence_jax.cli.sweep import show_results, write_results
+    from influence_jax.sweeps.merge import merge
+
+    found = merge(options.directories, out=options.out, trust=options.trust)
+    write_results(found, options.out.expanduser())
+    if not options.quiet:
+        show_results(found, options.out)
+    return 0

@@ -1,0 +1,97 @@
+"""The shards of a sweep, which several processes trained, as one sweep."""
+
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+from influence_jax.config import ConfigError
+from influence_jax.runtime import directory
+from influence_jax.runtime.files import write_json
+from influence_jax.settings import INT32_MAX
+from influence_jax.sweeps.plan import checked_shard
+from influence_jax.sweeps.sweep import Sweep, load, read_about
+
+SHARED = ("format_version", "space", "config")  # what shards of one sweep say alike
+
+
+def merge(shards: Sequence[str | pathlib.Path], *, out: str | pathlib.Path, trust: bool = False) -> Sweep:
+    """Join the finished shards of a sweep in a directory that holds the same sweep, as if one process had trained it.
+
+    The shards' runs are copied, and stay where they are.
+
+    Args:
+        shards: directories of all shards, in any order.
+        out: a new directory.
+        trust: whether the sweep may name code outside of this package, which is then imported.
+
+    Raises:
+        ConfigError: a shard is missing, given twice, not finished, or of another sweep, or ``out`` does not fit.
+
+    Example:
+        >>> influence_jax.merge(["runs/shard-0", "runs/shard-1"], out="runs/whole").best(1)
+    """
+    if isinstance(shards, str | os.PathLike) or not shards:
+        raise ConfigError(f"shards is {shards!r}; allowed are sequences of at least one directory.")
+    path = directory.checked_path(out)
+    directory.refuse_taken(path)
+    found = _in_order([directory.checked_path(place) for place in shards])
+    loaded = {str(place): load(place, trust=trust) for place in found}  # whole, since all that is there can be read
+    unfinished = [place for place, shard in loaded.items() if not shard.finished]
+    if unfinished:
+        raise ConfigError(
+            f"shards that are not finished: {unfinished}; allowed is to go on with these first (--resume)."
+        )
+    trials = sorted(t for shard in loaded.values() for program in shard.programs for t in {*program.trials})
+    wanted = list(range(len(next(iter(loaded.values())).space.settings())))
+    if trials != wanted:
+        raise ConfigError(f"shards hold the trials {trials}; allowed is each of {len(wanted)} once.")
+    _copy(found, path)
+    return load(path, trust=trust)
+
+
+def _in_order(places: list[pathlib.Path]) -> dict[pathlib.Path, dict[str, Any]]:
+    """Return what each shard's ``sweep.json`` says, by their directories, if they are all shards of one sweep."""
+    found: dict[int, tuple[pathlib.Path, dict[str, Any]]] = {}
+    for place in places:
+        about = read_about(place)
+        if "shard" not in about:
+            raise ConfigError(f"{str(place)!r} holds a whole sweep; allowed are shards of one.")
+        index, count = checked_shard(about["shard"], INT32_MAX)
+        first, other = next(iter(found.values()), (place, about))
+        alike = all(about.get(name) == other.get(name) for name in SHARED)
+        if not alike or count != other["shard"][1]:
+            raise ConfigError(
+                f"{str(first)!r} and {str(place)!r} hold shards of different sweeps; allowed are those of one."
+            )
+        if index in found:
+            raise ConfigError(
+                f"{str(found[index][0])!r} and {str(place)!r} hold the same shard, {index}/{count}; allowed is each once."
+            )
+        found[index] = place, about
+    missing = [f"{i}/{count}" for i in range(count) if i not in found]
+    if missing:
+        raise ConfigError(f"shards are missing: {', '.join(missing)}; allowed are all of them.")
+    return dict(found[i] for i in range(count))
+
+
+def _copy(found: dict[pathlib.Path, dict[str, Any]], path: pathlib.Path) -> None:
+    """Copy the programs of the shards, one after another, into a directory that is there as soon as it is whole."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
+            whole, programs = pathlib.Path(temporary) / "whole", []
+            for place, about in found.items():
+                for number, program in enumerate(about["programs"]):
+                    target = whole / "programs" / f"{len(programs):03}"
+                    shutil.copytree(place / "programs" / f"{number:03}", target, ignore=shutil.ignore_patterns("lock"))
+                    programs.append(program)
+            first = next(iter(found.values()))
+            write_json(whole / "sweep.json", {name: first[name] for name in SHARED} | {"programs": programs})
+            os.replace(whole, path)
+    except OSError as error:
+        raise ConfigError(
+            f"out is {str(path)!r}, which cannot be written: {error}; allowed are directories."
+        ) from error

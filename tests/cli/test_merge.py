@@ -1,0 +1,47 @@
+"""``influence-jax merge``."""
+
+import csv
+
+import pytest
+
+from influence_jax.cli import main
+from tests.cli.commands import assert_refused
+
+
+def test_two_shards(tiny_options, tmp_path, capsys, monkeypatch):
+    command = [
+        "sweep",
+        "harvest-a3c",
+        "--profile",
+        "small",
+        *tiny_options,
+        "--grid",
+        "learning-rate=1e-3,3e-4",
+        "--quiet",
+        "--out",
+    ]
+    shards = [str(tmp_path / name) for name in ("0", "1")]
+    assert main([*command, shards[0], "--shard", "0/2"]) == 0
+    for name, value in {"ID": "1", "COUNT": "2", "MIN": "0"}.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+    assert main([*command, shards[1]]) == 0
+    assert "shard 1/2, as SLURM's array says" in capsys.readouterr().err
+    assert main(["merge", *shards, "--out", str(tmp_path / "whole")]) == 0
+    said = capsys.readouterr().out
+    with open(tmp_path / "whole" / "final.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["trial"], row["seed"]) for row in rows] == [("0", "0"), ("0", "1"), ("1", "0"), ("1", "1")]
+    assert "every member" in said and (tmp_path / "whole" / "best.png").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        ("", "--out"),
+        ("--out x", "shards is (); allowed are sequences of at least one directory"),
+        ("nowhere --out x", "'nowhere' holds no sweep; allowed"),
+        ("nowhere --oot x", "--oot is not an option. Did you mean '--out'?"),
+    ],
+)
+def test_refusals(capsys, tmp_path, monkeypatch, arguments, sentence):
+    assert_refused(capsys, tmp_path, monkeypatch, f"merge {arguments}", sentence)
