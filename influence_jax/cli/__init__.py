@@ -14,6 +14,7 @@ USAGE = """usage: influence-jax COMMAND ...
   train PRESET --out DIR    train agents; with --help every setting is explained
   resume DIR                go on with a run that was stopped
   sweep PRESET --grid ...   train many settings in few programs; also --random and --trials
+  submit ... -- sweep ...   a sweep as a job array of SLURM, which goes on when it was stopped
   merge DIR DIR --out DIR   the shards of a sweep, which several processes trained, as one sweep
   best DIR                  the best settings of a sweep
   evaluate DIR              returns of the trained agents in whole episodes
@@ -22,7 +23,7 @@ USAGE = """usage: influence-jax COMMAND ...
 
 influence-jax COMMAND --help explains the options of a command; --version prints the version.
 """
-COMMANDS = ("presets", "envs", "train", "resume", "sweep", "merge", "best", "evaluate", "render", "bench")
+COMMANDS = ("presets", "envs", "train", "resume", "sweep", "submit", "merge", "best", "evaluate", "render", "bench")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -69,7 +69,7 @@ def refuse_taken(directory: pathlib.Path) -> None:
 
 
 # What a start that was killed may leave; the lock comes first, and config.json, which makes a directory that of a run, last.
-_BEFORE = {"lock", "members.json", "members.json.tmp", "config.json.tmp"}
+_BEFORE = {"lock", "members.json", "members.json.tmp", "config.json.tmp", "sweep.json.tmp"}
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from tests.cli.commands import assert_refused
     [
         (
             "trian",
-            "command is 'trian'; allowed: presets, envs, train, resume, sweep, merge, best, evaluate, render, bench. "
+            "command is 'trian'; allowed: presets, envs, train, resume, sweep, submit, merge, best, evaluate, render, bench. "
             "Did you mean 'train'?",
         ),
     ],

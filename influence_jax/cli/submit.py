@@ -1,0 +1,119 @@
+"""``influence-jax submit``: a sweep as a job array of SLURM, one shard for each task."""
+
+import argparse
+import os
+import pathlib
+import re
+import shlex
+import sys
+
+from influence_jax.cli import sweep
+from influence_jax.settings import ConfigError
+
+HELP = """usage: influence-jax submit --array 0-15 [--time 04:00:00] [SLURM's options] -- sweep PRESET --out DIR ...
+
+Write DIR/job.sh, a job array whose task I trains shard I of the sweep in DIR/shard-I. `sbatch DIR/job.sh` sends it; sent again,
+it goes on with what is there. A task that is stopped, since its time is over or by SLURM, saves, is queued again and goes on.
+
+  --array 0-LAST           as many shards, and tasks; 0-LAST%K lets K of them run at a time
+  --NAME VALUE, --NAME     any other long option of sbatch, such as --time, --partition, --gpus or --exclusive
+  --signal B:USR1@120      how many seconds before its time is over a task is told to save; a log point should fit in
+
+What follows -- is a sweep as on the command line, without --shard and --resume, and is checked before anything is written.
+"""
+DEFAULTS = {"requeue": None, "signal": "B:USR1@120", "open-mode": "append"}
+SCRIPT = """#!/bin/bash
+{options}
+
+# What was stopped and saved ends with 75, and with 138 where USR1 came before there was anything to save.
+out={out}/shard-$SLURM_ARRAY_TASK_ID
+set -- {command} --shard "$SLURM_ARRAY_TASK_ID/{shards}" --out "$out"
+[ -e "$out/sweep.json" ] && set -- "$@" --resume
+"$@" &
+pid=$!
+trap 'asked=1; kill -USR1 $pid' USR1 TERM
+asked=1
+while [ "$asked" ]; do asked=; wait $pid; status=$?; done  # a signal ends a wait early
+case $status in 75 | 138) scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID" ;; esac
+exit $status
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Check the sweep, write the script, and say how to send it."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if {"-h", "--help"} & {*arguments[:end]}:
+        print(HELP, end="")
+        return 0
+    options, (name, *command) = _slurm_options(arguments[:end]), arguments[end + 1 :] or [None]
+    array = re.fullmatch(r"0-(\d+)(%\d+)?", options.get("array") or "")
+    if not array:
+        raise ConfigError(f"array is {options.get('array')!r}; allowed: 0-LAST, such as 0-15, or 0-15%4.")
+    if name != "sweep":
+        raise ConfigError(f"what follows -- is {name!r}; allowed: sweep and its options.")
+    shards, (out, command) = int(array[1]) + 1, _own(command)
+    sweep.main([*command, "--out", str(out / "shard-0"), "--shard", f"0/{shards}", "--dry-run"])
+    path = write(out, options, [sys.executable, "-m", "influence_jax", "sweep", *command], shards)
+    place = shlex.quote(str(out))
+    print(f"sbatch {shlex.quote(str(path))}  # and when all {shards} tasks are done:")
+    print(f"influence-jax merge {place}/shard-* --out {place}/whole")
+    return 0
+
+
+def write(out: pathlib.Path, options: dict[str, str | None], command: list[str], shards: int) -> pathlib.Path:
+    """Write the script into the directory of the sweep."""
+    path, place = out / "job.sh", out.absolute()
+    options = DEFAULTS | {"chdir": os.getcwd(), "output": f"{place}/%A_%a.log"} | options
+    lines = [f"#SBATCH --{name}" + ("" if x is None else f"={shlex.quote(x)}") for name, x in options.items()]
+    text = SCRIPT.format(
+        options="\n".join(lines), out=shlex.quote(str(place)), command=shlex.join(command), shards=shards
+    )
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with open(place / "job.sh", "x") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError(
+            f"out is {str(out)!r}, which has a job.sh; allowed are to send that, or another directory."
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"out is {str(out)!r}, which cannot be written: {error}; allowed are directories.") from error
+    return path
+
+
+def _slurm_options(arguments: list[str]) -> dict[str, str | None]:
+    """Read ``--name=value``, ``--name value`` and ``--name``."""
+    found: dict[str, str | None] = {}
+    name = None
+    for argument in arguments:
+        if "\n" in argument:
+            raise ConfigError(f"{argument!r} has more than one line; allowed is one.")
+        if argument.startswith("--"):
+            name, equals, value = argument[2:].partition("=")
+            if name in found:
+                raise ConfigError(f"--{name} is given 2 times; allowed is once.")
+            found[name] = value if equals else None
+        elif name is None or found[name] is not None:
+            raise ConfigError(f"{argument!r} is not an option; allowed before -- are long options of sbatch.")
+        else:
+            found[name] = argument
+    return found
+
+
+def _own(command: list[str]) -> tuple[pathlib.Path, list[str]]:
+    """Take the directory out of the options of a sweep, and refuse what is submit's to say."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--shard")
+    for name in ("--resume", "--dry-run"):
+        parser.add_argument(name, action="store_true")
+    try:
+        own, rest = parser.parse_known_args(command)
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error}; allowed is an option with its value.") from None
+    for name in ("shard", "resume", "dry_run"):
+        if getattr(own, name):
+            raise ConfigError(f"{name} is {getattr(own, name)!r} in a sweep to submit; allowed there: nothing.")
+    if own.out is None:
+        raise ConfigError("out is missing in the sweep to submit; allowed: --out DIR.")
+    return own.out.expanduser(), rest
