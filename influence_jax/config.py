@@ -315,7 +315,7 @@ class ExperimentConfig:
         "Environment steps of each member; rounded up to whole log intervals.",
         high=10**15,
     )
-    seeds: int = integer(1, 1, "S, members trained side by side in one program.")
+    seeds: int = integer(1, 1, "S, members trained side by side in one program.", high=2**20)
     seed: int = integer(0, 0, "Seed of the first member; the others count on from it.")
     log_interval: int = integer(20, 1, "Updates between log points.")
     checkpoint_interval: int = integer(50, 1, "Log points between checkpoints; one is always written at the end.")
@@ -399,7 +399,7 @@ def validate(config: ExperimentConfig) -> ExperimentConfig:
     for name, size, limit in (
         ("learner.num_envs times learner.rollout_length", config.steps_per_update, INT32_MAX),
         ("seed plus seeds", config.seed + config.seeds, INT32_MAX),
-        ("the number of updates", config.num_updates, INT32_MAX),
+        ("total_steps in updates", config.num_updates, INT32_MAX),
     ):
         if size > limit:
             raise ConfigError(f"{name} is {size}; allowed are whole numbers up to {limit}.")

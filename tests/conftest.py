@@ -102,14 +102,31 @@ def tiny():
 @pytest.fixture(scope="session")
 def tiny_options():
     """The settings by which `tiny` differs from its preset, on the command line."""
-    options = (
-        "--env.num-agents 2 --env.horizon 20 --env.view-radius 2 --network.conv-channels 2 --network.hidden-size 8 "
-        "--network.lstm-size 8 --learner.num-envs 3 --learner.rollout-length 4 --total-steps 1.2e3 --seeds 2 "
-        "--log-interval 10 --checkpoint-interval 4"
-    )
-    return [*options.split(), "--env.layout", *TINY_MAP]
+    return tiny_arguments()
 
 
+def tiny_arguments(**changes):
+    """Return `tiny_options`, some of them changed."""
+    texts = [
+        text for name, value in (TINY_OPTIONS | changes).items() for text in (f"--{name.replace('_', '-')}", value)
+    ]
+    return [*texts, "--env.layout", *TINY_MAP]
+
+
+TINY_OPTIONS = {
+    "env.num_agents": "2",
+    "env.horizon": "20",
+    "env.view_radius": "2",
+    "network.conv_channels": "2",
+    "network.hidden_size": "8",
+    "network.lstm_size": "8",
+    "learner.num_envs": "3",
+    "learner.rollout_length": "4",
+    "total_steps": "1.2e3",
+    "seeds": "2",
+    "log_interval": "10",
+    "checkpoint_interval": "4",
+}
 TINY_MAP = (
     "@@@@@@@@@",
     "@P AA  P@",

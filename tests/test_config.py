@@ -140,7 +140,7 @@ def test_what_would_be_ignored_is_refused(path):
             "allowed are whole numbers up to 2147483647",
         ),
         ({"seed": 2**31 - 1, "seeds": 2}, "seed plus seeds is 2147483649"),
-        ({"total_steps": 10**15}, "the number of updates is"),
+        ({"total_steps": 10**15}, "total_steps in updates is"),
     ],
 )
 def test_settings_that_do_not_go_together(changes, words):

@@ -9,6 +9,7 @@ PACKAGE = TESTS.parent / "influence_jax"
 # Tests of no single module.
 CROSS_CUTTING = {
     "test_dtypes.py",  # 64 bits change nothing
+    "faults/test_drawn.py",  # whatever settings are given
     "faults/test_killed.py",  # whatever ends a process
     "test_imports.py",  # the layers
     "test_mirror.py",

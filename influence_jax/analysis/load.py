@@ -20,7 +20,7 @@ def load_metrics(directory: str | pathlib.Path) -> dict[str, np.ndarray]:
     """
     directory = pathlib.Path(directory)
     lines = _lines(directory / "metrics.jsonl")
-    data = _values(directory / "metrics.f32")
+    data = memoryview(_read(directory / "metrics.f32"))
     points, damaged = [], []
     for number, line in enumerate(lines, start=1):
         try:
@@ -42,11 +42,18 @@ DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # wh
 
 def _lines(path: pathlib.Path) -> list[bytes]:
     """Return the whole lines of a file; one that is being written is none yet."""
-    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return _read(path).split(b"\n")[:-1]
 
 
-def _values(path: pathlib.Path) -> memoryview:
-    return memoryview(path.read_bytes() if path.exists() else b"")
+def _read(path: pathlib.Path) -> bytes:
+    """Return what a file holds; nothing, with a warning, where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        warnings.warn(f"{str(path)!r} cannot be read: {error}.", stacklevel=4)
+        return b""
 
 
 def pack(shared: dict[str, Any], metrics: dict[str, np.ndarray], offset: int) -> tuple[str, bytes]:

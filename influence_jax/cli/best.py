@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     found = load(options.directory, trust=options.trust)
     if not isinstance(found, Sweep):
         raise ConfigError(f"{str(options.directory)!r} holds a run; allowed is the directory of a sweep.")
-    if not found.runs:
+    if not found.recorded:
         raise ConfigError(f"{str(options.directory)!r} holds a sweep without results yet; allowed is one with results.")
     if options.json:
         rows = found.best(options.count, options.metric)

@@ -16,7 +16,7 @@ from influence_jax.evaluation.episodes import Evaluation, evaluate
 from influence_jax.evaluation.intervention import intervene
 from influence_jax.runtime import run
 from influence_jax.runtime.compilation import keep_compiled_programs
-from influence_jax.settings import INT32_MAX
+from influence_jax.settings import INT32_MAX, ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +66,16 @@ def main(arguments: list[str]) -> int:
     values = {field.name: getattr(evaluation, field.name) for field in dataclasses.fields(evaluation)}
     results |= {name: x.tolist() for name, x in (values | values.pop("metrics")).items()}
     path = options.directory / "evaluation.json"
-    path.write_text(json.dumps(results) + "\n")
     if options.json:
         print(json.dumps(results))
-        return 0
-    Console().print(evaluation_table(evaluation, f"{options.episodes} episodes after {trained.update:,} updates"))
-    print(f"every episode: {path}")
+    else:
+        Console().print(evaluation_table(evaluation, f"{options.episodes} episodes after {trained.update:,} updates"))
+    try:
+        path.write_text(json.dumps(results) + "\n")
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} cannot be written: {error}; allowed are files.") from error
+    if not options.json:
+        print(f"every episode: {path}")
     return 0
 
 

@@ -1,5 +1,6 @@
 """Options of the command line, made of the fields that declare the settings."""
 
+import argparse
 import collections
 import contextlib
 import dataclasses
@@ -37,6 +38,17 @@ def parse(options: type, arguments: list[str], prog: str) -> Any:
             raise
         text = " ".join(re.sub(r"[^\x20-\x7e\n]", " ", said.getvalue()).split())
         raise ConfigError(f"{text.partition(' For full helptext')[0]}; {prog} --help lists what is allowed.") from None
+
+
+def parse_some(parser: argparse.ArgumentParser, arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Read the options that a parser knows; return them and the other arguments."""
+    try:
+        for argument in arguments:
+            if argument.startswith("--") and argument.endswith("=--"):  # which argparse takes for no value at all
+                raise argparse.ArgumentError(None, f"argument {argument.removesuffix('=--')}: expected one argument")
+        return parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error}; allowed is an option with its value.") from None
 
 
 def setting(name: str, allowed: Allowed | None, help: str, default: Any) -> tuple[str, Any, Any]:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from influence_jax.cli import train
 from influence_jax.cli.devices import chosen
-from influence_jax.cli.options import check, read_integer
+from influence_jax.cli.options import check, parse_some, read_integer
 from influence_jax.settings import ConfigError
 
 HELP = """usage: influence-jax sweep PRESET --out DIR [--grid NAME=A,B ...] [--random NAME=DRAW ...] [options of train]
@@ -48,10 +48,7 @@ def main(arguments: list[str]) -> int:
         parser.add_argument(name)
     for name in ("--dry-run", "--resume", "--help", "-h"):
         parser.add_argument(name, action="store_true")
-    try:
-        own, rest = parser.parse_known_args(arguments)
-    except argparse.ArgumentError as error:
-        raise ConfigError(f"{error}; allowed is an option with its value.") from None
+    own, rest = parse_some(parser, arguments)
     if own.help or own.h:
         print(HELP, end="")
         return 0
@@ -116,6 +113,8 @@ def run(
     space = make_space(config, **space)
     programs, path = make_plan(config, space, shard), directory.checked_path(given.out)
     quiet = given.quiet or given.json
+    if not resume:
+        directory.refuse_taken(path)
     if not quiet or dry_run:
         print(describe(programs, config.seeds, shard), file=sys.stderr)
     if dry_run:
@@ -128,7 +127,10 @@ def run(
             f"Stopped and saved; {done} of {len(programs)} programs are done. Go on with the same command and --resume."
         )
         return train.STOPPED
-    write_results(found, path)
+    try:
+        write_results(found, path)
+    except OSError as error:
+        raise ConfigError(f"results in {str(path)!r} cannot be written: {error}; allowed are files.") from error
     if not quiet:
         show_results(found, path)
     return 0

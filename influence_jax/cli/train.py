@@ -14,7 +14,7 @@ import tyro
 from influence_jax import presets
 from influence_jax.cli import presets as list_presets
 from influence_jax.cli.devices import DeviceOptions, chosen, connect
-from influence_jax.cli.options import check, in_full, option_names, parse, section, setting
+from influence_jax.cli.options import check, in_full, option_names, parse, parse_some, section, setting
 from influence_jax.config import EnvConfig, ExperimentConfig, code_paths, validate
 from influence_jax.settings import ConfigError
 
@@ -59,10 +59,7 @@ def _early(arguments: list[str]) -> tuple[argparse.Namespace, str | None]:
     parser.add_argument("--num-processes", type=int)
     parser.add_argument("-h", "--help", action="store_true")
     preset = arguments[0] if arguments and not arguments[0].startswith("-") else None
-    try:
-        return parser.parse_known_args(arguments)[0], preset
-    except argparse.ArgumentError as error:
-        raise ConfigError(f"{error}; allowed is an option with its value.") from None
+    return parse_some(parser, arguments)[0], preset
 
 
 def _read(path: pathlib.Path, trust: bool) -> ExperimentConfig:

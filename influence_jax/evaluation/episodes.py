@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax.evaluation.programs import compiled
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import init_rollout, rollout
 from influence_jax.learner.state import LearnerState, Member
@@ -39,7 +40,7 @@ def evaluate(
     return Evaluation(**jax.device_get(_episodes(learner, num_episodes, state.member, jax.random.key(seed))))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@compiled(num_static=2)
 def _episodes(learner: Learner, num_episodes: int, members: Member, key: jax.Array) -> dict[str, jax.Array]:
     def one_member(member):
         start_key, act_key = jax.random.split(key)

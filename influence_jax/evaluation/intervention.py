@@ -5,7 +5,6 @@ noise, so the truth can be computed: what the others would really do next after 
 """
 
 import dataclasses
-import functools
 from typing import Any
 
 import jax
@@ -15,6 +14,7 @@ from flax import struct
 
 from influence_jax.config import ConfigError
 from influence_jax.evaluation.policy import decide
+from influence_jax.evaluation.programs import compiled
 from influence_jax.influence.acting import act, encode
 from influence_jax.influence.axes import agents_first
 from influence_jax.influence.counterfactual import pairwise_influence
@@ -74,7 +74,7 @@ def intervene(learner: Learner, state: LearnerState, num_moments: int = 256, see
     return Interventions(**jax.device_get(_moments(learner, num_moments, state.member, jax.random.key(seed))))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@compiled(num_static=2)
 def _moments(learner: Learner, num_moments: int, members: Member, key: jax.Array) -> dict[str, jax.Array]:
     rounds = -(-num_moments // NUM_ENVS)
     pause = max(1, learner.env.spec.horizon // (rounds + 1))
@@ -121,7 +121,7 @@ class Answers:
     over: jax.Array  # bool[E], the episode ends with this step, and nobody acts any more
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled()
 def next_answers(
     learner: Learner, member: Member, rollout_state: RolloutState, carry: Any, actions: jax.Array, noise: Any
 ) -> Answers:
@@ -167,7 +167,7 @@ def next_answers(
     return Answers(policies(before, now.observation, memory), factual, alternatives, over)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled()
 def answers_at_once(learner: Learner, member: Member, rollout_state: RolloutState, actions: jax.Array) -> Answers:
     """See `Answers`, of one game in which others see an action before they act: what they would do in this very step.
 
@@ -189,7 +189,7 @@ def answers_at_once(learner: Learner, member: Member, rollout_state: RolloutStat
     return Answers(factual, factual, alternatives, rollout_state.timestep.last)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled()
 def answers_to_messages(learner: Learner, member: Member, rollout_state: RolloutState) -> Answers:
     """See `Answers`, of one game in which agents talk: what they do after everything that each might have said.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from influence_jax.envs.base import Environment
 from influence_jax.evaluation.policy import Agent, Policy, decide, start
+from influence_jax.evaluation.programs import compiled
 from influence_jax.evaluation.trace import Trace
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import observed_rewards
@@ -169,7 +170,7 @@ def _team(agents: dict[int, Agent], num_agents: int) -> Member:
     )
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled()
 def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: jax.Array) -> dict[str, Any]:
     """Play to the horizon and one decision further; what is returned has a leading axis of time."""
     env, groups = table.env, list(zip(table.learners, members, strict=True))

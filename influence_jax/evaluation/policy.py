@@ -1,7 +1,6 @@
 """What trained agents would do: distributions and values at any state, and acting step by step."""
 
 import dataclasses
-import functools
 from typing import Any
 
 import jax
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from influence_jax.evaluation.programs import compiled
 from influence_jax.influence.acting import act, encode
 from influence_jax.influence.axes import agents_first
 from influence_jax.learner.learner import Learner
@@ -117,7 +117,7 @@ def start(learner: Learner) -> Mind:
     )
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled()
 def _step(learner: Learner, member: Member, mind: Mind, timestep: TimeStep, key: jax.Array) -> tuple[Decision, Mind]:
     timestep = jax.tree.map(lambda x: x[None], timestep)
     shaper_state = mind.shaper_state

@@ -24,6 +24,7 @@ from influence_jax.evaluation.intervention import (
 )
 from influence_jax.evaluation.moment import Moment
 from influence_jax.evaluation.policy import Mind
+from influence_jax.evaluation.programs import compiled
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import Member, RolloutState
 from influence_jax.settings import ConfigError, Integers, checked
@@ -264,12 +265,12 @@ def default_scale(env: GridWorld) -> int:
     return int(np.clip(LONGEST_SIDE // max(env.walls.shape), 8, 64))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled()
 def _transition(env, state, actions, noise, env_params):
     return env.transition(state, actions, noise, env_params)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled()
 def _real_influence(learner, member, states, actions, noise):
     def one_step(step):
         now, carry, actions, noise = step

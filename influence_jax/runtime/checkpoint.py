@@ -35,11 +35,24 @@ class Checkpoints:
         self._saver, self._saving = None, None  # made when something is saved; the updates of what is being written
 
     def updates(self) -> list[int]:
-        """Return the updates done at each checkpoint, ascending, whether it can be read or not."""
+        """Return the updates done at each checkpoint, ascending, whether it can be read or not.
+
+        Raises:
+            ConfigError: it cannot be seen which there are.
+        """
         try:
-            return sorted(int(path.name) for path in self._directory.iterdir() if path.name.isdecimal())
-        except OSError:
+            return self._updates()
+        except OSError as error:
+            raise ConfigError(
+                f"checkpoints {str(self._directory)!r} cannot be read: {error}; allowed is what `train` writes."
+            ) from error
+
+    def _updates(self) -> list[int]:
+        try:
+            names = [path.name for path in self._directory.iterdir()]
+        except FileNotFoundError:
             return []
+        return sorted(int(name) for name in names if name.isdecimal() and name == str(int(name)))
 
     def save(self, state: LearnerState, update: int) -> None:
         """Write ``state`` after ``update`` updates; return as soon as it has been copied from the device.
@@ -74,7 +87,7 @@ class Checkpoints:
         path = self._directory / str(update)
         if jax.process_index() == 0:
             write_json(path / CHECKSUMS, _checksums(path))
-            for older in self.updates()[: -self._keep] if self._keep else ():
+            for older in self._updates()[: -self._keep] if self._keep else ():
                 shutil.rmtree(self._directory / str(older), ignore_errors=True)
 
     def restore(self, like: LearnerState, update: int) -> LearnerState:
@@ -115,14 +128,23 @@ class Checkpoints:
         return None
 
     def set_aside(self, after: int) -> None:
-        """Move what there is after ``after`` updates, which is damaged, out of the way of what will be saved."""
+        """Move what there is after ``after`` updates, which is damaged, out of the way of what will be saved.
+
+        Raises:
+            ConfigError: it cannot be moved.
+        """
         self._discard()
-        for update in self.updates():
-            if update > after:
-                aside = self._directory.parent / "damaged"
-                aside.mkdir(exist_ok=True)
-                number = sum(path.name.startswith(f"{update}.") for path in aside.iterdir())
-                os.replace(self._directory / str(update), aside / f"{update}.{number}")
+        aside = self._directory.parent / "damaged"
+        try:
+            for update in self._updates():
+                if update > after:
+                    aside.mkdir(exist_ok=True)
+                    number = sum(path.name.startswith(f"{update}.") for path in aside.iterdir())
+                    os.replace(self._directory / str(update), aside / f"{update}.{number}")
+        except OSError as error:
+            raise ConfigError(
+                f"checkpoints that are damaged cannot be moved to {str(aside)!r}: {error}; allowed there: a directory."
+            ) from error
 
     def _discard(self) -> None:
         """Delete what never became whole, since a process was killed or the disk was full."""

@@ -46,6 +46,10 @@ def checked_path(out: str | os.PathLike) -> pathlib.Path:
                 if not parent.is_dir():
                     place = "which is a file" if parent == path else f"where {str(parent)!r} is a file"
                     raise ConfigError(f"out is {str(out)!r}, {place}; allowed are directories.")
+                if not os.access(parent, os.R_OK | os.X_OK):
+                    raise ConfigError(
+                        f"out is {str(out)!r}, where {str(parent)!r} cannot be read; allowed are directories of yours."
+                    )
                 return path
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, ConfigError):
@@ -108,13 +112,9 @@ def claimed(directory: pathlib.Path, learner: Learner, members: list[dict[str, A
     with locked(directory):
         refuse_taken(directory)
         try:
-            try:
+            with _as_config_error(directory):
                 write_json(directory / "members.json", members)
-                save_config(directory, learner)
-            except OSError as error:
-                raise ConfigError(
-                    f"out is {str(directory)!r}, which cannot be written: {error}; allowed are directories."
-                ) from error
+            save_config(directory, learner)
             yield
         except BaseException:
             if not _holds_results(directory):
@@ -176,9 +176,25 @@ def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tup
 
 
 def save_config(directory: pathlib.Path, learner: Learner) -> None:
-    """Write ``config.json``: all settings, and the parts of the learner that they do not describe."""
+    """Write ``config.json``: all settings, and the parts of the learner that they do not describe.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
     replaced = {"replaced": learner.replaced} if learner.replaced else {}
-    write_json(directory / "config.json", {"format_version": FORMAT_VERSION} | replaced | to_dict(learner.config))
+    with _as_config_error(directory):
+        write_json(directory / "config.json", {"format_version": FORMAT_VERSION} | replaced | to_dict(learner.config))
+
+
+@contextlib.contextmanager
+def _as_config_error(directory: pathlib.Path) -> Iterator[None]:
+    """Say which directory it is that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"out is {str(directory)!r}, which cannot be written: {error}; allowed are directories."
+        ) from error
 
 
 def load_config(directory: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:

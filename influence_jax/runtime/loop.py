@@ -200,7 +200,9 @@ def settle(checkpoints: Checkpoints, saved: int | None) -> int | None:
         checkpoints.finish()
     except OSError as error:
         warnings.warn(_unsaved(saved, error), stacklevel=4)
-        return max(checkpoints.updates(), default=None)
+        with contextlib.suppress(ConfigError):  # it cannot even be read
+            return max(checkpoints.updates(), default=None)
+        return None
     return saved
 
 

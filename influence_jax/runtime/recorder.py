@@ -9,6 +9,7 @@ import numpy as np
 from tensorboardX import SummaryWriter
 
 from influence_jax.analysis import load
+from influence_jax.config import ConfigError
 
 # Every log point has these, NaN where the game or the influence model knows no such thing.
 ALWAYS = (
@@ -93,9 +94,13 @@ class Recorder:
                         file.truncate(begin)
                         raise
             self._offset += len(values)
-            self._show(shared["env_steps"], metrics)
             self._unwritten.pop(0)
             self._silent = False
+            try:
+                self._show(shared["env_steps"], metrics)
+            except OSError as error:
+                warnings.warn(f"TensorBoard cannot be given more ({error}); training goes on without it.", stacklevel=3)
+                self._tensorboard = "none"
 
     def _show(self, env_steps: int, metrics: dict[str, np.ndarray]) -> None:
         """Add scalars to TensorBoard, of the members together or of each."""
@@ -125,9 +130,21 @@ class Recorder:
 def truncate(directory: pathlib.Path, update: int) -> int:
     """Drop log points after ``update`` updates, and a last one that was cut short; return the length of the values.
 
-    Damaged lines among those that stay are kept as they are; `load_metrics` says which.
+    Damaged lines among those that stay are kept as they are, and all values with them; `load_metrics` says which.
+
+    Raises:
+        ConfigError: the files cannot be read and written.
     """
-    path, kept, end = directory / "metrics.jsonl", [], 0
+    try:
+        return _truncate(directory / "metrics.jsonl", directory / "metrics.f32", update)
+    except OSError as error:
+        raise ConfigError(
+            f"metrics of {str(directory)!r} cannot be gone on with: {error}; allowed are files."
+        ) from error
+
+
+def _truncate(path: pathlib.Path, values: pathlib.Path, update: int) -> int:
+    kept, end, length = [], 0, values.stat().st_size if values.exists() else 0
     if path.exists():
         for line in path.read_bytes().splitlines(keepends=True):
             try:
@@ -139,11 +156,10 @@ def truncate(directory: pathlib.Path, update: int) -> int:
             if late:
                 break
             kept.append(line)
-            end = end if last is None else last["offset"] + size
+            end = max(end, length if last is None else last["offset"] + size)
         shorter = path.with_name(path.name + ".tmp")
         shorter.write_bytes(b"".join(kept))
         os.replace(shorter, path)
-    values = directory / "metrics.f32"
     if values.exists():
-        os.truncate(values, min(end, values.stat().st_size))
+        os.truncate(values, min(end, length))
     return end

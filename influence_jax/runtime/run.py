@@ -207,7 +207,12 @@ def _go_on(path, learner, members, devices, callback, about=None) -> Run:
     with directory.locked(path) if first else contextlib.nullcontext(), deferred_stop() as stop:
         program = prepare(learner, members, devices)
         checkpoints = Checkpoints(path)
-        state, update = checkpoints.restore_newest(program.shapes) or (program.init(), 0)
+        restored = checkpoints.restore_newest(program.shapes)
+        if restored is None and (path / "metrics.jsonl").exists():
+            warnings.warn(
+                f"{str(path)!r} has no checkpoint; it begins again, and what was recorded is dropped.", stacklevel=3
+            )
+        state, update = restored or (program.init(), 0)
         placing.meet()  # all processes have read what is moved now
         if first:
             checkpoints.set_aside(after=update)

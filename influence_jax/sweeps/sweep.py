@@ -1,8 +1,10 @@
 """Running a sweep in a directory, and going on with one."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -38,13 +40,18 @@ class Sweep:
         """Whether all programs were trained to their end."""
         return len(self.runs) == len(self.programs) and all(run.finished for run in self.runs)
 
+    @property
+    def recorded(self) -> list[tuple[Program, Run]]:
+        """The programs that have log points, with their runs."""
+        return [(program, run) for program, run in zip(self.programs, self.runs, strict=False) if run.metrics]
+
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each member: its trial, settings and seed, and of each metric the mean over the end of the run.
 
         The end is that of `influence_jax.analysis.summary`: the last 50 log points, or the last 5 % of fewer than 1000.
         """
         settings, rows = self.space.settings(), []
-        for program, run in zip(self.programs, self.runs, strict=False):
+        for program, run in self.recorded:
             steps = run.metrics["env_steps"][:, 0]
             ends = {
                 name: summary(steps, values)["final"]
@@ -59,7 +66,7 @@ class Sweep:
     def table(self) -> Any:
         """Return all log points as a tidy ``pandas.DataFrame``: one row per trial, seed and log point."""
         frames, settings = [], self.space.settings()
-        for program, run in zip(self.programs, self.runs, strict=False):
+        for program, run in self.recorded:
             members = [
                 {"trial": trial, **settings[trial], "seed": int(seed)}
                 for trial, seed in zip(program.trials, program.hyperparams["seed"], strict=True)
@@ -159,9 +166,10 @@ def run_sweep(path, space, programs, config, shard, resume, devices, callback) -
             )
     else:
         directory.refuse_taken(path)
-    done = []
-    with directory.locked(path):
+    done, existed = [], path.exists()
+    with directory.locked(path), contextlib.ExitStack() as begun:
         if not resume:
+            begun.callback(_give_back, path, existed)
             write_json(path / "sweep.json", about)
         for number, program in enumerate(programs):
             out = path / "programs" / f"{number:03}"
@@ -171,7 +179,17 @@ def run_sweep(path, space, programs, config, shard, resume, devices, callback) -
             done.append(run)
             if not run.finished:
                 break
-    return Sweep(space, programs, [run for run in done if run.metrics])
+    return Sweep(space, programs, done)
+
+
+def _give_back(path: pathlib.Path, existed: bool) -> None:
+    """Leave nothing in the way of the corrected command, if no program was begun."""
+    if not any(path.glob("programs/*/config.json")):
+        for name in ("programs", "sweep.json", "lock"):
+            place = path / name
+            shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
+        if not existed:
+            path.rmdir()
 
 
 def load(
@@ -190,16 +208,26 @@ def load(
         config = _config(about, trust, path)
         space = make_space(config, **about["space"])
         programs = _programs(about["programs"], config, space)
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f"{str(path / 'sweep.json')!r} lacks {error}; allowed is what `sweep` writes.") from None
+    except ConfigError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise ConfigError(
+            f"{str(path / 'sweep.json')!r} cannot be read: {problem}; allowed is what `sweep` writes."
+        ) from None
     if programs is None:
         raise ConfigError(
             f"{str(path / 'sweep.json')!r} lists other trials than its own; allowed is what `sweep` writes."
         )
     places = [path / "programs" / f"{number:03}" for number in range(len(programs))]
-    return Sweep(
-        space, programs, [runs.load(place, trust=trust) for place in places if (place / "checkpoints").is_dir()]
-    )
+    begun = [place for place in places if (place / "checkpoints").is_dir()]
+    for place in places[: len(begun)]:
+        if place not in begun:
+            raise ConfigError(
+                f"{str(place)!r} has no checkpoints, which programs after it have; allowed is to go on with the sweep "
+                "(--resume), which trains it again."
+            )
+    return Sweep(space, programs, [runs.load(place, trust=trust) for place in begun])
 
 
 def _listed(programs: Sequence[Program]) -> list[dict[str, Any]]:

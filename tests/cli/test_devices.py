@@ -10,7 +10,7 @@ import pytest
 
 import influence_jax
 from tests.cli.commands import TRAIN, assert_refused
-from tests.conftest import quickly
+from tests.conftest import quickly, tiny_arguments
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,9 @@ def test_what_is_not_there_is_refused(capsys, tmp_path, monkeypatch, options, se
     assert_refused(capsys, tmp_path, monkeypatch, f"{' '.join(TRAIN)} --seeds 2 --quiet --out x {options}", sentence)
 
 
-def test_two_processes_train_one_run(tiny_options, tmp_path):
+def test_two_processes_train_one_run(tmp_path):
     """With two devices each, on one machine: the same numbers as one process with one device."""
-    changes = {"--seeds": "8", "--total-steps": "480"}
-    options = [*tiny_options, "--quiet"]
-    options = [changes.get(before, x) for before, x in zip(["", *options], options, strict=False)]
+    options = [*tiny_arguments(seeds="8", total_steps="480"), "--quiet"]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,10 +1,13 @@
-"""A run that was killed and stopped again and again is the run that was left alone; `killed` does it more often."""
+"""What was killed and stopped again and again is what was left alone; `killed` does it more often."""
 
-from tests.conftest import quickly
+import pytest
+
+from tests.conftest import quickly, tiny_arguments
 from tests.faults import killed
 
 
-def test_killed_and_stopped(tiny_options):
-    train = ["train", "harvest-a3c", "--profile", "small", *tiny_options]
-    story = killed.main(kills=1, terminations=1, train=train, environment=quickly())
-    assert len(story) == 3 or "status 0" in story[-1]
+@pytest.mark.parametrize("what", ["run", "sweep"])
+def test_killed_and_stopped(what):
+    command = [*killed.COMMANDS[what], *tiny_arguments(total_steps="1.2e4")]
+    story = list(killed.main(command, kills=1, terminations=1, environment=quickly(), most=0.3))
+    assert any("signals stopped what was training" in line and not line.startswith("0") for line in story), story

@@ -74,6 +74,8 @@ def test_empty_and_stray_directories(tmp_path):
     checkpoints.finish()
     for name in ("20", "nonsense", "30.orbax-checkpoint-tmp"):
         (tmp_path / "checkpoints" / name).mkdir()
+    for name in ("007", "\uff19", "-5"):
+        (tmp_path / "checkpoints" / name).mkdir()
     (tmp_path / "checkpoints" / "40").write_text("a file")
     assert checkpoints.updates() == [10, 20, 40]
     like = jax.eval_shape(lambda: state)
@@ -95,3 +97,15 @@ def test_what_cannot_be_written_is_an_error_of_the_disk(tmp_path):
     with pytest.raises(OSError):
         checkpoints.save({"x": jnp.float32(1)}, 10)
         checkpoints.finish()
+
+
+def test_what_cannot_be_read_or_moved_is_a_sentence(tmp_path):
+    """Where it cannot be seen which checkpoints there are, nothing must begin again as if there were none."""
+    (tmp_path / "checkpoints").write_text("a file")
+    with pytest.raises(ConfigError, match=r"checkpoints '.*' cannot be read: .*; allowed is what `train` writes\."):
+        Checkpoints(tmp_path).updates()
+    (tmp_path / "checkpoints").unlink()
+    (tmp_path / "checkpoints" / "20").mkdir(parents=True)
+    (tmp_path / "damaged").write_text("in the way")
+    with pytest.raises(ConfigError, match=r"cannot be moved to '.*damaged': .*; allowed there: a directory\."):
+        Checkpoints(tmp_path).set_aside(after=10)

@@ -149,3 +149,13 @@ def test_member_of_a_population_is_a_solo_run():
     np.testing.assert_allclose(many_logs["step_reward"][1], one_logs["step_reward"][0], rtol=1e-5)
     assert many_logs["step_reward"][0] != many_logs["step_reward"][1]
     np.testing.assert_array_equal(jax.random.key_data(many.key)[1], jax.random.key_data(one.key)[0])
+
+
+def test_a_member_of_many_is_a_member_of_two():
+    """To the bit: member 17 of 64, and the same member beside another one."""
+    results = []
+    for seeds, seed in ((64, 0), (2, 17)):
+        learner = make_learner(probe_config(seeds=seeds, seed=seed))
+        results.append(population.compile_chunk(learner)(population.init_population(learner), 10.0))
+    many, two = (jax.device_get((state.params, state.opt_state, metrics)) for state, metrics in results)
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[17:19], b), many, two)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from influence_jax.analysis import load_metrics
+from influence_jax.config import ConfigError
 from influence_jax.runtime.recorder import ALWAYS, Recorder, truncate
 
 
@@ -78,3 +79,31 @@ def test_a_full_disk_is_said_once_and_nothing_is_lost(tmp_path, monkeypatch):
     full.clear()
     recorder.write(point(4), {"a": np.float32([4])})
     assert recorder.metrics()["a"].tolist() == [[1], [2], [3], [4]]
+
+
+def test_without_tensorboard_everything_else_goes_on(tmp_path):
+    (tmp_path / "tensorboard").write_text("in the way")
+    with pytest.warns(UserWarning, match="TensorBoard cannot be given more .*; training goes on without it") as said:
+        assert record(tmp_path, (1, 2))["update"][:, 0].tolist() == [1, 2]
+    assert len(said) == 1
+
+
+def test_damaged_lines_keep_their_values(tmp_path):
+    record(tmp_path, (1, 2))
+    before = (tmp_path / "metrics.f32").read_bytes()
+    (tmp_path / "metrics.jsonl").write_text("garbage\ngarbage\n")
+    with pytest.warns(UserWarning, match="2 of 3 log points"):
+        assert record(tmp_path, (3,), from_update=2)["a"].tolist() == [[3, 6]]
+    assert (tmp_path / "metrics.f32").read_bytes().startswith(before)
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "metrics.f32"])
+def test_what_is_no_file_is_a_sentence(tmp_path, name):
+    record(tmp_path, (1,))
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    with pytest.warns(UserWarning) as said:
+        assert load_metrics(tmp_path) == {}
+    assert f"{name}' cannot be read" in str(said[0].message)
+    with pytest.raises(ConfigError, match=r"cannot be gone on with: .*; allowed are files"):
+        Recorder(tmp_path, from_update=1)

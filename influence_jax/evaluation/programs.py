@@ -1,0 +1,30 @@
+"""Compiled functions of one experiment or game, few of which are kept."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+KEPT = 3  # programs of each function, those used last
+
+
+def compiled(num_static: int = 1) -> Callable[[Callable], Callable]:
+    """Compile a function for each value of its first ``num_static`` arguments, such as a learner, which are not traced.
+
+    ``jax.jit(static_argnums=...)`` would keep every program, and what it is for, until the process ends; a process that
+    evaluates one experiment after another would grow with each.
+    """
+
+    def decorate(function: Callable) -> Callable:
+        @functools.lru_cache(maxsize=KEPT)
+        def program(*static: Any) -> Callable:
+            return jax.jit(functools.partial(function, *static))
+
+        @functools.wraps(function)
+        def call(*args: Any) -> Any:
+            return program(*args[:num_static])(*args[num_static:])
+
+        return call
+
+    return decorate
