@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import datetime
 import math
 import os
 import pathlib
@@ -33,6 +34,7 @@ Train every combination of the grid, each with --trials draws of the random sett
   --shard I/N              only the I-th (from 0) of N parts of the trials, in a directory of its own, for `influence-jax merge`;
                            in a job array of SLURM the part of this task by default
   --dry-run                say how many members and programs there are and what memory they take, and stop
+  --measure                with --dry-run: train the first program for two log points, and say how long all would take
   --resume                 go on with the sweep in DIR, given the same command
 
 The options of train hold for all trials; `influence-jax train PRESET --help` explains them.
@@ -46,19 +48,21 @@ def main(arguments: list[str]) -> int:
         parser.add_argument(name, action="append", default=[])
     for name in ("--trials", "--draw-seed", "--space", "--shard"):
         parser.add_argument(name)
-    for name in ("--dry-run", "--resume", "--help", "-h"):
+    for name in ("--dry-run", "--measure", "--resume", "--help", "-h"):
         parser.add_argument(name, action="store_true")
     own, rest = parse_some(parser, arguments)
     if own.help or own.h:
         print(HELP, end="")
         return 0
+    if own.measure and not own.dry_run:
+        raise ConfigError("measure is True without dry_run; allowed is both, or neither.")
     space = _space(own)
     given = train.read(rest, "sweep")
     if given.start_from is not None:
         raise ConfigError(f"from is {str(given.start_from)!r} in a sweep; allowed there: nothing.")
     check(given)
     shard = shard_of(own.shard, os.environ)
-    return run(given, train.as_config(given), space, shard, own.dry_run, own.resume)
+    return run(given, train.as_config(given), space, shard, own)
 
 
 def _space(own: argparse.Namespace) -> dict[str, Any]:
@@ -99,9 +103,7 @@ def shard_of(text: str | None, environment: Mapping[str, str]) -> tuple[int, int
     return index, int(count)
 
 
-def run(
-    given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] | None, dry_run: bool, resume: bool
-) -> int:
+def run(given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] | None, own: argparse.Namespace) -> int:
     """Say what will be done, do it, and say what came out."""
     from influence_jax.runtime import directory
     from influence_jax.runtime.compilation import keep_compiled_programs
@@ -113,14 +115,16 @@ def run(
     space = make_space(config, **space)
     programs, path = make_plan(config, space, shard), directory.checked_path(given.out)
     quiet = given.quiet or given.json
-    if not resume:
+    if not own.resume:
         directory.refuse_taken(path)
-    if not quiet or dry_run:
+    if not quiet or own.dry_run:
         print(describe(programs, config.seeds, shard), file=sys.stderr)
-    if dry_run:
+    if own.measure:
+        print(measure(programs, chosen(given)), file=sys.stderr)
+    if own.dry_run:
         return 0
     with train.progress(quiet) as callback:
-        found = run_sweep(path, space, programs, config, shard, resume, chosen(given), callback)
+        found = run_sweep(path, space, programs, config, shard, own.resume, chosen(given), callback)
     if not found.finished:
         done = sum(run.finished for run in found.runs)
         print(
@@ -141,17 +145,43 @@ def describe(programs: list[Any], seeds: int, shard: tuple[int, int] | None) -> 
     from influence_jax.runtime.memory import peak_formula
 
     members = [len(program.trials) for program in programs]
-    configs = [program.learner.config for program in programs]
-    steps = sum(n * c.num_updates * c.steps_per_update for n, c in zip(members, configs, strict=True))
     needed = max(peak_formula(program.learner) for program in programs)
     shown = ", ".join(map(str, members[:8])) + (", ..." if len(members) > 8 else "")
     trials = {trial for program in programs for trial in program.trials}
     part = "" if shard is None else "shard {}/{}: ".format(*shard)
     return (
         f"{part}{len(trials)} trials x {seeds} seeds = {sum(members)} members in {len(programs)} "
-        f"program{'s' if len(programs) > 1 else ''} of {shown}; {steps:,} environment steps; {needed / 1e9:.3g} GB for all "
-        "members of a program at once"
+        f"program{'s' if len(programs) > 1 else ''} of {shown}; {steps_of(programs):,} environment steps; "
+        f"{needed / 1e9:.3g} GB for all members of a program at once"
     )
+
+
+def measure(programs: list[Any], devices: Any) -> str:
+    """Train the first program for two log points, in memory, and say how long all programs would take at that rate."""
+    from influence_jax.runtime import run as runs
+
+    first, points = programs[0], []
+
+    def stop(point):
+        points.append(point)
+        if len(points) == 2:
+            raise KeyboardInterrupt
+
+    done = runs.train(first.learner, hyperparams=first.hyperparams, devices=devices, callback=stop)
+    if not points:
+        raise KeyboardInterrupt  # somebody's, while it was compiled
+    rate = points[-1].steps_per_second
+    seconds = steps_of(programs) / rate + done.compile_seconds * len(programs)
+    return (
+        f"about {datetime.timedelta(seconds=round(seconds))} in all: the first program does {rate:,.0f} environment steps "
+        f"a second here, once it is compiled, which takes {done.compile_seconds:.0f} s"
+    )
+
+
+def steps_of(programs: list[Any]) -> int:
+    """Return the environment steps of all members of all programs."""
+    configs = [program.learner.config for program in programs]
+    return sum(c.seeds * c.num_updates * c.steps_per_update for c in configs)
 
 
 def write_results(found: Any, path: pathlib.Path) -> None:

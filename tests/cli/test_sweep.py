@@ -1,6 +1,7 @@
 """``influence-jax sweep``."""
 
 import csv
+import re
 
 import pytest
 
@@ -27,8 +28,14 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
         "--out",
         str(out),
     ]
-    assert main([*command, "--dry-run"]) == 0
-    assert "4 trials x 2 seeds = 8 members in 1 program of 8; 9,600 environment steps" in capsys.readouterr().err
+    assert main([*command, "--dry-run", "--measure"]) == 0
+    said = capsys.readouterr().err
+    assert "4 trials x 2 seeds = 8 members in 1 program of 8; 9,600 environment steps" in said
+    found = re.search(
+        r"about (\d):(\d\d):(\d\d) in all: the first program does ([\d,]+) .* takes (\d+) s$", said.strip()
+    )
+    hours, minutes, seconds, rate, compiling = (int(x.replace(",", "")) for x in found.groups())
+    assert abs(3600 * hours + 60 * minutes + seconds - (9600 / rate + compiling)) <= 2
     assert not out.exists()
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "__call__", press)
@@ -57,6 +64,7 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
         ("--grid discount=.9 --space nowhere.json", "beside space; allowed is one of them"),
         ("--space nowhere.json", "space 'nowhere.json' cannot be read"),
         ("--grid discount=.9 --from x", "from is 'x' in a sweep"),
+        ("--grid discount=.9 --measure", "measure is True without dry_run; allowed is both, or neither."),
         ("--grid discount=.9 --nonsense 3", "--nonsense is not an option"),
         ("--grid discount=.9 --draw-seed=--", "argument --draw-seed: expected one argument; allowed is an option with"),
         ("--grid discount=.9 --mesh seed=7", "mesh['seed'] is 7 for 1; allowed are numbers that divide it"),
