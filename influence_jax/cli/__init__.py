@@ -29,8 +29,8 @@ COMMANDS = ("presets", "envs", "train", "resume", "sweep", "submit", "merge", "b
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit status.
 
-    2 for what cannot be done, 1 for a failed run, 75 for one that was stopped and saved and can be resumed, 130 for one that was
-    interrupted at once.
+    2 for what cannot be done, 1 for a failed run, 75 for one that was stopped and saved, or lost one of its processes, and can
+    be resumed, 130 for one that was interrupted at once.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     warnings.formatwarning = lambda message, *_, **__: f"influence-jax: warning: {message}\n"
@@ -56,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (FloatingPointError, MemoryError) as error:
         print(f"influence-jax: {error}", file=sys.stderr)
         return 1
+    except ConnectionError as error:
+        print(f"influence-jax: {error}", file=sys.stderr, flush=True)
+        os._exit(75)  # JAX would wait for the process that is gone
     except KeyboardInterrupt:
         print("influence-jax: stopped", file=sys.stderr)
         return 130

@@ -131,6 +131,8 @@ def run(given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] |
             f"Stopped and saved; {done} of {len(programs)} programs are done. Go on with the same command and --resume."
         )
         return train.STOPPED
+    if not found.recorded:
+        raise ConfigError(f"{str(path)!r} holds a sweep whose log points are lost; allowed is one with results.")
     try:
         write_results(found, path)
     except OSError as error:

@@ -107,7 +107,8 @@ class Checkpoints:
             with contextlib.closing(ocp.Checkpointer(ocp.StandardCheckpointHandler())) as reader:
                 plain = reader.restore(path, args=ocp.args.StandardRestore(plain))
         except Exception as error:  # whatever a damaged file makes a library say
-            raise DamagedCheckpoint(f"{type(error).__name__}: {str(error).splitlines()[:1]}") from error
+            kind = "" if isinstance(error, DamagedCheckpoint) else f"{type(error).__name__}: "
+            raise DamagedCheckpoint(kind + str(error).partition("\n")[0]) from error
         return jax.tree.map(lambda x, y: jax.random.wrap_key_data(y) if _is_key(x) else y, like, plain)
 
     def restore_newest(self, like: LearnerState) -> tuple[LearnerState, int] | None:

@@ -99,15 +99,30 @@ def on_host(tree: Any) -> Any:
     """Return arrays of all processes as NumPy's, in every process."""
     if jax.process_count() == 1:
         return jax.device_get(tree)
-    return jax.tree.map(np.asarray, multihost_utils.process_allgather(tree, tiled=True))
+    return jax.tree.map(np.asarray, _from_all(tree, tiled=True))
 
 
 def agreed(*flags: bool) -> tuple[bool, ...]:
     """Return the flags, each true where it is true in any process."""
     if jax.process_count() == 1:
         return flags
-    everywhere = multihost_utils.process_allgather(np.array(flags, np.int32))
+    everywhere = _from_all(np.array(flags, np.int32))
     return tuple(bool(x) for x in everywhere.reshape(-1, len(flags)).any(axis=0))
+
+
+def _from_all(tree: Any, tiled: bool = False) -> Any:
+    """Gather arrays from all processes.
+
+    Raises:
+        ConnectionError: one of them is gone.
+    """
+    try:
+        return multihost_utils.process_allgather(tree, tiled=tiled)
+    except (jax.errors.JaxRuntimeError, ValueError) as error:  # either, by what finds out
+        problem = str(error).partition("\n")[0]
+        raise ConnectionError(
+            f"another process is gone or cannot be reached ({problem}); start all of them again with `influence-jax resume`."
+        ) from error
 
 
 def meet() -> None:

@@ -46,7 +46,8 @@ def checked_path(out: str | os.PathLike) -> pathlib.Path:
                 if not parent.is_dir():
                     place = "which is a file" if parent == path else f"where {str(parent)!r} is a file"
                     raise ConfigError(f"out is {str(out)!r}, {place}; allowed are directories.")
-                if not os.access(parent, os.R_OK | os.X_OK):
+                effective = os.access in os.supports_effective_ids
+                if not os.access(parent, os.R_OK | os.X_OK, effective_ids=effective):
                     raise ConfigError(
                         f"out is {str(out)!r}, where {str(parent)!r} cannot be read; allowed are directories of yours."
                     )

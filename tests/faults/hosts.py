@@ -65,12 +65,12 @@ def one_is_killed(arguments: list[str], out: pathlib.Path, victim: int) -> str:
 
 
 if __name__ == "__main__":
-    train = [*TRAIN, *tiny_arguments(seeds="8", total_steps="6e4")]
+    train = [*TRAIN, *tiny_arguments(seeds="8", total_steps="1.8e4")]
     with tempfile.TemporaryDirectory() as place:
         one = pathlib.Path(place) / "one"
         finish(start(1, [*train, "--out", str(one)]))
         print(f"one process: {len(influence_jax.load(one).metrics['update'])} log points", flush=True)
-        for count, devices in ((2, 2), (4, 1)):
+        for count, devices in ((4, 1), (2, 2)):
             out = pathlib.Path(place) / f"{count} x {devices}"
             finish(start(count, [*train, "--out", str(out)], devices))
             compare(one, out)
