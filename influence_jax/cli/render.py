@@ -47,6 +47,12 @@ def main(arguments: list[str]) -> int:
     trained = run.load(options.directory, options.update, trust=options.trust)
     if options.member >= trained.config.seeds:
         raise ConfigError(f"member is {options.member}; allowed are 0 to {trained.config.seeds - 1}.")
-    trained.trace(options.member, options.seed).film(options.out, fps=options.fps)
+    film = trained.trace(options.member, options.seed).film(fps=options.fps)
+    try:
+        film.save(options.out)
+    except OSError as error:
+        raise ConfigError(
+            f"out is {str(options.out)!r}, which cannot be written: {error}; allowed are files."
+        ) from error
     print(f"one episode after {trained.update:,} updates: {options.out}")
     return 0

@@ -236,6 +236,7 @@ def load_members(directory: pathlib.Path, learner: Learner) -> list[dict[str, An
         members = json.loads(path.read_text())
         numbered = [member["member"] for member in members] == list(range(len(members)))
         alike = len({tuple(member) for member in members}) == 1 and "seed" in members[0]
+        values = population.values_of(members) if alike else {}
     except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise ConfigError(f"{str(path)!r} cannot be read: {error}; allowed is what `train` writes.") from None
     if not numbered or not alike:
@@ -244,7 +245,7 @@ def load_members(directory: pathlib.Path, learner: Learner) -> list[dict[str, An
         )
     if len(members) != learner.config.seeds:
         raise ConfigError(f"{str(path)!r} lists {len(members)} members, its configuration has {learner.config.seeds}.")
-    population.check(learner, population.values_of(members))
+    population.check(learner, values)
     return members
 
 
