@@ -36,10 +36,13 @@ evaluate(learner, state, 2)
 @pytest.mark.parametrize(
     "presets",
     [
-        [("harvest-communication", "paper"), ("cleanup-moa", "ppo")],
-        pytest.param([("box-trapped-basic", None), ("cleanup-basic", "small")], marks=pytest.mark.slow),
+        [("cleanup-moa", "ppo")],
+        pytest.param(
+            [("harvest-communication", "paper"), ("box-trapped-basic", None), ("cleanup-basic", "small")],
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["talking and modelling", "basic"],
+    ids=["a model of others", "all others"],
 )
 def test_64_bits_change_nothing(presets):
     environment = os.environ | quickly() | {"JAX_ENABLE_X64": "1"}

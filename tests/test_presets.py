@@ -12,8 +12,7 @@ from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.update import update
 
-SHOWN = ("cleanup-basic", "cleanup-communication", "cleanup-moa", "cleanup-prosocial", "cleanup-inequity-aversion")
-SHOWN += ("harvest-basic", "box-trapped-basic")
+SHOWN = ("cleanup-communication", "cleanup-moa", "cleanup-inequity-aversion", "harvest-basic")
 
 
 def by_cost(name):

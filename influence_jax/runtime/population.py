@@ -138,12 +138,21 @@ def init_population(learner: Learner, values: Values | None = None, places: Any 
         else:
             hyperparams = hyperparams.replace(**{name: column(value)})
 
+    arguments = (np.broadcast_to(seeds, (members,)), hyperparams, env_params)
+    init = _init_members(learner)
+    return init(*arguments) if places is None else jax.jit(init, out_shardings=places)(*arguments)
+
+
+@functools.lru_cache(maxsize=4)  # of a run, its shapes are asked for first, then its state, and again when it is loaded
+def _init_members(learner: Learner) -> Callable:
+    """Return what starts members with ``(seeds u32[S], hyperparams, env_params)``."""
+
+    @jax.jit
     def init(seeds, hyperparams, env_params):
         keys = jax.vmap(jax.random.key)(seeds)
         return jax.vmap(functools.partial(train.init, learner))(keys, hyperparams, env_params)
 
-    arguments = (np.broadcast_to(seeds, (members,)), hyperparams, env_params)
-    return jax.jit(init, out_shardings=places)(*arguments)
+    return init
 
 
 def _in_32_bits(numbers: Any) -> Any:

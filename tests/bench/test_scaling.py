@@ -6,11 +6,6 @@ from influence_jax.bench.scaling import flat_from
 from tests.bench.answers import answer
 
 
-def test_scaling_draws_the_axis_of_games(tmp_path):
-    axes = answer("scaling", tmp_path, "--learner-envs", "--seeds", "--num-agents")["axes"]
-    assert axes.keys() == {"environments"} and (tmp_path / "scaling_environments.png").exists()
-
-
 @pytest.mark.slow
 def test_scaling_draws_every_axis(tmp_path):
     axes = answer("scaling", tmp_path)["axes"]

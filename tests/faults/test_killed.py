@@ -6,7 +6,7 @@ from tests.conftest import quickly, tiny_arguments
 from tests.faults import killed
 
 
-@pytest.mark.parametrize("what", ["run", "sweep"])
+@pytest.mark.parametrize("what", ["run", pytest.param("sweep", marks=pytest.mark.slow)])
 def test_killed_and_stopped(what):
     command = [*killed.COMMANDS[what], *tiny_arguments(total_steps="1.2e4")]
     story = list(killed.main(command, kills=1, terminations=1, environment=quickly(), most=0.3))

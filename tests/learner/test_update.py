@@ -19,7 +19,7 @@ from influence_jax.networks.agent import NetworkFunctions
 from tests.learner.worlds import MODELS, probe_config, weighted
 
 
-@pytest.mark.parametrize("model", ["basic", "communication", "moa"])
+@pytest.mark.parametrize("model", [pytest.param("basic", marks=pytest.mark.slow), "communication", "moa"])
 def test_a_baseline_learns_the_same_without_measuring_influence(model):
     """And it is cheaper: all exponentials of the counterfactuals are gone."""
     config = probe_config(model=model, hyperparams=Hyperparams(influence_weight=0.0))
@@ -158,8 +158,17 @@ def test_first_step_of_ppo_sees_the_policy_that_acted():
     np.testing.assert_allclose(logs["policy_loss"].value(), 0.0, atol=1e-5)
 
 
-@pytest.mark.parametrize("critic", ["detached", "separate"])
-@pytest.mark.parametrize("model", MODELS)
+SLOWLY = {("moa", "separate"), ("communication", "detached"), ("basic", "detached"), ("independent", "separate")}
+
+
+@pytest.mark.parametrize(
+    ("model", "critic"),
+    [
+        pytest.param(model, critic, marks=[pytest.mark.slow] if (model, critic) in SLOWLY else [])
+        for model in MODELS
+        for critic in ("detached", "separate")
+    ],
+)
 def test_every_model_learns_with_every_critic(model, critic):
     config = probe_config(influence=MODELS[model])
     config = dataclasses.replace(config, network=dataclasses.replace(config.network, critic=critic))

@@ -136,6 +136,7 @@ def test_seeds_and_members_must_agree(tiny):
         influence_jax.train(tiny, hyperparams={"learning_rate": [1, 2, 3]})
 
 
+@pytest.mark.slow
 def test_member_of_a_population_is_a_solo_run():
     config = probe_config(seeds=3, seed=4)
     together, alone = (make_learner(c) for c in (config, dataclasses.replace(config, seeds=1, seed=5)))

@@ -43,7 +43,7 @@ def test_resume_after_crashes(tiny, whole, tmp_path):
 
     with pytest.raises(RuntimeError, match="power"):
         influence_jax.train(tiny, out=out, callback=crash_at(20))
-    with pytest.raises(RuntimeError, match="power"):
+    with pytest.raises(RuntimeError, match="power"), pytest.warns(UserWarning, match="no checkpoint; it begins again"):
         influence_jax.train(tiny, out=out, callback=crash_at(60), resume=True)
     assert load_metrics(out)["update"][:, 0].tolist() == [10, 20, 30, 40, 50, 60]
     with open(out / "metrics.jsonl", "a") as file:
