@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from influence_jax import presets
+    from influence_jax import analysis, presets
     from influence_jax.analysis.comparison import compare
     from influence_jax.analysis.figures import (
         plot_comparison,
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0.dev0"
 
+_MODULES = ("analysis", "presets")
 _HOMES = {
     "ConfigError": "settings",
     "EnvConfig": "config",
@@ -96,6 +97,7 @@ __all__ = [
     "Run",
     "Sweep",
     "Trace",
+    "analysis",
     "compare",
     "compiler_options",
     "evaluate",
@@ -122,8 +124,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for; all at once would take seconds, which the command line should not wait for."""
-    if name == "presets":
-        return importlib.import_module("influence_jax.presets")
+    if name in _MODULES:
+        return importlib.import_module(f"influence_jax.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'influence_jax' has no attribute {name!r}")
     found = getattr(importlib.import_module(f"influence_jax.{_HOMES[name]}"), name)

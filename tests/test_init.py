@@ -16,6 +16,16 @@ def test_nothing_is_computed_by_import():
     subprocess.run([sys.executable, "-c", code], check=True, close_fds=False)
 
 
+def test_modules_are_there_without_being_imported():
+    code = (
+        "import sys, influence_jax\n"
+        "assert [name for name in sys.modules if name.startswith('influence_jax')] == ['influence_jax']\n"
+        "influence_jax.analysis.gini, influence_jax.presets.get\n"
+        "assert not {'jax', 'matplotlib'} & sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, close_fds=False)
+
+
 def test_every_public_name_is_there():
     for name in influence_jax.__all__:
         assert getattr(influence_jax, name) is not None
