@@ -99,6 +99,22 @@ def tiny():
     )
 
 
+@pytest.fixture
+def tiny_presets(monkeypatch):
+    """Let presets have tiny networks, and updates of 20 environment steps, for scripts that ask for presets themselves."""
+    get = presets.get
+
+    def tiny(name, profile=None):
+        config = get(name, profile)
+        return dataclasses.replace(
+            config,
+            network=dataclasses.replace(config.network, conv_channels=2, hidden_size=8),
+            learner=dataclasses.replace(config.learner, num_envs=4, rollout_length=5),
+        )
+
+    monkeypatch.setattr(presets, "get", tiny)
+
+
 @pytest.fixture(scope="session")
 def tiny_options():
     """The settings by which `tiny` differs from its preset, on the command line."""

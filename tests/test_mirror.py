@@ -15,6 +15,7 @@ CROSS_CUTTING = {
     "test_mirror.py",
     "test_notebooks.py",
     "test_readme.py",
+    "test_workbench.py",
     "docs/test_analysis.py",
     "docs/test_architecture.py",
     "docs/test_extending.py",
