@@ -23,6 +23,7 @@ test-matrix:
 # Run the notebooks anew, as written in notebooks/*.py, and keep what they show.
 notebooks: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[notebooks]"
+	$(BIN)/python -m ipykernel install --sys-prefix >/dev/null  # by its full path, by which jupytext looks for it
 	$(BIN)/jupytext --set-formats ipynb,py:percent --to ipynb --execute notebooks/*.py
 
 lint: $(VENV)/installed

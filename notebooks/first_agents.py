@@ -1,0 +1,90 @@
+# %% [markdown]
+# # First agents
+#
+# Two agents learn to share a small Harvest; what they learned as curves, numbers, a film, and at a single moment. A minute or
+# two on two cores.
+
+# %%
+import dataclasses
+
+import jax
+import pandas
+
+import influence_jax
+
+STEPS = 400_000
+
+# %% [markdown]
+# ## An experiment
+#
+# A preset is one of the paper's; `profile="small"` has what learns on a CPU. Here on a map of our own: `P` is where
+# agents may start, `A` where apples grow. Each agent learns to predict the other, and is paid for its influence on it.
+
+# %%
+config = influence_jax.presets.get("harvest-moa", profile="small")
+config = dataclasses.replace(
+    config,
+    env=influence_jax.EnvConfig(
+        "harvest",
+        num_agents=2,
+        horizon=200,
+        view_radius=3,
+        layout=("@@@@@@@@@@@", "@P  A   P @", "@  AAA  A @", "@   A  AAA@", "@P    P A @", "@@@@@@@@@@@"),
+    ),
+    network=dataclasses.replace(config.network, lstm_size=32),
+    log_interval=10,
+)
+run = influence_jax.train(config, seeds=2, total_steps=STEPS)
+run
+
+# %% [markdown]
+# ## Curves
+#
+# A thin line for each seed, a thick one for their mean. Without names of metrics, it draws what everybody looks at.
+
+# %%
+influence_jax.plot_learning_curves(run, ["collective_return", "entropy", "influence"])
+
+# %% [markdown]
+# ## Numbers
+#
+# One row for each seed and log point; the last ones:
+
+# %%
+shown = ["seed", "env_steps", "collective_return", "equality", "apples", "fires", "entropy", "influence"]
+run.table().groupby("member").tail(1)[shown].round(6)
+
+# %% [markdown]
+# Whole episodes with what was learned, `[seeds, episodes]`:
+
+# %%
+evaluation = influence_jax.evaluate(run.learner, run.state, 20)
+print("collective return", evaluation.collective_return.mean(axis=1), "equality", evaluation.equality.mean(axis=1))
+
+# %% [markdown]
+# ## One episode
+
+# %%
+trace = run.trace(member=0, seed=1)
+trace
+
+# %%
+trace.frame(20, views=[0], scale=40)
+
+# %%
+trace.film(stop=60, scale=20)
+
+# %% [markdown]
+# The same as numbers, one row for each step and agent:
+
+# %%
+trace.table()[["step", "agent", "action", "reward", "value", "entropy", "influence"]].head(6).round(6)
+
+# %% [markdown]
+# ## One moment
+#
+# What both would do in the state of that picture, had they just been put there:
+
+# %%
+state = jax.tree.map(lambda x: x[20], trace.states)
+pandas.DataFrame(run.policy(0).at(state).probabilities, columns=trace.env.spec.action_names).round(3)
