@@ -187,9 +187,8 @@ def compiled_for(
     target: Target, sharding: Any, function: Callable, make_args: Callable, env_steps: int
 ) -> tuple[dict, str, Any]:
     """Compile a function for a target: ``(row, text of the program, program)``."""
-    args = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), jax.eval_shape(lambda: make_args())
-    )
+    shapes = jax.eval_shape(make_args)
+    args = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
     begun = time.perf_counter()
     lowered = jax.jit(function).trace(*args).lower(lowering_platforms=(target.platform,))
     compiled = lowered.compile(compiler_options=target.options)
@@ -220,7 +219,7 @@ def run(compiled: Any, args: tuple, env_steps: int) -> dict[str, Any]:
     """Return what the device does in the program: operations that it ran, as its profiler counts them, and their time."""
     times = operation_times(compiled, args, calls=2)
     return {
-        "measured_per_env_step": sum(times for _, times in times.values()) / env_steps,
+        "measured_per_env_step": sum(count for _, count in times.values()) / env_steps,
         "measured_seconds": sum(seconds for seconds, _ in times.values()),
         "most_frequent": sorted(((count, name) for name, (_, count) in times.items()), reverse=True)[:20],
     }

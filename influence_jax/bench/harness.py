@@ -136,9 +136,8 @@ def time_call(program: Program) -> float:
 
 def matrix_product() -> Program:
     """Return the limit of arithmetic: a product of two large f32 matrices, as precise as the networks' own."""
-    size = (
-        2048 if jax.default_backend() == "cpu" else 8192
-    )  # an accelerator does the small one faster than it is called
+    # An accelerator does the small one faster than it is called.
+    size = 2048 if jax.default_backend() == "cpu" else 8192
     matrix = jnp.ones((size, size))
     return compile_program("matrix product", 0, jnp.matmul, matrix, matrix, size=size)
 

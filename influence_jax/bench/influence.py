@@ -36,7 +36,7 @@ class Arguments:
     """Directory for influence.json."""
 
 
-SMOKE = ("--presets", "cleanup-basic", "--updates", "1", "--repeats", "1", "--num-envs", "1")
+SMOKE = ("--presets", "cleanup-communication", "--updates", "1", "--repeats", "1", "--num-envs", "1")
 
 
 def main(arguments: Arguments) -> None:

@@ -9,5 +9,5 @@ from tests.bench.answers import answer
 def test_influence_benchmark_times_every_way(tmp_path):
     result = answer("influence", tmp_path)
     ways = {(row["preset"], row["way"]) for row in result["rows"]}
-    assert ways == {("cleanup-basic", way) for way in ("without", "with_influence", "naive")}
-    assert result["time_added"]["cleanup-basic"].keys() == {"with_influence", "naive"}
+    assert ways == {("cleanup-communication", way) for way in ("without", "with_influence", "naive")}
+    assert result["time_added"]["cleanup-communication"].keys() == {"with_influence", "naive"}
