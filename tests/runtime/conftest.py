@@ -1,8 +1,22 @@
-"""A run without interruption."""
+"""A run without interruption, and a process that hears every request to stop."""
+
+import signal
 
 import pytest
 
 import influence_jax
+from influence_jax.runtime.signals import SIGNALS
+
+
+@pytest.fixture(autouse=True)
+def heard():
+    """Let no signal be ignored, as SIGHUP is where the tests themselves are started by ``nohup``."""
+    ignored = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="module")
