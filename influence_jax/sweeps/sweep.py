@@ -167,9 +167,9 @@ def run_sweep(path, space, programs, config, shard, resume, devices, callback) -
     else:
         directory.refuse_taken(path)
     done, existed = [], path.exists()
-    with directory.locked(path), contextlib.ExitStack() as begun:
+    with directory.locked(path), contextlib.ExitStack() as at_the_end:
         if not resume:
-            begun.callback(_give_back, path, existed)
+            at_the_end.callback(_give_back, path, existed)
             write_json(path / "sweep.json", about)
         for number, program in enumerate(programs):
             out = path / "programs" / f"{number:03}"
