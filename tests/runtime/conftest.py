@@ -10,10 +10,10 @@ from influence_jax.runtime.signals import SIGNALS
 
 @pytest.fixture(autouse=True)
 def heard():
-    """Let no signal be ignored, as SIGHUP is where the tests themselves are started by ``nohup``."""
+    """Let no signal be ignored, as SIGHUP is under ``nohup`` and SIGINT in the background of a script."""
     ignored = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
     for number in ignored:
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     yield
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
