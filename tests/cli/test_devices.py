@@ -10,7 +10,7 @@ import pytest
 
 import influence_jax
 from tests.cli.commands import TRAIN, assert_refused
-from tests.conftest import quickly, tiny_arguments
+from tests.conftest import tiny_arguments
 
 
 @pytest.mark.parametrize(
@@ -29,21 +29,22 @@ def test_what_is_not_there_is_refused(capsys, tmp_path, monkeypatch, options, se
 
 
 def test_two_processes_train_one_run(tmp_path):
-    """With two devices each, on one machine: the same numbers as one process with one device."""
+    """With two devices each, on one machine: the same numbers as one process with one device.
+
+    Compiled as users compile: without most optimisations jax 0.12 rounds 8 members on a device otherwise than 2.
+    """
     options = [*tiny_arguments(seeds="8", total_steps="480"), "--quiet"]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | quickly()
-    flags = environment.get("XLA_FLAGS", "")
-    several = environment | {"XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count=2"}
+    several = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 
     def start(out, env, *more):
         command = [sys.executable, "-m", "influence_jax", *TRAIN, *options, "--out", str(tmp_path / out), *more]
         return subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
 
     joined = ["--distributed", "--coordinator", f"127.0.0.1:{port}", "--num-processes", "2", "--process-id"]
-    processes = [start("one", environment)] + [start("several", several, *joined, str(i)) for i in range(2)]
+    processes = [start("one", dict(os.environ))] + [start("several", several, *joined, str(i)) for i in range(2)]
     for process in processes:
         error = process.communicate(timeout=300)[1]
         assert process.returncode == 0, error
