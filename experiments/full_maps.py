@@ -1,4 +1,4 @@
-"""What does the profile `large` learn on the full maps: do prosocial agents do better, and does more entropy hold a peak?"""
+"""What does the profile `large` learn on the full maps: alone, prosocial, paid for influence, with more entropy?"""
 
 import dataclasses
 import json
@@ -14,6 +14,7 @@ HERE = pathlib.Path(__file__).parent
 SEEDS = 5
 LOG_POINTS = 60
 SHOWN = ("collective_return", "equality", "entropy", "cleans", "fires", "reward_deviation", "explained_variance")
+SHOWN += ("influence", "mutual_information", "moa_cross_entropy", "moa_marginal_cross_entropy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +29,12 @@ class Condition:
 CONDITIONS = {
     "Cleanup, selfish": Condition("cleanup-a3c", 12_000_000),
     "Cleanup, prosocial": Condition("cleanup-prosocial", 12_000_000),
+    "Cleanup, influence": Condition("cleanup-basic", 12_000_000),
+    "Cleanup, model of others": Condition("cleanup-moa", 12_000_000),
     "Harvest": Condition("harvest-a3c", 6_000_000),
     "Harvest, 4 x entropy": Condition("harvest-a3c", 6_000_000, entropy=4.0),
+    "Harvest, influence": Condition("harvest-basic", 6_000_000),
+    "Harvest, model of others": Condition("harvest-moa", 6_000_000),
 }
 
 
@@ -51,6 +56,7 @@ def summarise(metrics: dict[str, np.ndarray]) -> dict:
     curves = {
         name: [[float(f"{x:.4g}") if np.isfinite(x) else None for x in seed] for seed in metrics[name].T]
         for name in SHOWN
+        if name in metrics
     }
     return {"env_steps": metrics["env_steps"][:, 0].astype(int).tolist(), **curves}
 
@@ -72,22 +78,26 @@ def draw(table: dict, path: pathlib.Path) -> None:
     figure.savefig(path, dpi=100)
 
 
-def main(out: pathlib.Path = HERE.parent / "runs" / "full_maps") -> None:
-    """Train every condition and write curves and a figure to experiments/results/full_maps.
+def main(names: tuple[str, ...] = tuple(CONDITIONS), out: pathlib.Path = HERE.parent / "runs" / "full_maps") -> None:
+    """Train conditions and write curves and a figure to experiments/results/full_maps.
 
     Args:
+        names: which; what the results have of others is kept.
         out: directory of the runs; an unfinished one is resumed, a finished one is read.
     """
-    results, table = HERE / "results" / "full_maps", {}
+    results = HERE / "results" / "full_maps"
     results.mkdir(parents=True, exist_ok=True)
-    for name, condition in CONDITIONS.items():
+    path = results / "curves.json"
+    table = json.loads(path.read_text()) if path.exists() else {}
+    for name in names:
+        condition = CONDITIONS[name]
         where = out / name.replace(", ", "-").replace(" ", "")
         with influence_jax.Progress() as progress:
             run = influence_jax.train(configured(condition), out=where, resume=where.exists(), callback=progress)
         table[name] = summarise(run.metrics)
         last = np.nanmean(run.metrics["collective_return"][-LOG_POINTS // 8 :], axis=0)
         print(name, np.round(last, 1), flush=True)
-    (results / "curves.json").write_text(json.dumps(table) + "\n")
+    path.write_text(json.dumps(table) + "\n")
     draw(table, results / "figure.png")
 
 

@@ -64,7 +64,8 @@ class Moment:
             panels.append(render.with_header(picture, text))
         gap = np.full((len(panels[0]), GAP, 3), 255, np.uint8)
         worlds = np.concatenate([panels[0], gap, panels[1]], axis=1)
-        title = f"step {self.time}: agent {self.influencer} influences agent {self.influencee} by {self.influence:.2f}"
+        title = f"step {self.time}: agent {self.influencer} influences agent {self.influencee} by {self.influence:.2g}"
+        title += f" ({trace.measure})"
         chart = _bars(worlds.shape[1], names, self.answer, self.other_answer, self.influencee)
         return Image.fromarray(np.concatenate([render.with_header(worlds, title), chart]))
 

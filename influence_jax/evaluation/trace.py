@@ -25,6 +25,7 @@ from influence_jax.evaluation.intervention import (
 from influence_jax.evaluation.moment import Moment
 from influence_jax.evaluation.policy import Mind
 from influence_jax.evaluation.programs import compiled
+from influence_jax.influence.measures import IN_NATS
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import Member, RolloutState
 from influence_jax.settings import ConfigError, Integers, checked
@@ -217,6 +218,12 @@ class Trace:
     def at_once(self) -> bool:
         """Whether others see an action before they act themselves."""
         return self._learner is not None and self._learner.config.influence.model == "basic"
+
+    @property
+    def measure(self) -> str:
+        """The measure of influence, with its unit where it has one; without trained agents of one kind ""."""
+        name = self._learner.config.influence.measure if self._learner else ""
+        return f"{name}, nats" if name in IN_NATS else name
 
     def _find_real_influence(self) -> np.ndarray:
         """Return f32[T,K,J]: the influence of every action by intervention."""

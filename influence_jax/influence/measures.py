@@ -59,3 +59,4 @@ MEASURES: dict[str, Measure] = {
     "hellinger": hellinger,
     "reverse_kl": reverse_kl,
 }
+IN_NATS = frozenset({"kl", "jsd", "pmi", "reverse_kl"})  # the others have no unit

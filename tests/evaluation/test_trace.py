@@ -36,7 +36,7 @@ def test_shapes_and_what_must_be_zero(trace):
         assert not influence[:, range(3), range(3)].any() and not influence[~trace.visible].any()
         assert not influence[-1].any()  # nobody acts any more
     np.testing.assert_allclose(np.exp(trace.log_policy).sum(axis=-1), 1, rtol=1e-5)
-    assert repr(trace).startswith("Trace of 20 steps, 3 agents, returns ")
+    assert repr(trace).startswith("Trace of 20 steps, 3 agents, returns ") and trace.measure == "kl, nats"
 
 
 def test_the_world_that_was_is_one_of_the_worlds(trace):
