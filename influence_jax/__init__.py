@@ -78,6 +78,7 @@ _HOMES = {
     "plot_learning_curves": "analysis.figures",
     "plot_schelling": "analysis.figures",
     "register": "envs",
+    "search": "sweeps.adaptive",
     "sweep": "sweeps.sweep",
     "train": "runtime.run",
 }
@@ -117,6 +118,7 @@ __all__ = [
     "plot_schelling",
     "presets",
     "register",
+    "search",
     "sweep",
     "train",
 ]

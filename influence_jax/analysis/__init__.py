@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         t_interval,
         wilson_interval,
     )
-    from influence_jax.analysis.tables import run_table
+    from influence_jax.analysis.tables import final_rows, run_table
 
 _HOMES = {
     "Comparison": "comparison",
@@ -63,6 +63,7 @@ _HOMES = {
     "equality": "social",
     "equality_by_luck": "social",
     "event_locked": "influence",
+    "final_rows": "tables",
     "gini": "social",
     "hedges_g": "statistics",
     "influence_and_reward": "correlation",
@@ -122,6 +123,7 @@ __all__ = [
     "equality",
     "equality_by_luck",
     "event_locked",
+    "final_rows",
     "gini",
     "hedges_g",
     "influence_and_reward",

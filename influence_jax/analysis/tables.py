@@ -52,6 +52,27 @@ def run_table(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, 
     return pandas().DataFrame(run_rows(metrics, members))
 
 
+def final_rows(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row for each member: what ``members`` says of it, and of each metric the mean over the end of the run.
+
+    The end is that of `influence_jax.analysis.summary`: the last 50 log points, or the last 5 % of fewer than 1000.
+
+    Example:
+        >>> rows = analysis.final_rows(runs["alone"], [{"member": m} for m in range(5)])
+        >>> rows[3]["member"], len(rows)
+        (3, 5)
+    """
+    from influence_jax.analysis.curves import summary  # late, since it waits for scipy
+
+    steps = metrics["env_steps"][:, 0]
+    ends = {
+        name: summary(steps, values)["final"]
+        for name, values in metrics.items()
+        if values.ndim == 2 and name not in ("update", "env_steps", "seconds", "steps_per_second")
+    }
+    return [dict(about) | {name: float(x[member]) for name, x in ends.items()} for member, about in enumerate(members)]
+
+
 def describe_run(name: str, metrics: Mapping[str, np.ndarray], members: int) -> str:
     """Return one line, ``Run harvest-moa, 4 members, 2.0M steps, return 312 +- 20``: mean and deviation of members' ends."""
     from influence_jax.analysis.curves import summary  # late, since it waits for scipy

@@ -17,13 +17,27 @@ USAGE = """usage: influence-jax COMMAND ...
   submit ... -- sweep ...   a sweep as a job array of SLURM, which goes on when it was stopped
   merge DIR DIR --out DIR   the shards of a sweep, which several processes trained, as one sweep
   best DIR                  the best settings of a sweep
+  table DIR --out FILE      metrics of a run or a sweep as a .parquet or .csv
   evaluate DIR              returns of the trained agents in whole episodes
   render DIR --out FILE     one episode of the trained agents as a .gif or .mp4
   bench QUESTION            how fast it is on this machine; without a question they are listed
 
 influence-jax COMMAND --help explains the options of a command; --version prints the version.
 """
-COMMANDS = ("presets", "envs", "train", "resume", "sweep", "submit", "merge", "best", "evaluate", "render", "bench")
+COMMANDS = (
+    "presets",
+    "envs",
+    "train",
+    "resume",
+    "sweep",
+    "submit",
+    "merge",
+    "best",
+    "table",
+    "evaluate",
+    "render",
+    "bench",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -23,6 +23,8 @@ class BestOptions:
     count: whole(1, 10**6, "How many.") = 5
     metric: str = "collective_return"
     """By which metric; more is better."""
+    space: pathlib.Path | None = None
+    """Write these settings to a file, for `influence-jax sweep --space FILE` to train again, or further."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to import code outside of the package that the sweep names."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -34,6 +36,7 @@ def main(arguments: list[str]) -> int:
     options = parse(BestOptions, arguments, "influence-jax best")
     check(options)
     from influence_jax.cli.sweep import show_best
+    from influence_jax.runtime.files import write_json
     from influence_jax.sweeps.sweep import Sweep, load
 
     found = load(options.directory, trust=options.trust)
@@ -41,9 +44,17 @@ def main(arguments: list[str]) -> int:
         raise ConfigError(f"{str(options.directory)!r} holds a run; allowed is the directory of a sweep.")
     if not found.recorded:
         raise ConfigError(f"{str(options.directory)!r} holds a sweep without results yet; allowed is one with results.")
+    rows = found.best(options.count, options.metric)
+    if options.space is not None:
+        settings = found.space.settings()
+        if options.space.exists():
+            raise ConfigError(f"space {str(options.space)!r} exists; allowed is a new file.")
+        try:
+            write_json(options.space, {"listed": [settings[row["trial"]] for row in rows]})
+        except OSError as error:
+            raise ConfigError(f"space {str(options.space)!r} cannot be written: {error}; allowed is a file.") from None
     if options.json:
-        rows = found.best(options.count, options.metric)
         print(json.dumps([{name: None if x != x else x for name, x in row.items()} for row in rows]))  # NaN is no JSON
     else:
-        show_best(found, options.count, options.metric)
+        show_best(rows)
     return 0

@@ -30,7 +30,13 @@ Train every combination of the grid, each with --trials draws of the random sett
   --random NAME=DRAW       log:LOW:HIGH, uniform:LOW:HIGH or choice:A,B,...; once for each setting
   --trials N               draws of the random settings for each combination of the grid (1)
   --draw-seed N            seed of the draws (0); the same draws for every experiment with the same seed
-  --space FILE             grid, random, trials and seed in a file of JSON, instead of these options
+  --space FILE             grid, random, trials and seed in a file of JSON, instead of these options; or trials `listed` one by
+                           one, as `influence-jax best --space FILE` writes them
+  --optuna STORAGE         let Optuna choose the trials, --random being their distributions, until the study in this data base
+                           (sqlite:///study.db, say, which many processes may share) has --trials of them (64)
+  --study NAME             with --optuna: the study in there (influence_jax)
+  --at-once N              with --optuna: how many trials are asked for and trained side by side (8)
+  --metric NAME            with --optuna: what is to be large at the end of a run (collective_return)
   --shard I/N              only the I-th (from 0) of N parts of the trials, in a directory of its own, for `influence-jax merge`;
                            in a job array of SLURM the part of this task by default
   --dry-run                say how many members and programs there are and what memory they take, and stop
@@ -40,14 +46,16 @@ Train every combination of the grid, each with --trials draws of the random sett
 The options of train hold for all trials; `influence-jax train PRESET --help` explains them.
 """
 
+ADAPTIVE = ("optuna", "study", "at_once", "metric")
+
 
 def main(arguments: list[str]) -> int:
     """Run a sweep, and print its best settings."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name in ("--grid", "--random"):
         parser.add_argument(name, action="append", default=[])
-    for name in ("--trials", "--draw-seed", "--space", "--shard"):
-        parser.add_argument(name)
+    for name in ("trials", "draw_seed", "space", "shard", *ADAPTIVE):
+        parser.add_argument(f"--{name.replace('_', '-')}")
     for name in ("--dry-run", "--measure", "--resume", "--help", "-h"):
         parser.add_argument(name, action="store_true")
     own, rest = parse_some(parser, arguments)
@@ -56,13 +64,37 @@ def main(arguments: list[str]) -> int:
         return 0
     if own.measure and not own.dry_run:
         raise ConfigError("measure is True without dry_run; allowed is both, or neither.")
-    space = _space(own)
+    adaptive, space = _adaptive(own), _space(own)
     given = train.read(rest, "sweep")
     if given.start_from is not None:
         raise ConfigError(f"from is {str(given.start_from)!r} in a sweep; allowed there: nothing.")
     check(given)
+    if adaptive:
+        return search(given, train.as_config(given), space, adaptive, own.resume)
     shard = shard_of(own.shard, os.environ)
     return run(given, train.as_config(given), space, shard, own)
+
+
+def _adaptive(own: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of `influence_jax.search`; nothing if trials are not to be chosen."""
+    given = {name: getattr(own, name) for name in ADAPTIVE if getattr(own, name) is not None}
+    if own.optuna is None:
+        if given:
+            raise ConfigError(
+                f"{next(iter(given))} is given without optuna, which uses it; allowed is both, or neither."
+            )
+        return {}
+    for name in ("grid", "space", "draw_seed", "shard", "dry_run"):
+        if getattr(own, name):
+            raise ConfigError(
+                f"{name} is {getattr(own, name)!r} beside optuna, which chooses the trials; allowed is one of them."
+            )
+    if "at_once" in given:
+        given["at_once"] = read_integer(given["at_once"])
+    if own.trials is not None:
+        given["trials"] = read_integer(own.trials)
+    own.trials = None
+    return {"storage": given.pop("optuna"), **given}
 
 
 def _space(own: argparse.Namespace) -> dict[str, Any]:
@@ -125,11 +157,27 @@ def run(given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] |
         return 0
     with train.progress(quiet) as callback:
         found = run_sweep(path, space, programs, config, shard, own.resume, chosen(given), callback)
+    done = sum(run.finished for run in found.runs)
+    return finish(found, given, f"{done} of {len(programs)} programs are done")
+
+
+def search(given: Any, config: Any, space: dict[str, Any], adaptive: dict[str, Any], resume: bool) -> int:
+    """Let Optuna choose, and say what came out."""
+    from influence_jax.runtime.compilation import keep_compiled_programs
+    from influence_jax.sweeps.adaptive import search as search_adaptively
+
+    keep_compiled_programs()
+    with train.progress(given.quiet or given.json) as callback:
+        options = {"out": given.out, "resume": resume, "devices": chosen(given), "callback": callback}
+        found = search_adaptively(config, space["random"], **adaptive, **options)
+    return finish(found, given, "the search is not over")
+
+
+def finish(found: Any, given: Any, left: str) -> int:
+    """Write and show what there is; return the exit status."""
+    path = pathlib.Path(given.out)
     if not found.finished:
-        done = sum(run.finished for run in found.runs)
-        print(
-            f"Stopped and saved; {done} of {len(programs)} programs are done. Go on with the same command and --resume."
-        )
+        print(f"Stopped and saved; {left}. Go on with the same command and --resume.")
         return train.STOPPED
     if not found.recorded:
         raise ConfigError(f"{str(path)!r} holds a sweep whose log points are lost; allowed is one with results.")
@@ -137,7 +185,7 @@ def run(given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] |
         write_results(found, path)
     except OSError as error:
         raise ConfigError(f"results in {str(path)!r} cannot be written: {error}; allowed are files.") from error
-    if not quiet:
+    if not (given.quiet or given.json):
         show_results(found, path)
     return 0
 
@@ -201,13 +249,12 @@ def write_results(found: Any, path: pathlib.Path) -> None:
 
 def show_results(found: Any, path: pathlib.Path) -> None:
     """Print the best trials, and where the rest is."""
-    show_best(found, 5, "collective_return")
+    show_best(found.best(5))
     print(f"every member: {path / 'final.csv'}; the best: {path / 'best.png'}")
 
 
-def show_best(found: Any, count: int, metric: str) -> None:
+def show_best(rows: list[dict[str, Any]]) -> None:
     """Print the settings of the best trials."""
-    rows = found.best(count, metric)
     table = Table(box=rich.box.SIMPLE, pad_edge=False)
     for column in rows[0]:
         table.add_column(column, justify="right")

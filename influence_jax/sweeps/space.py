@@ -43,16 +43,19 @@ class Space:
     """The settings of a sweep: every combination of ``grid``, each with ``trials`` draws of ``random``, each with all seeds.
 
     Draws depend on ``seed``, the setting's name and their number alone, so that a baseline and a treatment with the same space
-    are tried with the same draws.
+    are tried with the same draws. Where trials are ``listed`` one by one there is neither.
     """
 
     grid: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
     random: Mapping[str, Draw] = dataclasses.field(default_factory=dict)
     trials: int = 1
     seed: int = 0
+    listed: Sequence[Mapping[str, Any]] = ()
 
     def settings(self) -> list[dict[str, Any]]:
         """Return the settings of every trial."""
+        if self.listed:
+            return [dict(trial) for trial in self.listed]
         combinations = list(itertools.product(*self.grid.values()))
         rngs = {name: np.random.default_rng([self.seed, zlib.crc32(name.encode())]) for name in self.random}
         drawn = {name: draw.sample(rngs[name], self.trials) for name, draw in self.random.items()}
@@ -64,6 +67,8 @@ class Space:
 
     def to_json(self) -> dict[str, Any]:
         """Return the space as what `read` reads."""
+        if self.listed:
+            return {"listed": [dict(trial) for trial in self.listed]}
         return {
             "grid": {name: list(values) for name, values in self.grid.items()},
             "random": {name: str(draw) for name, draw in self.random.items()},
@@ -78,6 +83,7 @@ def make_space(
     random: Mapping[str, str | Draw] | None = None,
     trials: int = 1,
     seed: int = 0,
+    listed: Sequence[Mapping[str, Any]] | None = None,
 ) -> Space:
     """Return the space with every setting by its full path.
 
@@ -87,11 +93,14 @@ def make_space(
         random: ``"log:1e-4:1e-2"``, ``"uniform:0:1"`` or ``"choice:a,b"`` of each setting.
         trials: draws for each combination of the grid.
         seed: of the draws.
+        listed: the settings of each trial, instead of all these; the same ones in each.
 
     Raises:
         ConfigError: a setting is unknown or given twice, or a distribution cannot be read.
     """
     grid, random, known = dict(grid or {}), dict(random or {}), paths(config)
+    if listed:
+        return Space(listed=_listed(listed, known, other=bool(grid or random)))
     if not grid and not random:
         raise ConfigError("grid and random are empty; allowed is at least one setting to vary.")
     trials, seed = (
@@ -111,7 +120,7 @@ def make_space(
 
 
 def read(path: str | pathlib.Path) -> dict[str, Any]:
-    """Read a file of JSON with ``grid``, ``random``, ``trials`` and ``seed``, as arguments of `make_space`."""
+    """Read a file of JSON with ``grid``, ``random``, ``trials`` and ``seed``, or ``listed``, as arguments of `make_space`."""
     try:
         values = json.loads(pathlib.Path(path).read_text())
     except (OSError, ValueError, RecursionError) as error:
@@ -217,6 +226,20 @@ def _values(path: str, values: Any) -> tuple[Any, ...]:
     if len(set(map(repr, plain))) < len(plain):
         raise ConfigError(f"grid {path} is {values!r}; allowed is each value once.")
     return plain
+
+
+def _listed(listed: Any, known: list[str], other: bool) -> tuple[dict[str, Any], ...]:
+    if other:
+        raise ConfigError("listed is given beside grid or random; allowed is one of them.")
+    if not isinstance(listed, Sequence) or not all(isinstance(trial, Mapping) and trial for trial in listed):
+        raise ConfigError(f"listed is {listed!r}; allowed are settings with their values, trial by trial.")
+    trials = tuple({full_path(name, known): _tuple(x) for name, x in trial.items()} for trial in listed)
+    for trial in trials:
+        if trial.keys() != trials[0].keys():
+            raise ConfigError(
+                f"listed has trials of {', '.join(trials[0])} and of {', '.join(trial)}; allowed are the same settings in each."
+            )
+    return trials
 
 
 def _tuple(value: Any) -> Any:

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from influence_jax.analysis.curves import summary
-from influence_jax.analysis.tables import pandas, run_rows
+from influence_jax.analysis.tables import final_rows, pandas, run_rows
 from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json, to_dict
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import directory
@@ -46,34 +45,22 @@ class Sweep:
         return [(program, run) for program, run in zip(self.programs, self.runs, strict=False) if run.metrics]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row for each member: its trial, settings and seed, and of each metric the mean over the end of the run.
-
-        The end is that of `influence_jax.analysis.summary`: the last 50 log points, or the last 5 % of fewer than 1000.
-        """
-        settings, rows = self.space.settings(), []
-        for program, run in self.recorded:
-            steps = run.metrics["env_steps"][:, 0]
-            ends = {
-                name: summary(steps, values)["final"]
-                for name, values in run.metrics.items()
-                if values.ndim == 2 and name not in ("update", "env_steps", "seconds", "steps_per_second")
-            }
-            for member, trial in enumerate(program.trials):
-                about = {"trial": trial, **settings[trial], "seed": int(program.hyperparams["seed"][member])}
-                rows.append(about | {name: float(x[member]) for name, x in ends.items()})
+        """Return a row for each member: its trial, settings and seed, and the end of each metric; see `analysis.final_rows`."""
+        rows = [row for program, run in self.recorded for row in final_rows(run.metrics, self._members(program))]
         return sorted(rows, key=lambda row: (row["trial"], row["seed"]))
 
     def table(self) -> Any:
         """Return all log points as a tidy ``pandas.DataFrame``: one row per trial, seed and log point."""
-        frames, settings = [], self.space.settings()
-        for program, run in self.recorded:
-            members = [
-                {"trial": trial, **settings[trial], "seed": int(seed)}
-                for trial, seed in zip(program.trials, program.hyperparams["seed"], strict=True)
-            ]
-            frames.append(pandas().DataFrame(run_rows(run.metrics, members)))
+        frames = [pandas().DataFrame(run_rows(run.metrics, self._members(program))) for program, run in self.recorded]
         joined = pandas().concat(frames, ignore_index=True)
         return joined.sort_values(["trial", "seed", "update"], kind="stable", ignore_index=True)
+
+    def _members(self, program: Program) -> list[dict[str, Any]]:
+        settings, seeds = self.space.settings(), program.hyperparams["seed"]
+        return [
+            {"trial": trial, **settings[trial], "seed": int(seed)}
+            for trial, seed in zip(program.trials, seeds, strict=True)
+        ]
 
     def best(self, count: int = 5, metric: str = "collective_return") -> list[dict[str, Any]]:
         """Return the settings of the best trials, each with the mean of a metric over its seeds, and its deviation."""
@@ -117,6 +104,7 @@ def sweep(
     random: Mapping[str, str] | None = None,
     trials: int = 1,
     draw_seed: int = 0,
+    listed: Sequence[Mapping[str, Any]] | None = None,
     shard: tuple[int, int] | None = None,
     out: str | pathlib.Path,
     resume: bool = False,
@@ -135,6 +123,7 @@ def sweep(
         random: see there.
         trials: draws of ``random`` for each combination of ``grid``.
         draw_seed: of the draws.
+        listed: the settings of each trial, instead of these.
         shard: ``(i, n)`` trains the i-th of n parts of the trials, from 0, and nothing else; `influence_jax.merge` joins the
             directories of all parts.
         out: directory, in which ``programs/000`` and so on are directories of runs.
@@ -149,7 +138,7 @@ def sweep(
         >>> found = influence_jax.sweep(config, grid={"learning_rate": [1e-3, 3e-4]}, out="runs/sweep")
         >>> found.best(1)
     """
-    path, space = directory.checked_path(out), make_space(config, grid, random, trials, draw_seed)
+    path, space = directory.checked_path(out), make_space(config, grid, random, trials, draw_seed, listed)
     return run_sweep(path, space, make_plan(config, space, shard), config, shard, resume, devices, callback)
 
 
@@ -158,7 +147,7 @@ def run_sweep(path, space, programs, config, shard, resume, devices, callback) -
     about = {"format_version": FORMAT_VERSION, "space": space.to_json(), "config": to_dict(make_learner(config).config)}
     if shard is not None:
         about["shard"] = checked_shard(shard, len(space.settings()))
-    about = json.loads(json.dumps(about | {"programs": _listed(programs)}))
+    about = json.loads(json.dumps(about | {"programs": listed_programs(programs)}))
     if resume:
         if read_about(path) != about:
             raise ConfigError(
@@ -169,7 +158,7 @@ def run_sweep(path, space, programs, config, shard, resume, devices, callback) -
     done, existed = [], path.exists()
     with directory.locked(path), contextlib.ExitStack() as at_the_end:
         if not resume:
-            at_the_end.callback(_give_back, path, existed)
+            at_the_end.callback(give_back, path, existed)
             write_json(path / "sweep.json", about)
         for number, program in enumerate(programs):
             out = path / "programs" / f"{number:03}"
@@ -182,7 +171,7 @@ def run_sweep(path, space, programs, config, shard, resume, devices, callback) -
     return Sweep(space, programs, done)
 
 
-def _give_back(path: pathlib.Path, existed: bool) -> None:
+def give_back(path: pathlib.Path, existed: bool) -> None:
     """Leave nothing in the way of the corrected command, if no program was begun."""
     if not any(path.glob("programs/*/config.json")):
         for name in ("programs", "sweep.json", "lock"):
@@ -205,8 +194,11 @@ def load(
         return runs.load(out, update, learner=learner, trust=trust)
     about = read_about(path)
     try:
-        config = _config(about, trust, path)
+        config = from_json(json.dumps(about["config"]))
+        _refuse_code(path, [f"{setting} {name!r}" for setting, name in code_paths(config).items()], trust)
         space = make_space(config, **about["space"])
+        varied = dict.fromkeys(x for trial in space.settings() for x in trial.values() if is_path(x))
+        _refuse_code(path, list(map(repr, varied)), trust)
         programs = _programs(about["programs"], config, space)
     except ConfigError:
         raise
@@ -230,30 +222,26 @@ def load(
     return Sweep(space, programs, [runs.load(place, trust=trust) for place in begun])
 
 
-def _listed(programs: Sequence[Program]) -> list[dict[str, Any]]:
+def listed_programs(programs: Sequence[Program]) -> list[dict[str, Any]]:
     """Return which trials each program has, member by member; what ``sweep.json`` says of a plan."""
     return [{"settings": program.settings, "trials": program.trials} for program in programs]
 
 
 def _programs(listed: Any, config: ExperimentConfig, space: Space) -> list[Program] | None:
-    """Undo `_listed`; None if that cannot be what these are."""
+    """Undo `listed_programs`; None if that cannot be what these are."""
     parts = [list(dict.fromkeys(program["trials"])) for program in listed]
     known = range(len(space.settings()))
     if not all(trial in known for part in parts for trial in part) or not all(parts):
         return None
     programs = make_programs(config, space, parts)
-    return programs if json.loads(json.dumps(_listed(programs))) == listed else None
+    return programs if json.loads(json.dumps(listed_programs(programs))) == listed else None
 
 
-def _config(about: Mapping[str, Any], trust: bool, path: pathlib.Path) -> ExperimentConfig:
-    config = from_json(json.dumps(about["config"]))
-    varied = [value for values in about["space"]["grid"].values() for value in values if is_path(value)]
-    foreign = [*(f"{setting} {name!r}" for setting, name in code_paths(config).items()), *map(repr, varied)]
-    if foreign and not trust:
+def _refuse_code(path: pathlib.Path, named: list[str], trust: bool) -> None:
+    if named and not trust:
         raise ConfigError(
-            f"{str(path)!r} holds a sweep that names code outside of this package ({', '.join(foreign)}); allowed with trust."
+            f"{str(path)!r} holds a sweep that names code outside of this package ({', '.join(named)}); allowed with trust."
         )
-    return config
 
 
 def read_about(path: pathlib.Path) -> dict[str, Any]:

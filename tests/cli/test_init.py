@@ -15,8 +15,8 @@ from tests.cli.commands import assert_refused
     [
         (
             "trian",
-            "command is 'trian'; allowed: presets, envs, train, resume, sweep, submit, merge, best, evaluate, render, bench. "
-            "Did you mean 'train'?",
+            "command is 'trian'; allowed: presets, envs, train, resume, sweep, submit, merge, best, table, evaluate, render, "
+            "bench. Did you mean 'train'?",
         ),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from influence_jax.cli import main
 from influence_jax.cli.sweep import shard_of
 from influence_jax.runtime.progress import Progress
-from tests.cli.commands import assert_refused
+from tests.cli.commands import assert_refused, refusal
 
 SWEEP = ["sweep", "harvest-moa", "--profile", "small"]
 
@@ -49,6 +49,11 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
     assert (out / "best.png").stat().st_size > 1000
     assert main(["best", str(out), "--count", "2", "--metric", "entropy", "--json"]) == 0
     assert '"trial"' in capsys.readouterr().out
+    chosen = str(tmp_path / "best.json")
+    assert main(["best", str(out), "--count", "2", "--metric", "entropy", "--space", chosen]) == 0
+    again = [*SWEEP, *tiny_options, "--seed", "100", "--space", chosen, "--out", str(tmp_path / "again"), "--dry-run"]
+    assert main(again) == 0 and "2 trials x 2 seeds = 4 members in 1 program of 4" in capsys.readouterr().err
+    assert "exists; allowed is a new file" in refusal(capsys, "best", str(out), "--space", chosen)
     assert main(["sweep", "--help"]) == 0
 
 
@@ -77,6 +82,23 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
 )
 def test_what_cannot_be_searched_is_refused(capsys, tmp_path, monkeypatch, options, sentence):
     assert_refused(capsys, tmp_path, monkeypatch, f"{' '.join(SWEEP)} --out x --quiet {options}", sentence)
+
+
+def test_optuna_chooses(tiny_options, tmp_path, capsys):
+    command = [*SWEEP, *tiny_options, "--random", "learning-rate=log:1e-4:1e-2", "--quiet"]
+    command += [
+        "--optuna",
+        f"sqlite:///{tmp_path}/study.db",
+        "--trials",
+        "3",
+        "--at-once",
+        "2",
+        "--out",
+        str(tmp_path / "x"),
+    ]
+    assert main(command) == 0
+    assert main(["best", str(tmp_path / "x"), "--json"]) == 0
+    assert capsys.readouterr().out.count('"trial"') == 3 and (tmp_path / "x" / "final.csv").exists()
 
 
 def test_a_job_array_says_which_shard(capsys):

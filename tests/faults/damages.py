@@ -233,11 +233,13 @@ def commands(copy: pathlib.Path, is_sweep: bool) -> dict[str, Callable[[], int |
         return {
             "load": lambda: print(influence_jax.load(copy).rows()),
             "best": lambda: main(["best", str(copy)]),
+            "table": lambda: main(["table", str(copy), "--out", str(copy / "new.csv")]),
             "sweep --resume": lambda: main([*SWEEP, "--out", str(copy), "--resume", "--quiet"]),
         }
     return {
         "load": lambda: print(influence_jax.load(copy)),
         "best": lambda: main(["best", str(copy)]),
+        "table": lambda: main(["table", str(copy), "--out", str(copy / "new.csv")]),
         "evaluate": lambda: main(["evaluate", str(copy), "--episodes", "2"]),
         "render": lambda: main(["render", str(copy), "--out", str(copy.parent / "film.gif")]),
         "resume": lambda: main(["resume", str(copy), "--quiet", "--total-steps", "720"]),

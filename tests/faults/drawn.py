@@ -253,17 +253,18 @@ PLACES = st.sampled_from(
 OTHERS = {  # options that are no settings, and what may follow them
     "train": "profile config from trust quiet json out env.name devices mesh members-at-once process-id num-processes",
     "resume": "total-steps trust quiet json devices mesh members-at-once coordinator process-id num-processes",
-    "best": "count metric trust json",
+    "best": "count metric space trust json",
+    "table": "out final trust",
     "evaluate": "episodes seed greedy interventions update trust json",
     "render": "out member seed fps update trust",
     "presets": "",
     "envs": "",
 }
-OTHERS["sweep"] = f"grid random trials draw-seed space dry-run resume {OTHERS['train']}"
-FLAGS = "trust quiet json greedy dry-run resume help".split()
+OTHERS["sweep"] = f"grid random trials draw-seed space dry-run resume optuna study at-once metric {OTHERS['train']}"
+FLAGS = "trust quiet json greedy dry-run resume help final".split()
 USUAL = {
     "profile": ["paper", "small", "large", "ppo"],
-    "out": ["run", "film.gif", "a/b.mp4"],
+    "out": ["run", "film.gif", "a/b.mp4", "table.csv"],
     "devices": ["1"],
     "mesh": ["seed=1", "seed=1,env=1"],
     "grid": [
@@ -278,6 +279,7 @@ USUAL = {
     "metric": ["collective_return"],
     "config": ["begun/config.json", "file", "stray"],
     "space": ["space.json", "file"],
+    "optuna": ["sqlite://", "file"],
 }
 
 

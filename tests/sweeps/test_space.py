@@ -54,6 +54,27 @@ def test_a_space_is_read_back_from_its_file(tmp_path):
     assert make_space(CONFIG, **read(tmp_path / "space.json")) == space
 
 
+def test_trials_may_be_listed(tmp_path):
+    space = make_space(
+        CONFIG, listed=[{"learning-rate": 1e-3, "discount": [0.9, 1]}, {"learning_rate": 2e-3, "discount": 0.5}]
+    )
+    first, second = space.settings()
+    assert first == {"hyperparams.learning_rate": 1e-3, "hyperparams.discount": (0.9, 1)}
+    assert second["hyperparams.discount"] == 0.5
+    (tmp_path / "space.json").write_text(json.dumps(space.to_json()))
+    assert make_space(CONFIG, **read(tmp_path / "space.json")) == space
+    for listed, sentence in (
+        ([{"learning_rate": 1.0}, {"discount": 0.5}], "allowed are the same settings in each"),
+        ([{"dsicount": 1.0}], "'dsicount' is not one setting of a sweep"),
+        ([{}], "allowed are settings with their values"),
+        ("discount", "allowed are settings with their values"),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            make_space(CONFIG, listed=listed)
+    with pytest.raises(ConfigError, match="listed is given beside grid or random"):
+        make_space(CONFIG, {"discount": [0.9]}, listed=[{"learning_rate": 1.0}])
+
+
 def test_settings_of_all_kinds_are_set():
     wanted = {"env.num_agents": 3, "env.params.hit_penalty": 7.0, "learner.num_envs": 4, "network.critic": "separate"}
     config = with_settings(CONFIG, wanted)

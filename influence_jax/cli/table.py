@@ -1,0 +1,65 @@
+"""``influence-jax table``: what a run or a sweep recorded, as one file."""
+
+import dataclasses
+import pathlib
+from typing import Annotated
+
+import tyro
+
+from influence_jax.cli.options import check, parse
+from influence_jax.settings import ConfigError
+
+SUFFIXES = (".parquet", ".csv")
+
+
+@dataclasses.dataclass(frozen=True)
+class TableOptions:
+    """Write the metrics of a run or a sweep as a tidy table: a row for each member and log point.
+
+    The settings of a member are columns, as are the values of each agent, `agent_returns[0]` and so on. Needs pandas, and for
+    .parquet pyarrow: pip install 'influence_jax[analysis]'.
+    """
+
+    directory: tyro.conf.Positional[pathlib.Path]
+    """Directory of a run or a sweep."""
+    out: pathlib.Path
+    """File to write, .parquet or .csv."""
+    final: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to write one row for each member instead, with the mean of each metric over the end of the run."""
+    trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Whether to import code outside of the package that is named."""
+
+
+def main(arguments: list[str]) -> int:
+    """Write a table."""
+    options = parse(TableOptions, arguments, "influence-jax table")
+    out = options.out
+    if out.suffix not in SUFFIXES:
+        raise ConfigError(f"out is {str(out)!r}; allowed are files that end in {' or '.join(SUFFIXES)}.")
+    check(options)
+    from influence_jax.analysis.tables import final_rows, pandas
+    from influence_jax.sweeps.sweep import Sweep, load
+
+    frames = pandas()
+    if out.exists():
+        raise ConfigError(f"out is {str(out)!r}, which exists; allowed is a new file.")
+    found = load(options.directory, trust=options.trust)
+    recorded = found.recorded if isinstance(found, Sweep) else found.metrics
+    if not recorded:
+        raise ConfigError(f"{str(options.directory)!r} holds no log points yet; allowed is what has some.")
+    if options.final:
+        rows = found.rows() if isinstance(found, Sweep) else final_rows(found.metrics, found.members)
+        table = frames.DataFrame(rows)
+    else:
+        table = found.table()
+    try:
+        table.to_csv(out, index=False) if out.suffix == ".csv" else table.to_parquet(out, index=False)
+    except ImportError:
+        raise ConfigError(
+            "pyarrow is not installed, which .parquet needs; allowed is to install it (pip install 'influence_jax[analysis]'), "
+            "or .csv."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"out is {str(out)!r}, which cannot be written: {error}; allowed are files.") from error
+    print(f"{len(table):,} rows: {out}")
+    return 0

@@ -1,0 +1,72 @@
+"""Optuna chooses, and what it is told is what was measured."""
+
+import dataclasses
+
+import numpy as np
+import optuna
+import pytest
+
+import influence_jax
+from influence_jax.config import ConfigError
+from tests.runtime.runs import stop_at
+
+RATES = {"learning_rate": "log:1e-4:1e-2", "env.params.hit_penalty": "choice:0,50"}
+ASKED = {"trials": 5, "at_once": 2, "metric": "entropy"}
+
+
+@pytest.fixture(scope="module")
+def small(tiny):
+    return dataclasses.replace(tiny, total_steps=480)
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return f"sqlite:///{tmp_path}/study.db"
+
+
+def trials(storage):
+    return optuna.load_study(study_name="influence_jax", storage=storage).trials
+
+
+def test_it_is_told_what_came_out(small, tmp_path, storage):
+    with pytest.raises(ConfigError, match=r"metric is 'entrpy'; allowed: .*Did you mean 'entropy'"):
+        influence_jax.search(small, RATES, storage=storage, **ASKED | {"metric": "entrpy"}, out=tmp_path / "x")
+    stopped = influence_jax.search(small, RATES, storage=storage, **ASKED, out=tmp_path / "x", callback=stop_at(20))
+    assert not stopped.finished and [trial.state.name for trial in trials(storage)] == ["RUNNING"] * 2
+    with pytest.raises(ConfigError, match="allowed to resume is the same search"):
+        influence_jax.search(small, {"discount": "uniform:.9:1"}, storage=storage, out=tmp_path / "x", resume=True)
+    found = influence_jax.search(small, RATES, storage=storage, **ASKED, out=tmp_path / "x", resume=True)
+    assert found.finished and [len(run.members) for run in found.runs] == [4, 4, 2]  # of 2, 2 and 1 trials, 2 seeds
+    rows = influence_jax.load(tmp_path / "x").rows()
+    assert [(row["trial"], row["entropy"]) for row in rows] == [(row["trial"], row["entropy"]) for row in found.rows()]
+    for number, trial in enumerate(trials(storage)):
+        mine = [row for row in rows if row["trial"] == number]
+        assert trial.value == pytest.approx(np.mean([row["entropy"] for row in mine])) and len(mine) == 2
+        assert trial.params == {name: mine[0][name] for name in trial.params} and len(trial.params) == 2
+    with pytest.raises(ConfigError, match="trials is 5, and the study 'influence_jax' has as many; allowed are more"):
+        influence_jax.search(small, RATES, storage=storage, **ASKED, out=tmp_path / "y")
+    assert not (tmp_path / "y").exists()
+    more = influence_jax.search(small, RATES, storage=storage, **ASKED | {"trials": 6}, out=tmp_path / "y")
+    assert len(more.rows()) == 2 and len(trials(storage)) == 6
+
+
+@pytest.mark.parametrize(
+    "random, options, sentence",
+    [
+        ({"network.critic": "choice:shared,detached"}, {}, "random has network.critic, by which programs differ"),
+        ({"discount": "uniform:0.9:1.1"}, {}, r"hyperparams\['discount'\] is 1.1; allowed: numbers from 0 to 1"),
+        ({}, {}, "grid and random are empty"),
+        (RATES, {"at_once": 0}, "at_once is 0; allowed: whole numbers from 1"),
+        (RATES, {"storage": "nonsense://x"}, "storage is 'nonsense://x', which cannot be opened"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(small, tmp_path, storage, random, options, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        influence_jax.search(small, random, **{"storage": storage} | options, out=tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_without_optuna_it_says_what_to_install(small, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    with pytest.raises(ConfigError, match="optuna is not installed"):
+        influence_jax.search(small, RATES, storage="sqlite://", out=tmp_path / "x")
