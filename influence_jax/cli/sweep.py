@@ -176,6 +176,9 @@ def search(given: Any, config: Any, space: dict[str, Any], adaptive: dict[str, A
 def finish(found: Any, given: Any, left: str) -> int:
     """Write and show what there is; return the exit status."""
     path = pathlib.Path(given.out)
+    if not found.finished and not (path / "sweep.json").exists():
+        print("Stopped before the first update; nothing was written.")
+        return train.STOPPED
     if not found.finished:
         print(f"Stopped and saved; {left}. Go on with the same command and --resume.")
         return train.STOPPED

@@ -9,18 +9,26 @@ from collections.abc import Iterator
 # What a person, a terminal that closes, and schedulers send.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
 
+_asked: threading.Event | None = None  # that of the outermost `deferred_stop`
+
 
 @contextlib.contextmanager
 def deferred_stop() -> Iterator[threading.Event]:
     """Give an event that the first Ctrl-C, SIGTERM, SIGHUP or SIGUSR1 sets; a second Ctrl-C interrupts as usual.
 
     An interrupt in the middle of a chunk would lose its state, which is donated. Signals that were ignored, as under ``nohup``,
-    stay ignored. In another thread than the main one, where Python knows no signals, nothing sets the event.
+    stay ignored. Within another one of these, the event is the same. In another thread than the main one, where Python knows no
+    signals, nothing sets it.
     """
+    global _asked
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
+    if _asked is not None:
+        yield _asked
+        return
+    _asked = asked
     before = {number: signal.getsignal(number) for number in SIGNALS}
     before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
 
@@ -37,5 +45,6 @@ def deferred_stop() -> Iterator[threading.Event]:
     try:
         yield asked
     finally:
+        _asked = None
         for number, handler in before.items():
             signal.signal(number, handler)

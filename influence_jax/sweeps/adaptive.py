@@ -21,6 +21,7 @@ from influence_jax.runtime.devices import ALL_DEVICES, Devices
 from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
 from influence_jax.runtime.run import Run
+from influence_jax.runtime.signals import deferred_stop
 from influence_jax.settings import Integers, checked, nearest, whole_number
 from influence_jax.sweeps.plan import Program, make_programs
 from influence_jax.sweeps.space import Draw, Space, is_traced, make_space
@@ -94,7 +95,7 @@ def search(
     chosen, existed = _open(wanted["storage"], wanted["study"]), path.exists()
     programs: list[Program] = []
     done: list[Run] = []
-    with directory.locked(path), contextlib.ExitStack() as at_the_end:
+    with directory.locked(path), contextlib.ExitStack() as at_the_end, deferred_stop():
         if not resume:
             at_the_end.callback(give_back, path, existed)
         for number in itertools.count():

@@ -19,6 +19,7 @@ from influence_jax.runtime.devices import ALL_DEVICES, Devices
 from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
 from influence_jax.runtime.run import Run
+from influence_jax.runtime.signals import deferred_stop
 from influence_jax.settings import Integers, checked, is_path
 from influence_jax.sweeps.plan import Program, checked_shard, make_plan, make_programs
 from influence_jax.sweeps.space import Space, make_space
@@ -156,11 +157,13 @@ def run_sweep(path, space, programs, config, shard, resume, devices, callback) -
     else:
         directory.refuse_taken(path)
     done, existed = [], path.exists()
-    with directory.locked(path), contextlib.ExitStack() as at_the_end:
+    with directory.locked(path), contextlib.ExitStack() as at_the_end, deferred_stop() as stop:
         if not resume:
             at_the_end.callback(give_back, path, existed)
             write_json(path / "sweep.json", about)
         for number, program in enumerate(programs):
+            if stop.is_set():
+                break
             out = path / "programs" / f"{number:03}"
             begun = (out / "config.json").exists()
             members = {"hyperparams": program.hyperparams, "out": out, "resume": begun}

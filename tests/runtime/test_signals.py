@@ -28,6 +28,17 @@ def test_a_second_ctrl_c_interrupts_and_other_signals_never_do():
         os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_one_within_another_is_the_same():
+    with deferred_stop() as asked:
+        with deferred_stop() as inner:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert inner.is_set()
+        assert asked.is_set()
+        os.kill(os.getpid(), signal.SIGTERM)  # still noted, and no more
+    with deferred_stop() as asked:
+        assert not asked.is_set()
+
+
 def test_what_was_ignored_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -2,12 +2,15 @@
 
 import dataclasses
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
 
 import influence_jax
 from influence_jax.config import ConfigError
+from influence_jax.runtime import run as runs
 from tests.runtime.runs import stop_at
 
 SPACE = {"grid": {"learning_rate": [1e-3, 3e-4], "network.critic": ["shared", "detached"]}}
@@ -57,6 +60,22 @@ def test_a_sweep_that_was_stopped_goes_on(small, whole, tmp_path):
         assert found.finished and found.space == whole[0].space
         for row, wanted in zip(found.rows(), whole[0].rows(), strict=True):
             assert {k: x for k, x in row.items() if x == x} == {k: x for k, x in wanted.items() if x == x}
+
+
+def test_a_stop_between_two_programs_is_noted(small, tmp_path, monkeypatch):
+    """While the second is traced, say: a signal must not end the process."""
+    train = runs.train
+
+    def then_signal(*args, **options):
+        run = train(*args, **options)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return run
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "train", then_signal)
+        stopped = influence_jax.sweep(small, **SPACE, out=tmp_path / "x")
+    assert not stopped.finished and len(stopped.runs) == 1 and stopped.runs[0].finished
+    assert influence_jax.sweep(small, **SPACE, out=tmp_path / "x", resume=True).finished
 
 
 def test_a_tidy_table(whole):
