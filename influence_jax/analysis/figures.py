@@ -72,13 +72,14 @@ def plot_learning_curves(
     by: str | Sequence[str] | None = None,
     window: int = 1,
     confidence: float = CONFIDENCE,
+    each: bool | None = None,
     ax: Axes | None = None,
     title: str = "",
 ) -> Figure:
     """Draw quantities against environment steps.
 
-    Of one run, a thin line per member and a thick one for their mean; of several, means with Student's intervals. The
-    numbers: `influence_jax.analysis.learning_curve`.
+    Of one run, a thin line per member and a thick one for their mean; of several, means with Student's intervals, unless ``each``
+    says otherwise. The numbers: `influence_jax.analysis.learning_curve`.
 
     Args:
         runs: a run, its metrics, or several in a sequence or by name.
@@ -87,6 +88,7 @@ def plot_learning_curves(
         by: a setting or several; members that have them alike are a group.
         window: log points over which each member is smoothed.
         confidence: of the intervals.
+        each: whether each member is drawn, and no interval.
         ax: an axis for the first of ``columns`` (by default the collective return).
         title: over all.
 
@@ -106,7 +108,7 @@ def plot_learning_curves(
         for style, (line, metrics, column) in zip(_styles(), lines, strict=False):
             if _is_there(metrics, column):
                 curve = learning_curve(metrics["env_steps"][:, 0], values_of(metrics, column), window, confidence)
-                _draw_curve(axis, curve, line, style, band=len(named) > 1)
+                _draw_curve(axis, curve, line, style, band=len(named) > 1 if each is None else not each)
         axis.set_title(label, fontsize="medium")
         _label_steps(axis, UNITS.get(shown[0], shown[0]))
         if len(shown) > 1 or (len(named) > 1 and axis is axes[0]):

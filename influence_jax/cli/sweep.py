@@ -247,7 +247,7 @@ def write_results(found: Any, path: pathlib.Path) -> None:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
-    plot_learning_curves(found.curves(5), ["collective_return"]).savefig(path / "best.png", dpi=100)
+    plot_learning_curves(found.curves(5), ["collective_return"], each=True).savefig(path / "best.png", dpi=100)
 
 
 def show_results(found: Any, path: pathlib.Path) -> None:
@@ -259,8 +259,9 @@ def show_results(found: Any, path: pathlib.Path) -> None:
 def show_best(rows: list[dict[str, Any]]) -> None:
     """Print the settings of the best trials."""
     table = Table(box=rich.box.SIMPLE, pad_edge=False)
-    for column in rows[0]:
-        table.add_column(column, justify="right")
+    names = [column.rpartition(".")[2] for column in rows[0]]
+    for name, column in zip(names, rows[0], strict=True):
+        table.add_column(name if names.count(name) == 1 else column, justify="right")
     for row in rows:
         table.add_row(*(_shown(x) for x in row.values()))
     Console().print(table)

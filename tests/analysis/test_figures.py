@@ -60,6 +60,9 @@ def test_learning_curves_of_several_runs_have_a_column_a_panel():
     )
     assert figure.axes[0].collections and figure.axes[0].get_legend()  # bands
     assert drawn(figure).std() > 0
+    each = plot_learning_curves(TWO, ["collective_return"], each=True).axes[0]
+    members = sum(metrics["collective_return"].shape[1] for metrics in TWO.values())
+    assert not each.collections and len(each.lines) == members + len(TWO)  # every member, and the means
 
 
 def test_columns_of_ones_own_into_an_axis_of_ones_own():
