@@ -5,6 +5,8 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 
 from influence_jax.cli import sweep
@@ -16,6 +18,7 @@ Write DIR/job.sh, a job array whose task I trains shard I of the sweep in DIR/sh
 it goes on with what is there. A task that is stopped, since its time is over or by SLURM, saves, is queued again and goes on.
 
   --array 0-LAST           as many shards, and tasks; 0-LAST%K lets K of them run at a time
+  --send                   send it at once
   --NAME VALUE, --NAME     any other long option of sbatch, such as --time, --partition, --gpus or --exclusive
   --signal B:USR1@120      how many seconds before its time is over a task is told to save; a log point should fit in
 
@@ -51,11 +54,20 @@ def main(arguments: list[str]) -> int:
         raise ConfigError(f"array is {options.get('array')!r}; allowed: 0-LAST, such as 0-15, or 0-15%4.")
     if name != "sweep":
         raise ConfigError(f"what follows -- is {name!r}; allowed: sweep and its options.")
+    send = "send" in options
+    if options.pop("send", None) is not None:
+        raise ConfigError("--send takes no value; allowed is --send alone.")
+    if send and shutil.which("sbatch") is None:
+        raise ConfigError("send is True, and there is no sbatch here; allowed on a machine that submits to SLURM.")
     shards, (out, command) = int(array[1]) + 1, _own(command)
     sweep.main([*command, "--out", str(out / "shard-0"), "--shard", f"0/{shards}", "--dry-run"])
     path = write(out, options, [sys.executable, "-m", "influence_jax", "sweep", *command], shards)
     place = shlex.quote(str(out))
-    print(f"sbatch {shlex.quote(str(path))}  # and when all {shards} tasks are done:")
+    if send:
+        sent = subprocess.run(["sbatch", str(path)], check=False).returncode
+        if sent:
+            raise ConfigError(f"sbatch ended with {sent}; {str(path)!r} is written; allowed is to send that.")
+    print(f"{'' if send else f'sbatch {shlex.quote(str(path))}  # and '}when all {shards} tasks are done:")
     print(f"influence-jax merge {place}/shard-* --out {place}/whole")
     return 0
 

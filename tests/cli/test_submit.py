@@ -45,6 +45,19 @@ def script(tmp_path, monkeypatch, capsys):
     return place / "runs" / "x" / "job.sh"
 
 
+@pytest.mark.parametrize("status", [0, 3])
+def test_it_sends(tmp_path, monkeypatch, capfd, status):
+    command = ["submit", "--array", "0-2", "--send", "--", *SWEEP, "--out", "x"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(command) == 2 and "there is no sbatch here" in capfd.readouterr().err and not list(tmp_path.iterdir())
+    (tmp_path / "sbatch").write_text(f"#!/bin/sh\necho got $1\nexit {status}\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    assert main(command) == (2 if status else 0)
+    out, err = capfd.readouterr()
+    assert "got x/job.sh" in out and ("sbatch ended with 3" in err if status else "when all 3 tasks are done:" in out)
+
+
 def run(script, task, **more):
     place = script.parents[2]
     environment = os.environ | {"PATH": f"{place}:{os.environ['PATH']}", "SLURM_ARRAY_JOB_ID": "77", **more}
