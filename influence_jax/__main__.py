@@ -1,7 +1,5 @@
 """``python -m influence_jax``."""
 
-import sys
+from influence_jax.cli import run
 
-from influence_jax.cli import main
-
-sys.exit(main())
+run()

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 import warnings
+from typing import NoReturn
 
 from influence_jax.settings import ConfigError, nearest
 
@@ -38,6 +39,18 @@ COMMANDS = (
     "render",
     "bench",
 )
+
+
+def run() -> NoReturn:
+    """Run the command that was typed, and end the process with its status."""
+    from influence_jax.runtime.signals import still_works
+
+    status = main()
+    if still_works():  # it was stopped while something was compiled, for which Python would wait
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -22,6 +22,7 @@ from influence_jax.runtime import memory, population
 from influence_jax.runtime.checkpoint import Checkpoints
 from influence_jax.runtime.devices import Devices, agreed, as_shapes, is_first_process, on_host, shardings
 from influence_jax.runtime.recorder import Recorder
+from influence_jax.runtime.signals import until_stopped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,21 +60,7 @@ class Program:
         if jax.process_count() > 1:
             compiled = self.lowered.compile()
             return None if agreed(stop.is_set())[0] else compiled
-        result: list[Any] = []
-
-        def work():
-            try:
-                result.append(self.lowered.compile())
-            except BaseException as error:
-                result.append(error)
-
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        while thread.is_alive() and not stop.is_set():
-            thread.join(0.05)
-        if result and isinstance(result[0], BaseException):
-            raise result[0]
-        return None if stop.is_set() else result[0]
+        return until_stopped(self.lowered.compile, stop)
 
 
 def prepare(learner: Learner, members: list[dict[str, Any]], devices: Devices) -> Program:

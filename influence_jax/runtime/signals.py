@@ -1,10 +1,12 @@
 """Requests to stop: what is under way is finished and saved first."""
 
+import atexit
 import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 # What a person, a terminal that closes, and schedulers send.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
@@ -48,3 +50,35 @@ def deferred_stop() -> Iterator[threading.Event]:
         _asked = None
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+WORKER = "influence_jax, what cannot be interrupted"  # a thread's name
+
+
+def until_stopped(work: Callable[[], Any], stop: threading.Event) -> Any:
+    """Return what ``work`` returns, or None as soon as ``stop`` is set.
+
+    It then goes on in a thread, for which Python waits at its end: one that came back from C++ meanwhile would abort the process.
+    """
+    result: list[Any] = []
+
+    def keep():
+        try:
+            result.append(work())
+        except BaseException as error:
+            result.append(error)
+
+    thread = threading.Thread(target=keep, daemon=True, name=WORKER)
+    thread.start()
+    while thread.is_alive() and not stop.is_set():
+        thread.join(0.05)
+    if thread.is_alive():
+        atexit.register(thread.join)
+    if result and isinstance(result[0], BaseException):
+        raise result[0]
+    return None if stop.is_set() else result[0]
+
+
+def still_works() -> bool:
+    """Whether something goes on that was not waited for."""
+    return any(thread.name == WORKER for thread in threading.enumerate())

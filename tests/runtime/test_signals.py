@@ -2,11 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
-from influence_jax.runtime.signals import SIGNALS, deferred_stop
+from influence_jax.runtime.signals import SIGNALS, deferred_stop, still_works, until_stopped
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -60,3 +63,45 @@ def test_another_thread_knows_no_signals():
     thread.start()
     thread.join()
     assert found == [False]
+
+
+def test_what_cannot_be_interrupted_is_left_alone():
+    asked, go_on = threading.Event(), threading.Event()
+    assert until_stopped(lambda: 3, asked) == 3 and not still_works()
+    with pytest.raises(ZeroDivisionError):
+        until_stopped(lambda: 1 / 0, asked)
+    asked.set()
+    assert until_stopped(go_on.wait, asked) is None and still_works()
+    go_on.set()
+    while still_works():
+        time.sleep(0.01)
+
+
+PROGRAM = """
+import sys, threading, time
+import jax, jax.numpy as jnp
+from influence_jax import cli
+from influence_jax.runtime.signals import until_stopped
+
+def slow(x):
+    for i in range(60):
+        x = jnp.sin(x[::-1] + i).cumsum()
+    return x
+
+asked = threading.Event()
+lowered = jax.jit(slow).lower(jnp.ones(100))
+threading.Timer(0.2, asked.set).start()
+until_stopped(lowered.compile, asked)
+if sys.argv[1] == "command":
+    cli.main = lambda: 75
+    cli.run()
+"""
+
+
+@pytest.mark.parametrize("kind, status", [("command", 75), ("script", 0)])
+def test_a_process_ends_well_while_it_compiles(kind, status):
+    """Python would abort where the compiler comes back to it at its end."""
+    environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    command = [sys.executable, "-c", PROGRAM, kind]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == status, ended.stderr
