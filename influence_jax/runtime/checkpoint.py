@@ -153,12 +153,14 @@ class Checkpoints:
             shutil.rmtree(path, ignore_errors=True)
 
     def close(self) -> None:
-        """Wait until everything is written, and let go of the directory."""
-        try:
+        """Wait until everything is written, as far as it can be, and let go of the directory.
+
+        Who wants to know calls `finish` before; there is more to wait for only if something else failed, which is what matters.
+        """
+        with contextlib.suppress(OSError):
             self.finish()
-        finally:
-            if self._saver is not None:
-                self._saver.close()
+        if self._saver is not None:
+            self._saver.close()
 
 
 def _verify(path: pathlib.Path) -> None:
