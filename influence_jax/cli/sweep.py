@@ -157,8 +157,7 @@ def run(given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] |
         return 0
     with train.progress(quiet) as callback:
         found = run_sweep(path, space, programs, config, shard, own.resume, chosen(given), callback)
-    done = sum(run.finished for run in found.runs)
-    return finish(found, given, f"{done} of {len(programs)} programs are done")
+    return finish(found, given, f"{found.num_finished} of {len(programs)} programs are done")
 
 
 def search(given: Any, config: Any, space: dict[str, Any], adaptive: dict[str, Any], resume: bool) -> int:

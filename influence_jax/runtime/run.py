@@ -222,9 +222,9 @@ def _go_on(path, learner, members, devices, callback, about=None) -> Run:
         if update < learner.config.num_updates:
             chunk, seconds = _timed(program, stop)
         if chunk is None:
-            return Run(learner, state, update, _recorded(path, learner, update), members, seconds, update)
+            return Run(learner, state, update, recorded(path, learner, update), members, seconds, update)
         if first:
-            _recorded(path, learner, update)
+            recorded(path, learner, update)
         state, update, saved, metrics = loop(program, chunk, state, update, stop, path, callback)
         return Run(learner, state, update, metrics, members, seconds, saved)
 
@@ -234,7 +234,7 @@ def _timed(program: Program, stop) -> tuple[jax.stages.Compiled | None, float]:
     return program.compile(stop), time.perf_counter() - started
 
 
-def _recorded(path: pathlib.Path, learner: Learner, update: int) -> dict[str, np.ndarray]:
+def recorded(path: pathlib.Path, learner: Learner, update: int) -> dict[str, np.ndarray]:
     """Return the metrics of a run up to ``update``, and warn of log points that are missing."""
     metrics = load_metrics(path)
     interval = learner.config.log_interval
@@ -282,7 +282,7 @@ def load(
             raise ConfigError(
                 f"update is {update}, whose checkpoint is damaged ({error}); allowed is another one."
             ) from error
-    return Run(learner, state, update, _recorded(path, learner, update), members, saved=update)
+    return Run(learner, state, update, recorded(path, learner, update), members, saved=update)
 
 
 def with_params(state: LearnerState, source: Run) -> LearnerState:

@@ -20,12 +20,19 @@ from influence_jax.runtime import run as runs
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
 from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
-from influence_jax.runtime.run import Run
 from influence_jax.runtime.signals import deferred_stop
 from influence_jax.settings import Integers, checked, nearest, whole_number
 from influence_jax.sweeps.plan import Program, make_programs
 from influence_jax.sweeps.space import Draw, Space, is_traced, make_space
-from influence_jax.sweeps.sweep import FORMAT_VERSION, Sweep, give_back, listed_programs, read_about
+from influence_jax.sweeps.sweep import (
+    FORMAT_VERSION,
+    Record,
+    Sweep,
+    give_back,
+    listed_programs,
+    place_of,
+    read_about,
+)
 
 
 def search(
@@ -45,8 +52,9 @@ def search(
     """Let Optuna choose trials until its study has so many, each with ``config.seeds`` seeds.
 
     A round of trials is one program, compiled once. Any number of processes may search in one study at a time, each in a
-    directory of its own; what is returned, and what `influence_jax.load` reads, are the trials of this one. Trials of which no
-    seed has the metric count as failed. A request to stop ends the search after the current chunk, with a checkpoint.
+    directory of its own; what is returned, and what `influence_jax.load` reads, are the trials of this one. A trial a seed of
+    which lacks the metric has failed, and another one is asked for. A request to stop ends the search after the current chunk,
+    with a checkpoint.
 
     Args:
         config: what all trials have in common.
@@ -88,13 +96,16 @@ def search(
         before = read_about(path)
         if {name: before.get(name) for name in about} != about:
             raise ConfigError(f"{str(path)!r} holds something else; allowed to resume is the same search.")
-        rounds, listed = before["rounds"], before["space"]["listed"]
+        try:
+            rounds, listed = before["rounds"], before["space"]["listed"]
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"{str(path / 'sweep.json')!r} lacks {error}; allowed is what `search` writes.") from None
     else:
         directory.refuse_taken(path)
     _refuse_unknown(metric, learner)
     chosen, existed = _open(wanted["storage"], wanted["study"]), path.exists()
     programs: list[Program] = []
-    done: list[Run] = []
+    records: list[Record] = []
     with directory.locked(path), contextlib.ExitStack() as at_the_end, deferred_stop():
         if not resume:
             at_the_end.callback(give_back, path, existed)
@@ -114,7 +125,7 @@ def search(
             if fresh:
                 parts = {"space": space.to_json(), "rounds": rounds, "programs": listed_programs(programs)}
                 write_json(path / "sweep.json", about | parts)
-            program, place = programs[-1], path / "programs" / f"{number:03}"
+            program, place = programs[-1], place_of(path, number)
             begun, members = (place / "config.json").exists(), {"hyperparams": program.hyperparams, "out": place}
             try:
                 run = runs.train(program.learner, **members, resume=begun, devices=devices, callback=callback)
@@ -122,12 +133,18 @@ def search(
                 if not (place / "config.json").exists():  # there is nothing to go on with
                     _tell(chosen, rounds[number], {})
                 raise
-            done.append(run)
+            records.append(Record(run.update, run.metrics))
             if not run.finished:
                 break
-            found = Sweep(space, [program], [run]).best(len(rounds[number]), metric)
-            _tell(chosen, rounds[number], {rounds[number][row["trial"] - first]: row[metric] for row in found})
-    return Sweep(Space(listed=tuple(listed)), programs, done)
+            found = Sweep(space, [program], path, records[-1:]).best(len(rounds[number]), metric)
+            values = {rounds[number][row["trial"] - first]: row[metric] for row in found}
+            _tell(chosen, rounds[number], values)
+            if not any(map(math.isfinite, values.values())):
+                raise ConfigError(
+                    f"metric is {metric!r}, which no trial of a round has in the end; allowed: one that all have (for what is "
+                    "per episode, one must end within the last log points)."
+                )
+    return Sweep(Space(listed=tuple(listed)), programs, path, records)
 
 
 def _optuna() -> Any:

@@ -38,8 +38,10 @@ def merge(shards: Sequence[str | pathlib.Path], *, out: str | pathlib.Path, trus
     path = directory.checked_path(out)
     directory.refuse_taken(path)
     found = _in_order([directory.checked_path(place) for place in shards])
-    loaded = {str(place): load(place, trust=trust) for place in found}  # whole, since all that is there can be read
-    unfinished = [place for place, shard in loaded.items() if not shard.finished]
+    loaded = {str(place): load(place, trust=trust) for place in found}
+    unfinished = [
+        place for place, shard in loaded.items() if not (shard.finished and all(run.finished for run in shard.runs))
+    ]  # with all of their checkpoints read once
     if unfinished:
         raise ConfigError(
             f"shards that are not finished: {unfinished}; allowed is to go on with these first (--resume)."

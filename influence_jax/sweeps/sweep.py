@@ -15,6 +15,7 @@ from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import directory
 from influence_jax.runtime import run as runs
+from influence_jax.runtime.checkpoint import Checkpoints
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
 from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
@@ -28,31 +29,76 @@ FORMAT_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
+class Record:
+    """How far a program got."""
+
+    update: int  # updates done
+    metrics: dict[str, np.ndarray]  # as of `Run`
+
+
+class Runs(Sequence):
+    """The runs of programs; each is read from its directory when it is asked for, and held by nobody else."""
+
+    def __init__(self, path: pathlib.Path, programs: Sequence[Program]):
+        """Look for the runs of ``programs`` in the directory of a sweep."""
+        self._path, self._programs = path, programs
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def __getitem__(self, number: Any) -> Any:
+        if isinstance(number, slice):
+            return [self[i] for i in range(len(self))[number]]
+        number = range(len(self))[number]
+        return runs.load(place_of(self._path, number), learner=self._programs[number].learner)
+
+    def __repr__(self) -> str:
+        return f"[{', '.join(map(repr, self))}]"
+
+
+@dataclasses.dataclass(frozen=True)
 class Sweep:
     """A sweep as far as it got."""
 
     space: Space
     programs: list[Program]
-    runs: list[Run]  # of the programs that were begun
+    path: pathlib.Path
+    records: list[Record]  # of the programs that were begun
+
+    @property
+    def runs(self) -> Runs:
+        """The runs of the programs that have a checkpoint, in their order."""
+        return Runs(
+            self.path, [program for program, record in zip(self.programs, self.records, strict=False) if record.update]
+        )
 
     @property
     def finished(self) -> bool:
         """Whether all programs were trained to their end."""
-        return len(self.runs) == len(self.programs) and all(run.finished for run in self.runs)
+        return self.num_finished == len(self.programs)
 
     @property
-    def recorded(self) -> list[tuple[Program, Run]]:
-        """The programs that have log points, with their runs."""
-        return [(program, run) for program, run in zip(self.programs, self.runs, strict=False) if run.metrics]
+    def num_finished(self) -> int:
+        """How many programs were trained to their end."""
+        pairs = zip(self.programs, self.records, strict=False)
+        return sum(record.update >= program.learner.config.num_updates for program, record in pairs)
+
+    @property
+    def recorded(self) -> list[tuple[Program, Record]]:
+        """The programs that have log points, with these."""
+        pairs = zip(self.programs, self.records, strict=False)
+        return [(program, record) for program, record in pairs if record.metrics]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each member: its trial, settings and seed, and the end of each metric; see `analysis.final_rows`."""
-        rows = [row for program, run in self.recorded for row in final_rows(run.metrics, self._members(program))]
+        rows = [row for program, record in self.recorded for row in final_rows(record.metrics, self._members(program))]
         return sorted(rows, key=lambda row: (row["trial"], row["seed"]))
 
     def table(self) -> Any:
         """Return all log points as a tidy ``pandas.DataFrame``: one row per trial, seed and log point."""
-        frames = [pandas().DataFrame(run_rows(run.metrics, self._members(program))) for program, run in self.recorded]
+        frames = [
+            pandas().DataFrame(run_rows(record.metrics, self._members(program))) for program, record in self.recorded
+        ]
         joined = pandas().concat(frames, ignore_index=True)
         return joined.sort_values(["trial", "seed", "update"], kind="stable", ignore_index=True)
 
@@ -94,7 +140,7 @@ class Sweep:
             label = ", ".join(
                 f"{name.rpartition('.')[2]} {_short(row[name])}" for name in self.space.settings()[row["trial"]]
             )
-            found[label] = {name: x[:, chosen] for name, x in self.runs[number].metrics.items()}
+            found[label] = {name: x[:, chosen] for name, x in self.records[number].metrics.items()}
         return found
 
 
@@ -156,7 +202,7 @@ def run_sweep(path, space, programs, config, shard, resume, devices, callback) -
             )
     else:
         directory.refuse_taken(path)
-    done, existed = [], path.exists()
+    records, existed = [], path.exists()
     with directory.locked(path), contextlib.ExitStack() as at_the_end, deferred_stop() as stop:
         if not resume:
             at_the_end.callback(give_back, path, existed)
@@ -164,14 +210,19 @@ def run_sweep(path, space, programs, config, shard, resume, devices, callback) -
         for number, program in enumerate(programs):
             if stop.is_set():
                 break
-            out = path / "programs" / f"{number:03}"
+            out = place_of(path, number)
             begun = (out / "config.json").exists()
             members = {"hyperparams": program.hyperparams, "out": out, "resume": begun}
             run = runs.train(program.learner, **members, devices=devices, callback=callback)
-            done.append(run)
+            records.append(Record(run.update, run.metrics))
             if not run.finished:
                 break
-    return Sweep(space, programs, done)
+    return Sweep(space, programs, path, records)
+
+
+def place_of(path: pathlib.Path, number: int) -> pathlib.Path:
+    """Return the directory of a program's run."""
+    return path / "programs" / f"{number:03}"
 
 
 def give_back(path: pathlib.Path, existed: bool) -> None:
@@ -214,7 +265,7 @@ def load(
         raise ConfigError(
             f"{str(path / 'sweep.json')!r} lists other trials than its own; allowed is what `sweep` writes."
         )
-    places = [path / "programs" / f"{number:03}" for number in range(len(programs))]
+    places = [place_of(path, number) for number in range(len(programs))]
     begun = [place for place in places if (place / "checkpoints").is_dir()]
     for place in places[: len(begun)]:
         if place not in begun:
@@ -222,7 +273,12 @@ def load(
                 f"{str(place)!r} has no checkpoints, which programs after it have; allowed is to go on with the sweep "
                 "(--resume), which trains it again."
             )
-    return Sweep(space, programs, [runs.load(place, trust=trust) for place in begun])
+    return Sweep(space, programs, path, [_record(*pair) for pair in zip(begun, programs, strict=False)])
+
+
+def _record(place: pathlib.Path, program: Program) -> Record:
+    update = max(Checkpoints(place).updates(), default=0)
+    return Record(update, runs.recorded(place, program.learner, update))
 
 
 def listed_programs(programs: Sequence[Program]) -> list[dict[str, Any]]:

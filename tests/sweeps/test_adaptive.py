@@ -66,6 +66,14 @@ def test_what_cannot_be_searched_is_refused(small, tmp_path, storage, random, op
     assert not (tmp_path / "x").exists()
 
 
+def test_a_metric_that_is_never_measured_ends_the_search(small, tmp_path, storage):
+    """Or it would ask for other trials for ever."""
+    endless = dataclasses.replace(small, env=dataclasses.replace(small.env, horizon=1000), total_steps=240)
+    with pytest.raises(ConfigError, match="metric is 'collective_return', which no trial of a round has in the end"):
+        influence_jax.search(endless, RATES, storage=storage, trials=2, at_once=1, out=tmp_path / "x")
+    assert [trial.state.name for trial in trials(storage)] == ["FAIL"]
+
+
 def test_without_optuna_it_says_what_to_install(small, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     with pytest.raises(ConfigError, match="optuna is not installed"):

@@ -45,6 +45,8 @@ def test_the_best_are_chosen_by_the_mean_over_seeds(whole):
     assert best[0]["entropy"] == pytest.approx(max(means.values())) and best[0]["seeds"] == 2
     label, curves = next(iter(found.curves(2, "entropy").items()))
     assert label.startswith("learning_rate 0.00") and curves["entropy"].shape == (4, 2)
+    assert len(found.runs) == 2 and found.runs[-1].config.network.critic == "detached"  # read when they are asked for
+    assert [run.update for run in found.runs[:5]] == [record.update for record in found.records]
     with pytest.raises(ConfigError, match="metric is 'nonsense'"):
         found.best(1, "nonsense")
 
