@@ -47,12 +47,14 @@ def main(arguments: list[str]) -> int:
     rows = found.best(options.count, options.metric)
     if options.space is not None:
         settings = found.space.settings()
-        if options.space.exists():
-            raise ConfigError(f"space {str(options.space)!r} exists; allowed is a new file.")
         try:
+            if options.space.exists():
+                raise FileExistsError("it exists")
             write_json(options.space, {"listed": [settings[row["trial"]] for row in rows]})
-        except OSError as error:
-            raise ConfigError(f"space {str(options.space)!r} cannot be written: {error}; allowed is a file.") from None
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"space {str(options.space)!r} cannot be written: {error}; allowed is a new file."
+            ) from None
     if options.json:
         print(json.dumps([{name: None if x != x else x for name, x in row.items()} for row in rows]))  # NaN is no JSON
     else:

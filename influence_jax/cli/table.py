@@ -1,6 +1,7 @@
 """``influence-jax table``: what a run or a sweep recorded, as one file."""
 
 import dataclasses
+import importlib.util
 import pathlib
 from typing import Annotated
 
@@ -41,8 +42,11 @@ def main(arguments: list[str]) -> int:
     from influence_jax.sweeps.sweep import Sweep, load
 
     frames = pandas()
-    if out.exists():
-        raise ConfigError(f"out is {str(out)!r}, which exists; allowed is a new file.")
+    if out.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise ConfigError(
+            "pyarrow is not installed, which .parquet needs; allowed is to install it (pip install 'influence_jax[analysis]'), "
+            "or .csv."
+        )
     found = load(options.directory, trust=options.trust)
     recorded = found.recorded if isinstance(found, Sweep) else found.metrics
     if not recorded:
@@ -53,12 +57,10 @@ def main(arguments: list[str]) -> int:
     else:
         table = found.table()
     try:
-        table.to_csv(out, index=False) if out.suffix == ".csv" else table.to_parquet(out, index=False)
-    except ImportError:
-        raise ConfigError(
-            "pyarrow is not installed, which .parquet needs; allowed is to install it (pip install 'influence_jax[analysis]'), "
-            "or .csv."
-        ) from None
+        with open(out, "xb") as file:
+            table.to_csv(file, index=False) if out.suffix == ".csv" else table.to_parquet(file, index=False)
+    except FileExistsError:
+        raise ConfigError(f"out is {str(out)!r}, which exists; allowed is a new file.") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"out is {str(out)!r}, which cannot be written: {error}; allowed are files.") from error
     print(f"{len(table):,} rows: {out}")

@@ -235,7 +235,7 @@ def _timed(program: Program, stop) -> tuple[jax.stages.Compiled | None, float]:
 
 
 def recorded(path: pathlib.Path, learner: Learner, update: int) -> dict[str, np.ndarray]:
-    """Return the metrics of a run up to ``update``, and warn of log points that are missing."""
+    """Return the metrics of a run up to ``update``, nothing if there are none, and warn of log points that are missing."""
     metrics = load_metrics(path)
     interval = learner.config.log_interval
     found = metrics["update"][:, 0].tolist() if metrics else []
@@ -247,7 +247,7 @@ def recorded(path: pathlib.Path, learner: Learner, update: int) -> dict[str, np.
             stacklevel=3,
         )
     kept = np.array([x <= update for x in found], bool)
-    return {name: x[kept] for name, x in metrics.items()}
+    return {name: x[kept] for name, x in metrics.items()} if kept.any() else {}
 
 
 def load(

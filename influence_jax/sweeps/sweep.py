@@ -266,19 +266,17 @@ def load(
             f"{str(path / 'sweep.json')!r} lists other trials than its own; allowed is what `sweep` writes."
         )
     places = [place_of(path, number) for number in range(len(programs))]
-    begun = [place for place in places if (place / "checkpoints").is_dir()]
-    for place in places[: len(begun)]:
-        if place not in begun:
+    updates = [max(Checkpoints(place).updates(), default=0) for place in places]
+    begun = max((number for number, update in enumerate(updates, start=1) if update), default=0)
+    for place, update in zip(places[:begun], updates, strict=False):
+        if not update:
             raise ConfigError(
                 f"{str(place)!r} has no checkpoints, which programs after it have; allowed is to go on with the sweep "
                 "(--resume), which trains it again."
             )
-    return Sweep(space, programs, path, [_record(*pair) for pair in zip(begun, programs, strict=False)])
-
-
-def _record(place: pathlib.Path, program: Program) -> Record:
-    update = max(Checkpoints(place).updates(), default=0)
-    return Record(update, runs.recorded(place, program.learner, update))
+    found = zip(places[:begun], programs, updates, strict=False)
+    records = [Record(update, runs.recorded(place, program.learner, update)) for place, program, update in found]
+    return Sweep(space, programs, path, records)
 
 
 def listed_programs(programs: Sequence[Program]) -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
     assert main(["best", str(out), "--count", "2", "--metric", "entropy", "--space", chosen]) == 0
     again = [*SWEEP, *tiny_options, "--seed", "100", "--space", chosen, "--out", str(tmp_path / "again"), "--dry-run"]
     assert main(again) == 0 and "2 trials x 2 seeds = 4 members in 1 program of 4" in capsys.readouterr().err
-    assert "exists; allowed is a new file" in refusal(capsys, "best", str(out), "--space", chosen)
+    assert "it exists; allowed is a new file" in refusal(capsys, "best", str(out), "--space", chosen)
     assert main(["sweep", "--help"]) == 0
 
 
