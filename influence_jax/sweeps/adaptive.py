@@ -6,11 +6,13 @@ import itertools
 import json
 import math
 import pathlib
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from influence_jax.config import ConfigError, ExperimentConfig, to_dict
 from influence_jax.learner import train
@@ -173,19 +175,28 @@ def _distribution(name: str, draw: Draw) -> Any:
 
 
 def _open(storage: str, study: str) -> Any:
-    """Open a study, a new one where there is none. Trials that are under way elsewhere count as bad until they are done."""
+    """Open a study, a new one where there is none. Trials that are under way elsewhere count as bad until they are done.
+
+    Processes that begin together in a new data base are in each other's way while it is laid out, so it is tried again.
+    """
     optuna = _optuna()
-    try:
-        sampler = optuna.samplers.TPESampler(constant_liar=True)
-        return optuna.create_study(
-            storage=storage, study_name=study, direction="maximize", load_if_exists=True, sampler=sampler
-        )
-    except Exception as error:  # of data bases there are many kinds
-        problem = str(error).partition("\n")[0]
-        raise ConfigError(
-            f"storage is {storage!r}, which cannot be opened ({type(error).__name__}: {problem}); allowed is the URL of a "
-            "data base, such as sqlite:///study.db."
-        ) from error
+    from sqlalchemy.exc import DBAPIError
+
+    for last in (False,) * 5 + (True,):
+        try:
+            sampler = optuna.samplers.TPESampler(constant_liar=True)
+            return optuna.create_study(
+                storage=storage, study_name=study, direction="maximize", load_if_exists=True, sampler=sampler
+            )
+        except Exception as error:  # of data bases there are many kinds
+            if not last and isinstance(error, DBAPIError):
+                time.sleep(np.random.default_rng().uniform(0.1, 1))
+                continue
+            problem = str(error).partition("\n")[0]
+            raise ConfigError(
+                f"storage is {storage!r}, which cannot be opened ({type(error).__name__}: {problem}); allowed is the URL of "
+                "a data base, such as sqlite:///study.db."
+            ) from error
 
 
 def _left(study: Any, trials: int) -> int:

@@ -5,9 +5,11 @@ import dataclasses
 import numpy as np
 import optuna
 import pytest
+from sqlalchemy.exc import OperationalError
 
 import influence_jax
 from influence_jax.config import ConfigError
+from influence_jax.sweeps import adaptive
 from tests.runtime.runs import stop_at
 
 RATES = {"learning_rate": "log:1e-4:1e-2", "env.params.hit_penalty": "choice:0,50"}
@@ -72,6 +74,22 @@ def test_a_metric_that_is_never_measured_ends_the_search(small, tmp_path, storag
     with pytest.raises(ConfigError, match="metric is 'collective_return', which no trial of a round has in the end"):
         influence_jax.search(endless, RATES, storage=storage, trials=2, at_once=1, out=tmp_path / "x")
     assert [trial.state.name for trial in trials(storage)] == ["FAIL"]
+
+
+def test_a_data_base_that_somebody_else_lays_out_is_tried_again(monkeypatch, storage):
+    create, waits, errors = optuna.create_study, [], [OperationalError("", {}, Exception("table exists"))] * 2
+
+    def contended(**options):
+        if errors:
+            raise errors.pop()
+        return create(**options)
+
+    monkeypatch.setattr(optuna, "create_study", contended)
+    monkeypatch.setattr(adaptive.time, "sleep", waits.append)
+    assert adaptive._open(storage, "x").study_name == "x" and len(waits) == 2
+    errors += [OperationalError("", {}, Exception("disk I/O error"))] * 9
+    with pytest.raises(ConfigError, match="which cannot be opened"):
+        adaptive._open(storage, "x")
 
 
 def test_without_optuna_it_says_what_to_install(small, tmp_path, monkeypatch):
