@@ -56,7 +56,7 @@ class Runs(Sequence):
         return f"[{', '.join(map(repr, self))}]"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Sweep:
     """A sweep as far as it got."""
 
@@ -88,6 +88,13 @@ class Sweep:
         """The programs that have log points, with these."""
         pairs = zip(self.programs, self.records, strict=False)
         return [(program, record) for program, record in pairs if record.metrics]
+
+    def __repr__(self) -> str:
+        members = [trial for program in self.programs for trial in program.trials]
+        programs = f"{len(self.programs)} program{'s' if len(self.programs) != 1 else ''}"
+        return (
+            f"Sweep of {len(set(members))} trials, {len(members)} members in {programs}, {self.num_finished} finished"
+        )
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each member: its trial, settings and seed, and the end of each metric; see `analysis.final_rows`."""

@@ -29,6 +29,7 @@ def whole(small, tmp_path_factory):
 
 def test_rows_are_the_members_of_the_runs(whole):
     found, out = whole
+    assert repr(found) == "Sweep of 4 trials, 8 members in 2 programs, 2 finished"
     assert found.finished and len(found.runs) == 2 and (out / "programs" / "001" / "config.json").exists()
     rows = found.rows()
     assert [(row["trial"], row["seed"]) for row in rows] == [(t, s) for t in range(4) for s in (0, 1)]
