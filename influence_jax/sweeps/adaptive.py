@@ -7,7 +7,7 @@ import json
 import math
 import pathlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -105,10 +105,13 @@ def search(
     else:
         directory.refuse_taken(path)
     _refuse_unknown(metric, learner)
-    chosen, existed = _open(wanted["storage"], wanted["study"]), path.exists()
+    existed = path.exists()
     programs: list[Program] = []
     records: list[Record] = []
-    with directory.locked(path), contextlib.ExitStack() as at_the_end, deferred_stop():
+    with contextlib.ExitStack() as at_the_end:
+        chosen = at_the_end.enter_context(_opened(wanted["storage"], wanted["study"]))
+        at_the_end.enter_context(directory.locked(path))
+        at_the_end.enter_context(deferred_stop())
         if not resume:
             at_the_end.callback(give_back, path, existed)
         for number in itertools.count():
@@ -174,29 +177,35 @@ def _distribution(name: str, draw: Draw) -> Any:
     return of.CategoricalDistribution(draw.values)
 
 
-def _open(storage: str, study: str) -> Any:
-    """Open a study, a new one where there is none. Trials that are under way elsewhere count as bad until they are done.
-
-    Processes that begin together in a new data base are in each other's way while it is laid out, so it is tried again.
-    """
+@contextlib.contextmanager
+def _opened(storage: str, study: str) -> Iterator[Any]:
+    """Open a study, a new one where there is none. Trials that are under way elsewhere count as bad until they are done."""
     optuna = _optuna()
-    from sqlalchemy.exc import DBAPIError
-
-    for last in (False,) * 5 + (True,):
+    sampler = optuna.samplers.TPESampler(constant_liar=True)
+    options = {"study_name": study, "direction": "maximize", "load_if_exists": True, "sampler": sampler}
+    with contextlib.ExitStack() as at_the_end:
         try:
-            sampler = optuna.samplers.TPESampler(constant_liar=True)
-            return optuna.create_study(
-                storage=storage, study_name=study, direction="maximize", load_if_exists=True, sampler=sampler
-            )
+            backend = _patiently(lambda: optuna.storages.RDBStorage(storage))
+            at_the_end.callback(lambda: (backend.remove_session(), backend.engine.dispose()))
+            found = _patiently(lambda: optuna.create_study(storage=backend, **options))
         except Exception as error:  # of data bases there are many kinds
-            if not last and isinstance(error, DBAPIError):
-                time.sleep(np.random.default_rng().uniform(0.1, 1))
-                continue
             problem = str(error).partition("\n")[0]
             raise ConfigError(
                 f"storage is {storage!r}, which cannot be opened ({type(error).__name__}: {problem}); allowed is the URL of "
                 "a data base, such as sqlite:///study.db."
             ) from error
+        yield found
+
+
+def _patiently(action: Callable[[], Any]) -> Any:
+    """Try several times: processes that begin together in a new data base are in each other's way while it is laid out."""
+    from sqlalchemy.exc import DBAPIError
+
+    for _ in range(5):
+        with contextlib.suppress(DBAPIError):
+            return action()
+        time.sleep(np.random.default_rng().uniform(0.1, 1))
+    return action()
 
 
 def _left(study: Any, trials: int) -> int:

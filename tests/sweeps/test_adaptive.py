@@ -27,7 +27,12 @@ def storage(tmp_path):
 
 
 def trials(storage):
-    return optuna.load_study(study_name="influence_jax", storage=storage).trials
+    backend = optuna.storages.RDBStorage(storage)
+    try:
+        return optuna.load_study(study_name="influence_jax", storage=backend).trials
+    finally:
+        backend.remove_session()
+        backend.engine.dispose()
 
 
 def test_it_is_told_what_came_out(small, tmp_path, storage):
@@ -86,10 +91,11 @@ def test_a_data_base_that_somebody_else_lays_out_is_tried_again(monkeypatch, sto
 
     monkeypatch.setattr(optuna, "create_study", contended)
     monkeypatch.setattr(adaptive.time, "sleep", waits.append)
-    assert adaptive._open(storage, "x").study_name == "x" and len(waits) == 2
+    with adaptive._opened(storage, "x") as study:
+        assert study.study_name == "x" and len(waits) == 2
     errors += [OperationalError("", {}, Exception("disk I/O error"))] * 9
-    with pytest.raises(ConfigError, match="which cannot be opened"):
-        adaptive._open(storage, "x")
+    with pytest.raises(ConfigError, match="which cannot be opened"), adaptive._opened(storage, "x"):
+        pass
 
 
 def test_without_optuna_it_says_what_to_install(small, tmp_path, monkeypatch):
