@@ -1,6 +1,7 @@
 """The short demonstration: an agent that is paid for its influence frees another, and one that is not does not.
 
-Box Trapped with influence weights 0 and 2, side by side in one program, and then a short Harvest; some minutes on two cores.
+Box Trapped with influence weights 0 and 2, two seeds each, side by side in one program, and then a short Harvest; some minutes
+on two cores.
 """
 
 import pathlib
@@ -15,6 +16,8 @@ import influence_jax
 
 OUT = pathlib.Path(__file__).parents[1] / "demo"
 WEIGHTS = (0, 2)
+SEEDS = 2
+BOX_STEPS = 4_000_000  # the preset's 2.4 million are too few for one seed in four
 EPISODES = 100
 HARVEST_STEPS = 128_000
 HARVEST_EPISODES = 10
@@ -34,13 +37,17 @@ def main() -> None:
 
 
 def box_trapped() -> Table:
-    """Train an unpaid and a paid opener, and film both."""
+    """Train unpaid and paid openers, and film two of the seed that opens most often."""
     config = influence_jax.presets.get("box-trapped-basic")
-    members = influence_jax.grid(influence_weight=WEIGHTS)
+    members = influence_jax.grid(seeds=SEEDS, influence_weight=WEIGHTS)
     with influence_jax.Progress() as progress:
-        run = influence_jax.train(config, hyperparams=members, out=OUT / "box_trapped", callback=progress)
+        run = influence_jax.train(
+            config, total_steps=BOX_STEPS, hyperparams=members, out=OUT / "box_trapped", callback=progress
+        )
     evaluation = influence_jax.evaluate(run.learner, run.state, EPISODES)
-    traces = [run.trace(member, seed=1) for member in range(len(WEIGHTS))]
+    opened = (evaluation.metrics["opens"][..., 0] > 0).mean(axis=1).reshape(len(WEIGHTS), SEEDS)
+    shown = int(opened[-1].argmax())
+    traces = [run.trace(number * SEEDS + shown, seed=1) for number in range(len(WEIGHTS))]
     films = [
         trace.film(title=f"influence weight {weight}", arrows=ARROW, scale=28).frames
         for trace, weight in zip(traces, WEIGHTS, strict=True)
@@ -52,16 +59,18 @@ def box_trapped() -> Table:
     if moments:
         moments[0].picture().save(OUT / "moment.png")
 
-    opened = evaluation.metrics["opens"][..., 0]  # [S,P]
-    apples = evaluation.metrics["apples"].mean(axis=1)  # [S,N]
-    table = Table(title=f"Box Trapped, {run.update * config.steps_per_update:,} steps, one seed each")
+    apples = evaluation.metrics["apples"].mean(axis=1).reshape(len(WEIGHTS), SEEDS, -1).mean(axis=1)
+    table = Table(title=f"Box Trapped, {run.update * config.steps_per_update:,} steps, {SEEDS} seeds each")
     for column in ("influence weight", *map(str, WEIGHTS)):
         table.add_column(column, justify="left" if column == "influence weight" else "right")
-    table.add_row(f"opened, of {EPISODES} episodes", *(f"{x:.0%}" for x in (opened > 0).mean(axis=1)))
+    table.add_row(
+        f"opened, of {EPISODES} episodes, by seed", *(", ".join(f"{x:.0%}" for x in seeds) for seeds in opened)
+    )
     table.add_row("apples of the opener", *(f"{x:.1f}" for x in apples[:, 0]))
     table.add_row("apples of the trapped agent", *(f"{x:.1f}" for x in apples[:, 1]))
     strongest = [trace.influence[:, 0, 1].max() for trace in traces]
     table.add_row("strongest influence in the film (nats)", *(f"{x:.2g}" for x in strongest))
+    table.caption = f"The film is of seed {shown}, which opens most often."
     return table
 
 
