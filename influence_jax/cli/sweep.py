@@ -174,7 +174,7 @@ def search(given: Any, config: Any, space: dict[str, Any], adaptive: dict[str, A
 
 def finish(found: Any, given: Any, left: str) -> int:
     """Write and show what there is; return the exit status."""
-    path = pathlib.Path(given.out)
+    path = found.path
     if not found.finished and not (path / "sweep.json").exists():
         print("Stopped before the first update; nothing was written.")
         return train.STOPPED

@@ -100,7 +100,7 @@ def make_space(
     """
     grid, random, known = dict(grid or {}), dict(random or {}), paths(config)
     if listed:
-        return Space(listed=_listed(listed, known, other=bool(grid or random)))
+        return Space(listed=_listed(listed, known, other=bool(grid or random or trials != 1 or seed)))
     if not grid and not random:
         raise ConfigError("grid and random are empty; allowed is at least one setting to vary.")
     trials, seed = (
@@ -230,7 +230,7 @@ def _values(path: str, values: Any) -> tuple[Any, ...]:
 
 def _listed(listed: Any, known: list[str], other: bool) -> tuple[dict[str, Any], ...]:
     if other:
-        raise ConfigError("listed is given beside grid or random; allowed is one of them.")
+        raise ConfigError("listed is given beside grid, random, trials or seed; allowed is listed alone.")
     if not isinstance(listed, Sequence) or not all(isinstance(trial, Mapping) and trial for trial in listed):
         raise ConfigError(f"listed is {listed!r}; allowed are settings with their values, trial by trial.")
     trials = tuple({full_path(name, known): _tuple(x) for name, x in trial.items()} for trial in listed)

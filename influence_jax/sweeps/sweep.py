@@ -66,11 +66,14 @@ class Sweep:
     records: list[Record]  # of the programs that were begun
 
     @property
+    def begun(self) -> list[tuple[Program, Record]]:
+        """The programs that were begun, with how far they got."""
+        return list(zip(self.programs, self.records, strict=False))
+
+    @property
     def runs(self) -> Runs:
         """The runs of the programs that have a checkpoint, in their order."""
-        return Runs(
-            self.path, [program for program, record in zip(self.programs, self.records, strict=False) if record.update]
-        )
+        return Runs(self.path, [program for program, record in self.begun if record.update])
 
     @property
     def finished(self) -> bool:
@@ -80,14 +83,12 @@ class Sweep:
     @property
     def num_finished(self) -> int:
         """How many programs were trained to their end."""
-        pairs = zip(self.programs, self.records, strict=False)
-        return sum(record.update >= program.learner.config.num_updates for program, record in pairs)
+        return sum(record.update >= program.learner.config.num_updates for program, record in self.begun)
 
     @property
     def recorded(self) -> list[tuple[Program, Record]]:
-        """The programs that have log points, with these."""
-        pairs = zip(self.programs, self.records, strict=False)
-        return [(program, record) for program, record in pairs if record.metrics]
+        """Those of `begun` that have log points."""
+        return [(program, record) for program, record in self.begun if record.metrics]
 
     def __repr__(self) -> str:
         members = [trial for program in self.programs for trial in program.trials]

@@ -84,21 +84,13 @@ def test_what_cannot_be_searched_is_refused(capsys, tmp_path, monkeypatch, optio
     assert_refused(capsys, tmp_path, monkeypatch, f"{' '.join(SWEEP)} --out x --quiet {options}", sentence)
 
 
-def test_optuna_chooses(tiny_options, tmp_path, capsys):
-    command = [*SWEEP, *tiny_options, "--random", "learning-rate=log:1e-4:1e-2", "--quiet"]
-    command += [
-        "--optuna",
-        f"sqlite:///{tmp_path}/study.db",
-        "--trials",
-        "3",
-        "--at-once",
-        "2",
-        "--out",
-        str(tmp_path / "x"),
-    ]
-    assert main(command) == 0
-    assert main(["best", str(tmp_path / "x"), "--json"]) == 0
-    assert capsys.readouterr().out.count('"trial"') == 3 and (tmp_path / "x" / "final.csv").exists()
+def test_optuna_chooses(tiny_options, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    storage, out = f"sqlite:///{tmp_path}/study.db", tmp_path / "x"
+    command = [*SWEEP, *tiny_options, "--random", "learning-rate=log:1e-4:1e-2", "--quiet", "--out", "~/x"]
+    assert main([*command, "--optuna", storage, "--trials", "3", "--at-once", "2"]) == 0
+    assert main(["best", str(out), "--json"]) == 0
+    assert capsys.readouterr().out.count('"trial"') == 3 and (out / "final.csv").exists()
 
 
 def test_a_job_array_says_which_shard(capsys):

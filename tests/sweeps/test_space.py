@@ -71,8 +71,9 @@ def test_trials_may_be_listed(tmp_path):
     ):
         with pytest.raises(ConfigError, match=sentence):
             make_space(CONFIG, listed=listed)
-    with pytest.raises(ConfigError, match="listed is given beside grid or random"):
-        make_space(CONFIG, {"discount": [0.9]}, listed=[{"learning_rate": 1.0}])
+    for beside in ({"grid": {"discount": [0.9]}}, {"trials": 2}, {"seed": 1}):
+        with pytest.raises(ConfigError, match="listed is given beside grid, random, trials or seed"):
+            make_space(CONFIG, listed=[{"learning_rate": 1.0}], **beside)
 
 
 def test_settings_of_all_kinds_are_set():
