@@ -51,7 +51,7 @@ print(len(found.space.settings()), "settings,", len(found.programs), "program,",
 # %% [markdown]
 # ## The best
 #
-# By the mean over seeds of the end of the run, and beside it the deviation over seeds.
+# By the mean over seeds of the end of the run, and beside it the standard deviation over seeds.
 
 # %%
 pandas.DataFrame(found.best(6)).round(5)
@@ -59,7 +59,7 @@ pandas.DataFrame(found.best(6)).round(5)
 # %% [markdown]
 # ## Curves
 #
-# Of the best three settings, the mean over seeds with its 99.5 % interval: with three seeds a wide one.
+# Of the best three settings, the mean over seeds with its 95 % interval: with three seeds a wide one.
 
 # %%
 influence_jax.plot_learning_curves(found.curves(3), ["collective_return", "entropy"])
@@ -72,7 +72,7 @@ influence_jax.plot_learning_curves(found.curves(3), ["collective_return", "entro
 # %%
 table = found.table()
 print(len(table), "rows,", len(table.columns), "columns")
-fires = table.pivot_table(index="env_steps", columns="hyperparams.learning_rate", values="fires")
+fires = table.pivot_table(index="env_steps", columns="learning_rate", values="fires")
 fires.iloc[:: max(1, len(fires) // 6)].round(1)
 
 # %% [markdown]
@@ -95,7 +95,7 @@ _ = influence_jax.plot_comparison(comparison, ax=axis)
 # (To pool both weights as if they were six seeds would count the same seeds twice.)
 
 # %%
-slow = table[table["hyperparams.learning_rate"] == 3e-4].groupby(["seed", "trial"]).entropy.last().unstack()
+slow = table[table["learning_rate"] == 3e-4].groupby(["seed", "trial"]).entropy.last().unstack()
 slow.map("{:.8f}".format)
 
 # %% [markdown]

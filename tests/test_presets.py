@@ -48,7 +48,7 @@ def test_one_update_is_finite_moves_every_agent_and_differs_from_its_ablation(na
         for a, b in zip(*map(jax.tree.leaves, (before, after)), strict=True)
     ]
     assert jnp.stack(moved).any(axis=0).all()
-    assert (logs["influence_weight"].value() > 0) == (config.hyperparams.influence_weight > 0)
+    assert (logs["current_influence_weight"].value() > 0) == (config.hyperparams.influence_weight > 0)
 
     asocial = config.hyperparams.replace(influence_weight=0.0, prosocial_weight=0.0, envy=0.0, guilt=0.0)
     _, ablated, _ = run(jax.random.key(0), asocial)

@@ -41,14 +41,13 @@ if TYPE_CHECKING:
         weighted_return,
     )
     from influence_jax.analysis.statistics import (
-        bootstrap_difference,
         hedges_g,
         iqm,
+        iqm_interval,
         permutation_test,
-        pooled_interval,
         probability_of_improvement,
-        stratified_bootstrap,
         t_interval,
+        welch_interval,
         wilson_interval,
     )
     from influence_jax.analysis.tables import final_rows, run_table
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
 _HOMES = {
     "Comparison": "comparison",
     "Schelling": "schelling",
-    "bootstrap_difference": "statistics",
     "compare": "comparison",
     "coordination_in_moments": "communication",
     "efficiency": "social",
@@ -71,6 +69,7 @@ _HOMES = {
     "influential_moments": "influence",
     "instantaneous_coordination": "communication",
     "iqm": "statistics",
+    "iqm_interval": "statistics",
     "learning_curve": "curves",
     "load_metrics": "load",
     "mutual_information": "communication",
@@ -82,7 +81,6 @@ _HOMES = {
     "plot_influence_in_time": "figures",
     "plot_learning_curves": "figures",
     "plot_schelling": "figures",
-    "pooled_interval": "statistics",
     "probability_of_improvement": "statistics",
     "run_table": "tables",
     "schelling_diagram": "schelling",
@@ -90,7 +88,6 @@ _HOMES = {
     "selection_null": "communication",
     "smoothed": "curves",
     "speaker_consistency": "communication",
-    "stratified_bootstrap": "statistics",
     "strongest_moments": "influence",
     "summary": "curves",
     "sustainability": "social",
@@ -98,6 +95,7 @@ _HOMES = {
     "top_settings": "curves",
     "value_of_messages": "communication",
     "weighted_return": "social",
+    "welch_interval": "statistics",
     "wilson_interval": "statistics",
 }
 
@@ -116,7 +114,6 @@ def __dir__() -> list[str]:
 __all__ = [
     "Comparison",
     "Schelling",
-    "bootstrap_difference",
     "compare",
     "coordination_in_moments",
     "efficiency",
@@ -131,6 +128,7 @@ __all__ = [
     "influential_moments",
     "instantaneous_coordination",
     "iqm",
+    "iqm_interval",
     "learning_curve",
     "load_metrics",
     "mutual_information",
@@ -142,7 +140,6 @@ __all__ = [
     "plot_influence_in_time",
     "plot_learning_curves",
     "plot_schelling",
-    "pooled_interval",
     "probability_of_improvement",
     "run_table",
     "schelling_diagram",
@@ -150,7 +147,6 @@ __all__ = [
     "selection_null",
     "smoothed",
     "speaker_consistency",
-    "stratified_bootstrap",
     "strongest_moments",
     "summary",
     "sustainability",
@@ -158,5 +154,6 @@ __all__ = [
     "top_settings",
     "value_of_messages",
     "weighted_return",
+    "welch_interval",
     "wilson_interval",
 ]

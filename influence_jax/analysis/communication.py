@@ -11,8 +11,16 @@ import dataclasses
 import numpy as np
 from scipy.special import entr
 
+from influence_jax.analysis.arguments import alike, numbers, random_seed, symbols, whole
 from influence_jax.analysis.influence import influential_moments, shifted
-from influence_jax.analysis.statistics import Estimate, Measured, against_null, bootstrap_difference, permutation_test
+from influence_jax.analysis.statistics import (
+    CONFIDENCE,
+    Estimate,
+    Measured,
+    against_null,
+    permutation_test,
+    welch_interval,
+)
 from influence_jax.settings import ConfigError
 
 MIN_SHIFT = 51  # steps: what is close in time is alike without anybody listening
@@ -37,11 +45,19 @@ def joint_counts(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def mutual_information(x: np.ndarray, y: np.ndarray) -> float:
     """Return the mutual information of symbols ``x i[T]`` and ``y i[T]``, as counted (plug-in), nats.
 
+    Below 0 is none; NaN where no step has both.
+
     Example:
         >>> round(analysis.mutual_information([0, 1, 0, 1], [1, 0, 1, 0]), 4)
         0.6931
     """
-    counts = joint_counts(x, y)
+    x, y = symbols("x", x, "[...,T]"), symbols("y", y, "[...,T]")
+    alike(x=x, y=y)
+    there = (x >= 0) & (y >= 0)
+    if not there.any():
+        return float("nan")
+    pair = [np.unique(z[there], return_inverse=True)[1] for z in (x, y)]  # few counts, whatever the symbols are
+    counts = joint_counts(*pair)
     return float(max(0.0, entropy(counts.sum(axis=0)) + entropy(counts.sum(axis=1)) - entropy(counts)))
 
 
@@ -69,8 +85,8 @@ def speaker_consistency(
     """Return the speaker consistency of ``messages i[...,T,N]`` and ``actions i[...,T,N]`` (equation 8 of the supplement).
 
     The printed formula sums where its claim of a score in [0,1] needs means, which are taken here; symbols and actions
-    that occur fewer than ``min_count`` times are left out. It says nothing of listeners: message and action come from
-    one network.
+    that occur fewer than ``min_count`` times are left out; an agent that has no others is NaN, and so are the score and its p.
+    It says nothing of listeners: message and action come from one network.
 
     Raises:
         ConfigError: episodes are too short to be shifted.
@@ -80,7 +96,15 @@ def speaker_consistency(
         >>> found.score.value, found.agents.shape
         (1.0, (3,))
     """
-    messages, actions = _episodes(messages), _episodes(actions)
+    num_messages, num_actions = (
+        whole("num_messages", num_messages, 1, 10_000),
+        whole("num_actions", num_actions, 1, 10_000),
+    )
+    messages = _episodes(symbols("messages", messages, "[...,T,N]", high=num_messages - 1))
+    actions = _episodes(symbols("actions", actions, "[...,T,N]", high=num_actions - 1))
+    alike(messages=messages, actions=actions)
+    _refuse_short("messages", messages)
+    min_count, draws, seed = whole("min_count", min_count), whole("draws", draws), random_seed(seed)
 
     def counts(messages):
         pairs = zip(np.moveaxis(messages, -1, 0), np.moveaxis(actions, -1, 0), strict=True)
@@ -95,8 +119,13 @@ def speaker_consistency(
         agents=value,
         weighted=agents(messages, weighted=True),
         vocabulary=np.exp([entropy(both.sum(axis=1)) for both in counts(messages)]),
-        score=against_null(float(value.mean()), null),
+        score=against_null(float(value.mean()), null, _unused(value, min_count)),
     )
+
+
+def _unused(value: np.ndarray, min_count: int) -> str:
+    silent = np.flatnonzero(np.isnan(value)).tolist()
+    return f"agents {silent} use no message, or no action, {min_count} times"
 
 
 def _consistency(counts: np.ndarray, min_count: int, weighted: bool) -> float:
@@ -115,7 +144,8 @@ def _consistency(counts: np.ndarray, min_count: int, weighted: bool) -> float:
 class Coordination:
     """Instantaneous coordination of every pair; K speakers or influencers, J others."""
 
-    pairs: np.ndarray  # f64[K,J], mutual information of what k sends and what j does one step later; diagonal 0
+    # f64[K,J], mutual information of what k sends and what j does one step later; diagonal 0, NaN where k sends nothing
+    pairs: np.ndarray
     best_pair: tuple[int, int]  # where it is highest
     score: Measured  # the highest; in the null, what is sent is shifted in time and the highest is taken again
 
@@ -134,12 +164,20 @@ def instantaneous_coordination(sent: np.ndarray, actions: np.ndarray, draws: int
         >>> found.pairs.shape, found.score.p > 0.05
         ((3, 3), True)
     """
-    sent, actions = _episodes(sent), _episodes(actions)
+    sent = _episodes(symbols("sent", sent, "[...,T,N]"))
+    actions = _episodes(symbols("actions", actions, "[...,T,N]"))
+    alike(sent=sent, actions=actions)
+    _refuse_short("sent", sent)
+    if sent.shape[-1] < 2:
+        raise ConfigError("sent is of one agent; allowed are two or more.")
+    draws, seed = whole("draws", draws), random_seed(seed)
     pairs = _coordination(sent, actions)
-    best = np.unravel_index(np.argmax(pairs), pairs.shape)
-    null = [_coordination(late, actions).max() for late in _shifts(sent, draws, seed)]
-    score = float(pairs.max())
-    return Coordination(pairs, (int(best[0]), int(best[1])), against_null(score, null))
+    highest = np.where(np.isnan(pairs), -np.inf, pairs)
+    best = np.unravel_index(np.argmax(highest), pairs.shape)
+    null = [np.fmax.reduce(_coordination(late, actions), axis=None) for late in _shifts(sent, draws, seed)]
+    others = pairs[~np.eye(len(pairs), dtype=bool)]
+    score = float(np.fmax.reduce(others))
+    return Coordination(pairs, (int(best[0]), int(best[1])), against_null(score, null, "no agent sends anything"))
 
 
 def _coordination(sent: np.ndarray, actions: np.ndarray) -> np.ndarray:
@@ -184,8 +222,20 @@ def coordination_in_moments(
         >>> found.selected > found.all_steps, found.meaning.p > 0.05
         (True, True)
     """
-    messages, actions, influence = _episodes(messages), _episodes(actions), np.asarray(influence, float)
-    influence = influence.reshape(*messages.shape, messages.shape[-1])[:, :-1]
+    messages = _episodes(symbols("messages", messages, "[...,T,N]"))
+    actions = _episodes(symbols("actions", actions, "[...,T,N]"))
+    alike(messages=messages, actions=actions)
+    agents = messages.shape[-1]
+    influence = numbers("influence", influence, "[...,T,K,J]")
+    influence = influence.reshape(-1, *influence.shape[-3:])
+    if influence.shape != (*messages.shape, agents):
+        shapes = f"influence has shape {list(influence.shape)} and messages {list(messages.shape)}"
+        raise ConfigError(f"{shapes}, episodes first; allowed is the same, with an axis for the listeners.")
+    speaker, listener = whole("speaker", speaker, 0, agents - 1), whole("listener", listener, 0, agents - 1)
+    if speaker == listener:
+        raise ConfigError(f"speaker and listener are {speaker}; allowed are two agents.")
+    draws, seed = whole("draws", draws), random_seed(seed)
+    influence = influence[:, :-1]
     moments = influential_moments(influence)[..., speaker].ravel()
     of_pair = influence[..., speaker, listener].ravel()
     said, did = messages[:, :-1, speaker].ravel(), actions[:, :-1, speaker].ravel()
@@ -231,8 +281,19 @@ def selection_null(
         >>> analysis.selection_null(trace.messages[:-1, 0], trace.actions[1:, 1], answers, policy).null_mean > 0.2
         True
     """
-    log_answers, log_policy = np.asarray(log_answers, float), np.asarray(log_policy, float)
-    messages, actions = np.asarray(messages).ravel(), np.asarray(actions).ravel()
+    log_answers, log_policy = numbers("log_answers", log_answers, "[T,M,A]"), numbers("log_policy", log_policy, "[T,M]")
+    steps, num_messages, num_actions = log_answers.shape
+    if log_policy.shape != (steps, num_messages):
+        shapes = f"log_answers has shape {list(log_answers.shape)} and log_policy {list(log_policy.shape)}"
+        raise ConfigError(f"{shapes}; allowed: [T,M,A] and [T,M].")
+    messages = symbols("messages", messages, "[T]", 0, num_messages - 1)
+    actions = symbols("actions", actions, "[T]", 0, num_actions - 1)
+    for name, given in (("messages", messages), ("actions", actions)):
+        if len(given) != steps:
+            raise ConfigError(f"{name} has {len(given)} steps and log_answers {steps}; allowed: as many.")
+    if not (np.isfinite(np.exp(log_policy)).all() and (np.exp(log_policy).sum(axis=0) > 0).any()):
+        raise ConfigError("log_policy is not of probabilities; allowed are their logarithms.")
+    draws, seed = whole("draws", draws), random_seed(seed)
     answers = np.exp(log_answers)
     steps = np.arange(len(messages))
 
@@ -240,7 +301,7 @@ def selection_null(
         marginal = np.log(np.einsum("tm,tma->ta", policy, answers))
         influence = (answers[steps, messages] * (log_answers[steps, messages] - marginal)).sum(axis=-1)
         moments = influential_moments(influence[:, None, None])[:, 0]
-        return mutual_information(messages[moments], actions[moments])
+        return mutual_information(messages[moments], actions[moments]) if moments.any() else float("nan")
 
     policy = np.exp(log_policy)
     overall = np.broadcast_to(policy.mean(axis=0), policy.shape)
@@ -251,22 +312,26 @@ def selection_null(
         level = rng.random((len(steps), 1)) * answers[steps, drawn].sum(axis=-1, keepdims=True)
         answered = (answers[steps, drawn].cumsum(axis=-1) < level).sum(axis=-1)
         null.append(selected(drawn, answered, overall))
-    return against_null(selected(messages, actions, policy), null)
+    return against_null(selected(messages, actions, policy), null, "no message has any influence")
 
 
-def value_of_messages(returns: np.ndarray, scrambled_returns: np.ndarray, **options) -> tuple[Estimate, float]:
+def value_of_messages(
+    returns: np.ndarray, scrambled_returns: np.ndarray, confidence: float = CONFIDENCE
+) -> tuple[Estimate, float]:
     """Return what messages are worth: the mean of ``returns f[P]`` of episodes less that of ``scrambled_returns f[P]``.
 
-    With its bootstrapped interval, and the p-value of a permutation test, its null. Near 0, nobody gains from
-    listening. Episodes with other messages in the place of the real ones are played by `influence_jax.evaluate` with
-    `influence_jax.influence.communication.scrambled`. ``options`` go to `bootstrap_difference`.
+    With Welch's interval, and the p-value of a permutation test, its null. Near 0, nobody gains from listening. Episodes with
+    other messages in the place of the real ones are played by `influence_jax.evaluate` with
+    `influence_jax.influence.communication.scrambled`.
 
     Example:
         >>> difference, p = analysis.value_of_messages([10, 11, 12], [1, 2, 3])
         >>> difference.value
         9.0
     """
-    return bootstrap_difference(returns, scrambled_returns, **options), permutation_test(returns, scrambled_returns)
+    returns = numbers("returns", returns, "[P]", empty=True)
+    scrambled_returns = numbers("scrambled_returns", scrambled_returns, "[P]", empty=True)
+    return welch_interval(returns, scrambled_returns, confidence), permutation_test(returns, scrambled_returns)
 
 
 def _episodes(symbols: np.ndarray) -> np.ndarray:
@@ -275,13 +340,18 @@ def _episodes(symbols: np.ndarray) -> np.ndarray:
     return symbols.reshape(-1, *symbols.shape[-2:])
 
 
+def _refuse_short(name: str, symbols: np.ndarray) -> None:
+    """Refuse episodes ``[P,T,N]`` that are too short to be shifted."""
+    if symbols.shape[1] < 2 * MIN_SHIFT:
+        raise ConfigError(
+            f"{name} has episodes of {symbols.shape[1]} steps; allowed are {2 * MIN_SHIFT} or more, for shifts by "
+            f"{MIN_SHIFT} steps or more."
+        )
+
+
 def _shifts(symbols: np.ndarray, draws: int, seed: int):
     """Yield ``symbols [P,T,N]`` shifted in time, each agent and episode on its own."""
     length = symbols.shape[1]
-    if length < 2 * MIN_SHIFT:
-        raise ConfigError(
-            f"episodes have {length} steps; allowed are {2 * MIN_SHIFT} or more, for shifts by {MIN_SHIFT} steps or more."
-        )
     rng = np.random.default_rng(seed)
     for _ in range(draws):
         offsets = rng.integers(MIN_SHIFT, length - MIN_SHIFT + 1, size=(symbols.shape[-1], len(symbols)))
@@ -290,8 +360,4 @@ def _shifts(symbols: np.ndarray, draws: int, seed: int):
 
 def _padded_counts(x: np.ndarray, y: np.ndarray, num_x: int, num_y: int) -> np.ndarray:
     counts = joint_counts(x, y)
-    if counts.shape[0] > num_x or counts.shape[1] > num_y:
-        raise ConfigError(
-            f"messages go up to {counts.shape[0] - 1}, actions to {counts.shape[1] - 1}; allowed are {num_x} and {num_y} from 0."
-        )
     return np.pad(counts, ((0, num_x - counts.shape[0]), (0, num_y - counts.shape[1])))

@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from influence_jax.analysis.curves import Curve, learning_curve, summary
+from influence_jax.analysis.arguments import level, random_seed, said, text, whole
+from influence_jax.analysis.curves import Curve, failed, learning_curve
+from influence_jax.analysis.curves import scores as scores_of
 from influence_jax.analysis.members import groups
 from influence_jax.analysis.statistics import (
     CONFIDENCE,
-    bootstrap_difference,
     hedges_g,
     iqm,
+    percent,
     permutation_test,
     probability_of_improvement,
     t_interval,
+    welch_interval,
 )
 from influence_jax.analysis.tables import pandas, text_table
 from influence_jax.settings import Choices, ConfigError, checked, nearest
@@ -33,6 +36,7 @@ class Comparison:
     curves: dict[str, Curve]  # by group
     scores: dict[str, np.ndarray]  # f64[S] by group
     rows: list[dict[str, Any]]  # plain data, one row per group
+    notes: tuple[str, ...] = ()  # why numbers are NaN, and who was left out
 
     def table(self) -> Any:
         """Return the rows as a ``pandas.DataFrame``, indexed by group; a `ConfigError` where pandas is not installed."""
@@ -48,8 +52,8 @@ class Comparison:
         return pandas().DataFrame(tables)
 
     def __repr__(self) -> str:
-        intervals = f"{100 * self.confidence:g} % intervals, differences from {self.rows[0]['group']}"
-        return f"{self.column}, {self.summary}; {intervals}\n{text_table(self.rows)}"
+        intervals = f"{percent(self.confidence)} intervals, differences from {self.rows[0]['group']}"
+        return "\n".join([f"{self.column}, {self.summary}; {intervals}", text_table(self.rows), *self.notes])
 
 
 def compare(
@@ -65,19 +69,20 @@ def compare(
     """Compare runs, each with the first of them.
 
     Rows: the mean with Student's interval, the interquartile mean, and for all but the first the difference of the means
-    with its bootstrapped interval, the p-value of a permutation test over seeds (not corrected for how many are
+    with Welch's interval, the p-value of a permutation test over seeds (not corrected for how many are
     compared), Hedges' g and the probability that a seed is above one of the first's. Five seeds against five cannot give
-    a p below .008.
+    a p below .008. A member that failed has no score, and is counted in ``notes``.
 
     Args:
-        runs: runs or their metrics: a sequence, or a mapping with names of your own. A run with ``by`` may stand alone.
+        runs: runs, sweeps, directories of either, or metrics: a sequence, or a mapping with names of your own. A sweep may stand
+            alone, of which each trial is a group, and so may a run with ``by``.
         column: what is compared, ``[U,S]`` in ``metrics``.
         by: a setting or several; members that have them alike are a group, see `influence_jax.grid`. Name all that differ
             but the seed, or members with other settings pass for seeds.
         summarise: what a member's curve comes to: final, final_steps, auc or best.
         window: log points over which curves are smoothed, see `influence_jax.analysis.smoothed`.
-        confidence: of the intervals.
-        seed: of the resampling.
+        confidence: level of the intervals.
+        seed: of the permutations.
 
     Raises:
         ConfigError: a name is unknown, or there is nothing to compare.
@@ -87,28 +92,34 @@ def compare(
         >>> comparison.rows[1]["group"], round(comparison.rows[1]["p"], 4)
         ('influence', 0.0079)
     """
-    checked("summarise", summarise, Choices(SUMMARIES))
-    curves, scores = {}, {}
+    checked("summarise", text("summarise", summarise), Choices(SUMMARIES))
+    window, confidence, seed = whole("window", window), level(confidence), random_seed(seed)
+    curves, scores, notes = {}, {}, []
     for name, metrics in groups(runs, by).items():
-        steps, values = metrics["env_steps"][:, 0], values_of(metrics, column)
-        curves[name] = learning_curve(steps, values, window, confidence)
-        scores[name] = summary(steps, values)[summarise]
+        values = values_of(metrics, column)
+        curves[name] = learning_curve(metrics["env_steps"][:, 0], values, window, confidence)
+        scores[name] = scores_of(metrics, column, summarise)
+        count, broken = np.isfinite(scores[name]).sum(), failed(metrics).sum()
+        if broken:
+            notes.append(f"{name}: {broken} of {values.shape[1]} members failed and have no score.")
+        if count < 2:
+            notes.append(f"{name}: {count or 'no'} seed with a score, from which there is no interval and no p.")
     first = next(iter(scores.values()))
     rows = []
     for number, (name, score) in enumerate(scores.items()):
-        mean, low, high = t_interval(score, confidence)
+        estimate = t_interval(score, confidence)
         finite = score[np.isfinite(score)]
         row = {
             "group": name,
             "seeds": len(finite),
-            "mean": float(mean),
-            "low": float(low),
-            "high": float(high),
+            "mean": float(estimate.value),
+            "low": float(estimate.low),
+            "high": float(estimate.high),
             "iqm": float(iqm(finite)) if finite.size else float("nan"),
         }
         against = dict.fromkeys(("difference", "difference_low", "difference_high", "p", "g", "improves"), float("nan"))
         if number:
-            difference = bootstrap_difference(score, first, confidence=confidence, seed=seed)
+            difference = welch_interval(score, first, confidence)
             against = {
                 "difference": difference.value,
                 "difference_low": difference.low,
@@ -118,16 +129,16 @@ def compare(
                 "improves": probability_of_improvement(score, first),
             }
         rows.append(row | against)
-    return Comparison(column, summarise, confidence, curves, scores, rows)
+    return Comparison(column, summarise, confidence, curves, scores, rows, tuple(notes))
 
 
-def values_of(metrics: Any, column: str) -> np.ndarray:
+def values_of(metrics: Any, column: str, argument: str = "column") -> np.ndarray:
     """Return the column ``[U,S]``.
 
     Raises:
         ConfigError: there is none, or each agent has its own.
     """
     known = [name for name, values in metrics.items() if values.ndim == 2 and values.dtype.kind in "fi"]
-    if column not in known:
-        raise ConfigError(f"column is {column!r}; allowed: {', '.join(known)}.{nearest(column, known)}")
+    if not isinstance(column, str) or column not in known:
+        raise ConfigError(f"{argument} is {said(column)}; allowed: {', '.join(known)}.{nearest(str(column), known)}")
     return metrics[column]

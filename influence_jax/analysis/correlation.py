@@ -10,29 +10,41 @@ import dataclasses
 import numpy as np
 from scipy import stats
 
-from influence_jax.analysis.statistics import Estimate
+from influence_jax.analysis.arguments import alike, generator, level, numbers, whole
+from influence_jax.analysis.statistics import CONFIDENCE, Estimate, nanmean, one_sided
 from influence_jax.settings import ConfigError
+
+FEWEST_WITHIN = 20  # conditions, of FEWEST_AGENTS at least: of fewer, the interval within conditions is too narrow
+FEWEST_AGENTS = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Correlation:
     """Influence received against individual return; C conditions, N agents."""
 
-    across: Estimate  # Pearson's over conditions, of means over agents, 95 % (Fisher)
+    across: Estimate  # Pearson's over conditions, of means over agents, with Fisher's interval
     across_rank: float  # Spearman's
     across_p: float  # conditions exchanged at random, two-sided
     across_given_weight: float  # partial, given the weight of influence of each condition; NaN without weights
-    within: Estimate  # Pearson's over all agents, both z-scored within their condition; 95 %, conditions resampled
+    within: Estimate  # mean over conditions of Pearson's over their agents, with Student's interval of Fisher's z
     within_p: float  # agents exchanged within their condition, two-sided
     agents_given_return: float  # partial over all agents, given the collective return of their condition
+    notes: tuple[str, ...] = ()  # why a number is NaN, and what was left out
 
 
 def influence_and_reward(
-    received: np.ndarray, returns: np.ndarray, weights: np.ndarray | None = None, draws: int = 2000, seed: int = 0
+    received: np.ndarray,
+    returns: np.ndarray,
+    weights: np.ndarray | None = None,
+    draws: int = 2000,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
 ) -> Correlation:
     """Correlate the influence that agents ``received f[C,N]`` with their ``returns f[C,N]``, means over episodes each.
 
-    ``weights f[C]`` are the conditions' weights of influence, which may be behind both.
+    ``weights f[C]`` are the conditions' weights of influence, which may be behind both. Conditions with a value that is not
+    finite are left out, and so are, within conditions, those all of whose agents are alike. A correlation of what does not vary
+    is NaN, as is its p; ``notes`` says so.
 
     Raises:
         ConfigError: shapes differ, or there are fewer than four conditions.
@@ -42,37 +54,55 @@ def influence_and_reward(
         >>> round(found.across.value, 3), round(found.within.value, 3)
         (0.886, 1.0)
     """
-    received, returns = np.asarray(received, float), np.asarray(returns, float)
-    if received.shape != returns.shape or received.ndim != 2 or len(received) < 4:
-        shapes = f"received has shape {list(received.shape)} and returns {list(returns.shape)}"
-        raise ConfigError(f"{shapes}; allowed is one shape [C,N], C at least 4.")
-    rng = np.random.default_rng(seed)
+    received, returns = numbers("received", received, "[C,N]"), numbers("returns", returns, "[C,N]")
+    alike(received=received, returns=returns)
+    draws, rng, confidence = whole("draws", draws), generator(seed), level(confidence)
+    whole_rows = np.isfinite(received).all(axis=1) & np.isfinite(returns).all(axis=1)
+    if weights is not None:
+        weights = numbers("weights", weights, "[C]")
+        if len(weights) != len(received):
+            raise ConfigError(f"weights has {len(weights)} conditions and received {len(received)}; allowed: as many.")
+        whole_rows &= np.isfinite(weights)
+        weights = weights[whole_rows]
+    left_out = np.flatnonzero(~whole_rows).tolist()
+    notes = [f"conditions {left_out} are not finite and left out"] if left_out else []
+    received, returns = received[whole_rows], returns[whole_rows]
+    if len(received) < 4:
+        raise ConfigError(f"received and returns have {len(received)} conditions that are finite; allowed: at least 4.")
+
     x, y = received.mean(axis=1), returns.mean(axis=1)
     across = _pearson(x, y)
-    interval = np.arctanh(np.clip(across, -1 + 1e-12, 1 - 1e-12)) + np.array([-1, 1]) * stats.norm.ppf(0.975) / np.sqrt(
-        len(x) - 3
-    )
-    null_across = [_pearson(rng.permutation(x), y) for _ in range(draws)]
+    notes += [f"across: {name} does not vary" for name, z in (("received", x), ("returns", y)) if not _varies(z)]
+    null_across = np.array([_pearson(rng.permutation(x), y) for _ in range(draws)])
+    tail = stats.norm.ppf((1 + confidence) / 2) / np.sqrt(len(x) - 3)
 
-    inside = _scored(received), _scored(returns)
-    within = _pearson(*inside)
-    resampled = [_pearson(*(z[chosen] for z in inside)) for chosen in rng.integers(len(x), size=(draws, len(x)))]
-    null_within = [_pearson(rng.permuted(inside[0], axis=1), inside[1]) for _ in range(draws)]
+    ours, theirs = _scored(received), _scored(returns)
+    each = (ours * theirs).mean(axis=1)  # Pearson's of each condition
+    each_finite = each[np.isfinite(each)]
+    within = float(nanmean(each, axis=0))
+    half = _error_of_z(each_finite, confidence) if received.shape[1] >= FEWEST_AGENTS else float("nan")
+    if len(each_finite) < len(each):
+        notes.append(f"within: {len(each) - len(each_finite)} conditions are left out, all of whose agents are alike")
+    if np.isnan(half):
+        notes.append(f"within: no interval below {FEWEST_WITHIN} conditions of {FEWEST_AGENTS} agents that differ")
+    null_within = [nanmean((rng.permuted(ours, axis=1) * theirs).mean(axis=1), axis=0) for _ in range(draws)]
+    collective = np.broadcast_to(returns.sum(axis=1, keepdims=True), returns.shape)
     return Correlation(
-        across=Estimate(across, *np.tanh(interval).tolist()),
-        across_rank=float(stats.spearmanr(x, y).statistic),
-        across_p=_two_sided(across, null_across),
+        across=_around(across, tail, confidence),
+        across_rank=float(stats.spearmanr(x, y).statistic) if _varies(x) and _varies(y) else float("nan"),
+        across_p=one_sided(abs(across), np.abs(null_across)),
         across_given_weight=float("nan") if weights is None else partial_correlation(x, y, weights),
-        within=Estimate(within, *np.quantile(resampled, [0.025, 0.975]).tolist()),
-        within_p=_two_sided(within, null_within),
-        agents_given_return=partial_correlation(
-            received, returns, np.broadcast_to(returns.sum(axis=1, keepdims=True), returns.shape)
-        ),
+        within=_around(within, half, confidence),
+        within_p=one_sided(abs(within), np.abs(null_within)),
+        agents_given_return=partial_correlation(received, returns, collective),
+        notes=tuple(notes),
     )
 
 
 def partial_correlation(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> float:
     """Return Pearson's correlation of what a straight line through ``given`` leaves of ``x`` and of ``y``."""
+    if not _varies(np.ravel(given)):
+        return _pearson(x, y)
     xy, xg, yg = _pearson(x, y), _pearson(x, given), _pearson(y, given)
     left = (1 - xg**2) * (1 - yg**2)
     return float((xy - xg * yg) / np.sqrt(left)) if left > 1e-12 else float("nan")
@@ -80,13 +110,28 @@ def partial_correlation(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> floa
 
 def _pearson(x: np.ndarray, y: np.ndarray) -> float:
     x, y = np.ravel(x).astype(float), np.ravel(y).astype(float)
-    return float(np.corrcoef(x, y)[0, 1]) if x.std() > 0 and y.std() > 0 else float("nan")
+    return float(np.corrcoef(x, y)[0, 1]) if _varies(x) and _varies(y) else float("nan")
+
+
+def _varies(x: np.ndarray) -> bool:
+    return bool(np.ptp(x) > 1e-12 * np.abs(x).max(initial=0.0))  # a mean of equal numbers varies by its rounding
 
 
 def _scored(values: np.ndarray) -> np.ndarray:
-    deviation = values.std(axis=1, keepdims=True)
-    return (values - values.mean(axis=1, keepdims=True)) / np.where(deviation > 0, deviation, 1.0)
+    """Return z-scores over agents, NaN where all agents are alike."""
+    spread = np.array([row.std() if _varies(row) else np.nan for row in values])[:, None]
+    return (values - values.mean(axis=1, keepdims=True)) / spread
 
 
-def _two_sided(value: float, draws: list[float]) -> float:
-    return float((1 + np.sum(np.abs(draws) >= abs(value))) / (1 + len(draws)))
+def _error_of_z(each: np.ndarray, confidence: float) -> float:
+    """Return the half-width of Student's interval of Fisher's z of the mean of conditions' correlations."""
+    if len(each) < FEWEST_WITHIN:
+        return float("nan")
+    error = stats.t.ppf((1 + confidence) / 2, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
+    return float(error / max(1 - each.mean() ** 2, 1e-12))
+
+
+def _around(correlation: float, half: float, confidence: float) -> Estimate:
+    """Return a correlation with the interval that is ``half`` wide to either side in Fisher's z."""
+    z = np.arctanh(np.clip(correlation, -1 + 1e-12, 1 - 1e-12))
+    return Estimate(correlation, float(np.tanh(z - half)), float(np.tanh(z + half)), confidence)

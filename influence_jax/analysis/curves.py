@@ -4,10 +4,13 @@
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
-from influence_jax.analysis.statistics import CONFIDENCE, nanmean, t_interval
+from influence_jax.analysis.arguments import generator, level, number, numbers, whole
+from influence_jax.analysis.statistics import CONFIDENCE, nanmean, one_sided, t_interval
+from influence_jax.settings import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Curve:
     value: np.ndarray  # f64[U], NaN where no member measured it
     low: np.ndarray  # f64[U], NaN for fewer than two members
     high: np.ndarray  # f64[U]
+    confidence: float
 
 
 def learning_curve(env_steps: np.ndarray, values: np.ndarray, window: int = 1, confidence: float = CONFIDENCE) -> Curve:
@@ -29,8 +33,19 @@ def learning_curve(env_steps: np.ndarray, values: np.ndarray, window: int = 1, c
         >>> curve.value
         array([2., 4.])
     """
+    env_steps, values = _course(env_steps, values)
     members = smoothed(values, window)
-    return Curve(np.asarray(env_steps), members, *t_interval(members, confidence, axis=1))
+    mean = t_interval(members, level(confidence), axis=1)
+    return Curve(env_steps, members, mean.value, mean.low, mean.high, mean.confidence)
+
+
+def _course(env_steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``env_steps [U]`` and ``values f64[U,S]`` of as many log points."""
+    values = numbers("values", values, "[U,S]")
+    numbers("env_steps", env_steps, "[U]")
+    if len(env_steps) != len(values):
+        raise ConfigError(f"env_steps has {len(env_steps)} log points and values {len(values)}; allowed: as many.")
+    return np.asarray(env_steps), values
 
 
 def paper_window(points: int, window: int = 200, of: int = 1000) -> int:
@@ -48,8 +63,8 @@ def smoothed(values: np.ndarray, window: int | None = None) -> np.ndarray:
         >>> analysis.smoothed([[1.0], [3.0], [5.0]], window=2)[:, 0]
         array([1., 2., 4.])
     """
-    values = np.asarray(values, float)
-    window = paper_window(len(values)) if window is None else window
+    values = numbers("values", values, "[U,...]")
+    window = paper_window(len(values)) if window is None else whole("window", window)
     there = np.isfinite(values)
     first = np.maximum(0, np.arange(1, len(values) + 1) - window)
 
@@ -73,13 +88,28 @@ def summary(env_steps: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
         >>> ends["final"], ends["best"]
         (array([97.]), array([89.5]))
     """
-    values, env_steps = np.asarray(values, float), np.asarray(env_steps)
+    env_steps, values = _course(env_steps, values)
     return {
         "final": nanmean(values[-paper_window(len(values), 50) :], axis=0),
         "final_steps": nanmean(values[env_steps > 0.95 * env_steps[-1]], axis=0),
         "auc": nanmean(values, axis=0),
         "best": np.fmax.reduce(smoothed(values), axis=0),
     }
+
+
+def scores(metrics: Mapping[str, np.ndarray], column: str, summarise: str = "final") -> np.ndarray:
+    """Return what each member's curve of a metric comes to, ``f64[S]``; see `summary`.
+
+    A member that failed, whose numbers were no longer finite, has no score: what it was before is no result.
+    """
+    found = summary(metrics["env_steps"][:, 0], metrics[column])[summarise]
+    return np.where(failed(metrics), np.nan, found)
+
+
+def failed(metrics: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return ``bool[S]``: which members had failed by the last log point."""
+    last = metrics["env_steps"][-1]
+    return np.nan_to_num(metrics["failed"][-1]) > 0 if "failed" in metrics else np.zeros(last.shape, bool)
 
 
 def seeds_in_which_all_eat(apples: np.ndarray, share: float = 0.05, least: float = 5.0) -> np.ndarray:
@@ -94,7 +124,8 @@ def seeds_in_which_all_eat(apples: np.ndarray, share: float = 0.05, least: float
         >>> analysis.seeds_in_which_all_eat(apples)
         array([ True, False])
     """
-    apples = np.asarray(apples, float)
+    apples = numbers("apples", apples, "[U,S,N]")
+    share, least = number("share", share, 0), number("least", least, 0)
     late = nanmean(apples[-max(1, round(len(apples) / 10)) :], axis=0)
     others = (late.sum(axis=-1, keepdims=True) - late) / max(1, late.shape[-1] - 1)
     return ((late >= share * others) & (late >= least)).all(axis=-1)
@@ -109,33 +140,46 @@ class TopSettings:
     honest: float  # mean over seeds that had no say in the choice (one is left out in turn)
     null_mean: float  # what the choice alone gives: scores exchanged among settings
     p: float  # how often so much or more comes out there
+    notes: tuple[str, ...] = ()  # why a number is NaN, and what was left out
 
 
 def top_settings(scores: np.ndarray, k: int = 5, draws: int = 1000, seed: int = 0) -> TopSettings:
     """Choose the ``k`` best of C settings by ``scores f[C,S]``, one final score per setting and seed (Fig. 17).
 
     Whoever shows the best of many settings on the seeds that chose them shows their luck too: ``honest`` and the null
-    say how much.
+    say how much. A setting one of whose seeds has no score is left out.
 
     Example:
         >>> top = analysis.top_settings([[1, 1, 1], [9, 9, 9], [5, 5, 5]], k=1)
         >>> top.chosen, top.honest
         (array([1]), 9.0)
     """
-    scores = np.asarray(scores, float)
+    scores = numbers("scores", scores, "[C,S]")
+    draws, rng = whole("draws", draws), generator(seed)
+    complete = np.flatnonzero(np.isfinite(scores).all(axis=1))
+    left_out = len(scores) - len(complete)
+    notes = [f"{left_out} settings are left out, which lack a seed's score"] if left_out else []
+    if not len(complete):
+        raise ConfigError("scores has no setting with a score for every seed; allowed are scores with at least one.")
+    scores, k = scores[complete], whole("k", k, 1, len(complete))
 
     def best(by):
         return np.argsort(-by, axis=0, kind="stable")[:k]
 
-    chosen = best(scores.mean(axis=1))
-    seeds = np.arange(scores.shape[1])
-    left_out = (
-        [scores[best(scores[:, seeds != s].mean(axis=1)), s].mean() for s in seeds] if len(seeds) > 1 else [np.nan]
-    )
-    rng = np.random.default_rng(seed)
+    chosen, seeds = best(scores.mean(axis=1)), np.arange(scores.shape[1])
+    honest = np.nan
+    if len(seeds) > 1:
+        honest = np.mean([scores[best(scores[:, seeds != s].mean(axis=1)), s].mean() for s in seeds])
+    else:
+        notes.append("honest: one seed chooses and is chosen by")
     exchanged = (rng.permuted(scores.ravel()).reshape(scores.shape).mean(axis=1) for _ in range(draws))
     null = np.array([np.sort(means)[-k:].mean() for means in exchanged])
     score = float(scores[chosen].mean())
     return TopSettings(
-        chosen, score, float(np.mean(left_out)), float(null.mean()), float((1 + (null >= score).sum()) / (1 + draws))
+        chosen=complete[chosen],
+        score=score,
+        honest=float(honest),
+        null_mean=float(null.mean()),
+        p=one_sided(score, null),
+        notes=tuple(notes),
     )

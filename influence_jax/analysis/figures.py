@@ -13,12 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from influence_jax.analysis.arguments import instance, level, said, text, whole
 from influence_jax.analysis.comparison import Comparison, values_of
 from influence_jax.analysis.curves import learning_curve
-from influence_jax.analysis.influence import EventLocked, influence_statistics
+from influence_jax.analysis.influence import EventLocked, influence_statistics, pairwise
 from influence_jax.analysis.members import groups
 from influence_jax.analysis.schelling import Schelling
-from influence_jax.analysis.statistics import CONFIDENCE
+from influence_jax.analysis.statistics import CONFIDENCE, percent
 from influence_jax.settings import ConfigError
 
 PANELS = {
@@ -82,12 +83,12 @@ def plot_learning_curves(
     says otherwise. The numbers: `influence_jax.analysis.learning_curve`.
 
     Args:
-        runs: a run, its metrics, or several in a sequence or by name.
+        runs: a run, a sweep, a directory of one, metrics, or several in a sequence or by name; of a sweep each trial is drawn.
         columns: what to draw, names of ``metrics``; what a run did not measure is left out. Without: what everybody
-            looks at.
+            looks at, if it is not 0 in all runs.
         by: a setting or several; members that have them alike are a group.
         window: log points over which each member is smoothed.
-        confidence: of the intervals.
+        confidence: level of the intervals.
         each: whether each member is drawn, and no interval.
         ax: an axis for the first of ``columns`` (by default the collective return).
         title: over all.
@@ -96,7 +97,16 @@ def plot_learning_curves(
         >>> figure = influence_jax.plot_learning_curves(runs, ["collective_return", "entropy"])
         >>> figure.savefig("curves.png")
     """
+    columns = [columns] if isinstance(columns, str) else columns
+    if columns is not None and not (
+        isinstance(columns, list | tuple) and columns and all(isinstance(column, str) for column in columns)
+    ):
+        raise ConfigError(f"columns is {said(columns)}; allowed: names of metrics.")
+    if not (each is None or isinstance(each, bool)):
+        raise ConfigError(f"each is {said(each)}; allowed: True, False or None.")
+    window, confidence = whole("window", window), level(confidence)
     named = groups(runs, by)
+    band = len(named) > 1 if each is None else not each
     panels = _panels(named, columns, alone=len(named) == 1 and columns is None)
     if ax is not None:
         panels = dict([next(iter(panels.items()))])
@@ -106,13 +116,13 @@ def plot_learning_curves(
             (column if len(shown) > 1 else name, metrics, column) for name, metrics in named.items() for column in shown
         ]
         for style, (line, metrics, column) in zip(_styles(), lines, strict=False):
-            if _is_there(metrics, column):
+            if _is_measured(metrics, column):
                 curve = learning_curve(metrics["env_steps"][:, 0], values_of(metrics, column), window, confidence)
-                _draw_curve(axis, curve, line, style, band=len(named) > 1 if each is None else not each)
+                _draw_curve(axis, curve, line, style, band)
         axis.set_title(label, fontsize="medium")
         _label_steps(axis, UNITS.get(shown[0], shown[0]))
-        if len(shown) > 1 or (len(named) > 1 and axis is axes[0]):
-            axis.legend(fontsize="small")
+        if len(shown) > 1 or band or (len(named) > 1 and axis is axes[0]):
+            _legend(axis, confidence if band else None)
     return figure
 
 
@@ -129,20 +139,25 @@ def plot_influence(
         >>> influence_jax.plot_influence(runs).savefig("influence.png")
     """
     named = groups(runs, by)
-    if not any(_is_there(metrics, "influence") for metrics in named.values()):
+    if not any(_is_measured(metrics, "influence") for metrics in named.values()):
         raise ConfigError("runs measured no influence; allowed are runs with an influence model and a measure.")
     figure, axes = _axes(ax, 2 if ax is None else 1, title)
-    shares = {
-        name: metrics["influence"] / np.where(metrics["entropy"] > 0, metrics["entropy"], np.nan)
-        for name, metrics in named.items()
-    }
-    drawn = {"influence (nats per step)": {name: m["influence"] for name, m in named.items()}}
-    drawn["influence / entropy of the policy"] = shares
+    named = {name: metrics for name, metrics in named.items() if _is_measured(metrics, "influence")}
+    influence = {name: values_of(metrics, "influence") for name, metrics in named.items()}
+    shares = {}
+    for name, metrics in named.items():
+        entropy = values_of(metrics, "entropy")
+        shares[name] = influence[name] / np.where(entropy > 0, entropy, np.nan)
+    drawn = {"influence (nats per step)": influence, "influence / entropy of the policy": shares}
     for axis, (label, values) in zip(axes, drawn.items(), strict=False):
         for style, (name, metrics) in zip(_styles(), named.items(), strict=False):
-            curve = learning_curve(metrics["env_steps"][:, 0], np.where(values[name] > 0, values[name], np.nan))
-            _draw_curve(axis, curve, name, style, band=False)
-        axis.set_yscale("log")
+            _draw_curve(axis, learning_curve(metrics["env_steps"][:, 0], values[name]), name, style, band=False)
+        # Logarithmic down to the smallest that there is; what is 0, as of a baseline, is drawn at the bottom.
+        every = np.concatenate([np.ravel(x) for x in values.values()])
+        positive = every[np.isfinite(every) & (every > 0)]
+        if positive.size:
+            axis.set_yscale("symlog", linthresh=float(positive.min()))
+            axis.set_ylim(bottom=0)
         _label_steps(axis, label)
     if len(named) > 1:
         axes[0].legend(fontsize="small")
@@ -158,18 +173,25 @@ def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "
     Example:
         >>> influence_jax.plot_influence_in_time(trace).savefig("episode.png")
     """
-    influence = np.asarray(getattr(trace, "influence", trace), float)
+    influence = getattr(trace, "influence", trace)
+    if influence is None:
+        raise ConfigError("trace has no influence; allowed is one of agents with an influence model.")
+    try:
+        influence = pairwise(influence, "[T,K,J]")
+    except ConfigError as error:
+        raise ConfigError(f"trace is {said(trace)}; {error}") from None
     statistics, agents = influence_statistics(influence), range(influence.shape[1])
     if ax is None:
         figure = Picture(figsize=(10, max(3.3, 1.1 * len(agents))), layout="constrained")
-        figure.suptitle(title)
+        figure.suptitle(text("title", title))
         courses, pairs = figure.subfigures(1, 2, width_ratios=(3, 2))
         axes = courses.subplots(len(agents), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         courses.supylabel("influence on all others (nats)", fontsize="medium")
         _draw_pairs(pairs.subplots(), statistics.pairs)
     else:
-        figure, axes = ax.figure, [ax] * len(agents)
-        ax.set(ylabel="influence on all others (nats)", title=title)
+        figure, (axis,) = _axes(ax, 1, title)
+        axes = [axis] * len(agents)
+        ax.set(ylabel="influence on all others (nats)")
     for agent, axis, style in zip(agents, axes, _styles(), strict=False):
         line = {"color": style["color"], "linestyle": style["linestyle"] if ax is not None else "-"}
         axis.plot(influence[:, agent].sum(axis=-1), linewidth=0.9, label=f"agent {agent}", **line)
@@ -191,12 +213,12 @@ def plot_event_locked(locked: EventLocked, event: str = "event", *, ax: Axes | N
         >>> around = analysis.event_locked(trace.influence[:, 0, 1], trace.actions[:, 0] == 3)
         >>> influence_jax.plot_event_locked(around, "opening").savefig("opening.png")
     """
+    locked, event = instance("locked", locked, EventLocked, "event_locked"), text("event", event)
     figure, (axis,) = _axes(ax, 1, title)
     axis.plot(locked.offsets, locked.mean, color="#0072b2", marker="o", markersize=3, label=f"mean of {locked.events}")
     axis.plot(locked.offsets, locked.null_mean, color="grey", linestyle="--", label="shifted in time")
-    axis.fill_between(
-        locked.offsets, locked.null_mean, locked.null_high, color="grey", alpha=0.25, label="97.5 % of that below"
-    )
+    share = f"{percent(locked.confidence)} of that"
+    axis.fill_between(locked.offsets, locked.null_low, locked.null_high, color="grey", alpha=0.25, label=share)
     axis.set(xlabel=f"steps since the {event}", ylabel="influence (nats)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(fontsize="small")
@@ -212,6 +234,7 @@ def plot_schelling(schelling: Schelling, *, ax: Axes | None = None, title: str =
         >>> diagram = analysis.schelling_diagram([[0, 0], [5, -1], [4, 4]], [[0, 0], [0, 1], [1, 1]])
         >>> influence_jax.plot_schelling(diagram).savefig("schelling.png")
     """
+    schelling = instance("schelling", schelling, Schelling, "schelling_diagram")
     figure, (axis,) = _axes(ax, 1, title)
     roles = {"defector": schelling.defector, "cooperator": schelling.cooperator}
     for style, (role, estimate) in zip(_styles(), roles.items(), strict=False):
@@ -219,7 +242,7 @@ def plot_schelling(schelling: Schelling, *, ax: Axes | None = None, title: str =
         axis.fill_between(schelling.others, estimate.low, estimate.high, color=style["color"], alpha=0.2, linewidth=0)
     axis.set(xlabel="number of other cooperators", ylabel="individual return (per episode)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.legend(fontsize="small")
+    _legend(axis, schelling.cooperator.confidence)
     return figure
 
 
@@ -231,13 +254,14 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None, title: st
     Example:
         >>> influence_jax.plot_comparison(influence_jax.compare(runs)).savefig("comparison.png")
     """
+    comparison = instance("comparison", comparison, Comparison, "compare")
     figure, axes = _axes(ax, 2 if ax is None else 1, title)
     if ax is None:
         for style, (name, curve) in zip(_styles(), comparison.curves.items(), strict=False):
             _draw_curve(axes[0], curve, name, style, band=True)
         axes[0].set_title(comparison.column.replace("_", " "), fontsize="medium")
         _label_steps(axes[0], UNITS.get(comparison.column, comparison.column))
-        axes[0].legend(fontsize="small")
+        _legend(axes[0], comparison.confidence)
     axis = axes[-1]
     for place, (style, row, score) in enumerate(
         zip(_styles(), comparison.rows, comparison.scores.values(), strict=False)
@@ -257,7 +281,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None, title: st
         )
     names = [row["group"] + (f"\np = {row['p']:.2g}" if np.isfinite(row["p"]) else "") for row in comparison.rows]
     axis.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
-    interval = f"{100 * comparison.confidence:g} % interval"
+    interval = f"{percent(comparison.confidence)} interval"
     axis.set(xlabel=f"{comparison.column.replace('_', ' ')}, {comparison.summary} ({interval})")
     return figure
 
@@ -268,12 +292,15 @@ def _panels(named: Mapping[str, Any], columns: Sequence[str] | None, alone: bool
         known = sorted({name for metrics in named.values() for name in metrics})
         for column in columns:
             if column not in known:
-                values_of(next(iter(named.values())), column)  # says what there is
+                values_of(next(iter(named.values())), column, "columns")  # says what there is
         return {column.replace("_", " "): [column] for column in columns}
     panels = {
-        name: [c for c in wanted if any(_is_there(metrics, c) for metrics in named.values())]
+        name: [column for column in wanted if any(_is_of_interest(metrics, column) for metrics in named.values())]
         for name, wanted in PANELS.items()
     }
+    if not any(panels.values()):
+        known = [column for wanted in PANELS.values() for column in wanted]
+        raise ConfigError(f"runs has measured none of {', '.join(known)}; allowed with others: columns.")
     if alone:
         return {name: wanted for name, wanted in panels.items() if wanted}
     return {
@@ -283,12 +310,28 @@ def _panels(named: Mapping[str, Any], columns: Sequence[str] | None, alone: bool
     }
 
 
-def _is_there(metrics: Mapping[str, np.ndarray], column: str) -> bool:
-    return column in metrics and bool(np.any(np.nan_to_num(metrics[column].astype(float))))
+def _is_measured(metrics: Mapping[str, np.ndarray], column: str) -> bool:
+    """Whether any member has a number, be it 0."""
+    return column in metrics and bool(np.isfinite(metrics[column].astype(float)).any())
+
+
+def _is_of_interest(metrics: Mapping[str, np.ndarray], column: str) -> bool:
+    """Whether a quantity is drawn unasked: one that is not 0 throughout, as shots are in a game without a beam."""
+    measured = _is_measured(metrics, column)
+    return measured and (column == "collective_return" or bool(np.nan_to_num(metrics[column]).any()))
+
+
+def _legend(axis: Axes, confidence: float | None) -> None:
+    """Say which line is what, and what bands are."""
+    interval = None if confidence is None else f"mean, {percent(confidence)} interval"
+    axis.legend(fontsize="small", title=interval, title_fontsize="small")
 
 
 def _axes(ax: Axes | None, panels: int, title: str) -> tuple[Figure, list[Axes]]:
+    text("title", title)
     if ax is not None:
+        if not isinstance(ax, Axes):
+            raise ConfigError(f"ax is {said(ax)}; allowed is an axis of matplotlib.")
         if title:
             ax.set_title(title)
         return ax.figure, [ax]

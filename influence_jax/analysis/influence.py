@@ -5,11 +5,14 @@ diagonal: a trace's, or several of one length with episodes first. ``T`` steps, 
 """
 
 import dataclasses
+import warnings
+from typing import Any
 
 import numpy as np
 
 from influence_jax.analysis import social
-from influence_jax.analysis.statistics import nanmean
+from influence_jax.analysis.arguments import alike, level, numbers, random_seed, truths, whole
+from influence_jax.analysis.statistics import CONFIDENCE, nanmean
 from influence_jax.settings import ConfigError
 
 
@@ -36,7 +39,14 @@ def influence_statistics(influence: np.ndarray, log_policy: np.ndarray | None = 
         >>> statistics.pairs.shape, statistics.share_of_bound.shape
         ((3, 3), (3,))
     """
-    influence = np.asarray(influence, float)
+    influence = pairwise(influence)
+    if log_policy is not None:
+        log_policy = numbers("log_policy", log_policy, "[...,T,N,A]")
+        if log_policy.shape[:-1] != influence.shape[:-1]:
+            shapes = f"log_policy has shape {list(log_policy.shape)} and influence {list(influence.shape)}"
+            raise ConfigError(
+                f"{shapes}; allowed: [...,T,N,A] and [...,T,K,J], of the same episodes, steps and agents."
+            )
     influence = influence.reshape(-1, *influence.shape[-2:])
     on_all = influence.sum(axis=-1)
     mean = on_all.mean(axis=0)
@@ -65,8 +75,8 @@ def influential_moments(influence: np.ndarray) -> np.ndarray:
         >>> analysis.influential_moments(trace.influence).shape
         (300, 3)
     """
-    on_all = np.asarray(influence, float).sum(axis=-1)
-    mean = on_all.reshape(-1, on_all.shape[-1]).mean(axis=0)
+    on_all = pairwise(influence).sum(axis=-1)
+    mean = nanmean(on_all.reshape(-1, on_all.shape[-1]), axis=0)
     return (on_all >= mean) & (on_all > 0)
 
 
@@ -79,7 +89,7 @@ def strongest_moments(influence: np.ndarray, k: int = 5) -> list[tuple[int, int,
         105 2 0 0.784
         5 1 0 0.717
     """
-    influence = np.asarray(influence)
+    influence, k = pairwise(influence, "[T,K,J]"), whole("k", k)
     order = np.argsort(-influence, axis=None, kind="stable")[:k]
     places = zip(*np.unravel_index(order, influence.shape), strict=True)
     return [(int(t), int(i), int(j), float(influence[t, i, j])) for t, i, j in places if influence[t, i, j] > 0]
@@ -92,24 +102,37 @@ class EventLocked:
     offsets: np.ndarray  # i64[W], steps since the event
     mean: np.ndarray  # f64[W], over events, NaN where none has such a step
     null_mean: np.ndarray  # f64[W], the same around steps that are shifted in time
-    null_high: np.ndarray  # f64[W], below which 97.5 % of them are
+    null_low: (
+        np.ndarray
+    )  # f64[W], between which and null_high a share of `confidence` of them is, as many below as above
+    null_high: np.ndarray  # f64[W]
     events: int
+    confidence: float
 
 
 def event_locked(
-    values: np.ndarray, events: np.ndarray, around: int = 10, draws: int = 200, seed: int = 0
+    values: np.ndarray,
+    events: np.ndarray,
+    around: int = 10,
+    draws: int = 200,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
 ) -> EventLocked:
     """Average ``values f[...,T]`` around the steps where ``events bool[...,T]`` holds, as in Fig. 13 of the supplement.
 
     Events: an action (``actions[:, k] == OPEN``), an apple, a shot. In the null all events of an episode are shifted
-    together round the episode, so that they are as many and as close as they were.
+    together round the episode, so that they are as many and as close as they were. ``confidence`` is the share of the null that
+    ``null_low`` and ``null_high`` hold between them.
 
     Example:
         >>> around = analysis.event_locked(trace.influence[:, 0, 1], trace.actions[:, 0] == 3, around=2)
         >>> around.offsets
         array([-2, -1,  0,  1,  2])
     """
-    values, events = np.asarray(values, float), np.asarray(events, bool)
+    values, events = numbers("values", values, "[...,T]"), truths("events", events, "[...,T]")
+    alike(values=values, events=events)
+    around, draws, seed = whole("around", around, 0), whole("draws", draws), random_seed(seed)
+    tail = (1 - level(confidence)) / 2
     values, events = values.reshape(-1, values.shape[-1]), events.reshape(-1, events.shape[-1])
     if not events.any():
         raise ConfigError("events are never true; allowed are events of which there is at least one.")
@@ -122,9 +145,18 @@ def event_locked(
 
     rng = np.random.default_rng(seed)
     null = np.array([locked(shifted(events, rng.integers(events.shape[-1], size=len(events)))) for _ in range(draws)])
-    return EventLocked(
-        offsets, locked(events), nanmean(null, axis=0), np.nanquantile(null, 0.975, axis=0), int(events.sum())
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # NaN where no step is so far from any other
+        low, high = np.nanquantile(null, [tail, 1 - tail], axis=0)
+    return EventLocked(offsets, locked(events), nanmean(null, axis=0), low, high, int(events.sum()), confidence)
+
+
+def pairwise(influence: Any, axes: str = "[...,T,K,J]") -> np.ndarray:
+    """Return ``influence`` as f64 with these axes, as many influencers as influencees."""
+    influence = numbers("influence", influence, axes)
+    if influence.shape[-1] != influence.shape[-2]:
+        raise ConfigError(f"influence has shape {list(influence.shape)}; allowed: {axes}, K and J all agents.")
+    return influence
 
 
 def shifted(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from influence_jax.analysis.arguments import said
+from influence_jax.settings import ConfigError
+
 SHARED = ("update", "env_steps", "seconds", "steps_per_second")  # what all members of a log point have in common
 
 
@@ -16,9 +19,18 @@ def load_metrics(directory: str | pathlib.Path) -> dict[str, np.ndarray]:
     """Read what a run recorded as ``{name: [U,S]}``, or ``[U,S,N]`` for what each agent has.
 
     ``U`` counts log points and ``S`` members; what was not measured is NaN. Log points that are damaged are left out, with a
-    warning.
+    warning. A run that has none yet gives nothing.
+
+    Raises:
+        ConfigError: there is no such directory.
     """
-    directory = pathlib.Path(directory)
+    try:
+        directory = pathlib.Path(directory).expanduser()
+        there = directory.is_dir()
+    except (TypeError, ValueError, OSError, RuntimeError):
+        there = False
+    if not there:
+        raise ConfigError(f"directory is {said(directory)}; allowed is the directory of a run.")
     lines = _lines(directory / "metrics.jsonl")
     data = memoryview(_read(directory / "metrics.f32"))
     points, damaged = [], []

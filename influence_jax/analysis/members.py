@@ -1,13 +1,31 @@
-"""Whose numbers: runs, or what they recorded, as named groups of members."""
+"""Whose numbers: runs, sweeps and their directories, or what they recorded, as named groups of members."""
 
+import collections
+import dataclasses
+import json
+import os
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from influence_jax.analysis.arguments import said
+from influence_jax.analysis.labels import distinct, labels
+from influence_jax.analysis.load import load_metrics
 from influence_jax.settings import ConfigError, nearest
 
 Metrics = Mapping[str, np.ndarray]  # [U,S], or [U,S,N] for what each agent has
+ALLOWED = "a run, a sweep, a directory of one, metrics, or several of them in a sequence or a mapping with names"
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """The members of one program."""
+
+    metrics: Metrics
+    members: Sequence[Mapping[str, Any]] | None  # of each its number or trial, its settings and seed; None if unknown
+    hyperparams: Mapping[str, Any]  # what those have that do not say so
 
 
 def name_of(run: Any) -> str:
@@ -19,58 +37,175 @@ def name_of(run: Any) -> str:
 
 
 def groups(runs: Any, by: str | Sequence[str] | None = None) -> dict[str, Metrics]:
-    """Return metrics by name.
+    """Return the metrics of groups of members, by labels no two of which are alike.
 
     Args:
-        runs: a run or its metrics, several of them in a sequence, or by names of your own in a mapping.
-        by: a setting or several; the members of each run that have them alike become a group of their own.
+        runs: runs, sweeps, directories of either, or metrics: one, several in a sequence, or by names of your own in a mapping.
+        by: a setting or several; members that have them alike become a group. Without: a run is a group, and of a sweep each
+            trial.
 
     Raises:
         ConfigError: there is nothing, or the setting is unknown.
     """
+    settings = _settings(by)
+    found: dict[tuple, list[Metrics]] = collections.defaultdict(
+        list
+    )  # by what a group has in common, never by its label
+    described: dict[tuple, dict[str, Any]] = {}
     named = _named(runs)
-    if not named:
-        raise ConfigError("runs is empty; allowed: a run, its metrics, or several of them.")
-    if by is None:
-        return {name: getattr(run, "metrics", run) for name, run in named.items()}
-    by, found = [by] if isinstance(by, str) else list(by), {}
     for name, run in named.items():
-        settings = list(zip(*(_setting(run, setting) for setting in by), strict=True))
-        for values in dict.fromkeys(settings):
-            chosen = np.array([setting == values for setting in settings])
-            group = ", ".join(f"{setting} {_short(value)}" for setting, value in zip(by, values, strict=True))
-            label = group if len(named) == 1 else f"{name}, {group}"
-            found[label] = {column: x[:, chosen] for column, x in run.metrics.items()}
-    return found
+        parts = _parts(name, run)
+        for part in parts:
+            for key, chosen, about in _groups_of(part, settings):
+                whole = chosen.all()
+                found[name, key].append(part.metrics if whole else {n: x[:, chosen] for n, x in part.metrics.items()})
+                described[name, key] = about
+        if not parts:
+            raise ConfigError(f"runs has {name!r}, which has no log points yet; allowed is what has some.")
+    return dict(zip(_labels(named, described), (_joined(parts) for parts in found.values()), strict=True))
+
+
+def _settings(by: Any) -> list[str] | None:
+    if by is None:
+        return None
+    found = [by] if isinstance(by, str) else by
+    if not isinstance(found, Sequence) or not found or not all(isinstance(name, str) for name in found):
+        raise ConfigError(f"by is {said(by)}; allowed: the name of a setting, or several.")
+    return [name.removeprefix("hyperparams.").replace("-", "_") for name in found]
 
 
 def _named(runs: Any) -> dict[str, Any]:
+    """Return what there is by names that are all different."""
     if isinstance(runs, Mapping) and not _is_metrics(runs):
-        return dict(runs)
-    several = list(runs) if isinstance(runs, Sequence) else [runs]
-    named: dict[str, Any] = {}
-    for number, run in enumerate(several):
-        name = name_of(run) if hasattr(run, "config") else f"run {number}"
-        same = sum(other == name or other.startswith(f"{name} (") for other in named)
-        named[f"{name} ({same + 1})" if same else name] = run
+        if not all(isinstance(name, str) for name in runs):
+            raise ConfigError(f"runs is {said(runs)}; allowed as names are texts.")
+        named = dict(runs)
+    else:
+        several = list(runs) if isinstance(runs, list | tuple) else [runs]
+        named = dict(zip(distinct([_name(run, number) for number, run in enumerate(several)]), several, strict=True))
+    if not named:
+        raise ConfigError(f"runs is {said(runs)}, without anything in it; allowed: {ALLOWED}.")
     return named
 
 
+def _name(run: Any, number: int) -> str:
+    if isinstance(run, str | os.PathLike):
+        return os.fspath(run)
+    return name_of(run) if hasattr(run, "config") else f"run {number}"
+
+
 def _is_metrics(runs: Mapping) -> bool:
-    return all(isinstance(value, np.ndarray) for value in runs.values())
+    return bool(runs) and all(isinstance(value, np.ndarray) for value in runs.values())
 
 
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float | int) else str(value)
+def _parts(name: str, run: Any) -> list[Part]:
+    """Return the programs of a run or a sweep that have log points."""
+    if isinstance(run, str | os.PathLike):
+        parts = _read(name, run)
+    elif hasattr(run, "parts"):  # a sweep
+        parts = [Part(metrics, members, hyperparams) for metrics, members, hyperparams in run.parts]
+    elif hasattr(run, "metrics") and hasattr(run, "members"):
+        parts = [Part(run.metrics, run.members, vars(run.config.hyperparams))]
+    elif isinstance(run, Mapping) and _is_metrics(run):
+        parts = [Part(run, None, {})]
+    else:
+        raise ConfigError(f"runs has {said(run)}; allowed: {ALLOWED}.")
+    for part in parts:
+        shapes = {column: np.shape(x) for column, x in part.metrics.items()}
+        steps = shapes.get("env_steps", ())
+        if part.metrics and (len(steps) != 2 or any(shape[:2] != steps for shape in shapes.values())):
+            raise ConfigError(
+                f"runs has {name!r}, whose metrics have the shapes {shapes}; allowed: env_steps and others, all [U,S,...]."
+            )
+    return [part for part in parts if part.metrics and len(part.metrics["env_steps"])]
 
 
-def _setting(run: Any, by: str) -> list[Any]:
-    """Return the setting of every member: its own, or the run's."""
-    if not hasattr(run, "members"):
-        raise ConfigError(f"by is {by!r} with metrics alone; allowed are runs, which know their members' settings.")
-    hyperparams = run.config.hyperparams
-    own, known = run.members[0], sorted({*run.members[0], *vars(hyperparams)} - {"member"})
-    if by not in known:
-        raise ConfigError(f"by is {by!r}; allowed: {', '.join(known)}.{nearest(by, known)}")
-    values = [member[by] if by in own else getattr(hyperparams, by) for member in run.members]
-    return [tuple(value) if isinstance(value, list) else value for value in values]
+def _read(name: str, directory: str | os.PathLike) -> list[Part]:
+    """Return the programs of a run or a sweep in a directory, without their parameters."""
+    path = pathlib.Path(directory).expanduser()
+    try:
+        if (path / "sweep.json").exists():
+            about = json.loads((path / "sweep.json").read_text())
+            space, programs = about["space"], about["programs"]
+            varied = [*space.get("listed", [{}])[0], *space.get("grid", {}), *space.get("random", {})]
+            places = [path / "programs" / f"{number:03}" for number in range(len(programs))]
+            both = zip(places, programs, strict=True)
+            return [_read_run(place, program, varied) for place, program in both if (place / "config.json").exists()]
+        if (path / "config.json").exists():
+            return [_read_run(path)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        problem = f"{type(error).__name__}: {error}".replace("\n", " ")
+        raise ConfigError(f"runs has {name!r}, which cannot be read ({problem}); allowed: {ALLOWED}.") from error
+    raise ConfigError(f"runs has {name!r}, which holds no run and no sweep; allowed: {ALLOWED}.")
+
+
+def _read_run(path: pathlib.Path, program: Mapping[str, Any] | None = None, varied: Sequence[str] = ()) -> Part:
+    """Return the members of a run's directory; of a program of a sweep, with their trials and the settings that it varies."""
+    config, members = (json.loads((path / f"{name}.json").read_text()) for name in ("config", "members"))
+    if program is not None:
+        settings = [program["settings"] | member for member in members]
+        members = [
+            {"trial": trial, **{name: about[name] for name in varied}, "seed": about["seed"]}
+            for trial, about in zip(program["trials"], settings, strict=True)
+        ]
+    return Part(load_metrics(path), members, config["hyperparams"])
+
+
+def _groups_of(part: Part, by: Sequence[str] | None) -> list[tuple[Any, np.ndarray, dict[str, Any]]]:
+    """Return of each group what its members have in common, which they are, and its settings."""
+    if by is None:
+        if not part.members or "trial" not in part.members[0]:
+            return [((), np.ones(part.metrics["env_steps"].shape[1], bool), {})]
+        trials = [member["trial"] for member in part.members]
+        about = {
+            member["trial"]: {name: x for name, x in member.items() if name not in ("trial", "seed")}
+            for member in part.members
+        }
+        return [(trial, np.array(trials) == trial, about[trial]) for trial in dict.fromkeys(trials)]
+    if part.members is None:
+        raise ConfigError(
+            f"by is {', '.join(map(repr, by))} with metrics alone; allowed are runs, which know their settings."
+        )
+    known = sorted({*part.members[0], *part.hyperparams} - {"member", "trial"})
+    for name in by:
+        if name not in known:
+            raise ConfigError(f"by is {name!r}; allowed: {', '.join(known)}.{nearest(name, known)}")
+    keys = [tuple(_plain(member.get(name, part.hyperparams.get(name))) for name in by) for member in part.members]
+    return [
+        (key, np.array([other == key for other in keys]), dict(zip(by, key, strict=True)))
+        for key in dict.fromkeys(keys)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
+def _labels(named: Mapping[str, Any], described: Mapping[tuple, Mapping[str, Any]]) -> list[str]:
+    """Return the label of each group: the name of what it is of, where there are several, and its settings."""
+    found = {}
+    for name in named:
+        keys = [key for key in described if key[0] == name]
+        found |= dict(zip(keys, labels([described[key] for key in keys]), strict=True))
+    parts = [
+        ", ".join(filter(None, [key[0] if len(named) > 1 or not found[key] else "", found[key]])) for key in described
+    ]
+    return distinct(parts)
+
+
+def _joined(parts: Sequence[Metrics]) -> Metrics:
+    """Return the members of several programs side by side; what one did not measure is NaN."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if any(not np.array_equal(part["env_steps"][:, 0], first["env_steps"][:, 0]) for part in parts):
+        raise ConfigError(
+            "by joins members of programs with other log points; allowed are programs as far as each other, or more settings."
+        )
+    shapes = {name: x.shape[2:] for part in parts for name, x in part.items()}
+    return {
+        name: np.concatenate(
+            [part.get(name, np.full((*part["env_steps"].shape, *shape), np.nan)) for part in parts], axis=1
+        )
+        for name, shape in shapes.items()
+    }

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from influence_jax.analysis.statistics import Estimate, permutation_test, t_interval
+from influence_jax.analysis.arguments import alike, numbers, truths
+from influence_jax.analysis.statistics import CONFIDENCE, Estimate, permutation_test, t_interval
 from influence_jax.analysis.tables import pandas
-from influence_jax.settings import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,14 +37,16 @@ class Schelling:
             {
                 "other_cooperators": int(n),
                 "role": role,
-                **{name: float(x[n]) for name, x in zip(("mean", "low", "high"), estimate, strict=True)},
+                "mean": float(estimate.value[n]),
+                "low": float(estimate.low[n]),
+                "high": float(estimate.high[n]),
             }
             for role, estimate in (("cooperator", self.cooperator), ("defector", self.defector))
             for n in self.others
         ]
 
 
-def schelling_diagram(returns: np.ndarray, cooperates: np.ndarray, confidence: float = 0.995) -> Schelling:
+def schelling_diagram(returns: np.ndarray, cooperates: np.ndarray, confidence: float = CONFIDENCE) -> Schelling:
     """Arrange ``returns f[P,N]`` of episodes by who of the agents ``cooperates bool[P,N]`` in them.
 
     The agents of one role in one episode are one value, their mean: they share the episode's luck.
@@ -57,11 +59,8 @@ def schelling_diagram(returns: np.ndarray, cooperates: np.ndarray, confidence: f
         >>> diagram.cooperator.value, diagram.defector.value, diagram.is_dilemma
         (array([-1.,  4.]), array([0., 5.]), True)
     """
-    returns, cooperates = np.asarray(returns, float), np.asarray(cooperates, bool)
-    if returns.shape != cooperates.shape or returns.ndim != 2:
-        raise ConfigError(
-            f"returns have shape {list(returns.shape)} and cooperates {list(cooperates.shape)}; allowed is the same [P,N]."
-        )
+    returns, cooperates = numbers("returns", returns, "[P,N]"), truths("cooperates", cooperates, "[P,N]")
+    alike(returns=returns, cooperates=cooperates)
     cooperators = cooperates.sum(axis=1)
     others = np.arange(returns.shape[1])
 
@@ -80,4 +79,6 @@ def schelling_diagram(returns: np.ndarray, cooperates: np.ndarray, confidence: f
 
 
 def _estimates(groups: list[np.ndarray], confidence: float) -> Estimate:
-    return Estimate(*np.array([t_interval(group, confidence) for group in groups], float).T)
+    found = [t_interval(group, confidence) for group in groups]
+    value, low, high = (np.array([getattr(x, part) for x in found], float) for part in ("value", "low", "high"))
+    return Estimate(value, low, high, found[0].confidence)

@@ -5,6 +5,9 @@
 
 import numpy as np
 
+from influence_jax.analysis.arguments import generator, numbers, whole
+from influence_jax.settings import ConfigError
+
 
 def gini(returns: np.ndarray) -> np.ndarray:
     """Return the Gini coefficient ``f[...]`` of ``returns f[...,N]``: 0 if all are alike, 1 - 1/N if one has everything.
@@ -15,20 +18,22 @@ def gini(returns: np.ndarray) -> np.ndarray:
         >>> float(analysis.gini([6, 2, 0, 0]))
         0.625
     """
-    returns = np.asarray(returns, float)
+    returns = numbers("returns", returns, "[...,N]")
     total = returns.sum(axis=-1)
     differences = np.abs(returns[..., :, None] - returns[..., None, :]).sum(axis=(-2, -1))
     return np.where(total > 0, differences / (2 * returns.shape[-1] * np.where(total > 0, total, 1.0)), np.nan)
 
 
 def equality(returns: np.ndarray) -> np.ndarray:
-    """Return 1 - `gini`, clipped to [0,1] and 0 where the sum is not positive, ``f[...]``.
+    """Return 1 - `gini`, clipped to [0,1] and 0 where the sum is not positive, ``f[...]``; NaN where a return is.
 
     Example:
         >>> analysis.equality([[6, 2, 0, 0], [2, 2, 2, 2]])
         array([0.375, 1.   ])
     """
-    return np.clip(1.0 - np.nan_to_num(gini(returns), nan=1.0), 0.0, 1.0)
+    returns = numbers("returns", returns, "[...,N]")
+    shared = np.clip(1.0 - np.nan_to_num(gini(returns), nan=1.0), 0.0, 1.0)
+    return np.where(np.isfinite(returns).all(axis=-1), shared, np.nan)
 
 
 def weighted_return(returns: np.ndarray) -> np.ndarray:
@@ -38,7 +43,8 @@ def weighted_return(returns: np.ndarray) -> np.ndarray:
         >>> float(analysis.weighted_return([6, 2, 0, 0]))
         3.0
     """
-    return np.asarray(returns, float).sum(axis=-1) * equality(returns)
+    returns = numbers("returns", returns, "[...,N]")
+    return returns.sum(axis=-1) * equality(returns)
 
 
 def equality_by_luck(returns: np.ndarray, draws: int = 1000, seed: int = 0) -> np.ndarray:
@@ -51,8 +57,10 @@ def equality_by_luck(returns: np.ndarray, draws: int = 1000, seed: int = 0) -> n
         >>> np.quantile(luck, [0.025, 0.975])
         array([0.4375, 1.    ])
     """
-    counts = np.asarray(returns)
-    rng = np.random.default_rng(seed)
+    counts = numbers("returns", returns, "[...,N]")
+    if not (np.isfinite(counts) & (counts >= 0) & (counts == np.round(counts))).all() or counts.sum() > 2**53:
+        raise ConfigError("returns has values that are no counts; allowed are whole numbers from 0, such as apples.")
+    draws, rng = whole("draws", draws), generator(seed)
     share = np.full(counts.shape[-1], 1 / counts.shape[-1])
     return equality(rng.multinomial(counts.sum(axis=-1).astype(int), share, size=(draws, *counts.shape[:-1])))
 
@@ -64,7 +72,7 @@ def efficiency(rewards: np.ndarray) -> np.ndarray:
         >>> float(analysis.efficiency([[1, 0], [0, 0], [0, 3], [1, 0]]))
         1.25
     """
-    return np.asarray(rewards, float).sum(axis=-1).mean(axis=-1)
+    return numbers("rewards", rewards, "[...,T,N]").sum(axis=-1).mean(axis=-1)
 
 
 def sustainability(apples: np.ndarray) -> np.ndarray:
@@ -77,12 +85,13 @@ def sustainability(apples: np.ndarray) -> np.ndarray:
         >>> float(analysis.sustainability([[1, 0], [0, 0], [0, 1], [1, 0]]))
         1.75
     """
-    apples = np.asarray(apples, float)
+    apples = numbers("apples", apples, "[...,T,N]")
     times = np.arange(apples.shape[-2], dtype=float)[:, None]
     eaten = apples.sum(axis=-2)
     mean_time = (apples * times).sum(axis=-2) / np.where(eaten > 0, eaten, 1.0)
     eaters = (eaten > 0).sum(axis=-1)
-    return np.where(eaters > 0, np.where(eaten > 0, mean_time, 0.0).sum(axis=-1) / np.maximum(eaters, 1), np.nan)
+    known = (eaters > 0) & np.isfinite(eaten).all(axis=-1)
+    return np.where(known, np.where(eaten > 0, mean_time, 0.0).sum(axis=-1) / np.maximum(eaters, 1), np.nan)
 
 
 def peace(hits: np.ndarray) -> np.ndarray:
@@ -94,4 +103,5 @@ def peace(hits: np.ndarray) -> np.ndarray:
         >>> float(analysis.peace([[0, 1], [0, 0]]))
         1.5
     """
-    return (np.asarray(hits) == 0).sum(axis=-1).mean(axis=-1)
+    hits = numbers("hits", hits, "[...,T,N]")
+    return np.where(np.isnan(hits), np.nan, hits == 0).sum(axis=-1).mean(axis=-1)

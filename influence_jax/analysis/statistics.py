@@ -1,146 +1,180 @@
 """Intervals, tests and effect sizes over seeds; the unit is always one run, never one log point of it.
 
-Values that are not finite are left out. Tests and resampling are scipy's; what is averaged over several tasks is so as
-in Agarwal et al. (2021), *Deep Reinforcement Learning at the Edge of the Statistical Precipice*.
+Values that are not finite are left out. What cannot be computed, such as an interval of one seed, is NaN, and so is its p.
+``docs/analysis.md`` says how often each interval contains what it estimates, as simulated.
 """
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
-CONFIDENCE = 0.995  # the paper's
+from influence_jax.analysis.arguments import function, generator, level, numbers, random_seed, whole
+from influence_jax.settings import ConfigError
+
+CONFIDENCE = 0.95
+FEWEST_OF_IQM = 6  # seeds; of fewer, a resample too often has no spread in its middle half
 
 
-class Estimate(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Estimate:
     """A value and its confidence interval; numbers, or arrays of one shape."""
 
     value: Any
     low: Any
     high: Any
+    confidence: float = CONFIDENCE
+    note: str = ""  # why a number is NaN
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+        shown = f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}] ({percent(self.confidence)} interval)"
+        return f"{shown}: {self.note}" if self.note else shown
 
 
-class Measured(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Measured:
     """A number beside what comes out where there is nothing to find."""
 
     value: float
     null_mean: float
-    null_deviation: float
-    z: float  # (value - null_mean) / null_deviation, NaN where the null does not vary
-    p: float  # how often the null gives so much or more, at least 1 / (draws + 1)
+    null_std: float  # standard deviation of the draws
+    z: float  # (value - null_mean) / null_std, NaN where the null does not vary
+    p: float  # how often the null gives so much or more, at least 1 / (draws + 1); NaN where value is
+    note: str = ""  # why a number is NaN
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} (null {self.null_mean:.4g} +- {self.null_deviation:.2g}, p = {self.p:.2g})"
+        shown = f"{self.value:.4g} (null {self.null_mean:.4g} +- {self.null_std:.2g}, p = {self.p:.2g})"
+        return f"{shown}: {self.note}" if self.note else shown
+
+
+def percent(confidence: float) -> str:
+    """Return ``95 %`` for .95."""
+    return f"{100 * confidence:.6g} %"
 
 
 def t_interval(values: np.ndarray, confidence: float = CONFIDENCE, axis: int = 0) -> Estimate:
     """Return the mean of ``values`` along ``axis`` with Student's interval, NaN from fewer than two values.
 
-    With five seeds and 99.5 % its half-width is 2.50 standard deviations.
+    With five seeds and 95 % its half-width is 1.24 standard deviations.
 
     Example:
         >>> print(analysis.t_interval([1, 2, 3, 4, 5]))
-        3 [-0.9581, 6.958]
+        3 [1.037, 4.963] (95 % interval)
     """
-    values = _finite(values)
+    values, confidence = _finite(numbers("values", values, "[S,...]", empty=True)), level(confidence)
+    axis = whole("axis", axis, -values.ndim, values.ndim - 1)
     count = np.isfinite(values).sum(axis=axis)
-    mean, deviation = nanmean(values, axis), _nandeviation(values, axis)
-    half = stats.t.ppf((1 + confidence) / 2, np.maximum(count - 1, 1)) * deviation / np.sqrt(np.maximum(count, 1))
-    return Estimate(mean, mean - half, mean + half)
+    mean, std = nanmean(values, axis), _nanstd(values, axis)
+    half = stats.t.ppf((1 + confidence) / 2, np.maximum(count - 1, 1)) * std / np.sqrt(np.maximum(count, 1))
+    note = "" if np.all(count > 1) else "no interval from fewer than two values"
+    return Estimate(mean, mean - half, mean + half, confidence, note)
 
 
-def pooled_interval(curves: np.ndarray, window: int = 200, confidence: float = CONFIDENCE) -> Estimate:
-    """Return the mean of the last ``window`` points of all seeds at each point of ``curves f[U,S]``, ``[U]``, with an interval.
+def welch_interval(x: np.ndarray, y: np.ndarray, confidence: float = CONFIDENCE) -> Estimate:
+    """Return the difference of the means of two groups of seeds with Welch's interval, whose variances may differ.
 
-    This is what the paper's bands ("computed within a sliding window of 200") may be. Points of one run are no
-    independent draws, so it is far too narrow; show it only to compare with the paper, and say so.
+    The interval is NaN for a group of fewer than two.
 
     Example:
-        >>> narrow = analysis.pooled_interval(runs["alone"]["collective_return"])
-        >>> narrow.low.shape
-        (40,)
+        >>> print(analysis.welch_interval([10, 12, 14], [1, 3, 2]))
+        10 [5.845, 14.16] (95 % interval)
     """
-    curves = _finite(curves)
-    pooled = [curves[max(0, u + 1 - window) : u + 1].ravel() for u in range(len(curves))]
-    return Estimate(*np.array([t_interval(points, confidence) for points in pooled]).reshape(-1, 3).T)
+    x, y, confidence = _one_group("x", x), _one_group("y", y), level(confidence)
+    if min(len(x), len(y)) < 2:
+        difference = x.mean() - y.mean() if min(len(x), len(y)) else np.nan
+        return Estimate(float(difference), np.nan, np.nan, confidence, "no interval from fewer than two values a group")
+    parts = np.array([x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)])
+    total = parts.sum()
+    shares = parts / total if total > 0 else np.array([0.5, 0.5])
+    freedom = 1 / (shares**2 / [len(x) - 1, len(y) - 1]).sum()  # Welch and Satterthwaite
+    half = stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(total)
+    difference = float(x.mean() - y.mean())
+    return Estimate(difference, float(difference - half), float(difference + half), confidence)
 
 
-def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
+def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> Estimate:
     """Return a share with Wilson's interval, such as that of the trajectories in which a box was opened.
 
     Example:
         >>> print(analysis.wilson_interval(88, 100))
-        0.88 [0.8019, 0.93]
+        0.88 [0.8019, 0.93] (95 % interval)
     """
-    low, high = stats.binomtest(int(successes), int(trials)).proportion_ci(confidence, method="wilson")
-    return Estimate(successes / trials, low, high)
+    trials = whole("trials", trials)
+    successes, confidence = whole("successes", successes, 0, trials), level(confidence)
+    low, high = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return Estimate(successes / trials, float(low), float(high), confidence)
 
 
 def iqm(scores: np.ndarray, axis: int | None = None) -> np.ndarray:
     """Return the mean of the middle half of ``scores`` (interquartile mean), of all of them together by default.
 
+    A quarter of them, rounded down, is left out at either end (Agarwal et al. 2021, *Deep Reinforcement Learning at the Edge of
+    the Statistical Precipice*).
+
     Example:
         >>> float(analysis.iqm([-100, 1, 2, 3, 4, 5, 6, 100]))
         3.5
     """
-    return stats.trim_mean(np.asarray(scores, float), 0.25, axis=axis)
+    scores = _finite(numbers("scores", scores, "[S,...]", empty=True))
+    axis = axis if axis is None else whole("axis", axis, -scores.ndim, scores.ndim - 1)
+    values = np.sort(scores.ravel() if axis is None else np.moveaxis(scores, axis, -1), axis=-1)  # NaN comes last
+    count = np.isfinite(values).sum(axis=-1, keepdims=True)
+    place = np.arange(values.shape[-1])
+    middle = (place >= count // 4) & (place < count - count // 4)
+    return nanmean(np.where(middle, values, np.nan), axis=-1)
 
 
-def stratified_bootstrap(
-    scores: np.ndarray,
-    statistic: Callable[[np.ndarray], Any] = iqm,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> Estimate:
-    """Return ``statistic`` of ``scores f[S]`` or ``f[S,M]`` (seeds, tasks) with its percentile interval.
+def iqm_interval(scores: np.ndarray, confidence: float = CONFIDENCE, resamples: int = 2000, seed: int = 0) -> Estimate:
+    """Return the interquartile mean of ``scores f[S]`` or ``f[S,M]`` (seeds, tasks) with a studentised bootstrap interval.
 
-    Each resample draws S seeds with replacement for each task on its own, and ``statistic`` is given its scores,
-    ``[S,M]``. With fewer than some ten seeds the interval is too narrow; `t_interval` is not.
+    All scores are put together; each resample draws seeds with replacement for each task on its own (Agarwal et al. 2021), and
+    is measured in its own standard error, from the Winsorised variance (Tukey and McLaughlin 1963): percentiles of so few
+    seeds are far too narrow. The interval is NaN from fewer than six seeds of a task, or too few for the level.
 
     Example:
         >>> scores = np.arange(20.0).reshape(10, 2)  # ten seeds of two tasks
-        >>> print(analysis.stratified_bootstrap(scores))
-        9.5 [6.1, 12.9]
+        >>> print(analysis.iqm_interval(scores))
+        9.5 [4.883, 14.08] (95 % interval)
     """
-    scores = np.asarray(scores, float)
+    scores = _finite(numbers("scores", scores, "[S,...]", empty=True))
+    if scores.ndim > 2:
+        raise ConfigError(f"scores has shape {list(scores.shape)}; allowed: numbers [S] or [S,M].")
+    confidence, resamples, seed = level(confidence), whole("resamples", resamples, 100), random_seed(seed)
     scores = scores[:, None] if scores.ndim == 1 else scores
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(len(scores), size=(resamples, *scores.shape))
-    values = [statistic(np.take_along_axis(scores, indices, axis=0)) for indices in drawn]
-    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    return Estimate(statistic(scores), low, high)
+    tasks = [task[np.isfinite(task)] for task in scores.T]
+    value, rng = float(iqm(scores)), np.random.default_rng(seed)
+    few = min(map(len, tasks), default=0)
+    if few < FEWEST_OF_IQM:
+        note = f"no interval of an interquartile mean from {few} seeds, {FEWEST_OF_IQM} are needed"
+        return Estimate(value, np.nan, np.nan, confidence, note)
+    drawn = [task[rng.integers(len(task), size=(resamples, len(task)))] for task in tasks]
+    center, error = _iqm_and_error(drawn)
+    distance = center - value
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.sort(np.where(distance == 0, 0.0, distance / error))
+    tail = (1 - confidence) / 2
+    least, most = (np.quantile(t, q, method="inverted_cdf") for q in (tail, 1 - tail))
+    own = float(_iqm_and_error([task[None] for task in tasks])[1][0])
+    if own == 0:  # nothing varies
+        return Estimate(value, value, value, confidence)
+    if not np.isfinite([least, most]).all():
+        note = f"no {percent(confidence)} interval of an interquartile mean from {few} seeds"
+        return Estimate(value, np.nan, np.nan, confidence, note)
+    return Estimate(value, float(value - most * own), float(value - least * own), confidence)
 
 
-def bootstrap_difference(
-    x: np.ndarray,
-    y: np.ndarray,
-    statistic: Callable[..., Any] = np.mean,
-    confidence: float = CONFIDENCE,
-    resamples: int = 9999,
-    seed: int = 0,
-) -> Estimate:
-    """Return ``statistic(x) - statistic(y)`` with its percentile interval; each group of seeds is resampled on its own.
-
-    ``statistic(values, axis)`` is one such as `numpy.mean` or `iqm`. The bounds are NaN for a group of fewer than two.
-
-    Example:
-        >>> print(analysis.bootstrap_difference([10, 12], [1, 1]))
-        10 [9, 11]
-    """
-    x, y = _one_group(x), _one_group(y)
-    if min(len(x), len(y)) < 2:
-        difference = statistic(x, axis=-1) - statistic(y, axis=-1) if min(len(x), len(y)) else np.nan
-        return Estimate(float(difference), np.nan, np.nan)
-    rng = np.random.default_rng(seed)
-    values = [statistic(group[rng.integers(len(group), size=(resamples, len(group)))], axis=-1) for group in (x, y)]
-    low, high = np.quantile(values[0] - values[1], [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Estimate(float(statistic(x, axis=-1) - statistic(y, axis=-1)), float(low), float(high))
+def _iqm_and_error(tasks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return interquartile means ``f64[R]`` of tasks ``f64[R,S]`` each, put together, and their standard errors."""
+    pooled = np.sort(np.concatenate(tasks, axis=1), axis=1)
+    count = pooled.shape[1]
+    cut = count // 4
+    low, high = pooled[:, cut, None], pooled[:, count - cut - 1, None]
+    weights = [(task.shape[1] / (count - 2 * cut)) ** 2 / task.shape[1] for task in tasks]
+    variance = sum(w * np.clip(x, low, high).var(axis=1, ddof=1) for w, x in zip(weights, tasks, strict=True))
+    return pooled[:, cut : count - cut].mean(axis=1), np.sqrt(variance)
 
 
 def permutation_test(
@@ -153,31 +187,41 @@ def permutation_test(
     """Return the two-sided p-value of ``statistic(x) - statistic(y)`` if it did not matter which seed is in which group.
 
     All exchanges are tried where there are no more than ``resamples``; five seeds against five cannot give less than
-    2/252 = .008. NaN where a group has fewer than two seeds.
+    2/252 = .008. ``statistic(values, axis=axis)`` is one such as `numpy.mean` or `iqm`. NaN where a group has fewer than two
+    seeds, or the difference is not a number.
 
     Example:
         >>> round(analysis.permutation_test([6, 7, 8, 9, 10], [1, 2, 3, 4, 5]), 3)
         0.008
     """
-    x, y = _one_group(x), _one_group(y)
+    x, y, statistic = _one_group("x", x), _one_group("y", y), function("statistic", statistic)
+    resamples, rng = whole("resamples", resamples), generator(seed)
     if min(len(x), len(y)) < 2:
         return float("nan")
 
     def difference(x, y, axis):
         return statistic(x, axis=axis) - statistic(y, axis=axis)
 
-    rng = np.random.default_rng(seed)
+    try:
+        observed = float(difference(x, y, axis=-1))
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}".replace("\n", " ")
+        raise ConfigError(f"statistic fails ({problem}); allowed is what takes values and an axis.") from error
+    if not np.isfinite(observed):
+        return float("nan")
     return float(stats.permutation_test((x, y), difference, vectorized=True, n_resamples=resamples, rng=rng).pvalue)
 
 
 def hedges_g(x: np.ndarray, y: np.ndarray) -> float:
     """Return the difference of the means in pooled standard deviations, corrected for small groups (Hedges 1981).
 
+    NaN where a group has fewer than two seeds, or nothing varies.
+
     Example:
         >>> round(analysis.hedges_g([3, 4, 5], [1, 2, 3]), 2)
         1.6
     """
-    x, y = _one_group(x), _one_group(y)
+    x, y = _one_group("x", x), _one_group("y", y)
     freedom = len(x) + len(y) - 2
     if min(len(x), len(y)) < 2:
         return float("nan")
@@ -192,20 +236,35 @@ def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
         >>> analysis.probability_of_improvement([1, 3], [1, 2])
         0.625
     """
-    x, y = _one_group(x), _one_group(y)
+    x, y = _one_group("x", x), _one_group("y", y)
     return float(np.mean((np.sign(x[:, None] - y) + 1) / 2)) if min(len(x), len(y)) else float("nan")
 
 
-def against_null(value: float, draws: Sequence[float]) -> Measured:
-    """Compare a value with its ``draws`` under a null."""
+def against_null(value: float, draws: Sequence[float], why: str = "it is not a number") -> Measured:
+    """Compare a value with its ``draws`` under a null; ``why`` says what makes the value NaN, if it is.
+
+    Draws that are not numbers count against the value: the p is never smaller for them.
+    """
     draws = np.asarray(draws, float)
-    mean, deviation = float(draws.mean()), float(draws.std(ddof=1))
-    z = (value - mean) / deviation if deviation > 0 else float("nan")
-    return Measured(value, mean, deviation, z, float((1 + np.sum(draws >= value)) / (1 + len(draws))))
+    finite = draws[np.isfinite(draws)]
+    mean = float(finite.mean()) if finite.size else float("nan")
+    std = float(finite.std(ddof=1)) if finite.size > 1 else float("nan")
+    if not np.isfinite(value):
+        return Measured(float("nan"), mean, std, float("nan"), float("nan"), why)
+    z = (value - mean) / std if std > 0 else float("nan")
+    return Measured(float(value), mean, std, float(z), one_sided(value, draws))
 
 
-def _one_group(values: np.ndarray) -> np.ndarray:
-    values = _finite(values).ravel()
+def one_sided(value: float, draws: np.ndarray) -> float:
+    """Return how often ``draws`` are at least ``value``, which is one of them; NaN for what is not a number."""
+    draws = np.asarray(draws, float)
+    if not np.isfinite(value):
+        return float("nan")
+    return float((1 + np.sum(~(draws < value))) / (1 + draws.size))
+
+
+def _one_group(name: str, values: np.ndarray) -> np.ndarray:
+    values = numbers(name, values, "[S]", empty=True)
     return values[np.isfinite(values)]
 
 
@@ -221,7 +280,7 @@ def nanmean(values: np.ndarray, axis: int) -> np.ndarray:
         return np.nanmean(_finite(values), axis=axis)
 
 
-def _nandeviation(values: np.ndarray, axis: int) -> np.ndarray:
+def _nanstd(values: np.ndarray, axis: int) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.nanstd(values, axis=axis, ddof=1)

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from influence_jax.analysis.arguments import said
+from influence_jax.analysis.load import SHARED
 from influence_jax.settings import ConfigError
 
 
@@ -31,11 +33,31 @@ def run_rows(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, A
             ``name[N-1]``.
         members: of each member its number and settings, as `influence_jax.Run.members`; a setting per agent likewise.
     """
+    check(metrics, members)
     points = len(next(iter(metrics.values()))) if metrics else 0
     settings = {name: np.array([member[name] for member in members]) for name in (members[0] if members else ())}
     columns = _flat({name: np.repeat(values, points, axis=0) for name, values in settings.items()})
     recorded = {name: np.swapaxes(values, 0, 1).reshape(-1, *values.shape[2:]) for name, values in metrics.items()}
     return columns | _flat(recorded)
+
+
+def check(metrics: Any, members: Any) -> None:
+    """Refuse what is no record of these members, and a metric by the name of a setting, which one column cannot hold."""
+    if not isinstance(metrics, Mapping) or not all(np.ndim(x) >= 2 for x in metrics.values()):
+        raise ConfigError(f"metrics is {said(metrics)}; allowed: arrays [U,S] or [U,S,N] by their names.")
+    if (
+        not isinstance(members, Sequence)
+        or not all(isinstance(member, Mapping) for member in members)
+        or len({tuple(member) for member in members}) > 1
+    ):
+        raise ConfigError(f"members is {said(members)}; allowed: a mapping for each member, of the same names.")
+    wrong = {name: np.shape(x) for name, x in metrics.items() if np.shape(x)[1] != len(members)}
+    if wrong or len({len(x) for x in metrics.values()}) > 1:
+        shapes = wrong or {name: np.shape(x) for name, x in metrics.items()}
+        raise ConfigError(f"metrics has the shapes {shapes}; allowed: [U,S] or [U,S,N] of {len(members)} members.")
+    twice = sorted({*metrics} & {*(members[0] if members else ())})
+    if twice:
+        raise ConfigError(f"metrics has {', '.join(twice)}, which members have too; allowed are names of their own.")
 
 
 def run_table(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, Any]]) -> Any:
@@ -55,38 +77,47 @@ def run_table(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, 
 def final_rows(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a row for each member: what ``members`` says of it, and of each metric the mean over the end of the run.
 
-    The end is that of `influence_jax.analysis.summary`: the last 50 log points, or the last 5 % of fewer than 1000.
+    The end is that of `influence_jax.analysis.summary`: the last 50 log points, or the last 5 % of fewer than 1000. A member that
+    failed (``failed`` is 1) has none, NaN.
 
     Example:
         >>> rows = analysis.final_rows(runs["alone"], [{"member": m} for m in range(5)])
         >>> rows[3]["member"], len(rows)
         (3, 5)
     """
-    from influence_jax.analysis.curves import summary  # late, since it waits for scipy
+    from influence_jax.analysis.curves import scores  # late, since it waits for scipy
 
-    steps = metrics["env_steps"][:, 0]
+    check(metrics, members)
+    if "env_steps" not in metrics or not len(metrics["env_steps"]):
+        raise ConfigError("metrics has no log points; allowed are those of a run that has some.")
     ends = {
-        name: summary(steps, values)["final"]
+        name: metrics[name][-1] if name == "failed" else scores(metrics, name)
         for name, values in metrics.items()
-        if values.ndim == 2 and name not in ("update", "env_steps", "seconds", "steps_per_second")
+        if values.ndim == 2 and name not in SHARED
     }
     return [dict(about) | {name: float(x[member]) for name, x in ends.items()} for member, about in enumerate(members)]
 
 
 def describe_run(name: str, metrics: Mapping[str, np.ndarray], members: int) -> str:
-    """Return one line, ``Run harvest-moa, 4 members, 2.0M steps, return 312 +- 20``: mean and deviation of members' ends."""
-    from influence_jax.analysis.curves import summary  # late, since it waits for scipy
+    """Return one line, ``Run harvest-moa, 4 members, 2.0M steps, return 312 +- 20``.
+
+    That is the mean and the standard deviation of members' ends. Members that failed are counted, and have none.
+    """
+    from influence_jax.analysis.curves import failed, scores  # late, since it waits for scipy
 
     parts = [f"Run {name}", f"{members} member{'s' if members != 1 else ''}"]
     steps = int(metrics["env_steps"][-1, 0]) if len(metrics.get("env_steps", ())) else 0
     parts.append(f"{short_number(steps)} steps")
     if steps and "collective_return" in metrics:
-        ends = summary(metrics["env_steps"][:, 0], metrics["collective_return"])["final"]
+        ends = scores(metrics, "collective_return")
         ends = ends[np.isfinite(ends)]
         if ends.size:
             digits = 0 if abs(ends.mean()) >= 10 else 1
             spread = f" +- {ends.std(ddof=1):.{digits}f}" if ends.size > 1 else ""
             parts.append(f"return {ends.mean():.{digits}f}{spread}")
+    broken = int(failed(metrics).sum()) if steps else 0
+    if broken:
+        parts.append(f"{broken} failed")
     return ", ".join(parts)
 
 

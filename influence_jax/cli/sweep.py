@@ -3,7 +3,6 @@
 import argparse
 import csv
 import datetime
-import math
 import os
 import pathlib
 import re
@@ -11,11 +10,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import rich.box
 from rich.console import Console
 from rich.table import Table
 
+from influence_jax.analysis.labels import texts
 from influence_jax.cli import train
 from influence_jax.cli.devices import chosen
 from influence_jax.cli.options import check, parse_some, read_integer
@@ -258,17 +257,8 @@ def show_results(found: Any, path: pathlib.Path) -> None:
 def show_best(rows: list[dict[str, Any]]) -> None:
     """Print the settings of the best trials."""
     table = Table(box=rich.box.SIMPLE, pad_edge=False)
-    names = [column.rpartition(".")[2] for column in rows[0]]
-    for name, column in zip(names, rows[0], strict=True):
-        table.add_column(name if names.count(name) == 1 else column, justify="right")
-    for row in rows:
-        table.add_row(*(_shown(x) for x in row.values()))
+    for name in rows[0]:
+        table.add_column(name, justify="right")
+    for cells in zip(*(texts(row[name] for row in rows) for name in rows[0]), strict=True):
+        table.add_row(*("-" if cell == "nan" else cell for cell in cells))
     Console().print(table)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return "-" if math.isnan(value) else f"{value:.4g}"
-    return (
-        str(np.round(value, 4).tolist()) if isinstance(value, tuple) and not isinstance(value[0], str) else str(value)
-    )

@@ -95,7 +95,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     failure = jnp.where(finite.all(), 0, 1 + jnp.argmin(finite)).astype(jnp.int32)
 
     # Report.
-    logs |= {"influence_weight": influence_weight, "learning_rate": rate}
+    logs |= {"current_influence_weight": influence_weight, "current_learning_rate": rate}
     logs |= {f"{'' if head == 'action' else head + '_'}reward_deviation": x for head, x in units.items()}
     episode_sums, logs = report(learner, state.episode_sums, trajectory, bootstrap, logs)
     after = state.replace(

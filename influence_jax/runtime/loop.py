@@ -130,6 +130,7 @@ def loop(
             with explained(program):
                 state, metrics = chunk(state, num_updates)
                 metrics, failures, updates = on_host((metrics, state.failure, state.update))
+            metrics = metrics | {"failed": (failures > 0).astype(np.float32)}
             update += config.log_interval
             now = time.perf_counter()
             point = LogPoint(

@@ -17,7 +17,7 @@ ALWAYS = (
     "agent_returns",
     "equality",
     "influence",
-    "influence_weight",
+    "current_influence_weight",
     "entropy",
     "moa_cross_entropy",
     "apples",

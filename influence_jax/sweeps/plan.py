@@ -77,23 +77,19 @@ def checked_shard(shard: Sequence[int], trials: int) -> tuple[int, int]:
 
 
 def _static(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {path: value for path, value in values.items() if not is_traced(path)}
+    return {name: value for name, value in values.items() if not is_traced(name)}
 
 
 def _program(config: ExperimentConfig, settings: list[dict[str, Any]], trials: Sequence[int]) -> Program:
     seeds = config.seed + np.arange(config.seeds)
     static = _static(settings[trials[0]])
-    traced = [{_member_name(path): x for path, x in settings[t].items() if is_traced(path)} for t in trials]
+    traced = [{name: x for name, x in settings[t].items() if is_traced(name)} for t in trials]
     columns = {name: np.repeat(np.array([t[name] for t in traced]), len(seeds), axis=0) for name in traced[0]}
     columns["seed"] = np.tile(seeds, len(trials))
     try:
         learner = make_learner(dataclasses.replace(with_settings(config, static), seeds=len(columns["seed"])))
         learner = population.with_members(learner, columns)
     except ConfigError as error:
-        said = ", ".join(f"{path} {value!r}" for path, value in static.items())
+        said = ", ".join(f"{name} {value!r}" for name, value in static.items())
         raise ConfigError(f"{error} (in the trials with {said})" if said else str(error)) from error.__cause__
     return Program(learner, static, columns, np.repeat(trials, len(seeds)).tolist())
-
-
-def _member_name(path: str) -> str:
-    return path.removeprefix("hyperparams.")

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from influence_jax import envs
-from influence_jax.config import ConfigError, EnvConfig, ExperimentConfig, declared
+from influence_jax.config import ConfigError, EnvConfig, ExperimentConfig, Hyperparams, declared
 from influence_jax.settings import Integers, checked, nearest, whole_number
 
 KINDS = ("log", "uniform", "choice")
+HYPERPARAMS = "hyperparams."
+HYPERPARAM_NAMES = {field.name for field in dataclasses.fields(Hyperparams)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,11 +87,12 @@ def make_space(
     seed: int = 0,
     listed: Sequence[Mapping[str, Any]] | None = None,
 ) -> Space:
-    """Return the space with every setting by its full path.
+    """Return the space with every setting by its name: a hyper-parameter by its own, another one by its path.
 
     Args:
         config: the experiment whose settings these are.
-        grid: values of each setting; a path such as ``"hyperparams.learning_rate"``, or its last part where that is unique.
+        grid: values of each setting, by a name such as ``"learning_rate"`` or ``"network.critic"``, the last part of one where
+            that is unique, or the whole path, ``"hyperparams.learning_rate"``.
         random: ``"log:1e-4:1e-2"``, ``"uniform:0:1"`` or ``"choice:a,b"`` of each setting.
         trials: draws for each combination of the grid.
         seed: of the draws.
@@ -98,7 +101,7 @@ def make_space(
     Raises:
         ConfigError: a setting is unknown or given twice, or a distribution cannot be read.
     """
-    grid, random, known = dict(grid or {}), dict(random or {}), paths(config)
+    grid, random, known = dict(grid or {}), dict(random or {}), names_of(config)
     if listed:
         return Space(listed=_listed(listed, known, other=bool(grid or random or trials != 1 or seed)))
     if not grid and not random:
@@ -111,7 +114,7 @@ def make_space(
         raise ConfigError(f"trials is {trials} without random, whose draws it counts; allowed there: 1.")
     full: dict[str, Any] = {}
     for name, values in [*grid.items(), *random.items()]:
-        path = full_path(name, known)
+        path = full_name(name, known)
         if path in full:
             raise ConfigError(f"{path} is given twice; allowed is once, in grid or in random.")
         full[path] = read_draw(path, values) if name in random else _values(path, values)
@@ -131,8 +134,11 @@ def read(path: str | pathlib.Path) -> dict[str, Any]:
     return values
 
 
-def paths(config: ExperimentConfig) -> list[str]:
-    """Return the paths of all settings that a trial may change, those of the game too."""
+def names_of(config: ExperimentConfig) -> list[str]:
+    """Return the names of all settings that a trial may change, those of the game too.
+
+    A hyper-parameter goes by its own name, as in `influence_jax.train` and ``members.json``, any other setting by its path.
+    """
     _, params, _ = envs.configured(config.env)
     numbers = [field.name for field in dataclasses.fields(params)] if dataclasses.is_dataclass(params) else []
     fixed = {
@@ -146,29 +152,29 @@ def paths(config: ExperimentConfig) -> list[str]:
         "tensorboard",
     }
     return [
-        *(path for path, _, _ in declared(config) if path not in fixed),
+        *(path.removeprefix(HYPERPARAMS) for path, _, _ in declared(config) if path not in fixed),
         *(f"env.{field.name}" for field in envs.option_fields(config.env.name)),
         *(f"env.params.{name}" for name in numbers),
     ]
 
 
-def full_path(name: str, known: list[str]) -> str:
-    """Return the path that a name stands for."""
-    wanted = name.replace("-", "_")
+def full_name(name: str, known: list[str]) -> str:
+    """Return the name of the setting that a path, a name or the last part of one stands for."""
+    wanted = name.replace("-", "_").removeprefix(HYPERPARAMS)
     fitting = [wanted] if wanted in known else [path for path in known if path.endswith(f".{wanted}")]
     if len(fitting) != 1:
-        allowed = " or ".join(fitting) if fitting else "paths of settings, as `train --help` lists them"
+        allowed = " or ".join(fitting) if fitting else "settings, as `train --help` lists them"
         raise ConfigError(f"{name!r} is not one setting of a sweep; allowed: {allowed}.{nearest(wanted, known)}")
     return fitting[0]
 
 
-def is_traced(path: str) -> bool:
+def is_traced(name: str) -> bool:
     """Whether members of one program may differ in a setting."""
-    return path.startswith(("hyperparams.", "env.params."))
+    return name in HYPERPARAM_NAMES or name.startswith("env.params.")
 
 
 def with_settings(config: ExperimentConfig, settings: Mapping[str, Any]) -> ExperimentConfig:
-    """Return the configuration with other values at some paths."""
+    """Return the configuration with other values of some settings that are not traced."""
     for path, value in settings.items():
         part, _, name = path.partition(".")
         if part == "env":
@@ -176,11 +182,9 @@ def with_settings(config: ExperimentConfig, settings: Mapping[str, Any]) -> Expe
             place = params if name.startswith("params.") else options
             place[name.removeprefix("params.")] = value
             config = dataclasses.replace(config, env=EnvConfig(config.env.name, options, params))
-        elif name:
+        else:
             changed = dataclasses.replace(getattr(config, part), **{name: value})
             config = dataclasses.replace(config, **{part: changed})
-        else:
-            config = dataclasses.replace(config, **{path: value})
     return config
 
 
@@ -233,7 +237,7 @@ def _listed(listed: Any, known: list[str], other: bool) -> tuple[dict[str, Any],
         raise ConfigError("listed is given beside grid, random, trials or seed; allowed is listed alone.")
     if not isinstance(listed, Sequence) or not all(isinstance(trial, Mapping) and trial for trial in listed):
         raise ConfigError(f"listed is {listed!r}; allowed are settings with their values, trial by trial.")
-    trials = tuple({full_path(name, known): _tuple(x) for name, x in trial.items()} for trial in listed)
+    trials = tuple({full_name(name, known): _tuple(x) for name, x in trial.items()} for trial in listed)
     for trial in trials:
         if trial.keys() != trials[0].keys():
             raise ConfigError(

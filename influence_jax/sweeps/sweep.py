@@ -5,11 +5,14 @@ import dataclasses
 import json
 import pathlib
 import shutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from influence_jax.analysis.labels import labels
+from influence_jax.analysis.load import SHARED
 from influence_jax.analysis.tables import final_rows, pandas, run_rows
 from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json, to_dict
 from influence_jax.learner.learner import make_learner
@@ -21,7 +24,7 @@ from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
 from influence_jax.runtime.run import Run
 from influence_jax.runtime.signals import deferred_stop
-from influence_jax.settings import Integers, checked, is_path
+from influence_jax.settings import Integers, checked, is_path, nearest
 from influence_jax.sweeps.plan import Program, checked_shard, make_plan, make_programs
 from influence_jax.sweeps.space import Space, make_space
 
@@ -97,16 +100,22 @@ class Sweep:
             f"Sweep of {len(set(members))} trials, {len(members)} members in {programs}, {self.num_finished} finished"
         )
 
+    @property
+    def parts(self) -> list[tuple[dict[str, np.ndarray], list[dict[str, Any]], dict[str, Any]]]:
+        """Of each program that has log points its metrics, its members' trials, settings and seeds, and what else they have."""
+        return [
+            (record.metrics, self._members(program), vars(program.learner.config.hyperparams))
+            for program, record in self.recorded
+        ]
+
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each member: its trial, settings and seed, and the end of each metric; see `analysis.final_rows`."""
-        rows = [row for program, record in self.recorded for row in final_rows(record.metrics, self._members(program))]
+        rows = [row for metrics, members, _ in self.parts for row in final_rows(metrics, members)]
         return sorted(rows, key=lambda row: (row["trial"], row["seed"]))
 
     def table(self) -> Any:
         """Return all log points as a tidy ``pandas.DataFrame``: one row per trial, seed and log point."""
-        frames = [
-            pandas().DataFrame(run_rows(record.metrics, self._members(program))) for program, record in self.recorded
-        ]
+        frames = [pandas().DataFrame(run_rows(metrics, members)) for metrics, members, _ in self.parts]
         joined = pandas().concat(frames, ignore_index=True)
         return joined.sort_values(["trial", "seed", "update"], kind="stable", ignore_index=True)
 
@@ -118,19 +127,34 @@ class Sweep:
         ]
 
     def best(self, count: int = 5, metric: str = "collective_return") -> list[dict[str, Any]]:
-        """Return the settings of the best trials, each with the mean of a metric over its seeds, and its deviation."""
+        """Return the settings of the best trials, each with the mean of a metric over its seeds, and its standard deviation.
+
+        A trial one of whose seeds failed, or lacks the metric, is behind all others. A sweep that is not finished says so in a
+        warning: its trials may be at different steps, and some have none.
+
+        Raises:
+            ConfigError: the metric was not recorded.
+        """
+        if not self.finished:
+            measured = {trial for program, _ in self.recorded for trial in program.trials}
+            warnings.warn(
+                f"the sweep in {str(self.path)!r} is not finished: {self.num_finished} of {len(self.programs)} programs are, "
+                f"and {len(measured)} of {len(self.space.settings())} trials have results.",
+                stacklevel=2,
+            )
+        known = sorted({name for metrics, _, _ in self.parts for name, x in metrics.items() if x.ndim == 2} - {*SHARED})
+        if metric not in known:
+            raise ConfigError(f"metric is {metric!r}; allowed: {', '.join(known)}.{nearest(str(metric), known)}")
         trials: dict[int, list[float]] = {}
         for row in self.rows():
-            if metric not in row:
-                raise ConfigError(f"metric is {metric!r}; allowed: a metric that was recorded, as in rows().")
-            trials.setdefault(row["trial"], []).append(row[metric])
+            trials.setdefault(row["trial"], []).append(row.get(metric, float("nan")))
         settings = self.space.settings()
         found = [
             {
                 "trial": trial,
                 **settings[trial],
                 metric: float(np.mean(x)),
-                "deviation": float(np.std(x, ddof=1)) if len(x) > 1 else float("nan"),
+                "std": float(np.std(x, ddof=1)) if len(x) > 1 else float("nan"),
                 "seeds": len(x),
             }
             for trial, x in trials.items()
@@ -141,13 +165,10 @@ class Sweep:
 
     def curves(self, count: int = 5, metric: str = "collective_return") -> dict[str, dict[str, np.ndarray]]:
         """Return the metrics of the best trials by a label, as `influence_jax.plot_learning_curves` takes them."""
-        found = {}
-        for row in self.best(count, metric):
+        found, rows, settings = {}, self.best(count, metric), self.space.settings()
+        for row, label in zip(rows, labels([settings[row["trial"]] for row in rows]), strict=True):
             number = next(i for i, program in enumerate(self.programs) if row["trial"] in program.trials)
             chosen = np.array(self.programs[number].trials) == row["trial"]
-            label = ", ".join(
-                f"{name.rpartition('.')[2]} {_short(row[name])}" for name in self.space.settings()[row["trial"]]
-            )
             found[label] = {name: x[:, chosen] for name, x in self.records[number].metrics.items()}
         return found
 
@@ -249,11 +270,18 @@ def load(
     """Read back a run, see `influence_jax.runtime.run.load`, or a sweep with all of its runs.
 
     Raises:
-        ConfigError: there is neither, or it needs code that is not trusted.
+        ConfigError: there is neither, or it needs code that is not trusted; ``update`` or ``learner`` is given for a sweep.
     """
     path = directory.checked_path(out)
     if not (path / "sweep.json").exists():
         return runs.load(out, update, learner=learner, trust=trust)
+    for name, given in (("update", update), ("learner", learner)):
+        if given is not None:
+            shown = given if name == "update" else f"a {type(given).__name__}"
+            raise ConfigError(
+                f"{name} is {shown!s} for {str(path)!r}, which holds a sweep; allowed with it is the directory of one of its "
+                f"runs, such as {str(place_of(path, 0))!r}."
+            )
     about = read_about(path)
     try:
         config = from_json(json.dumps(about["config"]))
@@ -325,7 +353,3 @@ def read_about(path: pathlib.Path) -> dict[str, Any]:
     if not isinstance(about, dict) or about.get("format_version") != FORMAT_VERSION:
         raise ConfigError(f"format_version of {str(file)!r} is not {FORMAT_VERSION}, which this version reads.")
     return about
-
-
-def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -69,7 +69,7 @@ def test_columns_of_ones_own_into_an_axis_of_ones_own():
     axis = Figure().subplots()
     assert plot_learning_curves(TWO, ["equality"], ax=axis) is axis.figure
     assert axis.get_ylabel() == "1 - Gini" and len(lines_of(axis)) == 2
-    with pytest.raises(ConfigError, match=r"column is 'equalty'; .* Did you mean 'equality'"):
+    with pytest.raises(ConfigError, match=r"columns is 'equalty'; .* Did you mean 'equality'"):
         plot_learning_curves(TWO, ["equalty"])
 
 

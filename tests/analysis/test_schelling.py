@@ -16,16 +16,16 @@ def test_a_public_good_by_hand():
     np.testing.assert_allclose(found.cooperator.value, [-0.2, 0.6, 1.4])
     np.testing.assert_allclose(found.defector.value, [0, 0.8, 1.6], atol=1e-12)
     assert found.is_dilemma and found.others.tolist() == [0, 1, 2]
-    # three episodes with a deviation of .1: t(.9975, 2) = 14.09
-    np.testing.assert_allclose(found.defector.high - found.defector.value, 14.09 * 0.1 / np.sqrt(3), atol=1e-2)
+    # three episodes with a standard deviation of .1: t(.975, 2) = 4.303
+    np.testing.assert_allclose(found.defector.high - found.defector.value, 4.303 * 0.1 / np.sqrt(3), atol=1e-3)
     # .7, .8, .9 against .5, .6, .7: of 20 exchanges 2 are so far apart (either .7), and 2 the other way round
     np.testing.assert_allclose(found.temptation_p, 4 / 20)
     assert found.rows()[4] == {
         "other_cooperators": 1,
         "role": "defector",
         "mean": pytest.approx(0.8),
-        "low": pytest.approx(0.8 - 14.09 * 0.1 / np.sqrt(3), abs=1e-2),
-        "high": pytest.approx(0.8 + 14.09 * 0.1 / np.sqrt(3), abs=1e-2),
+        "low": pytest.approx(0.8 - 4.303 * 0.1 / np.sqrt(3), abs=1e-3),
+        "high": pytest.approx(0.8 + 4.303 * 0.1 / np.sqrt(3), abs=1e-3),
     }
 
 
@@ -48,5 +48,5 @@ def test_what_nobody_played_is_not_known():
 
 
 def test_shapes_must_agree():
-    with pytest.raises(ConfigError, match=r"returns have shape \[12, 3\] and cooperates \[12, 2\]"):
+    with pytest.raises(ConfigError, match=r"returns has shape \[12, 3\] and cooperates has shape \[12, 2\]"):
         schelling_diagram(RETURNS, COOPERATES[:, :2])

@@ -44,7 +44,7 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
     assert "return" in capsys.readouterr().out
     with open(out / "final.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    wanted = {"trial", "hyperparams.learning_rate", "env.params.hit_penalty", "seed", "entropy"}
+    wanted = {"trial", "learning_rate", "env.params.hit_penalty", "seed", "entropy"}
     assert len(rows) == 8 and wanted <= rows[0].keys()
     assert (out / "best.png").stat().st_size > 1000
     assert main(["best", str(out), "--count", "2", "--metric", "entropy", "--json"]) == 0

@@ -233,7 +233,7 @@ def check_training(config: ExperimentConfig) -> str:
     assert run.finished and not run.failures
     for tree in (run.state.params, run.state.opt_state):
         assert all(np.isfinite(x).all() for x in jax.tree.leaves(tree) if not _is_key(x))
-    for name in ("policy_loss", "value_loss", "entropy", "step_reward", "influence", "influence_weight"):
+    for name in ("policy_loss", "value_loss", "entropy", "step_reward", "influence", "current_influence_weight"):
         assert np.isfinite(run.metrics[name]).all(), f"{name} is {run.metrics[name]}"
     assert not any(np.isinf(x).any() for x in run.metrics.values())
     return "trained"

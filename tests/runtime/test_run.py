@@ -88,7 +88,9 @@ def test_files(tiny, whole):
     rows = [json.loads(line, parse_constant=no_constant) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [r["update"] for r in rows] == [10 * (i + 1) for i in range(10)]
     assert all(r["env_steps"] == r["update"] * 12 and r["members"]["count"] == 2 for r in rows)
-    wanted = "collective_return agent_returns equality influence influence_weight entropy moa_cross_entropy".split()
+    wanted = (
+        "collective_return agent_returns equality influence current_influence_weight entropy moa_cross_entropy".split()
+    )
     assert {*wanted, "apples", "fires", "cleans"} <= rows[0]["mean"].keys() and "steps_per_second" in rows[0]
     assert len(rows[0]["mean"]["agent_returns"]) == 2
     assert run.metrics["agent_returns"].shape == (10, 2, 2)
@@ -148,7 +150,7 @@ def test_a_run_may_become_longer_and_says_so(tiny, tmp_path):
     part = json.loads((tmp_path / "run" / "run.json").read_text())[-1]
     assert (part["from_update"], part["total_steps"], part["total_steps_before"]) == (100, 2400, 1200)
     # The schedules refer to the new length: half-way again, where it had come to its end.
-    rate = longer.metrics["learning_rate"][:, 0]
+    rate = longer.metrics["current_learning_rate"][:, 0]
     assert rate[9] < rate[10] and longer.config.total_steps == 2400
     middle = tiny.hyperparams.learning_rate + 104.5 / 200 * (
         tiny.hyperparams.learning_rate_end - tiny.hyperparams.learning_rate

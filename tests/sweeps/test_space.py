@@ -15,9 +15,9 @@ CONFIG = presets.get("harvest-moa", profile="small")
 def test_every_combination_with_every_draw():
     grid = {"learning-rate": [1e-3, 3e-4], "critic": ["shared"]}
     found = make_space(CONFIG, grid, {"entropy_coef": "log:1e-4:1e-2"}, 2).settings()
-    first, second = (trial["hyperparams.entropy_coef"] for trial in found[:2])
-    assert [trial["hyperparams.learning_rate"] for trial in found] == [1e-3, 1e-3, 3e-4, 3e-4]
-    assert [trial["hyperparams.entropy_coef"] for trial in found] == [first, second, first, second]
+    first, second = (trial["entropy_coef"] for trial in found[:2])
+    assert [trial["learning_rate"] for trial in found] == [1e-3, 1e-3, 3e-4, 3e-4]
+    assert [trial["entropy_coef"] for trial in found] == [first, second, first, second]
     assert 1e-4 < first < 1e-2 and first != second and {trial["network.critic"] for trial in found} == {"shared"}
 
 
@@ -26,7 +26,7 @@ def test_draws_depend_on_seed_and_name_alone():
     wide = make_space(CONFIG, random={"entropy_coef": "log:1e-4:1e-2", "discount": "uniform:0.9:1"}, trials=3)
     narrow = make_space(CONFIG, random={"entropy_coef": "log:1e-4:1e-2"}, trials=3)
     other = make_space(CONFIG, random={"entropy_coef": "log:1e-4:1e-2"}, trials=3, seed=1)
-    drawn = [[trial["hyperparams.entropy_coef"] for trial in space.settings()] for space in (wide, narrow, other)]
+    drawn = [[trial["entropy_coef"] for trial in space.settings()] for space in (wide, narrow, other)]
     assert drawn[0] == drawn[1] != drawn[2]
 
 
@@ -59,8 +59,8 @@ def test_trials_may_be_listed(tmp_path):
         CONFIG, listed=[{"learning-rate": 1e-3, "discount": [0.9, 1]}, {"learning_rate": 2e-3, "discount": 0.5}]
     )
     first, second = space.settings()
-    assert first == {"hyperparams.learning_rate": 1e-3, "hyperparams.discount": (0.9, 1)}
-    assert second["hyperparams.discount"] == 0.5
+    assert first == {"learning_rate": 1e-3, "discount": (0.9, 1)}
+    assert second["discount"] == 0.5
     (tmp_path / "space.json").write_text(json.dumps(space.to_json()))
     assert make_space(CONFIG, **read(tmp_path / "space.json")) == space
     for listed, sentence in (
@@ -88,12 +88,12 @@ def test_settings_of_all_kinds_are_set():
     [
         ({}, "grid and random are empty; allowed is at least one setting"),
         ({"grid": {"learning_rat": [1]}}, "'learning_rat' is not one setting of a sweep.*Did you mean"),
-        ({"grid": {"learning_rate": []}}, r"grid hyperparams.learning_rate is \[\]; allowed are sequences"),
+        ({"grid": {"learning_rate": []}}, r"grid learning_rate is \[\]; allowed are sequences"),
         ({"grid": {"learning_rate": [1, 1]}}, "allowed is each value once"),
         ({"grid": {"learning_rate": "1,2"}}, "allowed are sequences"),
         ({"grid": {"learning_rate": [1]}, "random": {"learning-rate": "log:1:2"}}, "is given twice"),
         ({"random": {"discount": "log:0:1"}}, "allowed: log:LOW:HIGH with 0 < LOW < HIGH"),
-        ({"random": {"discount": "uniform:1:0"}}, "random hyperparams.discount is 'uniform:1:0'; allowed"),
+        ({"random": {"discount": "uniform:1:0"}}, "random discount is 'uniform:1:0'; allowed"),
         ({"random": {"discount": "normal:0:1"}}, "allowed: log:LOW:HIGH"),
         ({"random": {"discount": "choice:"}}, "allowed: log:LOW:HIGH"),
         ({"grid": {"discount": [0.9]}, "trials": 3}, "trials is 3 without random"),

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import influence_jax
+from influence_jax.analysis import compare, plot_learning_curves
 from influence_jax.config import ConfigError
 from influence_jax.runtime import run as runs
+from influence_jax.sweeps.space import make_space
 from tests.runtime.runs import stop_at
 
 SPACE = {"grid": {"learning_rate": [1e-3, 3e-4], "network.critic": ["shared", "detached"]}}
@@ -102,3 +104,93 @@ def test_what_is_no_sweep_is_refused(small, whole, tmp_path):
     (tmp_path / "sweep.json").write_text(json.dumps(about))
     with pytest.raises(ConfigError, match="names code outside of this package"):
         influence_jax.load(tmp_path)
+
+
+def test_one_name_for_one_thing(whole):
+    """A hyper-parameter by its own name, wherever it is read; what the schedule makes of it by another one."""
+    found, out = whole
+    assert list(found.space.settings()[0]) == ["learning_rate", "network.critic"]
+    members = json.loads((out / "programs" / "000" / "members.json").read_text())
+    assert [member["learning_rate"] for member in members] == [1e-3, 1e-3, 3e-4, 3e-4]
+    table = found.table()
+    assert table.groupby(["learning_rate", "network.critic"]).ngroups == 4
+    rows = found.rows()
+    assert [row["learning_rate"] for row in rows] == [1e-3] * 4 + [3e-4] * 4
+    end = found.programs[0].learner.config.hyperparams.learning_rate_end
+    for row in rows:  # the mean over the last of 4 chunks of 10 updates
+        assert row["current_learning_rate"] == pytest.approx(
+            row["learning_rate"] + 34.5 / 40 * (end - row["learning_rate"])
+        )
+    again = make_space(found.programs[0].learner.config, {"hyperparams.learning-rate": [1.0]})
+    assert list(again.grid) == ["learning_rate"]
+
+
+def test_trials_that_hardly_differ_have_curves_of_their_own(whole):
+    """Settings are told apart by their values, whatever their labels round to."""
+    found, _ = whole
+    near = [0.00123123, 0.00123456, 0.9999, 0.99996]
+    listed = [trial | {"learning_rate": rate} for trial, rate in zip(found.space.settings(), near, strict=True)]
+    close = dataclasses.replace(found, space=dataclasses.replace(found.space, grid={}, listed=tuple(listed)))
+    assert len(close.curves(4)) == 4 and close.curves(4).keys() == compare(close).curves.keys()
+    same = dataclasses.replace(found, space=dataclasses.replace(found.space, grid={}, listed=({"discount": 0.9},) * 4))
+    assert list(same.curves(4, "entropy"))[1] == "discount 0.9 (2)"
+
+
+def test_a_sweep_and_its_directory_are_compared_trial_by_trial(whole):
+    found, out = whole
+    by_trial = compare(found, "entropy")
+    assert [row["group"] for row in by_trial.rows] == [
+        "learning_rate 0.001, network.critic shared",
+        "learning_rate 0.0003, network.critic shared",
+        "learning_rate 0.001, network.critic detached",
+        "learning_rate 0.0003, network.critic detached",
+    ]
+    rows = found.rows()
+    for trial, score in zip((0, 2, 1, 3), by_trial.scores.values(), strict=True):
+        np.testing.assert_allclose(score, [row["entropy"] for row in rows if row["trial"] == trial])
+    assert repr(compare(str(out), "entropy")) == repr(by_trial)
+    rates = compare(out, "entropy", by="learning_rate")  # of both programs
+    assert {name: len(score) for name, score in rates.scores.items()} == {
+        "learning_rate 0.001": 4,
+        "learning_rate 0.0003": 4,
+    }
+    np.testing.assert_allclose(rates.scores["learning_rate 0.001"], [row["entropy"] for row in rows[:4]])
+    places = [out / "programs" / f"00{i}" for i in (0, 1)]
+    assert list(compare(places, "entropy").scores) == list(map(str, places))
+    assert len(plot_learning_curves(str(out), "entropy").axes[0].get_legend().get_texts()) == 4
+
+
+def test_the_best_of_an_unfinished_sweep_say_so(small, tmp_path):
+    stopped = influence_jax.sweep(small, **SPACE, out=tmp_path / "x", callback=stop_at(20))
+    for found in (stopped, influence_jax.load(tmp_path / "x")):
+        with pytest.warns(UserWarning, match="is not finished: 0 of 2 programs are, and 2 of 4 trials have results"):
+            assert len(found.best(4, "entropy")) == 2
+
+
+def test_a_trial_that_fails_in_the_end_is_not_the_best(whole):
+    """At the last log point, after whose beginning all its numbers were high, and finite."""
+    found, _ = whole
+    record = found.records[0]
+    metrics = record.metrics | {"entropy": record.metrics["entropy"] + np.array([9, 9, 0, 0])}
+    failing = metrics | {"failed": np.array([[0] * 4] * 3 + [[0, 1, 0, 0]])}
+    best, last = (
+        dataclasses.replace(found, records=[dataclasses.replace(record, metrics=x), found.records[1]]).best(
+            4, "entropy"
+        )
+        for x in (metrics, failing)
+    )
+    assert best[0]["trial"] == 0 == last[-1]["trial"] and np.isnan(last[-1]["entropy"])
+
+
+def test_a_metric_or_an_argument_that_is_not_there_is_named(whole):
+    found, out = whole
+    with pytest.raises(
+        ConfigError, match=r"metric is 'colective_return'; allowed: .*, entropy.* mean 'collective_return'"
+    ):
+        found.best(1, "colective_return")
+    with pytest.raises(
+        ConfigError, match=r"update is 99999 for .* holds a sweep; allowed with it is the directory of one"
+    ):
+        influence_jax.load(out, update=99999)
+    with pytest.raises(ConfigError, match=r"learner is a Learner for .* holds a sweep"):
+        influence_jax.load(out, learner=found.programs[0].learner)
