@@ -1,5 +1,6 @@
 """One update: act, reward, learn. It reads from top to bottom."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -301,7 +302,11 @@ def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, 
     return episode_sums, logs | own
 
 
-RESERVED = ("update", "member", "env_steps", "seconds", "steps_per_second")  # names that every row of a log has
+# Names that a row of a log or a table has beside the metrics.
+RESERVED = (
+    *("update", "member", "trial", "seed", "failed", "env_steps", "seconds", "steps_per_second"),
+    *(field.name for field in dataclasses.fields(Hyperparams)),
+)
 
 
 def own_metrics(learner: Learner, trajectory: Trajectory) -> dict[str, Mean]:

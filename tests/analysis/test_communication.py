@@ -184,3 +184,25 @@ def test_value_of_messages():
 
 def test_every_measure_has_a_shift_of_its_own():
     assert communication.MIN_SHIFT > 50
+
+
+def test_symbols_that_are_never_said_prove_nothing():
+    rng = np.random.default_rng(0)
+    actions, silence = rng.integers(4, size=(400, 2)), np.full((400, 2), -1)
+    found = speaker_consistency(silence, actions, 4, 4)
+    assert np.isnan([*found.agents, found.score.value, found.score.p]).all()
+    assert found.score.note == "agents [0, 1] use no message, or no action, 50 times"
+    one_speaks = np.stack([actions[:, 0], silence[:, 1]], axis=-1)
+    found = speaker_consistency(one_speaks, actions, 4, 4)
+    assert found.agents[0] == 1 and np.isnan(found.score.p) and "agents [1]" in found.score.note
+    nobody = instantaneous_coordination(silence, actions)
+    assert np.isnan([nobody.score.value, nobody.score.p]).all() and nobody.score.note == "no agent sends anything"
+    assert instantaneous_coordination(one_speaks, actions).best_pair == (0, 1)
+    assert np.isnan(mutual_information([-1, 0], [0, -1]))
+    even = np.full((400, 4, 4), -np.log(4))
+    deaf = selection_null(actions[:, 0], actions[:, 1], even, even[:, 0], draws=5)
+    assert np.isnan([deaf.value, deaf.p]).all() and deaf.note == "no message has any influence"
+
+
+def test_symbols_may_be_large():
+    assert mutual_information([10**12, 5, 10**12, 5], [0, 1, 0, 1]) == pytest.approx(np.log(2))

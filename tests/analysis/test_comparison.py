@@ -61,3 +61,21 @@ def test_what_cannot_be_compared_is_refused():
         compare(RUNS, "agent_returns")
     with pytest.raises(ConfigError, match="summarise is 'last'; allowed: final, final_steps, auc, best"):
         compare(RUNS, summarise="last")
+
+
+def test_what_is_missing_is_said():
+    failing = RUNS["alone"] | {"failed": np.zeros((40, 5))}
+    failing["failed"][-1, 3] = 1
+    one = {name: x[:, :1] for name, x in RUNS["influence"].items()}
+    found = compare({"failing": failing, "one": one})
+    assert found.rows[0]["seeds"] == 4 and np.isnan(found.scores["failing"][3]) and np.isnan(found.rows[1]["p"])
+    assert repr(found).splitlines()[-2:] == [
+        "failing: 1 of 5 members failed and have no score.",
+        "one: 1 seed with a score, from which there is no interval and no p.",
+    ]
+
+
+def test_close_settings_are_groups_of_their_own():
+    members = [{"member": m, "discount": x, "seed": 0} for m, x in enumerate((0.99, 0.9995, 0.9999, 0.99996))]
+    found = compare(run(members, {name: x[:, :4] for name, x in RUNS["alone"].items()}), by="discount")
+    assert list(found.scores) == ["discount 0.99", "discount 0.9995", "discount 0.9999", "discount 0.99996"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from influence_jax.analysis.correlation import influence_and_reward, partial_correlation
 from influence_jax.settings import ConfigError
@@ -15,9 +16,7 @@ def test_correlations_by_hand():
     # deviations -1.75, -.75, .25, 2.25 and -1.75, .25, -.75, 2.25: products sum to 7.75, squares to 8.75
     assert found.across.value == pytest.approx(7.75 / 8.75)
     z = np.arctanh(7.75 / 8.75)
-    assert found.across.low == pytest.approx(np.tanh(z - 1.96)) or found.across.low == pytest.approx(
-        np.tanh(z - 1.959964), abs=1e-6
-    )
+    assert found.across.low == pytest.approx(np.tanh(z - 1.959964), abs=1e-6)
     assert found.across_rank == pytest.approx(0.8)  # 1 - 6 * 2 / (4 * 15)
     assert found.within.value == pytest.approx(-1)
     assert np.isnan(found.across_given_weight)
@@ -75,3 +74,40 @@ def test_few_conditions_are_refused():
         ConfigError, match="received and returns have 3 conditions that are finite; allowed: at least 4"
     ):
         influence_and_reward(np.ones((3, 2)), np.ones((3, 2)))
+
+
+def test_influence_that_is_always_0_proves_nothing():
+    returns = np.random.default_rng(0).normal(size=(30, 5))
+    found = influence_and_reward(np.zeros((30, 5)), returns)
+    numbers = [found.across.value, found.across.low, found.across_p, found.across_rank, found.within.value]
+    assert np.isnan([*numbers, found.within.low, found.within_p, found.agents_given_return]).all()
+    assert found.notes[0] == "across: received does not vary"
+    assert found.notes[1] == "within: 30 conditions are left out, all of whose agents are alike"
+    # a mean of equal numbers is another number by its rounding, which is no influence either
+    assert np.isnan(influence_and_reward(np.full((30, 5), 0.1), returns).across_p)
+
+
+def test_conditions_that_are_not_finite_are_left_out():
+    rng = np.random.default_rng(0)
+    received, returns = rng.random((2, 30, 5))
+    broken = received.copy()
+    broken[3, 1] = np.nan
+    kept = np.delete(received, 3, axis=0), np.delete(returns, 3, axis=0)
+    found, wanted = influence_and_reward(broken, returns), influence_and_reward(*kept)
+    assert found.notes == ("conditions [3] are not finite and left out",) and found.across == wanted.across
+    assert (found.within, found.across_p, found.within_p) == (wanted.within, wanted.across_p, wanted.within_p)
+
+
+def test_within_is_the_mean_over_conditions_with_students_interval_of_z():
+    rng = np.random.default_rng(0)
+    received = rng.random((25, 4))
+    returns = received + 0.5 * rng.random((25, 4))
+    each = np.array([np.corrcoef(x, y)[0, 1] for x, y in zip(received, returns, strict=True)])
+    half = stats.t.ppf(0.975, 24) * each.std(ddof=1) / 5 / (1 - each.mean() ** 2)
+    found = influence_and_reward(received, returns, draws=20).within
+    assert found.value == pytest.approx(each.mean())
+    assert [found.low, found.high] == pytest.approx(np.tanh(np.arctanh(each.mean()) + half * np.array([-1, 1])))
+    for few in ((received[:19], returns[:19]), (received[:, :2], returns[:, :2])):
+        found = influence_and_reward(*few, draws=20)
+        assert np.isnan(found.within.low) and np.isfinite(found.within.value)
+        assert found.notes == ("within: no interval below 20 conditions of 3 agents that differ",)

@@ -6,11 +6,14 @@ import pytest
 from influence_jax.analysis.curves import (
     learning_curve,
     paper_window,
+    scores,
     seeds_in_which_all_eat,
     smoothed,
     summary,
     top_settings,
 )
+from influence_jax.settings import ConfigError
+from tests.analysis.rows import recorded
 
 
 def test_windows_look_back():
@@ -61,8 +64,8 @@ def test_seeds_with_an_idle_agent_are_dropped():
 
 
 def test_the_best_settings_are_the_best():
-    scores = np.array([[1.0, 1, 1], [9, 9, 9], [5, 5, 5], [2, 2, 2]])
-    top = top_settings(scores, k=2)
+    tried = np.array([[1.0, 1, 1], [9, 9, 9], [5, 5, 5], [2, 2, 2]])
+    top = top_settings(tried, k=2)
     assert top.chosen.tolist() == [1, 2] and top.score == 7 == top.honest
     assert top.p < 0.05
 
@@ -75,3 +78,31 @@ def test_choosing_the_best_of_many_finds_luck_and_the_null_says_so():
     assert np.mean([top.honest for top in searches]) == pytest.approx(0, abs=0.15)
     assert np.mean([top.null_mean for top in searches]) == pytest.approx(1.755 / np.sqrt(5), abs=0.1)
     assert sum(top.p < 0.1 for top in searches) <= 3
+
+
+def test_a_setting_without_a_score_for_every_seed_is_not_among_the_best():
+    """Whatever its other seeds say; the rest is as if it had not been tried."""
+    tried = np.array([[9.0, 9, np.nan], [1, 1, 1], [5, 5, 5], [2, 2, 2]])
+    top, without = top_settings(tried, k=1), top_settings(tried[1:], k=1)
+    assert top.chosen.tolist() == [2] and without.chosen.tolist() == [1]
+    assert (top.score, top.honest, top.p) == (without.score, without.honest, without.p) == (5, 5, without.p)
+    assert top.notes == ("1 settings are left out, which lack a seed's score",)
+    with pytest.raises(ConfigError, match="k is 4; allowed: whole numbers from 1 to 3"):
+        top_settings(tried, k=4)
+    with pytest.raises(ConfigError, match="scores has no setting with a score for every seed"):
+        top_settings(tried[:1], k=1)
+    assert np.isnan(top_settings(tried[1:, :1], k=1).honest)
+
+
+def test_a_member_that_failed_has_no_score():
+    metrics = recorded(members=3)
+    metrics["failed"] = np.zeros((40, 3))
+    metrics["failed"][-1, 1] = 1  # within the last log point: its numbers are finite, and high
+    metrics["collective_return"][-1, 1] = 1e6
+    for summarise in ("final", "final_steps", "auc", "best"):
+        found = scores(metrics, "collective_return", summarise)
+        assert np.isnan(found).tolist() == [False, True, False]
+        ends = summary(metrics["env_steps"][:, 0], metrics["collective_return"])[summarise]
+        np.testing.assert_array_equal(found[[0, 2]], ends[[0, 2]])
+    del metrics["failed"]
+    assert np.isfinite(scores(metrics, "collective_return")).all()

@@ -123,3 +123,42 @@ def test_lines_differ_in_grey():
     from influence_jax.analysis.figures import STYLES
 
     assert len({str(style["linestyle"]) for style in STYLES}) == len({s["marker"] for s in STYLES}) == len(STYLES)
+
+
+def test_a_metric_that_is_0_in_one_of_the_runs_is_drawn():
+    """A baseline that never opens the box, beside the treatment that does."""
+    never = TWO["alone"] | {"cleans": np.zeros((40, 5)), "collective_return": np.zeros((40, 5))}
+    opens = TWO["influence"] | {"cleans": np.ones((40, 5))}
+    for columns in (None, ["collective_return", "cleans"], "cleans"):
+        axes = plot_learning_curves({"never": never, "opens": opens}, columns).axes
+        for axis in axes:
+            assert set(lines_of(axis)) == {"never", "opens"}
+        assert {"cleans"} <= {axis.get_title() for axis in axes}
+    np.testing.assert_array_equal(lines_of(axes[0])["never"], np.zeros(40))
+    assert plot_learning_curves(never | {name: np.zeros((40, 5)) for name in ("apples", "fires")}).axes
+    with pytest.raises(ConfigError, match="runs has measured none of collective_return"):
+        plot_learning_curves({"env_steps": never["env_steps"]})
+
+
+def test_influence_of_0_is_drawn_and_counts_in_the_mean():
+    half = {name: x[:, :4] for name, x in TWO["influence"].items()}
+    half |= {"influence": np.tile([0, 0.2, 0, 0.2], (40, 1)), "entropy": np.ones((40, 4))}
+    none = TWO["alone"] | {"influence": np.zeros((40, 5))}
+    axis = plot_influence({"none": none, "half": half}).axes[0]
+    np.testing.assert_allclose(lines_of(axis)["half"], 0.1)
+    np.testing.assert_array_equal(lines_of(axis)["none"], np.zeros(40))
+    assert axis.get_yscale() == "symlog" and axis.get_ylim()[0] == 0
+
+
+def test_every_band_says_its_level():
+    locked = event_locked(np.arange(20.0), np.arange(20) == 10, around=2, confidence=0.8)
+    diagram, named = schelling_diagram(RETURNS, COOPERATES, 0.99), "mean, 90 % interval"
+    assert "80 % of that" in {text.get_text() for text in plot_event_locked(locked).axes[0].get_legend().get_texts()}
+    assert plot_schelling(diagram).axes[0].get_legend().get_title().get_text() == "mean, 99 % interval"
+    both = plot_learning_curves(TWO, ["apples", "fires"], confidence=0.9)
+    assert {axis.get_legend().get_title().get_text() for axis in both.axes} == {named}
+    comparison = plot_comparison(compare(TWO, confidence=0.9))
+    assert comparison.axes[0].get_legend().get_title().get_text() == named
+    assert comparison.axes[1].get_xlabel().endswith("(90 % interval)")
+    default = plot_learning_curves(TWO["alone"], ["apples"], each=False)
+    assert default.axes[0].get_legend().get_title().get_text() == "mean, 95 % interval"

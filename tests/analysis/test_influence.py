@@ -76,3 +76,11 @@ def test_an_event_at_the_edge_has_no_step_before():
 def test_events_that_never_happen_are_refused():
     with pytest.raises(ConfigError, match="events are never true"):
         event_locked(np.zeros(5), np.zeros(5, bool))
+
+
+def test_the_band_of_the_null_is_that_of_its_level():
+    values = np.random.default_rng(0).normal(size=300)
+    wide, narrow = (event_locked(values, values > 2, around=1, draws=500, confidence=c) for c in (0.95, 0.5))
+    assert (wide.null_low < narrow.null_low).all() and (narrow.null_high < wide.null_high).all()
+    events = (values > 2).sum()
+    np.testing.assert_allclose(narrow.null_high - narrow.null_mean, 0.674 / np.sqrt(events), rtol=0.3)

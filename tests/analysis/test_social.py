@@ -46,3 +46,9 @@ def test_efficiency_sustainability_and_peace():
     assert np.isnan(sustainability(np.zeros((3, 2))))
     assert sustainability(np.ones((2, 11, 3))).tolist() == [5, 5]
     assert peace(np.array([[0, 1], [0, 0], [2, 1]])) == (1 + 2 + 0) / 3
+
+
+def test_what_is_not_known_is_not_0():
+    unknown = np.array([[3.0, np.nan], [2, 2]])
+    np.testing.assert_array_equal(equality(unknown), [np.nan, 1])
+    assert np.isnan(peace(unknown)) and np.isnan(sustainability(unknown)) and np.isnan(weighted_return(unknown)[0])

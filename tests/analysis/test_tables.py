@@ -5,7 +5,7 @@ import builtins
 import numpy as np
 import pytest
 
-from influence_jax.analysis.tables import describe_run, run_rows, run_table, short_number, text_table
+from influence_jax.analysis.tables import describe_run, final_rows, run_rows, run_table, short_number, text_table
 from influence_jax.settings import ConfigError
 from tests.analysis.rows import METRICS, recorded
 
@@ -71,3 +71,21 @@ def test_text_is_aligned():
         "name      x\na     1.235\nlong     10"
     )
     assert text_table([]) == ""
+
+
+def test_a_setting_and_a_metric_do_not_share_a_column():
+    rows = final_rows(
+        METRICS | {"current_learning_rate": np.ones((2, 2))}, [{"learning_rate": 0.01}, {"learning_rate": 0.001}]
+    )
+    assert [(row["learning_rate"], row["current_learning_rate"]) for row in rows] == [(0.01, 1), (0.001, 1)]
+    for table in (final_rows, run_rows):
+        with pytest.raises(ConfigError, match="metrics has learning_rate, which members have too"):
+            table(METRICS | {"learning_rate": np.ones((2, 2))}, [{"learning_rate": 0.01}, {"learning_rate": 0.001}])
+
+
+def test_a_member_that_failed_has_no_end():
+    metrics = METRICS | {"failed": np.array([[0, 0], [0, 1]])}
+    rows = final_rows(metrics, MEMBERS)
+    assert rows[0]["collective_return"] == 3 and np.isnan(rows[1]["collective_return"])
+    assert [row["failed"] for row in rows] == [0, 1]
+    assert describe_run("a", metrics, 2) == "Run a, 2 members, 200 steps, return 3.0, 1 failed"

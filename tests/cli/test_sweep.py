@@ -40,6 +40,10 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "__call__", press)
         assert main(command) == 75
+    capsys.readouterr()
+    with pytest.warns(UserWarning, match="is not finished: 0 of 1 programs are, and 4 of 4 trials have results"):
+        assert main(["best", str(out), "--metric", "entropy", "--json"]) == 0
+    assert '"learning_rate": 0.001' in capsys.readouterr().out
     assert main([*command, "--resume"]) == 0
     assert "return" in capsys.readouterr().out
     with open(out / "final.csv", newline="") as file:
@@ -53,6 +57,8 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
     assert main(["best", str(out), "--count", "2", "--metric", "entropy", "--space", chosen]) == 0
     again = [*SWEEP, *tiny_options, "--seed", "100", "--space", chosen, "--out", str(tmp_path / "again"), "--dry-run"]
     assert main(again) == 0 and "2 trials x 2 seeds = 4 members in 1 program of 4" in capsys.readouterr().err
+    sentence = refusal(capsys, "best", str(out), "--metric", "colective_return")
+    assert "metric is 'colective_return'; allowed: " in sentence and "Did you mean 'collective_return'?" in sentence
     assert "it exists; allowed is a new file" in refusal(capsys, "best", str(out), "--space", chosen)
     assert main(["sweep", "--help"]) == 0
 

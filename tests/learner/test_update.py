@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.config import Hyperparams
+from influence_jax.config import ConfigError, Hyperparams
 from influence_jax.influence.controls import controlled_influence_reward
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
@@ -238,3 +238,13 @@ def test_weights_are_divided_by_the_unit_of_their_head():
     np.testing.assert_allclose(found, [0.1, 0.2, 2.0], rtol=1e-6)
     unchanged = hparams.replace(entropy_coef=0.0, message_entropy_coef=0.0, moa_loss_weight=0.0)
     assert divided.replace(entropy_coef=0.0, message_entropy_coef=0.0, moa_loss_weight=0.0) == unchanged
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "seed", "entropy", "current_learning_rate"])
+def test_a_metric_of_ones_own_has_a_name_of_its_own(learner, state, name):
+    """Not that of a setting, which is a column of the same tables, nor that of another metric."""
+    own = dataclasses.replace(learner, metrics=(lambda trajectory: {name: trajectory.reward.sum(axis=-1)},))
+    with pytest.raises(
+        ConfigError, match=f"learner.metrics has the names {name}; allowed are names that are not taken"
+    ):
+        jax.eval_shape(lambda state: update(own, state, 100.0), state)

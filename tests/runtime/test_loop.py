@@ -47,6 +47,7 @@ def test_a_member_that_diverges_is_frozen_and_the_others_never_notice(tiny, tmp_
     for name in ("collective_return", "policy_loss", "entropy"):
         np.testing.assert_array_equal(run.metrics[name][:, others], healthy.metrics[name][:, others])
         assert np.isnan(run.metrics[name][1:, 1]).all()
+    assert run.metrics["failed"][:, 1].all() and not run.metrics["failed"][:, others].any()
 
 
 @pytest.mark.parametrize("number", SIGNALS)
