@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from influence_jax.analysis.arguments import level, random_seed, said, text, whole
+from influence_jax.analysis.arguments import said, text
 from influence_jax.analysis.curves import Curve, failed, learning_curve
 from influence_jax.analysis.curves import scores as scores_of
 from influence_jax.analysis.members import groups
@@ -93,7 +93,6 @@ def compare(
         ('influence', 0.0079)
     """
     checked("summarise", text("summarise", summarise), Choices(SUMMARIES))
-    window, confidence, seed = whole("window", window), level(confidence), random_seed(seed)
     curves, scores, notes = {}, {}, []
     for name, metrics in groups(runs, by).items():
         values = values_of(metrics, column)

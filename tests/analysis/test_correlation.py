@@ -83,8 +83,9 @@ def test_influence_that_is_always_0_proves_nothing():
     assert np.isnan([*numbers, found.within.low, found.within_p, found.agents_given_return]).all()
     assert found.notes[0] == "across: received does not vary"
     assert found.notes[1] == "within: 30 conditions are left out, all of whose agents are alike"
-    # a mean of equal numbers is another number by its rounding, which is no influence either
-    assert np.isnan(influence_and_reward(np.full((30, 5), 0.1), returns).across_p)
+    # the mean of the same numbers in another order differs by its rounding, which is no influence either
+    same = np.random.default_rng(1).permuted(np.tile([0.1, 0.2, 0.3, 0.7, 1.1], (30, 1)), axis=1)
+    assert np.ptp(same.mean(axis=1)) > 0 and np.isnan(influence_and_reward(same, returns, draws=9).across_p)
 
 
 def test_conditions_that_are_not_finite_are_left_out():
