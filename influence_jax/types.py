@@ -86,7 +86,7 @@ class CounterfactualBatch:
     factual: jax.Array  # f32[*,J,A], response to what k really did
     alternatives: jax.Array  # f32[*,C,J,A], response to each of the C things k might have done
     weights: jax.Array  # f32[*,C], k's own policy over its alternatives
-    realised: jax.Array  # i32[*,J], what j really did (used by PMI alone)
+    realised: jax.Array | None  # i32[*,J], what j really did (used by PMI alone); None where that is not known
     mask: jax.Array  # bool[*,J], pairs that count
 
 
@@ -113,6 +113,8 @@ class ActorOutput:
     """What all agents did in one step, and what the learner must remember of it."""
 
     samples: dict[str, HeadSample]  # by head: "action", and "message" where agents talk
+    # By head, f32[E,N,A] or f32[E,N,M]: the distributions that symbols are drawn from. None in a `Trajectory`.
+    log_policy: dict[str, jax.Array] | None
     context: jax.Array  # i32[E,N,L], symbols that entered the policy's recurrent core; -1 for none
     influence: jax.Array  # f32[E,K,J], of k on j, already masked, nats (or the measure's unit); diagonal 0
     mutual_information: jax.Array  # f32[E,K,J], mean KL over k's own policy, masked likewise, nats

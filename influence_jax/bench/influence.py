@@ -11,8 +11,7 @@ import numpy as np
 from influence_jax import presets
 from influence_jax.bench.harness import Timing, report, save
 from influence_jax.bench.learner import measure_updates, sized, updates
-from influence_jax.influence import axes, counterfactual
-from influence_jax.influence.measures import MEASURES
+from influence_jax.influence import axes
 from influence_jax.influence.model import unmeasured
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.types import CounterfactualBatch
@@ -64,11 +63,6 @@ def time_added(base: Timing, other: Timing) -> float:
     return statistics.median(slower / faster for slower, faster in pairs) - 1.0
 
 
-def with_decide(learner: Learner, decide) -> Learner:
-    """Return the learner with another way to act."""
-    return dataclasses.replace(learner, model=dataclasses.replace(learner.model, decide=decide))
-
-
 def with_influence(learner: Learner) -> Learner:
     """The learner as it is."""
     return learner
@@ -84,35 +78,36 @@ def naive(learner: Learner) -> Learner:
 
     The work is that of the re-run; the alternatives are weighted evenly, which costs the same as the influencer's policy.
     """
-    config, num_agents = learner.config.influence, learner.env.spec.num_agents
-    own_model = config.model == "moa"
+    model, num_agents = learner.model, learner.env.spec.num_agents
+    own_model = model.source == "own model"
     branch, head = ("moa", "prediction") if own_model else ("policy", "action")
     # Whose network runs again, and which blocks of its symbols it is asked about, i32[K,L]; nobody influences itself.
-    first = config.num_influencers if config.model == "basic" else 0
+    first = model.groups[0] if model.lag == 0 else 0
     listener = np.arange(first, num_agents)
-    blocks = {
-        "moa": np.zeros(
-            (1, num_agents), int
-        ),  # all blocks are those of the agent's own model, of which it asks for its own
-        "basic": np.repeat(np.arange(first)[:, None], len(listener), axis=1),
-        "communication": (listener + np.arange(1, num_agents)[:, None]) % num_agents,
-    }[config.model]
+    if own_model:
+        blocks = np.zeros((1, num_agents), int)  # all are those of the agent's own model, of which it asks for its own
+    elif model.lag == 0:
+        blocks = np.repeat(np.arange(first)[:, None], len(listener), axis=1)
+    else:
+        blocks = (listener + np.arange(1, num_agents)[:, None]) % num_agents
 
-    def decide(network, key, params, carry, memory, timestep):
-        output, after, memory = learner.model.decide(network, key, params, carry, memory, timestep)
-        told = axes.agents_first(axes.own_first(output.action) if own_model else output.context)
-        symbols = learner.model.network_spec.context_symbols
+    def counterfactuals(network, params, step):
+        _, carry = model.counterfactuals(network, params, step)  # of which the compiler leaves out all but the state
+        context = step.context
+        if own_model:
+            context = axes.agents_first(axes.own_first(axes.agents_first(step.policy.samples["action"].symbol)))
+        symbols = model.network_spec.context_symbols
 
-        def answer(params, carry, told, observation, block, symbol):
-            told = told.at[:, block].set(symbol)
+        def answer(params, carry, context, observation, block, symbol):
+            context = context.at[:, block].set(symbol)
             gates = network.precompute(params, branch, carry, network.encode(params, observation)[branch])
-            return jax.nn.log_softmax(network.resolve(params, branch, carry, gates, told)[2][head])
+            return jax.nn.log_softmax(network.resolve(params, branch, carry, gates, context)[2][head])
 
         def alternative(blocks, symbol, observation):
             return jax.vmap(answer, in_axes=(0, 0, 0, 0, 0, None))(*listening, observation, blocks, symbol)
 
-        seen = axes.agents_first(timestep.observation)
-        *listening, seen = jax.tree.map(lambda x: x[first:], (params, carry[branch], told, seen))
+        seen = axes.agents_first(step.timestep.observation)
+        *listening, seen = jax.tree.map(lambda x: x[first:], (params, step.carry[branch], context, seen))
         again = jax.lax.optimization_barrier(jnp.broadcast_to(seen, (len(blocks), symbols, *seen.shape)))
         answers = jax.vmap(jax.vmap(alternative, (None, 0, 0)), (0, None, 0))(
             jnp.asarray(blocks), jnp.arange(symbols), again
@@ -128,12 +123,10 @@ def naive(learner: Learner) -> Learner:
             realised=jnp.zeros((*shape, answers.shape[-2]), jnp.int32),
             mask=jnp.ones((*shape, answers.shape[-2]), bool),
         )
-        pairs = counterfactual.pairwise_influence(batch, MEASURES[config.measure])
-        information = counterfactual.mutual_information(batch)
-        influence, information = (
-            jnp.broadcast_to(x.sum(axis=(0, 1, -1))[:, None, None], output.influence.shape)
-            for x in (pairs, information)
-        )
-        return output.replace(influence=influence, mutual_information=information), after, memory
+        return batch, carry
 
-    return with_decide(learner, decide)
+    def place(pairs):  # f32[K,L,E,J]; that every number is used is enough
+        total = pairs.sum(axis=(0, 1, -1))[:, None, None]
+        return jnp.broadcast_to(total, (len(total), num_agents, num_agents))
+
+    return dataclasses.replace(learner, model=dataclasses.replace(model, counterfactuals=counterfactuals, place=place))

@@ -41,10 +41,10 @@ class Moment:
         env, actions = trace.env, trace.actions[self.time]
         scale = int(np.clip(PANEL // max(env.walls.shape), 8, 40))
         really = trace.world(self.time, actions)[0]
-        if trace.messages is None:
+        if trace.channel == "action":
             others = actions.copy()
             others[self.influencer] = self.alternative
-            if trace.at_once:  # the other acts in the same step
+            if trace.lag == 0:  # the other acts in the same step
                 others[self.influencee] = int(self.other_answer.argmax())
             instead, said = trace.world(self.time, others)[0], [names[x] for x in (self.choice, self.alternative)]
         else:

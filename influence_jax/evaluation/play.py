@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.envs.base import Environment
-from influence_jax.evaluation.policy import Agent, Policy, decide, start
+from influence_jax.evaluation.policy import Agent, Policy, start
 from influence_jax.evaluation.programs import compiled
 from influence_jax.evaluation.trace import Trace
 from influence_jax.learner.learner import Learner
-from influence_jax.learner.rollout import observed_rewards
+from influence_jax.learner.rollout import act, observed_rewards
 from influence_jax.learner.state import Member, RolloutState
 from influence_jax.settings import INT32_MAX, ConfigError, Integers, checked
 from influence_jax.types import Trajectory
@@ -193,15 +193,15 @@ def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: ja
         for _ in range(1 if len(groups) == 1 else 3):
             decided = []
             for group, ((learner, member), mind) in enumerate(zip(groups, minds, strict=True)):
-                told = None if table.seats(group).all() else jnp.where(table.seats(group), -1, actions)
-                found = decide(learner, member, rollout_state(mind, state, timestep), act_key, told)
-                decided.append(found)
+                seats, now = table.seats(group), rollout_state(mind, state, timestep)
+                forced = None if seats.all() else {"action": jnp.where(seats, -1, actions)[None]}
+                decided.append(act(learner, member, now, act_key, forced))
             for group, (output, *_) in enumerate(decided):
                 actions = jnp.where(table.seats(group), output.action[0], actions)
         log_policy = jnp.full((env.spec.num_agents, env.spec.num_actions), jnp.nan, jnp.float32)
         values = jnp.full(env.spec.num_agents, jnp.nan, jnp.float32)
-        for group, (output, policies, *_) in enumerate(decided):
-            log_policy = jnp.where(table.seats(group)[:, None], policies["action"], log_policy)
+        for group, (output, *_) in enumerate(decided):
+            log_policy = jnp.where(table.seats(group)[:, None], output.log_policy["action"][0], log_policy)
             values = jnp.where(table.seats(group), output.samples["action"].value[0], values)
         noise = env.sample_noise(jax.random.split(noise_key, 1)[0], env_params)
         next_state, after = env.transition(state, actions, noise, env_params)
@@ -213,7 +213,7 @@ def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: ja
                     learner, member, rollout_state(mind, state, timestep), after.reward[None]
                 ),
             )
-            for (learner, member), mind, (_, _, carry, memory) in zip(groups, minds, decided, strict=True)
+            for (learner, member), mind, (_, carry, memory) in zip(groups, minds, decided, strict=True)
         ]
         seen = {
             "state": state,
@@ -223,11 +223,11 @@ def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: ja
             "values": values,
             "noise": noise,
             "minds": minds,
-            "outputs": [output for output, *_ in decided],
+            "outputs": [output.replace(activations=None, log_policy=None) for output, *_ in decided],
         }
-        if groups and "message" in decided[0][1]:
+        if groups and "message" in decided[0][0].samples:
             seen["messages"] = decided[0][0].samples["message"].symbol[0]
-            seen["message_log_policy"] = decided[0][1]["message"]
+            seen["message_log_policy"] = decided[0][0].log_policy["message"][0]
         return (next_state, after, then), seen
 
     state, timestep = env.reset(jax.random.fold_in(key, env.spec.horizon + 1), env_params)
@@ -237,7 +237,7 @@ def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: ja
 
 
 def _influence(table: Table, steps: dict[str, Any], length: int) -> np.ndarray:
-    """Return the influence f32[T,K,J] that counts as the consequence of what k chose at each step."""
+    """Return the influence f32[T,K,J] by what k chose at each step."""
     num_agents = len(table.owner)
     influence = np.zeros((length, num_agents, num_agents), np.float32)
     now, after = (jax.tree.map(lambda x, s=s: x[s], steps["timestep"]) for s in (slice(length), slice(1, length + 1)))
@@ -255,9 +255,9 @@ def _influence(table: Table, steps: dict[str, Any], length: int) -> np.ndarray:
             metrics=jax.tree.map(lambda x: x[:, None], after.metrics),
         )
         bootstrap = jax.tree.map(lambda x: x[length], output)
-        measured = np.asarray(learner.model.credited_influence(trajectory, bootstrap))[:, 0]
+        measured = np.asarray(learner.model.influence_of_choices(trajectory, bootstrap))[:, 0]
         seats = table.seats(group)
-        by_themselves = learner.config.influence.model == "moa"  # k's own model of j, whoever j is
+        by_themselves = learner.model.source == "own model"  # of k about j, whoever j is
         counted = seats[:, None] & (np.ones_like(seats) if by_themselves else seats)
         influence = np.where(counted, measured, influence)
     return influence

@@ -9,13 +9,11 @@ import numpy as np
 from flax import struct
 
 from influence_jax.evaluation.programs import compiled
-from influence_jax.influence.acting import act, encode
-from influence_jax.influence.axes import agents_first
 from influence_jax.learner.learner import Learner
-from influence_jax.learner.rollout import perceived
+from influence_jax.learner.rollout import act
 from influence_jax.learner.state import LearnerState, Member, RolloutState
 from influence_jax.settings import Integers, checked
-from influence_jax.types import ActorOutput, TimeStep
+from influence_jax.types import TimeStep
 
 
 @struct.dataclass
@@ -112,7 +110,7 @@ def start(learner: Learner) -> Mind:
     num_agents = learner.env.spec.num_agents
     return Mind(
         carry=learner.network.zero_carry((num_agents, 1)),
-        memory=learner.model.init_memory(1),
+        memory=learner.model.memory.init(1),
         shaper_state=learner.shaper.init(1, num_agents),
     )
 
@@ -126,67 +124,14 @@ def _step(learner: Learner, member: Member, mind: Mind, timestep: TimeStep, key:
             shaper_state, timestep.reward[None], timestep.first[None], member.hyperparams
         )
     now = RolloutState(None, timestep, mind.carry, mind.memory, shaper_state)
-    output, log_policy, carry, memory = decide(learner, member, now, key)
-    samples = output.samples
+    output, carry, memory = act(learner, member, now, key)
+    output = jax.tree.map(lambda x: x[0], output)
     decision = Decision(
-        actions=output.action[0],
-        log_policy=log_policy["action"],
-        values=samples["action"].value[0],
-        influence=output.influence[0],
-        messages=samples["message"].symbol[0] if "message" in samples else None,
-        message_log_policy=log_policy.get("message"),
+        actions=output.action,
+        log_policy=output.log_policy["action"],
+        values=output.samples["action"].value,
+        influence=output.influence,
+        messages=output.samples["message"].symbol if "message" in output.samples else None,
+        message_log_policy=output.log_policy.get("message"),
     )
     return decision, Mind(carry, memory, shaper_state)
-
-
-def decide(
-    learner: Learner, member: Member, now: RolloutState, key: jax.Array, told: jax.Array | None = None
-) -> tuple[ActorOutput, dict[str, jax.Array], Any, Any]:
-    """Let the agents of one game act, some of them as they are told.
-
-    Args:
-        learner: whose agents they are.
-        member: their parameters.
-        now: where the game is; its only axis E has one game.
-        key: for what they draw.
-        told: i32[N], what agents are to do; -1 leaves them free.
-
-    Returns:
-        ``(output, {head: log_policy f32[N,A]}, carry, memory)``, the latter two after the step. Log-policies are those of
-        agents who are left free.
-    """
-    network, params, timestep = learner.network, member.params, perceived(learner, now)
-    if told is None:
-        output, carry, memory = learner.model.decide(network, key, params, now.carry, now.memory, timestep)
-    else:
-        obedient = ObedientNetwork(network), key, (params, told)
-        output, carry, memory = learner.model.decide(*obedient, now.carry, now.memory, timestep)
-    before, _ = learner.model.reset(timestep.first, now.carry, now.memory)
-    step = act(
-        network, key, params, before, encode(network, params, timestep.observation), agents_first(output.context)
-    )
-    log_policy = {head: x[:, 0] for head, x in step.log_policy.items()}
-    return output.replace(activations=None), log_policy, carry, memory
-
-
-@dataclasses.dataclass(frozen=True)
-class ObedientNetwork:
-    """A network whose agents do as they are told; its parameters are pairs ``(params, told i32[])``, where -1 tells nothing."""
-
-    network: Any
-
-    def __getattr__(self, name: str) -> Any:
-        def of_pair(params, *args):
-            return getattr(self.network, name)(params[0], *args)
-
-        return of_pair
-
-    def resolve(self, params, branch, carry, gates, context):
-        """Step a branch under given symbols."""
-        params, told = params
-        carry, gates, heads = self.network.resolve(params, branch, carry, gates, context)
-        if "action" in heads:
-            logits = heads["action"]
-            certain = jnp.where(jnp.arange(logits.shape[-1], dtype=jnp.int32) == told, 0.0, -1e9).astype(logits.dtype)
-            heads = heads | {"action": jnp.where(told < 0, logits, certain)}
-        return carry, gates, heads

@@ -15,17 +15,11 @@ from influence_jax.envs import render
 from influence_jax.envs.base import Environment
 from influence_jax.envs.grid.world import GridWorld
 from influence_jax.envs.render import Film
-from influence_jax.evaluation.intervention import (
-    Answers,
-    answers_at_once,
-    answers_to_messages,
-    next_answers,
-    real_influence,
-)
+from influence_jax.evaluation.intervention import CounterfactualPolicies, counterfactual_policies, real_influence
 from influence_jax.evaluation.moment import Moment
 from influence_jax.evaluation.policy import Mind
 from influence_jax.evaluation.programs import compiled
-from influence_jax.influence.measures import IN_NATS
+from influence_jax.influence.measures import label
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import Member, RolloutState
 from influence_jax.settings import ConfigError, Integers, checked
@@ -170,9 +164,9 @@ class Trace:
         return [self._moment(*place) for place in found]
 
     def _moment(self, time: int, k: int, j: int) -> Moment:
-        answers = self._answers(time)
-        weights, alternatives = (np.asarray(x) for x in (answers.weights[k, 0], answers.alternatives[k, :, j, 0]))
-        symbols = self.actions if self.messages is None else self.messages
+        found = self._counterfactual_policies(time)
+        weights, alternatives = (np.asarray(x) for x in (found.weights[k, 0], found.alternatives[k, :, j, 0]))
+        symbols = self._choices[self.channel]
         answer = np.exp(alternatives[symbols[time, k]])
         changed = np.exp(weights) * np.abs(np.exp(alternatives) - answer).sum(axis=-1)
         other = int(np.argmax(changed))
@@ -203,41 +197,41 @@ class Trace:
             one_game(self.states), one_game(self._timesteps), minds.carry, minds.memory, minds.shaper_state
         )
 
-    def _answers(self, time: int) -> Answers:
-        now, then = (jax.tree.map(lambda x, t=t: x[t], self._rollout_states()) for t in (time, time + 1))
-        noise = jax.tree.map(lambda x: x[time : time + 1], self._noise)
-        if self.messages is not None:
-            return answers_to_messages(self._learner, self._member, then)
-        if self.at_once:
-            return answers_at_once(self._learner, self._member, now, jnp.asarray(self.actions[time]))
-        return next_answers(
-            self._learner, self._member, now, then.carry, jnp.asarray(self.actions[time : time + 1]), noise
-        )
+    @property
+    def channel(self) -> str:
+        """What agents influence one another by, "action" or "message"."""
+        return self._learner.model.channel if self._learner else "action"
 
     @property
-    def at_once(self) -> bool:
-        """Whether others see an action before they act themselves."""
-        return self._learner is not None and self._learner.config.influence.model == "basic"
+    def lag(self) -> int:
+        """Steps until what an agent chose can change what the others do, 0 or 1."""
+        return self._learner.model.lag if self._learner else 1
+
+    @property
+    def _choices(self) -> dict[str, np.ndarray]:
+        """By head, i32[T,N], what everybody chose."""
+        return {"action": self.actions} | ({} if self.messages is None else {"message": self.messages})
+
+    def _counterfactual_policies(self, time: int) -> CounterfactualPolicies:
+        now = jax.tree.map(lambda x: x[time], self._rollout_states())
+        choices, noise = jax.tree.map(lambda x: jnp.asarray(x[time : time + 1]), (self._choices, self._noise))
+        return counterfactual_policies(self._learner, self._member, now, choices, noise)
 
     @property
     def measure(self) -> str:
         """The measure of influence, with its unit where it has one; without trained agents of one kind ""."""
-        name = self._learner.config.influence.measure if self._learner else ""
-        return f"{name}, nats" if name in IN_NATS else name
+        return label(self._learner.model.measure) if self._learner and self._learner.model.measure else ""
 
     def _find_real_influence(self) -> np.ndarray:
-        """Return f32[T,K,J]: the influence of every action by intervention."""
+        """Return f32[T,K,J]: the influence of every choice by intervention."""
         self._refuse_mixtures("real")
-        if self.at_once:
-            return self.influence  # of real policies: nothing is modelled
-        if self.messages is not None:
-            raise ConfigError(
-                "real is True for agents that talk, whose influence is real as measured; allowed there: False."
-            )
-        if self._learner.config.influence.measure == "none":
+        model = self._learner.model
+        if model.measure is None:
             raise ConfigError("real is True with influence.measure 'none'; allowed is any other measure.")
+        if model.counterfactuals is not None and model.source == "policies":
+            return self.influence  # nothing is modelled: what agents measured is real
         found = _real_influence(
-            self._learner, self._member, self._rollout_states(), jnp.asarray(self.actions), self._noise
+            self._learner, self._member, self._rollout_states(), jax.tree.map(jnp.asarray, self._choices), self._noise
         )
         return np.where(self.team[:, None] & self.team, np.asarray(found), np.float32(0))
 
@@ -278,13 +272,14 @@ def _transition(env, state, actions, noise, env_params):
 
 
 @compiled()
-def _real_influence(learner, member, states, actions, noise):
+def _real_influence(learner, member, states, choices, noise):
     def one_step(step):
-        now, carry, actions, noise = step
-        answers = next_answers(learner, member, now, carry, actions[None], jax.tree.map(lambda x: x[None], noise))
-        counted = now.timestep.visible & ~(now.timestep.last | answers.over)[:, None, None]
-        return real_influence(learner, answers, counted)[0]
+        now, choices, noise, realised = step
+        found = counterfactual_policies(learner, member, now, choices, noise)
+        counted = now.timestep.visible & ~(now.timestep.last | found.over)[:, None, None]
+        return real_influence(learner, found, realised, counted)[0]
 
-    before = jax.tree.map(lambda x: x[:-1], states)
-    after = jax.tree.map(lambda x: x[1:], states.carry)
-    return jax.lax.map(one_step, (before, after, actions, noise), batch_size=16)
+    now = jax.tree.map(lambda x: x[:-1], states)
+    choices, noise = jax.tree.map(lambda x: x[:, None], (choices, noise))
+    realised = jnp.roll(choices["action"], -learner.model.lag, axis=0)  # after the last step nothing counts
+    return jax.lax.map(one_step, (now, choices, noise, realised), batch_size=16)

@@ -6,7 +6,7 @@ from influence_jax.config import InfluenceConfig
 from influence_jax.influence.basic import basic
 from influence_jax.influence.communication import communication
 from influence_jax.influence.independent import independent
-from influence_jax.influence.measures import MEASURES
+from influence_jax.influence.measures import MEASURES, check
 from influence_jax.influence.moa import moa
 from influence_jax.influence.model import InfluenceModel, unmeasured
 from influence_jax.settings import built, implementation
@@ -27,9 +27,10 @@ def make(config: InfluenceConfig, num_agents: int, num_actions: int) -> Influenc
         ConfigError: there is no such model or measure, or the model cannot be built for so many agents.
     """
     build = implementation("influence.model", config.model, MODELS)
-    measure = "kl" if config.measure == "none" else config.measure
-    measure = implementation("influence.measure", measure, MEASURES)
+    name = "kl" if config.measure == "none" else config.measure
+    measure = implementation("influence.measure", name, MEASURES)
     model = built(
         f"influence.model {config.model!r}", lambda: build(config, num_agents, num_actions, measure), InfluenceModel
     )
+    check(name, measure, config.model, realised_is_known=model.source == "policies")
     return unmeasured(model) if config.measure == "none" else model

@@ -1,15 +1,17 @@
-"""What the influence models share while acting: stepping policies, memory of actions, and influencees' counterfactuals."""
+"""Acting: what every influence model has in common while agents decide."""
 
 from typing import Any
 
 import distrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from influence_jax.influence.axes import agents_first
-from influence_jax.influence.counterfactual import log_alternatives
-from influence_jax.types import CachedActivations, CounterfactualBatch, HeadSample
+from influence_jax.influence.counterfactual import influence_and_information, log_alternatives
+from influence_jax.influence.model import InfluenceModel, Memory
+from influence_jax.types import ActorOutput, CachedActivations, CounterfactualBatch, HeadSample, TimeStep
 
 
 @struct.dataclass
@@ -23,6 +25,18 @@ class PolicyStep:
 
 
 @struct.dataclass
+class Step:
+    """One step of all agents, when everybody has chosen: what counterfactuals are about."""
+
+    timestep: TimeStep  # leading E
+    memory: Any  # before anybody acted, leading E
+    carry: dict[str, Any]  # before anybody acted, by branch, leading [N,E]
+    features: dict[str, jax.Array]  # f32[N,E,F], by branch
+    context: jax.Array  # i32[N,E,L], the symbols that entered the policies
+    policy: PolicyStep
+
+
+@struct.dataclass
 class Influencers:
     """What each influencer of one influencee really did, and might have done."""
 
@@ -32,15 +46,95 @@ class Influencers:
     mask: jax.Array  # bool[K,E], pairs that count
 
 
+def decide(
+    model: InfluenceModel,
+    network: Any,
+    key: jax.Array,
+    params: Any,
+    carry: dict[str, Any],
+    memory: Any,
+    timestep: TimeStep,
+    forced: dict[str, jax.Array] | None = None,
+) -> tuple[ActorOutput, dict[str, Any], Any]:
+    """Let all agents act in one step of ``E`` environments, group after group, and measure their influence.
+
+    Args:
+        model: how they influence one another.
+        network: an `influence_jax.networks.protocol.Network`.
+        key: for what they draw.
+        params: leading N.
+        carry: recurrent states by branch, leading [N,E].
+        memory: the model's, leading E.
+        timestep: what they see, leading E.
+        forced: by head, i32[E,N], what agents choose whatever their policy says; -1 leaves an agent free.
+
+    Returns:
+        ``(output, carry, memory)``, the latter two after the step.
+    """
+    if model.memory.disturb is not None:
+        disturb_key, key = jax.random.split(key)
+        memory = model.memory.disturb(disturb_key, memory)
+    carry, memory = at_start(model.memory, timestep.first, carry, memory)
+    features = encode(network, params, timestep.observation)
+    forced = agents_first(forced or {})
+    after, acted = memory, []
+    keys = [key] if len(model.groups) == 1 else jax.random.split(key, len(model.groups))
+    ends = np.cumsum(model.groups)
+    for key, end, size in zip(keys, ends, model.groups, strict=True):
+        agents = slice(int(end) - size, int(end))
+        context = agents_first(model.memory.context(after))[agents]
+        acting = jax.tree.map(lambda x, agents=agents: x[agents], (params, carry, features, forced))
+        policy = act(network, key, *acting[:3], context, acting[3])
+        after = model.memory.remember(after, agents, policy)
+        acted.append((context, policy))
+    context, policy = jax.tree.map(lambda *x: jnp.concatenate(x) if len(x) > 1 else x[0], *acted)
+    step = Step(timestep, memory, carry, features, context, policy)
+    influence, information, own = measured(model, network, params, step)
+    carry = policy.carry | own
+    output = ActorOutput(
+        samples=agents_first(policy.samples),
+        log_policy=agents_first(policy.log_policy),
+        context=agents_first(context),
+        influence=influence,
+        mutual_information=information,
+        activations={
+            branch: agents_first(CachedActivations(features=features[branch], carry=carry[branch])) for branch in carry
+        },
+    )
+    return output, carry, after
+
+
+def measured(
+    model: InfluenceModel, network: Any, params: Any, step: Step
+) -> tuple[jax.Array, jax.Array, dict[str, Any]]:
+    """Return ``(influence f32[E,K,J], mutual information f32[E,K,J], states of the model's own branches)`` of a step."""
+    num_envs, num_agents = step.timestep.reward.shape
+    influence = information = jnp.zeros((num_envs, num_agents, num_agents), jnp.float32)
+    if model.counterfactuals is None:
+        return influence, information, {}
+    batch, own = model.counterfactuals(network, params, step)
+    if model.measure is not None:
+        pairs = jax.vmap(influence_and_information, in_axes=(0, None))(batch, model.measure)
+        influence, information = (model.place(x) for x in pairs)
+    return influence, information, own
+
+
 def act(
-    network: Any, key: jax.Array, params: Any, carry: dict[str, Any], features: dict[str, jax.Array], context: jax.Array
+    network: Any,
+    key: jax.Array,
+    params: Any,
+    carry: dict[str, Any],
+    features: dict[str, jax.Array],
+    context: jax.Array,
+    forced: dict[str, jax.Array],
 ) -> PolicyStep:
     """Step policies, and critics that are branches of their own, and sample from every head, one key per agent.
 
-    ``carry`` and ``features f32[N,E,F]`` are by branch, ``context i32[N,E,L]``; everything returned is ``[N,E,...]`` too.
+    ``carry`` and ``features f32[N,E,F]`` are by branch, ``context i32[N,E,L]``; everything returned is ``[N,E,...]`` too. Where
+    ``forced i32[N,E]``, by head, is not -1, it is chosen instead.
     """
 
-    def one_agent(key, params, carry, features, context):
+    def one_agent(key, params, carry, features, context, forced):
         def step(branch):
             before = network.precompute(params, branch, carry[branch], features[branch])
             return network.resolve(params, branch, carry[branch], before, context)
@@ -55,6 +149,8 @@ def act(
             log_policy[head] = jax.nn.log_softmax(heads[head])
             policy = distrax.Categorical(logits=log_policy[head])
             symbol = policy.sample(seed=jax.random.fold_in(key, stream)).astype(jnp.int32)
+            if head in forced:
+                symbol = jnp.where(forced[head] < 0, symbol, forced[head])
             samples[head] = HeadSample(
                 symbol=symbol,
                 log_prob=policy.log_prob(symbol),
@@ -64,7 +160,7 @@ def act(
         return PolicyStep(carry=after, gates=gates, log_policy=log_policy, samples=samples)
 
     keys = jax.random.split(key, context.shape[0])
-    return jax.vmap(one_agent)(keys, params, carry, features, context)
+    return jax.vmap(one_agent)(keys, params, carry, features, context, forced)
 
 
 def encode(network: Any, params: Any, observation: Any) -> dict[str, jax.Array]:
@@ -72,26 +168,23 @@ def encode(network: Any, params: Any, observation: Any) -> dict[str, jax.Array]:
     return jax.vmap(network.encode)(params, agents_first(observation))
 
 
-def cached_activations(features: dict[str, jax.Array], carry: dict[str, Any]) -> dict[str, CachedActivations]:
-    """Pair each branch's features and its state after the step, both ``[N,E,...]``, for `ActorOutput`."""
-    return {branch: agents_first(CachedActivations(features=features[branch], carry=carry[branch])) for branch in carry}
+def at_start(memory: Memory, first: jax.Array, carry: Any, remembered: Any) -> tuple[Any, Any]:
+    """At ``first bool[E]`` zero the carries ``[N,E,...]`` and start with an empty memory."""
+
+    def reset(axis, new, old):
+        return jnp.where(first.reshape(-1, *(1,) * (old.ndim - 1 - axis)), new, old)
+
+    carry = jax.tree.map(lambda x: reset(1, jnp.zeros((), x.dtype), x), carry)
+    return carry, jax.tree.map(lambda new, old: reset(0, new, old), memory.init(len(first)), remembered)
 
 
-def no_actions(num_envs: int, num_agents: int) -> jax.Array:
-    """Return i32[E,N]: the memory of actions before any was taken."""
-    return jnp.full((num_envs, num_agents), -1, jnp.int32)
-
-
-def remember_actions(memory: jax.Array, actions: jax.Array) -> jax.Array:
-    """Return the memory of actions after a step."""
-    del memory
-    return actions
-
-
-def reset_actions(first: jax.Array, carry: Any, memory: jax.Array) -> tuple[Any, jax.Array]:
-    """At ``first bool[E]`` zero the carries ``[N,E,...]`` and mark the last symbols ``i32[E,N]`` as none (-1)."""
-    carry = jax.tree.map(lambda x: jnp.where(first[:, None], jnp.zeros((), x.dtype), x), carry)
-    return carry, jnp.where(first[:, None], -1, memory)
+def last_actions(num_agents: int, context: Any) -> Memory:
+    """Return a memory ``i32[E,N]`` of what everybody did last, -1 before anything was done; ``context`` is that of `Memory`."""
+    return Memory(
+        init=lambda num_envs: jnp.full((num_envs, num_agents), -1, jnp.int32),
+        context=context,
+        remember=lambda memory, agents, step: memory.at[:, agents].set(step.samples["action"].symbol.T),
+    )
 
 
 def policy_counterfactuals(

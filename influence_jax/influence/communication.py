@@ -11,64 +11,50 @@ import jax
 import jax.numpy as jnp
 
 from influence_jax.config import InfluenceConfig
-from influence_jax.influence.acting import (
-    Influencers,
-    act,
-    cached_activations,
-    encode,
-    no_actions,
-    policy_counterfactuals,
-    reset_actions,
-)
+from influence_jax.influence.acting import Influencers, policy_counterfactuals
 from influence_jax.influence.axes import agents_first, insert_diagonal, others, others_index
-from influence_jax.influence.counterfactual import influence_and_information
 from influence_jax.influence.measures import Measure
-from influence_jax.influence.model import InfluenceModel, as_measured
+from influence_jax.influence.model import InfluenceModel, Memory, influence_as_measured
 from influence_jax.settings import Choices, Integers, checked
-from influence_jax.types import ActorOutput, NetworkSpec
+from influence_jax.types import NetworkSpec
 
 
 def communication(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Measure) -> InfluenceModel:
     """Return the model in which messages influence actions; every agent is an influencer of every other.
 
-    What is remembered is ``(message i32[E,N], log_policy f32[N,E,M])``, the last messages and the policies that drew them.
+    What is remembered is ``(message i32[E,N], log_policy f32[E,N,M])``, the last messages and the policies that drew them.
     """
 
-    def reset(first, carry, memory):
-        carry, message = reset_actions(first, carry, memory[0])
-        return carry, (message, memory[1])
-
-    def context(memory):
-        return jnp.broadcast_to(memory[0][:, None], (*memory[0].shape, num_agents))
-
-    def decide(network, key, params, carry, memory, timestep):
-        carry, (message, message_policy) = reset(timestep.first, carry, memory)
-        heard = context((message, message_policy))
-        features = encode(network, params, timestep.observation)
-        step = act(network, key, params, carry, features, agents_first(heard))
-        counts = (message >= 0).T & ~timestep.last  # bool[K,E]
+    def counterfactuals(network, params, step):
+        message, log_policy = step.memory
+        counts = (message >= 0).T & ~step.timestep.last  # bool[K,E]
         speakers = jnp.asarray(others_index(num_agents))  # i32[J,K], those whom each listener hears beside itself
         influencers = Influencers(
             symbol=agents_first(others(message)),
             block=speakers,
-            log_policy=message_policy[speakers],
+            log_policy=agents_first(log_policy)[speakers],
             mask=counts[speakers],
         )
         batch = jax.vmap(policy_counterfactuals, in_axes=(None, 0, 0, 0, 0))(
-            network, params, carry["policy"], step, influencers
+            network, params, step.carry["policy"], step.policy, influencers
         )
-        pairs = jax.vmap(influence_and_information, in_axes=(0, None))(batch, measure)
-        influence, information = (  # [J,K,E,1] -> [E,J,K] with the diagonal -> [E,K,J]
-            insert_diagonal(x[..., 0].transpose(2, 0, 1)).swapaxes(1, 2) for x in pairs
+        return batch, {}
+
+    def init(num_envs):
+        return (
+            jnp.full((num_envs, num_agents), -1, jnp.int32),
+            jnp.zeros((num_envs, num_agents, config.num_messages), jnp.float32),
         )
-        output = ActorOutput(
-            samples=agents_first(step.samples),
-            context=heard,
-            influence=influence,
-            mutual_information=information,
-            activations=cached_activations(features, step.carry),
+
+    def context(memory):
+        return jnp.broadcast_to(memory[0][:, None], (*memory[0].shape, num_agents))
+
+    def remember(memory, agents, step):
+        message, log_policy = memory
+        return (
+            message.at[:, agents].set(step.samples["message"].symbol.T),
+            log_policy.at[:, agents].set(agents_first(step.log_policy["message"])),
         )
-        return output, step.carry, (output.samples["message"].symbol, step.log_policy["message"])
 
     return InfluenceModel(
         network_spec=NetworkSpec(
@@ -77,16 +63,15 @@ def communication(config: InfluenceConfig, num_agents: int, num_actions: int, me
             context_symbols=config.num_messages,
             num_messages=config.num_messages,
         ),
-        init_memory=lambda num_envs: (
-            no_actions(num_envs, num_agents),
-            jnp.zeros((num_agents, num_envs, config.num_messages), jnp.float32),
-        ),
-        reset=reset,
-        context=context,
-        remember=lambda memory, actions: memory,  # actions are not heard
-        decide=decide,
-        credited_influence=influence_of_message if config.credit == "cause" else as_measured,
-        rewarded_head="message",
+        groups=(num_agents,),
+        memory=Memory(init, context, remember),
+        channel="message",
+        counterfactuals=counterfactuals,
+        # [J,K,E,1] -> [E,J,K] with the diagonal -> [E,K,J]
+        place=lambda pairs: insert_diagonal(pairs[..., 0].transpose(2, 0, 1)).swapaxes(1, 2),
+        measure=measure,
+        influence_of_choices=influence_of_message,
+        credit=influence_as_measured if config.credit == "effect" else None,
     )
 
 
@@ -100,7 +85,7 @@ def influence_of_message(trajectory, bootstrap):
 
 def by_lot(key, message, log_policy):
     """Hear what agents might have said in any of the environments: draws from their mean policies over messages."""
-    mean = jax.nn.logsumexp(log_policy, axis=1)  # [N,M]
+    mean = jax.nn.logsumexp(log_policy, axis=0)  # [N,M]
     return jax.random.categorical(key, mean, shape=message.shape).astype(jnp.int32)
 
 
@@ -136,10 +121,8 @@ def scrambled(model: InfluenceModel, how: str) -> InfluenceModel:
     checked("network_spec.num_messages", model.network_spec.num_messages, Integers(1))
     checked("how", how, Choices(tuple(SCRAMBLES)))
 
-    def decide(network, key, params, carry, memory, timestep):
+    def disturb(key, memory):
         message, log_policy = memory
-        scramble_key, key = jax.random.split(key)
-        heard = jnp.where(message >= 0, SCRAMBLES[how](scramble_key, message, log_policy), message)
-        return model.decide(network, key, params, carry, (heard, log_policy), timestep)
+        return jnp.where(message >= 0, SCRAMBLES[how](key, message, log_policy), message), log_policy
 
-    return dataclasses.replace(model, decide=decide)
+    return dataclasses.replace(model, memory=dataclasses.replace(model.memory, disturb=disturb))

@@ -52,5 +52,5 @@ def controlled_influence_reward(
 ) -> jax.Array:
     """Return what agents are paid as influence, ``f32[T,E,N]`` nats: `InfluenceModel.influence_reward` or a control of it."""
     information = model.influence_reward(*as_information(trajectory, bootstrap), share)
-    surprisal = -trajectory.actor_output.samples[model.rewarded_head].log_prob
+    surprisal = -trajectory.actor_output.samples[model.channel].log_prob
     return CONTROLS[control](key, model.influence_reward(trajectory, bootstrap, share), surprisal, information)

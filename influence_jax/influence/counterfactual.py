@@ -21,12 +21,13 @@ def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Arra
     """Return the influence of what k really did on each j, ``f32[*, J]``; no gradient passes."""
     marginal = _log_marginal(*_joint(batch))
     along_first_axis = fusion_boundary(functools.partial(measure, axis=0))
-    factual, realised = small_axes_first(batch.factual, 2), small_axes_first(batch.realised, 1)
+    factual = small_axes_first(batch.factual, 2)
+    realised = None if batch.realised is None else small_axes_first(batch.realised, 1)
     influence = along_first_axis(factual, marginal, realised)
-    if influence.shape != realised.shape or influence.dtype != factual.dtype:
+    if influence.shape != factual.shape[1:] or influence.dtype != factual.dtype:
         raise ConfigError(
             f"influence.measure returned {influence.dtype}{list(influence.shape)} for distributions "
-            f"{factual.dtype}{list(factual.shape)} over the axis 0; allowed is {factual.dtype}{list(realised.shape)}."
+            f"{factual.dtype}{list(factual.shape)} over the axis 0; allowed is {factual.dtype}{list(factual.shape[1:])}."
         )
     influence = small_axes_last(influence, 1)
     return jax.lax.stop_gradient(jnp.where(batch.mask, influence, 0.0))

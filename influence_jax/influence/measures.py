@@ -1,14 +1,17 @@
 """How far apart the conditional and the marginal behaviour of an influencee are (equation 1 and section 3 of the paper).
 
 Every measure takes natural-log probabilities ``factual f32[..., A]`` and ``marginal f32[..., A]`` and the realised symbol
-``i32[...]``, and returns ``f32[...]``; ``axis`` is where the actions are, if they are not last. Working on logarithms keeps
-small probabilities exact; softmax outputs are never 0.
+``i32[...]``, and returns ``f32[...]``; ``axis`` is where the actions are, if they are not last. The realised symbol is None
+where it is not known yet, as for agents that predict the others' next actions. Working on logarithms keeps small
+probabilities exact; softmax outputs are never 0.
 """
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+
+from influence_jax.config import ConfigError
 
 Measure = Callable[..., jax.Array]
 
@@ -59,4 +62,35 @@ MEASURES: dict[str, Measure] = {
     "hellinger": hellinger,
     "reverse_kl": reverse_kl,
 }
-IN_NATS = frozenset({"kl", "jsd", "pmi", "reverse_kl"})  # the others have no unit
+IN_NATS = frozenset({kl, jsd, pmi, reverse_kl})  # the others have no unit
+
+
+def label(measure: Measure) -> str:
+    """Return the name of a measure, with its unit where it has one."""
+    name = getattr(measure, "__name__", type(measure).__name__)
+    return f"{name}, nats" if measure in IN_NATS else name
+
+
+def check(name: str, measure: Measure, model: str, realised_is_known: bool) -> None:
+    """Refuse a measure that fails, or that needs a realised symbol which the influence ``model`` does not know.
+
+    Raises:
+        ConfigError: so it is.
+    """
+    distribution, symbol = jax.ShapeDtypeStruct((2, 3), jnp.float32), jax.ShapeDtypeStruct((3,), jnp.int32)
+
+    def problem(realised):
+        try:
+            jax.eval_shape(lambda *args: measure(*args, axis=0), distribution, distribution, realised)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+    if failure := problem(symbol):
+        raise ConfigError(
+            f"influence.measure {name!r} fails ({failure}); allowed is a function (factual, marginal, realised, axis)."
+        )
+    if not realised_is_known and problem(None):
+        raise ConfigError(
+            f"influence.measure {name!r} needs the action that the influencee takes next, which influence.model {model!r} does "
+            "not know; allowed with it are measures that ignore `realised`, such as kl."
+        )

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 
 from influence_jax.config import ConfigError, InfluenceConfig
 from influence_jax.fusion import reciprocal
-from influence_jax.influence.acting import act, cached_activations, encode, no_actions, remember_actions, reset_actions
+from influence_jax.influence.acting import last_actions
 from influence_jax.influence.axes import agents_first, drop_diagonal, insert_diagonal, others, own_first
-from influence_jax.influence.counterfactual import influence_and_information, log_alternatives
+from influence_jax.influence.counterfactual import log_alternatives
 from influence_jax.influence.measures import Measure
 from influence_jax.influence.model import InfluenceModel
-from influence_jax.types import ActorOutput, CounterfactualBatch, NetworkSpec
+from influence_jax.types import CounterfactualBatch, NetworkSpec
 
 
 def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Measure) -> InfluenceModel:
@@ -30,34 +30,19 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
             "influence.model is 'moa' with one agent; allowed are at least two, so that there are others."
         )
 
-    def decide(network, key, params, carry, memory, timestep):
-        carry, memory = reset_actions(timestep.first, carry, memory)
-        context = others(memory)
-        features = encode(network, params, timestep.observation)
-        step = act(network, key, params, carry, features, agents_first(context))
-        samples = agents_first(step.samples)
-        mask = timestep.visible & ~timestep.last[:, None, None]
-        symbols = agents_first(own_first(samples["action"].symbol))
-        moa_carry, batch = jax.vmap(counterfactuals, in_axes=(None, 0, 0, 0, 0, 0, 0))(
+    def counterfactuals(network, params, step):
+        mask = step.timestep.visible & ~step.timestep.last[:, None, None]
+        actions = agents_first(step.policy.samples["action"].symbol)
+        carry, batch = jax.vmap(predictions, in_axes=(None, 0, 0, 0, 0, 0, 0))(
             network,
             params,
-            carry["moa"],
-            features["moa"],
-            symbols,
-            step.log_policy["action"],
+            step.carry["moa"],
+            step.features["moa"],
+            agents_first(own_first(actions)),
+            step.policy.log_policy["action"],
             agents_first(drop_diagonal(mask)),
         )
-        pairs = jax.vmap(influence_and_information, in_axes=(0, None))(batch, measure)
-        influence, information = (insert_diagonal(agents_first(x)) for x in pairs)
-        carry = step.carry | {"moa": moa_carry}
-        output = ActorOutput(
-            samples=samples,
-            context=context,
-            influence=influence,
-            mutual_information=information,
-            activations=cached_activations(features, carry),
-        )
-        return output, carry, output.action
+        return batch, {"moa": carry}
 
     def auxiliary_batch(trajectory):
         """Pair step t's input with the actions of step t + 1; the last step of a rollout has no partner and is masked."""
@@ -93,12 +78,13 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
         network_spec=NetworkSpec(
             num_actions, context_blocks=num_agents - 1, context_symbols=num_actions, moa_targets=num_agents - 1
         ),
-        init_memory=lambda num_envs: no_actions(num_envs, num_agents),
-        reset=reset_actions,
-        context=others,
-        remember=remember_actions,
-        decide=decide,
-        credited_influence=influence_on_next_action,
+        groups=(num_agents,),
+        memory=last_actions(num_agents, context=others),
+        source="own model",
+        counterfactuals=counterfactuals,
+        place=lambda pairs: insert_diagonal(agents_first(pairs)),
+        measure=measure,
+        influence_of_choices=influence_on_next_action,
         auxiliary_batch=auxiliary_batch,
         auxiliary_loss=auxiliary_loss,
     )
@@ -111,7 +97,7 @@ def influence_on_next_action(trajectory, bootstrap):
     return jnp.where(goes_on[:, :, None, None], trajectory.actor_output.influence, 0.0)
 
 
-def counterfactuals(network, params, carry, features, symbols, log_policy, mask):
+def predictions(network, params, carry, features, symbols, log_policy, mask):
     """One influencer's predictions under its real action and under every alternative; the state advances with the real one.
 
     ``symbols i32[E,N]`` own action first, ``log_policy f32[E,A]``, ``mask bool[E,N-1]``. Returns ``(carry, batch)``.
@@ -125,7 +111,7 @@ def counterfactuals(network, params, carry, features, symbols, log_policy, mask)
         factual=factual,
         alternatives=log_alternatives(logits, factual, own),
         weights=log_policy,
-        realised=symbols[..., 1:],
+        realised=None,  # the actions of the next step, which are not known yet
         mask=mask,
     )
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax.influence.acting import decide
 from influence_jax.influence.axes import own_first
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import Member, RolloutState
@@ -30,7 +31,7 @@ def init_rollout(learner: Learner, env_params: Any, key: jax.Array, num_envs: in
         env_state=env_state,
         timestep=timestep,
         carry=learner.network.zero_carry((env.spec.num_agents, num_envs)),
-        memory=learner.model.init_memory(num_envs),
+        memory=learner.model.memory.init(num_envs),
         shaper_state=learner.shaper.init(num_envs, env.spec.num_agents),
     )
 
@@ -46,15 +47,10 @@ def rollout(
     num_envs = rollout_state.timestep.first.shape[0]
     env_keys = jax.vmap(lambda key: jax.random.split(key, num_envs))(keys[:, 1])
 
-    def decide(key, rollout_state):
-        now = perceived(learner, rollout_state)
-        return now, *learner.model.decide(
-            learner.network, key, member.params, rollout_state.carry, rollout_state.memory, now
-        )
-
     def step(rollout_state, keys):
         act_key, env_keys = keys
-        now, output, carry, memory = decide(act_key, rollout_state)
+        now = perceived(learner, rollout_state)
+        output, carry, memory = act(learner, member, rollout_state, act_key)
         env_state, after = jax.vmap(learner.env.step_or_reset, in_axes=(0, 0, 0, 0, None))(
             env_keys, rollout_state.env_state, rollout_state.timestep, output.action, member.env_params
         )
@@ -69,7 +65,7 @@ def rollout(
             first=now.first,
             valid=~now.last,
             visible=now.visible,
-            actor_output=output,
+            actor_output=output.replace(log_policy=None),
             reward=after.reward,
             discount=after.discount,
             truncated=after.truncated,
@@ -78,8 +74,21 @@ def rollout(
         return RolloutState(env_state, after, carry, memory, shaper_state), transition
 
     rollout_state, trajectory = jax.lax.scan(step, rollout_state, (keys[:, 0], env_keys))
-    _, bootstrap, _, _ = decide(jax.random.fold_in(key, length), rollout_state)
-    return rollout_state, trajectory, bootstrap
+    bootstrap, _, _ = act(learner, member, rollout_state, jax.random.fold_in(key, length))
+    return rollout_state, trajectory, bootstrap.replace(log_policy=None)
+
+
+def act(
+    learner: Learner,
+    member: Member,
+    rollout_state: RolloutState,
+    key: jax.Array,
+    forced: dict[str, jax.Array] | None = None,
+) -> tuple[ActorOutput, dict[str, Any], Any]:
+    """Let all agents act once: ``(output, carry, memory)``; see `influence_jax.influence.acting.decide` for ``forced``."""
+    now = perceived(learner, rollout_state)
+    state = rollout_state.carry, rollout_state.memory
+    return decide(learner.model, learner.network, key, member.params, *state, now, forced)
 
 
 def observed_rewards(learner: Learner, member: Member, rollout_state: RolloutState, reward: jax.Array) -> Any:

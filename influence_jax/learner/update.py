@@ -63,7 +63,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
         "action": hparams.extrinsic_weight * shaped_reward,
         "message": hparams.message_extrinsic_weight * shaped_reward,
     }
-    reward[model.rewarded_head] += influence_weight * influence_reward
+    reward[model.channel] += influence_weight * influence_reward
     scale = state.reward_scale
     if config.reward_scaling == "running_std":
         for head in scale:

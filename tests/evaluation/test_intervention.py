@@ -10,6 +10,7 @@ import pytest
 
 from influence_jax.config import ConfigError, Hyperparams, InfluenceConfig
 from influence_jax.evaluation.intervention import NUM_ENVS, Interventions, intervene, one_moment
+from influence_jax.influence.acting import decide
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import rollout
@@ -40,8 +41,8 @@ def test_real_influence_is_that_of_another_world(learner, moment):
     found = jax.jit(lambda m, s, k: one_moment(learner, m, s, k))(member, rollout_state, key)
     act_key, noise_key = jax.random.split(key)
     now = rollout_state.timestep
-    output, carry, _ = learner.model.decide(
-        learner.network, act_key, params, rollout_state.carry, rollout_state.memory, now
+    output, carry, _ = decide(
+        learner.model, learner.network, act_key, params, rollout_state.carry, rollout_state.memory, now
     )
     num_envs, num_agents = now.reward.shape
     noise_keys = jax.random.split(noise_key, num_envs)
@@ -69,6 +70,13 @@ def test_real_influence_is_that_of_another_world(learner, moment):
                 assert bool(found["counted"][e, k, j]) == counts
                 np.testing.assert_allclose(found["real"][e, k, j], expected if counts else 0.0, atol=2e-5)
     assert found["real"].max() > 0.02, "the reference must have something to find"
+
+
+def test_a_wrapped_model_of_others_is_one(runs):
+    known, own = (intervene(runs[name].learner, runs[name].state, 1) for name in ("moa", "own moa"))
+    assert known.pairs[0] > 0 and known.real.max() > 0.02
+    for name in ("estimated", "real", "counted"):
+        np.testing.assert_array_equal(getattr(known, name), getattr(own, name))
 
 
 def test_moments_are_spread_over_the_episode_of_every_member(tiny):

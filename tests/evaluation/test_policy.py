@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from influence_jax.config import ConfigError
-from influence_jax.evaluation.policy import ObedientNetwork, decide, policy_of
+from influence_jax.evaluation.policy import policy_of
+from influence_jax.learner.rollout import act
 from influence_jax.learner.state import RolloutState
 from tests.influence.worlds import naive_heads
 
@@ -53,18 +54,18 @@ def test_with_a_mind_it_is_another_policy(runs):
     assert np.abs(policy.at(state, mind).probabilities - policy.at(state).probabilities).max() > 1e-3
 
 
-def test_the_obedient_do_as_they_are_told(runs):
+def test_the_forced_do_as_they_are_forced(runs):
     run = runs["basic"]
     policy, trace = run.policy(0), run.trace(0)
     one = [jax.tree.map(lambda x: x[:1], tree) for tree in (trace.states, trace._timesteps)]
     mind = policy.start()
     now = RolloutState(*one, mind.carry, mind.memory, mind.shaper_state)
-    for told in ([4, -1, 2], [5, -1, 2]):
-        output, log_policy, _, memory = decide(run.learner, policy.member, now, jax.random.key(0), jnp.array(told))
-        assert output.action[0, [0, 2]].tolist() == [told[0], 2] and memory[0, 0] == told[0]
-        free = decide(run.learner, policy.member, now, jax.random.key(0))[1]["action"]
-        np.testing.assert_allclose(log_policy["action"][0], free[0], rtol=1e-5)  # what it would have done itself
-    assert ObedientNetwork(run.learner.network).zero_carry
+    free, _, _ = act(run.learner, policy.member, now, jax.random.key(0))
+    for forced in ([4, -1, 2], [5, -1, 2]):
+        output, _, memory = act(run.learner, policy.member, now, jax.random.key(0), {"action": jnp.array([forced])})
+        assert output.action[0, [0, 2]].tolist() == [forced[0], 2] and memory[0, 0] == forced[0]
+        np.testing.assert_array_equal(output.log_policy["action"][0, 0], free.log_policy["action"][0, 0])
+        assert output.samples["action"].log_prob[0, 2] == output.log_policy["action"][0, 2, 2]
 
 
 def test_refusals(runs):

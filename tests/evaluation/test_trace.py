@@ -71,7 +71,7 @@ def test_the_answers_of_moments_explain_their_influence(runs, model):
     moments = trace.moments(3)
     assert len(moments) == 3
     for moment in moments:
-        answers = trace._answers(moment.time)
+        answers = trace._counterfactual_policies(moment.time)
         k, j = moment.influencer, moment.influencee
         everything = np.exp(np.asarray(answers.alternatives[k, :, j, 0]))
         expected, _ = compare(everything, moment.weights, chosen[moment.time, k])
@@ -80,6 +80,18 @@ def test_the_answers_of_moments_explain_their_influence(runs, model):
         np.testing.assert_allclose(moment.other_answer, everything[moment.alternative], rtol=1e-6)
         lag = 0 if model == "basic" else 1
         np.testing.assert_allclose(np.log(moment.answer), trace.log_policy[moment.time + lag, j], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["basic", "moa"])
+def test_a_model_of_ones_own_is_what_it_declares_and_not_its_name(runs, model):
+    known, own = (runs[name].trace(0, seed=1, real=True) for name in (model, f"own {model}"))
+    assert known.real_influence.max() > 0.05
+    for name in ("actions", "influence", "real_influence", "log_policy"):
+        np.testing.assert_array_equal(getattr(known, name), getattr(own, name))
+    (moment,), (same,) = known.moments(1), own.moments(1)
+    assert (moment.time, moment.influencer, moment.influence) == (same.time, same.influencer, same.influence)
+    np.testing.assert_array_equal(moment.other_answer, same.other_answer)
+    assert (known.channel, known.lag, known.measure) == (own.channel, own.lag, own.measure)
 
 
 def test_moments_are_the_strongest_and_apart(trace):
@@ -125,7 +137,10 @@ def test_refusals(runs, trace, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ModuleNotFoundError, match=r"table\(\) needs the package pandas, which is not installed"):
         trace.table()
-    with pytest.raises(ConfigError, match="real is True for agents that talk"):
-        runs["communication"].trace(real=True)
-    basic = runs["basic"].trace(real=True)
-    np.testing.assert_array_equal(basic.influence, basic.real_influence)
+
+
+@pytest.mark.parametrize("model", ["basic", "communication"])
+def test_what_real_policies_say_is_real(runs, model):
+    trace = runs[model].trace(real=True)
+    np.testing.assert_array_equal(trace.influence, trace.real_influence)
+    assert (trace.influence > 0).any()

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from influence_jax.influence.acting import decide
 from tests.influence.worlds import E, N, compare, naive_heads, network_of, random_agents, timestep
 
 
 @functools.cache
 def jitted(model, network):
-    return jax.jit(lambda *args: model.decide(network, jax.random.key(7), *args))
+    return jax.jit(lambda *args: decide(model, network, jax.random.key(7), *args))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.config import InfluenceConfig
-from influence_jax.influence.acting import act, encode, no_actions, reset_actions
+from influence_jax.influence.acting import act, at_start, encode, last_actions
+from influence_jax.influence.axes import others
 from influence_jax.influence.communication import communication
 from influence_jax.influence.measures import kl
 from tests.influence.worlds import A, E, N, network_of, random_agents, timestep
@@ -25,7 +26,7 @@ def test_every_head_of_every_agent_is_drawn_from_its_policy():
     context = jnp.zeros((N, E, N), jnp.int32)
 
     def draw(key):
-        step = act(network, key, params, carry, features, context)
+        step = act(network, key, params, carry, features, context, {})
         return step.samples, step.log_policy
 
     draws = 2000
@@ -43,7 +44,7 @@ def test_every_head_of_every_agent_is_drawn_from_its_policy():
 
 def test_a_new_episode_knows_nothing_of_the_last():
     first = jnp.array([True, False])
-    carry, memory = reset_actions(first, {"policy": jnp.ones((3, 2, 5))}, jnp.array([[1, 2, 3], [4, 5, 6]]))
+    before = {"policy": jnp.ones((3, 2, 5))}, jnp.array([[1, 2, 3], [4, 5, 6]])
+    carry, memory = at_start(last_actions(3, context=others), first, *before)
     assert not carry["policy"][:, 0].any() and (carry["policy"][:, 1] == 1).all()
     np.testing.assert_array_equal(memory, [[-1, -1, -1], [4, 5, 6]])
-    np.testing.assert_array_equal(no_actions(2, 3), np.full((2, 3), -1))

@@ -1,13 +1,12 @@
 """Communication: messages of the last step, against a naive re-run of the whole network."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from influence_jax.config import InfluenceConfig
+from influence_jax.influence.acting import decide
 from influence_jax.influence.communication import communication, influence_of_message, scrambled
 from influence_jax.influence.independent import independent
 from influence_jax.influence.measures import kl, pmi
@@ -27,13 +26,13 @@ def influencers_by_the_rules(arguments, heads, contexts, action, e, j):
     memory = arguments[2]
     for k in range(N):
         if k != j:
-            yield k, k, np.exp(memory[1][k, e]), memory[0][e, k]
+            yield k, k, np.exp(memory[1][e, k]), memory[0][e, k]
 
 
 @pytest.fixture(scope="module")
 def world():
     def remembered(policy_key, message_key):
-        weights = jax.nn.log_softmax(jax.random.normal(policy_key, (N, E, M)))
+        weights = jax.nn.log_softmax(jax.random.normal(policy_key, (E, N, M)))
         return jax.random.randint(message_key, (E, N), 0, M), weights
 
     return make_world(
@@ -56,7 +55,7 @@ class TestCommunication(Listeners):
         values = np.asarray(output.influence)
         assert values.min() < 0 < values.max()
         # One draw of what the KL averages: over many keys the two agree.
-        many = jax.jit(jax.vmap(lambda key: model.decide(network, key, *arguments)[0].influence))(
+        many = jax.jit(jax.vmap(lambda key: decide(model, network, key, *arguments)[0].influence))(
             jax.random.split(jax.random.key(2), 3000)
         )
         np.testing.assert_allclose(many.mean(axis=0), world.decide()[0].influence, atol=0.05)
@@ -65,10 +64,10 @@ class TestCommunication(Listeners):
 def test_messages_are_remembered_with_the_policy_that_drew_them():
     network = network_of(MODEL)
     params, carry = random_agents(network)
-    memory = MODEL.init_memory(E)
+    memory = MODEL.memory.init(E)
     output, _, (said, weights) = jitted(MODEL, network)(params, carry, memory, timestep(jax.random.key(0)))
     np.testing.assert_array_equal(said, output.samples["message"].symbol)
-    drawn = jnp.take_along_axis(weights, said.T[..., None], axis=-1)[..., 0].T
+    drawn = jnp.take_along_axis(weights, said[..., None], axis=-1)[..., 0]
     np.testing.assert_allclose(drawn, output.samples["message"].log_prob, atol=1e-6)
     np.testing.assert_allclose(jnp.exp(weights).sum(-1), 1.0, atol=1e-5)
 
@@ -81,17 +80,16 @@ def test_influence_is_credited_to_its_cause():
 
 def heard_by(how, message, log_policy):
     """What agents hear instead of messages."""
-    listening = dataclasses.replace(MODEL, decide=lambda network, key, params, carry, memory, timestep: memory[0])
-    return np.asarray(
-        scrambled(listening, how).decide(None, jax.random.key(0), None, None, (message, log_policy), None)
-    )
+    heard, unchanged = scrambled(MODEL, how).memory.disturb(jax.random.key(0), (message, log_policy))
+    np.testing.assert_array_equal(unchanged, log_policy)
+    return np.asarray(heard)
 
 
 def test_scrambled_messages():
     many = 4000
     share = jnp.array([[0.5, 0.5, 0, 0], [0, 0, 1, 0], [0.25, 0.25, 0.25, 0.25]])
-    log_policy = jnp.log(jnp.broadcast_to(share[:, None], (N, many, M)))
-    log_policy = log_policy.at[0].set(jnp.log(jnp.eye(M)[jnp.arange(many) % 2]))  # in each environment for certain
+    log_policy = jnp.log(jnp.broadcast_to(share, (many, N, M)))
+    log_policy = log_policy.at[:, 0].set(jnp.log(jnp.eye(M)[jnp.arange(many) % 2]))  # in each environment for certain
     message = jnp.tile(jnp.array([[0, 2, 1]], jnp.int32), (many, 1)).at[0].set(-1)
     drawn = heard_by("lot", message, log_policy)
     assert drawn.dtype == np.int32 and (drawn[0] == -1).all()  # nobody has spoken yet

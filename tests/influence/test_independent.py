@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from influence_jax.config import InfluenceConfig
+from influence_jax.influence.acting import decide
 from influence_jax.influence.independent import independent
 from influence_jax.influence.measures import kl
 from tests.influence.worlds import A, E, N, naive_heads, network_of, random_agents, timestep
@@ -17,7 +18,7 @@ def test_policies_are_those_of_the_network_and_nobody_has_influence(visible_acti
     network = network_of(model)
     params, carry = random_agents(network)
     memory, now = jax.random.randint(jax.random.key(1), (E, N), 0, A), timestep(jax.random.key(2))
-    output, _, remembered = jax.jit(lambda *args: model.decide(network, jax.random.key(7), *args))(
+    output, _, remembered = jax.jit(lambda *args: decide(model, network, jax.random.key(7), *args))(
         params, carry, memory, now
     )
     assert output.influence.shape == output.mutual_information.shape == (E, N, N)

@@ -19,6 +19,12 @@ A = 4
         (InfluenceConfig(model="mao"), 3, "Did you mean 'moa'?"),
         (InfluenceConfig(model="builtins:print"), 3, "returned NoneType"),
         (InfluenceConfig(model="moa", measure="no.such:thing"), 3, "cannot be loaded"),
+        (
+            InfluenceConfig(model="tests.evaluation.own_models:moa", measure="pmi"),
+            3,
+            "influence.measure 'pmi' needs the action that the influencee takes next",
+        ),
+        (InfluenceConfig(model="basic", measure="math:hypot"), 3, "influence.measure 'math:hypot' fails (TypeError"),
     ],
 )
 def test_refusals(config, num_agents, words):

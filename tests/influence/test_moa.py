@@ -11,9 +11,9 @@ import pytest
 
 from influence_jax import influence
 from influence_jax.config import Hyperparams, InfluenceConfig
-from influence_jax.influence import axes, counterfactual
+from influence_jax.influence import acting, axes, counterfactual
 from influence_jax.influence.measures import jsd, kl
-from influence_jax.influence.moa import counterfactuals, marginal_cross_entropy, moa, repeat_cross_entropy
+from influence_jax.influence.moa import marginal_cross_entropy, moa, predictions, repeat_cross_entropy
 from influence_jax.types import ActorOutput, HeadSample, Trajectory
 from tests.influence.worlds import A, E, N, V, network_of, random_agents, rollout_of, timestep
 
@@ -36,7 +36,7 @@ def world():
 
 @functools.partial(jax.jit, static_argnames="model")
 def decide(params, carry, previous, now, model=MODEL):
-    return model.decide(NETWORK, jax.random.key(7), params, carry, previous, now)
+    return acting.decide(model, NETWORK, jax.random.key(7), params, carry, previous, now)
 
 
 def naive_prediction(params, carry, observation, symbols):
@@ -94,7 +94,7 @@ def test_real_row_is_the_real_prediction_to_the_bit(world):
         features = NETWORK.encode(params, observation)["moa"]
         mask = jnp.ones((E, N - 1), bool)
 
-        return counterfactuals(NETWORK, params, carry["moa"], features, symbols, jnp.zeros((E, A)), mask)[1]
+        return predictions(NETWORK, params, carry["moa"], features, symbols, jnp.zeros((E, A)), mask)[1]
 
     batch = jax.jit(one)(*jax.tree.map(lambda x: x[0], (params, carry)), now.observation[:, 0])
     rows = jnp.take_along_axis(batch.alternatives, symbols[:, 0][:, None, None, None], axis=1)[:, 0]
@@ -162,7 +162,7 @@ def test_permuting_the_agents_permutes_the_influence(world, by_hand):
         )
         mask = jnp.ones((E, N - 1), bool)
         features = NETWORK.encode(mine, observation)["moa"]
-        _, batch = counterfactuals(NETWORK, mine, state["moa"], features, symbols, weights, mask)
+        _, batch = predictions(NETWORK, mine, state["moa"], features, symbols, weights, mask)
         influence[:, k, [j for j in range(N) if j != k]] = counterfactual.pairwise_influence(batch, kl)
     np.testing.assert_allclose(influence, by_hand[0][:, order][:, :, order], atol=2e-5)
 
@@ -204,6 +204,7 @@ def trajectory(actions, valid, first, visible) -> Trajectory:
     nothing = jnp.zeros((t, e, n))
     output = ActorOutput(
         samples={"action": HeadSample(symbol=actions, log_prob=nothing, value=nothing, entropy=nothing)},
+        log_policy=None,
         context=jnp.zeros((t, e, n, n - 1), jnp.int32),
         influence=jnp.zeros((t, e, n, n)),
         mutual_information=jnp.zeros((t, e, n, n)),
@@ -281,7 +282,7 @@ def test_model_learns_a_partner_that_copies_and_influence_reaches_its_bound():
     own = jax.random.categorical(jax.random.key(3), log_policy)
 
     symbols = jnp.stack([own, jnp.zeros_like(own), jnp.zeros_like(own)], -1)
-    _, answers = counterfactuals(
+    _, answers = predictions(
         NETWORK, params, carry["moa"], jnp.zeros((envs, 6)), symbols, log_policy, jnp.ones((envs, N - 1), bool)
     )
     surprisal = -jnp.take_along_axis(log_policy, own[:, None], axis=-1)

@@ -74,10 +74,10 @@ def compare(answers, weights, taken) -> tuple[float, float]:
 
 def rollout_of(pairs, **changes):
     """A trajectory that holds nothing but influence f32[T,E,K,J]."""
-    output = ActorOutput(samples={}, context=None, influence=pairs, mutual_information=2 * pairs)
+    output = ActorOutput(samples={}, log_policy=None, context=None, influence=pairs, mutual_information=2 * pairs)
     values = dict.fromkeys(field.name for field in dataclasses.fields(Trajectory)) | {"actor_output": output}
     return Trajectory(**(values | changes))
 
 
 def bootstrap_of(pairs):
-    return ActorOutput(samples={}, context=None, influence=pairs, mutual_information=pairs)
+    return ActorOutput(samples={}, log_policy=None, context=None, influence=pairs, mutual_information=pairs)

@@ -10,6 +10,7 @@ import pytest
 from influence_jax import presets
 from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, InfluenceConfig, LearnerConfig, NetworkConfig
 from influence_jax.learner.learner import make_learner
+from influence_jax.learner.rollout import act
 from influence_jax.runtime import population
 
 pytestmark = pytest.mark.compile_fully
@@ -74,18 +75,10 @@ def acted_values(learner, state):
     """Values that the agents give to the states they are in, with the time of each: ``(f32[S,E,N], i32[S,E])``."""
     rollout_state = state.rollout_state
 
-    def decide(params, rollout_state):
-        args = (
-            learner.network,
-            jax.random.key(0),
-            params,
-            rollout_state.carry,
-            rollout_state.memory,
-            rollout_state.timestep,
-        )
-        return learner.model.decide(*args)[0].samples["action"].value
+    def value(member, rollout_state):
+        return act(learner, member, rollout_state, jax.random.key(0))[0].samples["action"].value
 
-    return np.asarray(jax.vmap(decide)(state.params, rollout_state)), np.asarray(rollout_state.env_state.time)
+    return np.asarray(jax.vmap(value)(state.member, rollout_state)), np.asarray(rollout_state.env_state.time)
 
 
 @pytest.mark.slow

@@ -10,9 +10,10 @@ import pytest
 
 from influence_jax.config import ConfigError, EnvConfig
 from influence_jax.influence import axes
+from influence_jax.influence.acting import decide
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
-from influence_jax.learner.rollout import init_rollout, rollout
+from influence_jax.learner.rollout import act, init_rollout, rollout
 from tests.influence.worlds import louder
 from tests.learner.worlds import PROBE, probe_config
 
@@ -72,7 +73,8 @@ def test_identical_agents_sample_differently(learner, state):
     same = jax.tree.map(lambda x: jnp.broadcast_to(x[:1], x.shape), state.params)
     timestep = state.rollout_state.timestep
     views = jnp.broadcast_to(timestep.observation[:1, :1], timestep.observation.shape)
-    output, _, _ = learner.model.decide(
+    output, _, _ = decide(
+        learner.model,
         learner.network,
         jax.random.key(1),
         same,
@@ -84,9 +86,7 @@ def test_identical_agents_sample_differently(learner, state):
     assert len(set(actions)) > 1
     many = []
     for seed in range(40):
-        output, _, _ = learner.model.decide(
-            learner.network, jax.random.key(seed), same, state.rollout_state.carry, state.rollout_state.memory, timestep
-        )
+        output, _, _ = act(learner, state.replace(params=same).member, state.rollout_state, jax.random.key(seed))
         many.append(output.action)
     many = np.concatenate(many)  # [160, N]
     agreement = (many[:, 0] == many[:, 1]).mean()
