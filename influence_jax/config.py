@@ -213,7 +213,9 @@ class Hyperparams:
     exploration: float = number(
         0.0, 0, _ANY, "Added to every head's entropy weight, in its unit, at the start of the run; falls linearly to 0."
     )
-    exploration_fraction: float = number(0.5, 0, 1, "Fraction of the run after which exploration is 0.")
+    exploration_fraction: float = number(
+        0.5, 0, 1, "Fraction of the run after which exploration is 0.", unused_with={"hyperparams.exploration": 0}
+    )
     value_coef: float = number(
         0.5,
         0,
@@ -230,7 +232,12 @@ class Hyperparams:
     max_grad_norm: float = number(40.0, 0, _ANY, "Global-norm clip, per agent and per module, in rewards as scaled.")
     extrinsic_weight: float = number(1.0, -_ANY, _ANY, "Alpha, the weight of the environment's reward.")
     influence_weight: float = number(
-        0.0, -_ANY, _ANY, "Beta, the weight of the influence reward, in rewards per nat.", used_with=_SOCIAL
+        0.0,
+        -_ANY,
+        _ANY,
+        "Beta, the weight of the influence reward, in rewards per nat.",
+        used_with=_SOCIAL,
+        unused_with={"influence.measure": "none"},
     )
     influencee_share: float = number(
         0.0,
@@ -362,14 +369,9 @@ def validate(config: ExperimentConfig) -> ExperimentConfig:
             raise ConfigError(f"{name} is {getattr(config, name)!r}; allowed: a {kind.__name__}.")
     values = {path: checked(path, value, field.metadata["allowed"]) for path, field, value in declared(config)}
     for path, field, _ in declared(config):
-        refuse_unused(path, values[path], field, values)
+        refuse_unused(path, field, values)
     config = _rebuilt(config, values)
-    influence, learner, hyperparams = config.influence, config.learner, config.hyperparams
-    if not hyperparams.exploration and hyperparams.exploration_fraction != Hyperparams.exploration_fraction:
-        raise ConfigError(
-            f"hyperparams.exploration_fraction is {hyperparams.exploration_fraction} with hyperparams.exploration 0, which "
-            f"does not use it; allowed there: {Hyperparams.exploration_fraction}."
-        )
+    influence, learner = config.influence, config.learner
     if influence.model == "moa" and influence.measure == "pmi":
         measures = [name for name in _choices_of(InfluenceConfig, "measure") if name != "pmi"]
         raise ConfigError(
@@ -391,11 +393,6 @@ def validate(config: ExperimentConfig) -> ExperimentConfig:
             f"learner.ppo_minibatches is {learner.ppo_minibatches} with {learner.num_envs} environments; allowed are the "
             "divisors of learner.num_envs."
         )
-    if influence.measure == "none" and hyperparams.influence_weight != 0:
-        raise ConfigError(
-            f"hyperparams.influence_weight is {hyperparams.influence_weight} with influence.measure 'none', which computes no "
-            "influence; allowed with it: 0."
-        )
     for name, size, limit in (
         ("learner.num_envs times learner.rollout_length", config.steps_per_update, INT32_MAX),
         ("seed plus seeds", config.seed + config.seeds, INT32_MAX),
@@ -406,12 +403,15 @@ def validate(config: ExperimentConfig) -> ExperimentConfig:
     return config
 
 
-def refuse_unused(path: str, value: Any, field: dataclasses.Field, values: Mapping[str, Any]) -> None:
-    """Raise a `ConfigError` for a setting that another one, as chosen in ``values``, would ignore in silence."""
-    for other, users in field.metadata["used_with"].items():
-        if value != field.default and values[other] not in users and not is_path(values[other]):
+def refuse_unused(path: str, field: dataclasses.Field, values: Mapping[str, Any]) -> None:
+    """Raise a `ConfigError` for a setting that another one would ignore in silence; ``values`` are all of them by path."""
+    used_with, unused_with = field.metadata["used_with"], field.metadata["unused_with"]
+    for other in {**used_with, **unused_with}:
+        value, chosen = values[path], values[other]
+        used = other not in used_with or chosen in used_with[other] or is_path(chosen)
+        if value != field.default and (not used or (other in unused_with and chosen == unused_with[other])):
             raise ConfigError(
-                f"{path} is {value!r} with {other} {values[other]!r}, which does not use it; allowed there: {field.default!r}."
+                f"{path} is {value!r} with {other} {chosen!r}, which does not use it; allowed there: {field.default!r}."
             )
 
 

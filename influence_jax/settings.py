@@ -9,6 +9,9 @@ import difflib
 import importlib
 import math
 import numbers
+import os
+import pathlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -158,8 +161,15 @@ def texts(default: tuple[str, ...], help: str, paths: bool = False) -> Any:
     return _field(default, Texts(paths), help)
 
 
-def _field(default: Any, allowed: Allowed, help: str, used_with: dict[str, tuple[str, ...]] | None = None) -> Any:
-    metadata = {"allowed": allowed, "help": help, "used_with": used_with or {}}
+def _field(
+    default: Any,
+    allowed: Allowed,
+    help: str,
+    used_with: dict[str, tuple[str, ...]] | None = None,
+    unused_with: dict[str, Any] | None = None,
+) -> Any:
+    """Declare a field; with other settings by their paths, it is of use only with some choices, or not with a value."""
+    metadata = {"allowed": allowed, "help": help, "used_with": used_with or {}, "unused_with": unused_with or {}}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -190,6 +200,24 @@ def nearest(name: str, allowed: list[str]) -> str:
     """Return ' Did you mean ...?' for a misspelt name, or nothing."""
     close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def file_path(setting: str, value: Any) -> pathlib.Path:
+    """Return the path of a file or a directory, ``~`` written out.
+
+    Raises:
+        ConfigError: it is no path, or a URL.
+    """
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ConfigError(f"{setting} is {value!r}; allowed: the path of a file or a directory.")
+    if re.match("[A-Za-z][A-Za-z0-9+.-]+:/", os.fspath(value)):
+        raise ConfigError(
+            f"{setting} is {str(value)!r}, a URL; allowed: a path of this machine, where it may be mounted."
+        )
+    try:
+        return pathlib.Path(value).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{setting} is {str(value)!r}, which cannot be found: {error}; allowed: a path.") from error
 
 
 def is_path(name: Any) -> bool:

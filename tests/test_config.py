@@ -134,7 +134,7 @@ def test_what_would_be_ignored_is_refused(path):
             "learner.num_envs is 1 with influence.control 'shuffled'",
         ),
         ({"learner": LearnerConfig(algorithm="ppo", num_envs=9)}, "the divisors of learner.num_envs"),
-        ({"hyperparams": Hyperparams(exploration_fraction=0.25)}, "hyperparams.exploration 0, which does not use it"),
+        ({"hyperparams": Hyperparams(exploration_fraction=0.25)}, "hyperparams.exploration 0.0, which does not use it"),
         (
             {"learner": LearnerConfig(num_envs=2**20, rollout_length=2**20)},
             "allowed are whole numbers up to 2147483647",
@@ -147,6 +147,24 @@ def test_settings_that_do_not_go_together(changes, words):
     with pytest.raises(ConfigError) as error:
         validate(ExperimentConfig(**changes))
     assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_a_value_leaves_unused_is_declared():
+    """Of every setting that another one's value leaves without use: refused beside it, and allowed beside another."""
+    declared_so = {
+        path: field.metadata["unused_with"] for path, field in SETTINGS.items() if field.metadata["unused_with"]
+    }
+    assert declared_so == {
+        "hyperparams.exploration_fraction": {"hyperparams.exploration": 0},
+        "hyperparams.influence_weight": {"influence.measure": "none"},
+    }
+    moa = ExperimentConfig(influence=InfluenceConfig(model="moa"))
+    for path, others in declared_so.items():
+        ((other, value),) = others.items()
+        config = with_setting(path, 0.25, with_setting(other, value, moa))
+        with pytest.raises(ConfigError, match=rf"{path} is 0.25 with {other} .*, which does not use it; allowed there"):
+            validate(config)
+        validate(with_setting(other, 0.5 if value == 0 else "kl", config))
 
 
 def test_a_game_is_a_name_with_its_options():

@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).parents[1] / "influence_jax"
 ALLOWED = {
     "settings": set(),
     "fusion": set(),
+    "numerics": set(),
     "config": {"settings"},
     "types": {"config"},
     "presets": {"config", "settings"},
@@ -20,10 +21,21 @@ ALLOWED = {
     "networks": {"fusion", "types", "config"},
     "influence": {"fusion", "types", "config", "settings"},
     "learner": {"fusion", "types", "config", "settings", "metrics", "rewards", "envs", "networks", "influence"},
-    "evaluation": {"types", "config", "settings", "metrics", "envs", "influence", "learner"},
+    "evaluation": {"numerics", "types", "config", "settings", "metrics", "envs", "influence", "learner"},
     "analysis": {"settings"},  # reads files
-    "runtime": {"types", "config", "settings", "envs", "networks", "learner", "evaluation", "analysis"},
-    "sweeps": {"config", "settings", "envs", "learner", "runtime", "analysis"},
+    "runtime": {
+        "numerics",
+        "types",
+        "config",
+        "settings",
+        "presets",
+        "envs",
+        "networks",
+        "learner",
+        "evaluation",
+        "analysis",
+    },
+    "sweeps": {"numerics", "config", "settings", "envs", "learner", "runtime", "analysis"},
     "cli": {
         *("config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "sweeps", "analysis"),
         "__version__",

@@ -12,7 +12,7 @@ import numpy as np
 
 from influence_jax.analysis.arguments import said
 from influence_jax.analysis.labels import distinct, labels
-from influence_jax.analysis.load import load_metrics
+from influence_jax.analysis.load import SHARED, load_metrics
 from influence_jax.settings import ConfigError, nearest
 
 Metrics = Mapping[str, np.ndarray]  # [U,S], or [U,S,N] for what each agent has
@@ -62,7 +62,7 @@ def groups(runs: Any, by: str | Sequence[str] | None = None) -> dict[str, Metric
                 described[name, key] = about
         if not parts:
             raise ConfigError(f"runs has {name!r}, which has no log points yet; allowed is what has some.")
-    return dict(zip(_labels(named, described), (_joined(parts) for parts in found.values()), strict=True))
+    return dict(zip(_labels(named, described), (joined(parts) for parts in found.values()), strict=True))
 
 
 def _settings(by: Any) -> list[str] | None:
@@ -193,11 +193,12 @@ def _labels(named: Mapping[str, Any], described: Mapping[tuple, Mapping[str, Any
     return distinct(parts)
 
 
-def _joined(parts: Sequence[Metrics]) -> Metrics:
-    """Return the members of several programs side by side; what one did not measure is NaN."""
-    first = parts[0]
+def joined(parts: Sequence[Metrics]) -> Metrics:
+    """Return the members of several programs side by side; what one did not measure is NaN, as after all its members failed."""
     if len(parts) == 1:
-        return first
+        return parts[0]
+    first = max(parts, key=lambda part: len(part["env_steps"]))
+    parts = [_continued(part, first) for part in parts]
     if any(not np.array_equal(part["env_steps"][:, 0], first["env_steps"][:, 0]) for part in parts):
         raise ConfigError(
             "by joins members of programs with other log points; allowed are programs as far as each other, or more settings."
@@ -209,3 +210,16 @@ def _joined(parts: Sequence[Metrics]) -> Metrics:
         )
         for name, shape in shapes.items()
     }
+
+
+def _continued(part: Metrics, longest: Metrics) -> Metrics:
+    """Return a program that ended since all its members failed with log points to the end of a longer one."""
+    points, missing = part["env_steps"].shape, len(longest["env_steps"]) - len(part["env_steps"])
+    if missing <= 0 or "failed" not in part or not (part["failed"][-1] > 0).all():
+        return part
+    known = {
+        name: np.broadcast_to(longest[name][-missing:, :1], (missing, points[1])) for name in SHARED if name in part
+    }
+    known["failed"] = np.ones((missing, points[1]))
+    nothing = {name: np.full((missing, *x.shape[1:]), np.nan) for name, x in part.items() if name not in known}
+    return {name: np.concatenate([x, (known | nothing)[name]]) for name, x in part.items()}

@@ -57,9 +57,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit status.
 
     2 for what cannot be done, 1 for a failed run, 75 for one that was stopped and saved, or lost one of its processes, and can
-    be resumed, 130 for one that was interrupted at once.
+    be resumed, 130 for one that was interrupted at once, 141 where what reads the output is gone, as shells have it.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        try:
+            return _main(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says so once more at its end
+        return 141
+
+
+def _main(arguments: list[str]) -> int:
     warnings.formatwarning = lambda message, *_, **__: f"influence-jax: warning: {message}\n"
     try:
         if not arguments or arguments[0] in ("-h", "--help"):
@@ -83,6 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (FloatingPointError, MemoryError) as error:
         print(f"influence-jax: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        raise
     except ConnectionError as error:
         print(f"influence-jax: {error}", file=sys.stderr, flush=True)
         os._exit(75)  # JAX would wait for the process that is gone

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     from influence_jax.sweeps.merge import merge
 
     found = merge(options.directories, out=options.out, trust=options.trust)
-    write_results(found, options.out.expanduser())
+    write_results(found, options.out)
     if not options.quiet:
         show_results(found, options.out)
     return 0

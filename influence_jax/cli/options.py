@@ -5,7 +5,9 @@ import collections
 import contextlib
 import dataclasses
 import io
+import itertools
 import json
+import pathlib
 import re
 import typing
 from collections.abc import Callable
@@ -21,6 +23,7 @@ from influence_jax.settings import (
     Numbers,
     Texts,
     checked,
+    file_path,
     nearest,
     whole_number,
 )
@@ -32,12 +35,37 @@ def parse(options: type, arguments: list[str], prog: str) -> Any:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(options, args=arguments, prog=prog)
+            return _with_paths(tyro.cli(options, args=arguments, prog=prog))
     except SystemExit as stop:
         if not stop.code:
             raise
         text = " ".join(re.sub(r"[^\x20-\x7e\n]", " ", said.getvalue()).split())
+        refuse_more_values(arguments, text)
         raise ConfigError(f"{text.partition(' For full helptext')[0]}; {prog} --help lists what is allowed.") from None
+
+
+def refuse_more_values(arguments: list[str], said: str) -> None:
+    """Raise a `ConfigError` where one option is followed by several values, as ``said`` by the parser, which names none."""
+    for place, name in enumerate(arguments):
+        values = list(itertools.takewhile(lambda text: not text.startswith("--"), arguments[place + 1 :]))
+        if name.startswith("--") and len(values) > 1 and f"Unrecognized options: {' '.join(values[1:])}" in said:
+            short = name.rpartition(".")[2].removeprefix("--")
+            raise ConfigError(
+                f"{name.removeprefix('--')} has {len(values)} values, {' '.join(values)}; allowed is one. Several are tried by "
+                f"`influence-jax sweep` with --grid {short}={','.join(values)}."
+            )
+
+
+def _with_paths(given: Any) -> Any:
+    """Return the options with ``~`` written out in every path; refuse URLs."""
+
+    def path_of(name: str, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(path_of(name, x) for x in value)
+        return file_path(name, value) if isinstance(value, pathlib.Path) else value
+
+    paths = {field.name: path_of(field.name, getattr(given, field.name)) for field in dataclasses.fields(given)}
+    return dataclasses.replace(given, **paths)
 
 
 def parse_some(parser: argparse.ArgumentParser, arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -104,7 +132,7 @@ def _reader(allowed: Allowed | None) -> Callable[[list[str]], Any]:
         case Choices():
             return lambda texts: {"True": True, "False": False, "None": None}.get(texts[0], texts[0])
         case Texts():
-            return tuple
+            return _read_rows
     return lambda texts: _read_json(texts[0])
 
 
@@ -122,6 +150,17 @@ def read_float(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
+
+
+def _read_rows(texts: list[str]) -> tuple[str, ...] | str:
+    """Read ``@FILE`` as the rows of a file; other texts are the rows themselves."""
+    if len(texts) != 1 or not texts[0].startswith("@") or "\n" in texts[0]:
+        return tuple(texts)
+    path = file_path("a file of rows", texts[0][1:])
+    try:
+        return path.read_text()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{texts[0]!r} cannot be read: {error}; allowed: @FILE, or the rows themselves.") from None
 
 
 def _read_json(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""``influence-jax resume``: go on with a run that was stopped."""
+"""``influence-jax resume``: go on with a run or a sweep that was stopped."""
 
 import dataclasses
 import pathlib
@@ -6,19 +6,20 @@ from typing import Annotated, Any
 
 import tyro
 
-from influence_jax.cli import train
+from influence_jax.cli import sweep, train
 from influence_jax.cli.devices import DeviceOptions, chosen, connect
 from influence_jax.cli.options import check, parse, whole
 from influence_jax.runtime import run
 from influence_jax.runtime.compilation import keep_compiled_programs
+from influence_jax.sweeps.sweep import resume as resume_sweep
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ResumeOptions(DeviceOptions):
-    """Go on with a run, exactly as if it had not stopped."""
+    """Go on with a run or a sweep, exactly as if it had not stopped."""
 
     directory: tyro.conf.Positional[pathlib.Path]
-    """Directory of a run."""
+    """Directory of a run or a sweep."""
     total_steps: whole(
         1,
         10**15,
@@ -35,19 +36,22 @@ class ResumeOptions(DeviceOptions):
 
 
 def main(arguments: list[str]) -> int:
-    """Go on with a run."""
+    """Go on with a run or a sweep."""
     options: Any = parse(ResumeOptions, arguments, "influence-jax resume")
     check(options)
     connect(options)
     keep_compiled_programs()
+    is_sweep = (options.directory / "sweep.json").exists()
     with train.progress(options.quiet or options.json) as callback:
-        result = run.resume(
+        result = (resume_sweep if is_sweep else run.resume)(
             options.directory,
             total_steps=options.total_steps,
             trust=options.trust,
             devices=chosen(options),
             callback=callback,
         )
+    if is_sweep:
+        return sweep.finish(result, options)
     if options.total_steps is not None and not options.json:
         print(f"The schedules refer to {result.config.total_steps:,} steps since this part of the run (run.json).")
     return train.say(result, options.directory, options.json)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from influence_jax.cli import sweep
-from influence_jax.settings import ConfigError
+from influence_jax.settings import ConfigError, file_path
 
 HELP = """usage: influence-jax submit --array 0-15 [--time 04:00:00] [SLURM's options] -- sweep PRESET --out DIR ...
 
@@ -30,9 +30,7 @@ SCRIPT = """#!/bin/bash
 
 # What was stopped and saved ends with 75, and with 138 where USR1 came before there was anything to save.
 out={out}/shard-$SLURM_ARRAY_TASK_ID
-set -- {command} --shard "$SLURM_ARRAY_TASK_ID/{shards}" --out "$out"
-[ -e "$out/sweep.json" ] && set -- "$@" --resume
-"$@" &
+{command} --shard "$SLURM_ARRAY_TASK_ID/{shards}" --out "$out" --resume &
 pid=$!
 trap 'asked=1; kill -USR1 $pid' USR1 TERM
 asked=1
@@ -128,4 +126,4 @@ def _own(command: list[str]) -> tuple[pathlib.Path, list[str]]:
             raise ConfigError(f"{name} is {getattr(own, name)!r} in a sweep to submit; allowed there: nothing.")
     if own.out is None:
         raise ConfigError("out is missing in the sweep to submit; allowed: --out DIR.")
-    return own.out.expanduser(), rest
+    return file_path("out", own.out), rest

@@ -6,8 +6,9 @@ import datetime
 import os
 import pathlib
 import re
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import rich.box
@@ -34,18 +35,22 @@ Train every combination of the grid, each with --trials draws of the random sett
   --optuna STORAGE         let Optuna choose the trials, --random being their distributions, until the study in this data base
                            (sqlite:///study.db, say, which many processes may share) has --trials of them (64)
   --study NAME             with --optuna: the study in there (influence_jax)
+  --sampler-seed N         with --optuna: seed of its sampler (0)
+  --sampler MODULE:NAME    with --optuna: a sampler, such as optuna.samplers:CmaEsSampler (TPE)
+  --pruner MODULE:NAME     with --optuna: a pruner, such as optuna.pruners:MedianPruner (none)
   --at-once N              with --optuna: how many trials are asked for and trained side by side (8)
   --metric NAME            with --optuna: what is to be large at the end of a run (collective_return)
   --shard I/N              only the I-th (from 0) of N parts of the trials, in a directory of its own, for `influence-jax merge`;
-                           in a job array of SLURM the part of this task by default
+                           in a job array of SLURM it must be given; with --resume it is that of DIR
   --dry-run                say how many members and programs there are and what memory they take, and stop
   --measure                with --dry-run: train the first program for two log points, and say how long all would take
-  --resume                 go on with the sweep in DIR, given the same command
+  --resume                 go on with the sweep in DIR, if there is one, given the same command, or with more trials, more --seeds
+                           or more --total-steps; without changes, `influence-jax resume DIR` does
 
 The options of train hold for all trials; `influence-jax train PRESET --help` explains them.
 """
 
-ADAPTIVE = ("optuna", "study", "at_once", "metric")
+ADAPTIVE = ("optuna", "study", "at_once", "metric", "sampler_seed", "sampler", "pruner")
 
 
 def main(arguments: list[str]) -> int:
@@ -70,8 +75,14 @@ def main(arguments: list[str]) -> int:
     check(given)
     if adaptive:
         return search(given, train.as_config(given), space, adaptive, own.resume)
-    shard = shard_of(own.shard, os.environ)
+    shard = shard_of(own.shard, _recorded_shard(given.out) if own.resume else None, os.environ)
     return run(given, train.as_config(given), space, shard, own)
+
+
+def _recorded_shard(out: pathlib.Path) -> Any:
+    from influence_jax.sweeps.sweep import read_about
+
+    return read_about(out).get("shard") if (out / "sweep.json").exists() else None
 
 
 def _adaptive(own: argparse.Namespace) -> dict[str, Any]:
@@ -88,8 +99,9 @@ def _adaptive(own: argparse.Namespace) -> dict[str, Any]:
             raise ConfigError(
                 f"{name} is {getattr(own, name)!r} beside optuna, which chooses the trials; allowed is one of them."
             )
-    if "at_once" in given:
-        given["at_once"] = read_integer(given["at_once"])
+    given |= {name: read_integer(given[name]) for name in ("at_once", "sampler_seed") if name in given}
+    if "sampler_seed" in given:
+        given["seed"] = given.pop("sampler_seed")
     if own.trials is not None:
         given["trials"] = read_integer(own.trials)
     own.trials = None
@@ -117,37 +129,38 @@ def _space(own: argparse.Namespace) -> dict[str, Any]:
     return found | {name: read_integer(text) for name, text in numbers.items() if text is not None}
 
 
-def shard_of(text: str | None, environment: Mapping[str, str]) -> tuple[int, int] | None:
-    """Return which of how many parts this process trains, as the option says, or else SLURM."""
+def shard_of(
+    text: str | None, recorded: Sequence[int] | None, environment: Mapping[str, str]
+) -> tuple[int, int] | None:
+    """Return which of how many parts this process trains: as the option says, or the sweep that it goes on with.
+
+    A task of a job array cannot know: of an array of which a part is sent again, SLURM tells the size of that part alone.
+    """
     if text is not None:
         if not re.fullmatch(r"\d+/\d+", text):
             raise ConfigError(f"shard is {text!r}; allowed: I/N, such as 3/16, with I from 0.")
         index, count = map(int, text.split("/"))
         return index, count
-    task, count, low, step = (
-        environment.get(f"SLURM_ARRAY_TASK_{name}", "") for name in ("ID", "COUNT", "MIN", "STEP")
-    )
-    if not (task.isdecimal() and count.isdecimal()):
-        return None
-    index = (int(task) - int(low or 0)) // int(step or 1)
-    print(f"influence-jax: shard {index}/{count}, as SLURM's array says; --shard says otherwise.", file=sys.stderr)
-    return index, int(count)
+    if recorded is not None:
+        return tuple(recorded)
+    if "SLURM_ARRAY_TASK_ID" in environment:
+        raise ConfigError(
+            "shard is missing in a task of a job array of SLURM; allowed: --shard I/N, such as "
+            "--shard $SLURM_ARRAY_TASK_ID/16 in an array 0-15, or 0/1 for all trials."
+        )
+    return None
 
 
 def run(given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] | None, own: argparse.Namespace) -> int:
     """Say what will be done, do it, and say what came out."""
     from influence_jax.runtime import directory
     from influence_jax.runtime.compilation import keep_compiled_programs
-    from influence_jax.sweeps.plan import make_plan
     from influence_jax.sweeps.space import make_space
-    from influence_jax.sweeps.sweep import run_sweep
+    from influence_jax.sweeps.sweep import planned, run_sweep
 
     keep_compiled_programs()
-    space = make_space(config, **space)
-    programs, path = make_plan(config, space, shard), directory.checked_path(given.out)
-    quiet = given.quiet or given.json
-    if not own.resume:
-        directory.refuse_taken(path)
+    space, path, quiet = make_space(config, **space), directory.checked_path(given.out), given.quiet or given.json
+    programs = planned(path, config, space, shard, own.resume)
     if not quiet or own.dry_run:
         print(describe(programs, config.seeds, shard), file=sys.stderr)
     if own.measure:
@@ -155,8 +168,8 @@ def run(given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] |
     if own.dry_run:
         return 0
     with train.progress(quiet) as callback:
-        found = run_sweep(path, space, programs, config, shard, own.resume, chosen(given), callback)
-    return finish(found, given, f"{found.num_finished} of {len(programs)} programs are done")
+        found = run_sweep(path, space, config, shard, own.resume, chosen(given), callback)
+    return finish(found, given)
 
 
 def search(given: Any, config: Any, space: dict[str, Any], adaptive: dict[str, Any], resume: bool) -> int:
@@ -168,18 +181,25 @@ def search(given: Any, config: Any, space: dict[str, Any], adaptive: dict[str, A
     with train.progress(given.quiet or given.json) as callback:
         options = {"out": given.out, "resume": resume, "devices": chosen(given), "callback": callback}
         found = search_adaptively(config, space["random"], **adaptive, **options)
-    return finish(found, given, "the search is not over")
+    return finish(found, given)
 
 
-def finish(found: Any, given: Any, left: str) -> int:
+def finish(found: Any, given: Any) -> int:
     """Write and show what there is; return the exit status."""
     path = found.path
     if not found.finished and not (path / "sweep.json").exists():
         print("Stopped before the first update; nothing was written.")
         return train.STOPPED
     if not found.finished:
-        print(f"Stopped and saved; {left}. Go on with the same command and --resume.")
+        done = f"{found.num_finished} of {len(found.programs)} programs are done"
+        print(f"Stopped and saved; {done}. Go on with: influence-jax resume {shlex.quote(str(path))}")
         return train.STOPPED
+    if found.failed:
+        print(
+            f"influence-jax: {len(found.failed)} trials failed, some seed of which learns no more: "
+            f"{', '.join(map(str, found.failed))}.",
+            file=sys.stderr,
+        )
     if not found.recorded:
         raise ConfigError(f"{str(path)!r} holds a sweep whose log points are lost; allowed is one with results.")
     try:

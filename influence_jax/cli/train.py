@@ -16,7 +16,7 @@ from influence_jax.cli import presets as list_presets
 from influence_jax.cli.devices import DeviceOptions, chosen, connect
 from influence_jax.cli.options import check, in_full, option_names, parse, parse_some, section, setting
 from influence_jax.config import EnvConfig, ExperimentConfig, code_paths, validate
-from influence_jax.settings import ConfigError
+from influence_jax.settings import ConfigError, file_path
 
 
 def main(arguments: list[str]) -> int:
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
 def read(arguments: list[str], command: str) -> Any:
     """Return the options of ``train``, or of another ``command`` that takes them."""
     early, preset = _early(arguments)
-    if preset is None and early.config is None and not early.help:
+    if preset is None and early.config is None and early.start_from is None and not early.help:
         raise ConfigError(
             f"{command} needs a preset before its options, or --config FILE; allowed: {', '.join(presets.names())}."
         )
@@ -37,7 +37,9 @@ def read(arguments: list[str], command: str) -> Any:
     if early.config is not None:
         if preset is not None or early.profile is not None:
             raise ConfigError(f"config is {str(early.config)!r} beside a preset or a profile; allowed is one of them.")
-        config = _read(early.config, early.trust)
+        config = _read(file_path("config", early.config), early.trust)
+    elif preset is None and early.start_from is not None:
+        config = _read(file_path("from", early.start_from) / "config.json", early.trust)
     if preset is None and early.help:
         list_presets.main([])
         print("\nThe settings, here with the defaults of the package; `train PRESET --help` shows those of a preset.\n")
@@ -51,6 +53,7 @@ def _early(arguments: list[str]) -> tuple[argparse.Namespace, str | None]:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--profile")
     parser.add_argument("--config", type=pathlib.Path)
+    parser.add_argument("--from", type=pathlib.Path, dest="start_from")
     parser.add_argument("--env.name", dest="env_name")
     parser.add_argument("--trust", action="store_true")
     parser.add_argument("--distributed", action="store_true")
@@ -96,7 +99,7 @@ class TrainOptions(DeviceOptions):
     config: pathlib.Path | None = None
     """A file like a run's config.json, instead of a preset."""
     start_from: Annotated[pathlib.Path | None, tyro.conf.arg(name="from")] = None
-    """Directory of a run whose parameters, and nothing else, this one begins with."""
+    """Directory of a run with whose parameters this one begins, and with whose settings, without a preset or --config."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to import code outside of the package that --from or --config names."""
     quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -227,14 +230,19 @@ def say(result: Any, out: pathlib.Path, as_json: bool) -> int:
         about = {"out": str(out), "update": result.update, "num_updates": result.config.num_updates}
         about |= {"finished": result.finished, "saved": result.saved, "failures": result.failures}
         print(json.dumps(about | {"collective_return": last}))
-    elif result.saved is None:
+    elif not result.update:
         print(f"Stopped before the first update of {result.config.num_updates:,}; nothing was written.")
     else:
         print(f"{result.update:,} of {result.config.num_updates:,} updates done; see {out}")
         if not result.finished:
-            print(f"Stopped and saved. Go on with: influence-jax resume {shlex.quote(str(out))}")
+            how = "Stopped and saved" if result.saved == result.update else "Stopped"
+            print(f"{how}. Go on with: influence-jax resume {shlex.quote(str(out))}")
     if result.saved != result.update and result.update:
-        newest = f"the newest checkpoint in {str(out)!r} is that after {result.saved} updates"
-        print(f"influence-jax: the last of {result.update} updates could not be saved; {newest}.", file=sys.stderr)
+        newest = f"that after {result.saved} updates" if result.saved else "none"
+        print(
+            f"influence-jax: the state after {result.update} updates could not be saved; the newest checkpoint in {str(out)!r} "
+            f"is {newest}.",
+            file=sys.stderr,
+        )
         return 1
     return 0 if result.finished else STOPPED

@@ -306,7 +306,7 @@ class Film:
 
     def save(self, path: str | pathlib.Path) -> None:
         """Write a ``.gif`` or ``.mp4``."""
-        path = pathlib.Path(path)
+        path = pathlib.Path(path).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)
         save_animation(self.frames, path, self.fps)
 
@@ -332,7 +332,7 @@ def save_animation(frames: Sequence[np.ndarray], path: str | pathlib.Path, fps: 
         ValueError: the suffix of ``path`` is neither ``.gif`` nor ``.mp4``, or there are no frames.
         ModuleNotFoundError: a film in mp4 is asked for without the package imageio-ffmpeg.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     if path.suffix not in SUFFIXES:
         allowed = ", ".join(map(repr, SUFFIXES))
         raise ValueError(f"the suffix of {path.name!r} is {path.suffix!r}; allowed are {allowed}.")

@@ -6,6 +6,8 @@ from typing import Any
 
 import jax
 
+from influence_jax.numerics import usual_promotion
+
 KEPT = 3  # programs of each function, those used last
 
 
@@ -22,6 +24,7 @@ def compiled(num_static: int = 1) -> Callable[[Callable], Callable]:
             return jax.jit(functools.partial(function, *static))
 
         @functools.wraps(function)
+        @usual_promotion()
         def call(*args: Any) -> Any:
             return program(*args[:num_static])(*args[num_static:])
 

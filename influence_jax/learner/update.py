@@ -35,7 +35,7 @@ CAUSES = (
 def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tuple[LearnerState, dict[str, Mean]]:
     """Do one update of every agent; ``num_updates f32[]`` is the length of the run, to which the schedules refer.
 
-    A member some number of which is not finite stays as it was before, and says in ``failure`` which.
+    A member some number of which is not finite stays as it was before, for good, and says in ``failure`` which.
     """
     config, model, hparams = learner.config.learner, learner.model, state.hyperparams
     progress = state.update / num_updates
@@ -94,6 +94,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     checked = (shaped_reward, influence_reward, (samples, last), logs, (params, opt_state, scale, rollout_state.carry))
     finite = jnp.stack([all_finite(x) for x in checked])
     failure = jnp.where(finite.all(), 0, 1 + jnp.argmin(finite)).astype(jnp.int32)
+    failure = jnp.where(state.failure > 0, state.failure, failure)  # a longer run would change what schedules say
 
     # Report.
     logs |= {"current_influence_weight": influence_weight, "current_learning_rate": rate}

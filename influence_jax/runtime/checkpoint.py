@@ -17,6 +17,11 @@ from influence_jax.learner.state import LearnerState
 from influence_jax.runtime.files import write_json
 
 CHECKSUMS = "checksums.json"
+NOTES = "notes.json"
+UNSEALED = (
+    "_CHECKPOINT_METADATA",
+    "commit_success.txt",
+)  # what orbax writes last, about itself and not about the state
 
 
 class DamagedCheckpoint(Exception):
@@ -26,13 +31,18 @@ class DamagedCheckpoint(Exception):
 class Checkpoints:
     """The checkpoints of one run, named by the updates done.
 
-    They are written while training goes on, and appear when they are whole. Each holds the checksums of its files.
+    They are written while training goes on, and appear when they are whole, with the checksums of their files.
     """
 
-    def __init__(self, directory: pathlib.Path, keep: int | None = None):
-        """Look into a run's directory; of those saved from now on the newest ``keep`` stay."""
-        self._directory, self._keep = (directory / "checkpoints").absolute(), keep
+    def __init__(self, directory: pathlib.Path, keep: int | None = None, settings: dict[str, Any] | None = None):
+        """Look into a run's directory.
+
+        Of the checkpoints saved from now on the newest ``keep`` stay. Each notes the ``settings``, plain data, with which its
+        state was trained; a state of other ones is not restored.
+        """
+        self._directory, self._keep, self._settings = (directory / "checkpoints").absolute(), keep, settings
         self._saver, self._saving = None, None  # made when something is saved; the updates of what is being written
+        self._begun: tuple[int, dict[str, Any]] | None = None  # its updates, and the notes that belong to it
 
     def updates(self) -> list[int]:
         """Return the updates done at each checkpoint, ascending, whether it can be read or not.
@@ -54,20 +64,37 @@ class Checkpoints:
             return []
         return sorted(int(name) for name in names if name.isdecimal() and name == str(int(name)))
 
-    def save(self, state: LearnerState, update: int) -> None:
-        """Write ``state`` after ``update`` updates; return as soon as it has been copied from the device.
+    def save(self, state: LearnerState, update: int, **notes: Any) -> None:
+        """Write ``state`` after ``update`` updates, and plain data about it; return as soon as it is copied from the device.
 
         Raises:
             OSError: the checkpoint before could not be written, or this one.
         """
         self.finish()
         if self._saver is None:
-            self._saver = ocp.AsyncCheckpointer(ocp.StandardCheckpointHandler())
+            options = ocp.options.AsyncOptions(post_finalization_callback=self._seal)
+            self._saver = ocp.AsyncCheckpointer(ocp.StandardCheckpointHandler(), async_options=options)
+        self._begun = update, {"settings": self._settings, **notes}
         with _as_os_error():
             self._directory.mkdir(exist_ok=True)
             arguments = ocp.args.StandardSave(_unwrap_keys(state))
             self._saver.save(self._directory / str(update), args=arguments, force=True)
         self._saving = update
+
+    def _seal(self) -> None:
+        """Write notes and checksums into a checkpoint whose state is written, before it appears."""
+        if jax.process_index() == 0:
+            update, notes = self._begun
+            (path,) = self._directory.glob(f"{update}.orbax-checkpoint-tmp*")
+            write_json(path / NOTES, notes)
+            write_json(path / CHECKSUMS, _checksums(path))
+
+    def notes(self, update: int) -> dict[str, Any]:
+        """Return what was noted beside the state after ``update`` updates; nothing where that cannot be read."""
+        try:
+            return json.loads((self._directory / str(update) / NOTES).read_text())
+        except (OSError, ValueError, RecursionError):
+            return {}
 
     def finish(self) -> None:
         """Wait until what was saved is on disk, and delete what is older than is to be kept.
@@ -84,9 +111,7 @@ class Checkpoints:
         except OSError:
             self._discard()
             raise
-        path = self._directory / str(update)
         if jax.process_index() == 0:
-            write_json(path / CHECKSUMS, _checksums(path))
             for older in self._updates()[: -self._keep] if self._keep else ():
                 shutil.rmtree(self._directory / str(older), ignore_errors=True)
 
@@ -94,6 +119,7 @@ class Checkpoints:
         """Read the state after ``update`` updates; ``like`` gives its structure, shapes and, where it has them, shardings.
 
         Raises:
+            ConfigError: it was trained with other settings.
             DamagedCheckpoint: it cannot be read, or is not what was written.
         """
         default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
@@ -104,18 +130,32 @@ class Checkpoints:
         path = self._directory / str(update)
         try:
             _verify(path)
+            self._refuse_other_settings(update)
             with contextlib.closing(ocp.Checkpointer(ocp.StandardCheckpointHandler())) as reader:
                 plain = reader.restore(path, args=ocp.args.StandardRestore(plain))
+        except ConfigError:
+            raise
         except Exception as error:  # whatever a damaged file makes a library say
             kind = "" if isinstance(error, DamagedCheckpoint) else f"{type(error).__name__}: "
             raise DamagedCheckpoint(kind + str(error).partition("\n")[0]) from error
         return jax.tree.map(lambda x, y: jax.random.wrap_key_data(y) if _is_key(x) else y, like, plain)
 
+    def _refuse_other_settings(self, update: int) -> None:
+        noted = self.notes(update).get("settings")
+        if noted is None or self._settings is None:
+            return
+        different = differences(self._settings, noted)
+        if different:
+            raise ConfigError(
+                f"{str(self._directory.parent)!r} was trained with other settings until update {update}: "
+                f"{'; '.join(different)}; allowed is what it was trained with."
+            )
+
     def restore_newest(self, like: LearnerState) -> tuple[LearnerState, int] | None:
         """Return the newest state that can be read, and its update; warn of those that cannot. None where there is none at all.
 
         Raises:
-            ConfigError: there are some, and none of them can be read.
+            ConfigError: there are some, and none of them can be read, or it was trained with other settings.
         """
         problems = []
         for update in reversed(self.updates()):
@@ -164,14 +204,9 @@ class Checkpoints:
 
 
 def _verify(path: pathlib.Path) -> None:
-    """Raise a `DamagedCheckpoint` for files that are missing or not as they were written.
-
-    A checkpoint without checksums is one whose process was killed before its next look at it.
-    """
-    if not (path / CHECKSUMS).exists():
-        return
+    """Raise a `DamagedCheckpoint` for files that are missing or not as they were written."""
     wanted, found = json.loads((path / CHECKSUMS).read_text()), _checksums(path)
-    for name in sorted({*wanted, *found}):
+    for name in sorted({*wanted, *found} - {*UNSEALED}):
         if wanted.get(name) != found.get(name):
             raise DamagedCheckpoint(f"{name} is {'missing' if name not in found else 'not as it was written'}")
 
@@ -179,6 +214,16 @@ def _verify(path: pathlib.Path) -> None:
 def _checksums(path: pathlib.Path) -> dict[str, int]:
     files = (file for file in path.rglob("*") if file.is_file() and file.name != CHECKSUMS)
     return {file.relative_to(path).as_posix(): zlib.crc32(file.read_bytes()) for file in files}
+
+
+def differences(given: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    """Say in what two sets of settings differ, as JSON has them."""
+    given, before = (json.loads(json.dumps(values)) for values in (given, before))
+    return [
+        f"{name} is {given.get(name)!r}, was {before.get(name)!r}"
+        for name in sorted({*given, *before})
+        if given.get(name) != before.get(name)
+    ]
 
 
 @contextlib.contextmanager

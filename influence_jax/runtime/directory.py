@@ -22,7 +22,9 @@ import jax
 from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json, to_dict
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.runtime import population
+from influence_jax.runtime.checkpoint import Checkpoints, differences
 from influence_jax.runtime.files import write_json
+from influence_jax.settings import file_path
 
 FORMAT_VERSION = 3  # of everything in the directory; raise it when older files can no longer be read
 
@@ -33,10 +35,8 @@ def checked_path(out: str | os.PathLike) -> pathlib.Path:
     Raises:
         ConfigError: there can be no directory of that name.
     """
-    if not isinstance(out, str | os.PathLike) or not os.fspath(out):
-        raise ConfigError(f"out is {out!r}; allowed: the path of a directory.")
+    path = file_path("out", out)
     try:
-        path = pathlib.Path(out).expanduser()
         for parent in (path, *path.parents):
             if parent.is_symlink() and not parent.exists():
                 raise ConfigError(
@@ -52,7 +52,7 @@ def checked_path(out: str | os.PathLike) -> pathlib.Path:
                         f"out is {str(out)!r}, where {str(parent)!r} cannot be read; allowed are directories of yours."
                     )
                 return path
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"out is {str(out)!r}, which cannot be read: {error}; allowed are directories.") from error
@@ -133,16 +133,40 @@ def _holds_results(directory: pathlib.Path) -> bool:
 
 def reclaim(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]]) -> None:
     """Refuse to go on with a run under another configuration, or with other members."""
-    saved, given = (_flatten(to_dict(config)) for config in (load_config(directory)[0], learner.config))
-    saved |= {"members": load_members(directory, learner)}
-    given |= {"members": members}
-    different = [
-        f"{path} is {given.get(path)!r}, was {saved.get(path)!r}"
-        for path in sorted({*saved, *given})
-        if saved.get(path) != given.get(path)
-    ]
+    given = flat(learner.config) | {"members": members}
+    different = differences(given, flat(load_config(directory)[0]) | {"members": load_members(directory, learner)})
     if different:
         raise ConfigError(f"{str(directory)!r} holds a run under another configuration: {'; '.join(different)}.")
+
+
+FREE = (
+    "total_steps",
+    "checkpoint_interval",
+    "checkpoint_minutes",
+    "keep",
+    "tensorboard",
+)  # a run may go on with others
+
+
+def lengthen(directory: pathlib.Path, learner: Learner) -> None:
+    """Let a run be as long as the learner's configuration says; ``run.json`` says from where on."""
+    before, total = load_config(directory)[0].total_steps, learner.config.total_steps
+    if total > before:
+        save_config(directory, learner)
+        update = max(Checkpoints(directory).updates(), default=0)
+        stamp(directory, update, {"total_steps": total, "total_steps_before": before})
+
+
+def trained_with(learner: Learner, members: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return all settings on which the state of a run depends, those of each member and of JAX included."""
+    shared = {path: value for path, value in flat(learner.config).items() if path not in FREE}
+    own = {f"member {m['member']}: {name}": value for m in members for name, value in m.items()}
+    return shared | own | {"jax_default_prng_impl": str(jax.config.jax_default_prng_impl)}
+
+
+def flat(config: ExperimentConfig) -> dict[str, Any]:
+    """Return every setting by its path."""
+    return flatten(to_dict(config))
 
 
 def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tuple[Learner, list[dict[str, Any]]]:
@@ -291,11 +315,12 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by their paths."""
     flat = {}
     for name, value in values.items():
         flat |= (
-            _flatten(value, prefix if name == "options" else f"{prefix}{name}.")
+            flatten(value, prefix if name == "options" else f"{prefix}{name}.")
             if isinstance(value, dict)
             else {prefix + name: value}
         )

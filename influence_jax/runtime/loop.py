@@ -7,7 +7,7 @@ import pathlib
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -18,9 +18,11 @@ from influence_jax.config import ConfigError, code_paths
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import LearnerState
 from influence_jax.learner.update import CAUSES
+from influence_jax.numerics import usual_promotion
 from influence_jax.runtime import memory, population
 from influence_jax.runtime.checkpoint import Checkpoints
 from influence_jax.runtime.devices import Devices, agreed, as_shapes, is_first_process, on_host, shardings
+from influence_jax.runtime.directory import trained_with
 from influence_jax.runtime.recorder import Recorder
 from influence_jax.runtime.signals import until_stopped
 
@@ -39,13 +41,13 @@ class LogPoint:
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """A chunk of updates of all members, laid over devices and traced, but not compiled."""
+    """A chunk of updates of all members, laid over devices, and neither traced nor compiled."""
 
     learner: Learner
     members: list[dict[str, Any]]  # of each its seed and what it alone is given
     mesh: jax.sharding.Mesh
     shapes: LearnerState  # of the state, leading S, with where each array lies
-    lowered: jax.stages.Lowered
+    at_once: int | None  # members that a device works on at a time; None for all
 
     def init(self) -> LearnerState:
         """Return the first state of every member."""
@@ -53,32 +55,43 @@ class Program:
         return population.init_population(self.learner, population.values_of(self.members), places)
 
     def compile(self, stop: threading.Event) -> jax.stages.Compiled | None:
-        """Compile, or return None as soon as somebody asks to stop; a compiler itself cannot be interrupted.
+        """Trace and compile, or return None as soon as somebody asks to stop; a compiler itself cannot be interrupted.
 
         Several processes wait for the end of it, since they must agree.
+
+        Raises:
+            ConfigError: code of one's own fails.
         """
+        leaves, structure = jax.tree.flatten(self.shapes)
+        with _own_code_explained(self.learner):
+            lowered = traced(self.learner, self.mesh, self.at_once, structure, tuple(leaves))
         if jax.process_count() > 1:
-            compiled = self.lowered.compile()
+            compiled = lowered.compile()
             return None if agreed(stop.is_set())[0] else compiled
-        return until_stopped(self.lowered.compile, stop)
+        return until_stopped(lowered.compile, stop)
 
 
 def prepare(learner: Learner, members: list[dict[str, Any]], devices: Devices) -> Program:
-    """Lay members over devices, and trace a chunk of updates.
+    """Lay members over devices.
 
     Raises:
         ConfigError: they do not fit, or code of one's own fails.
     """
     mesh = devices.make_mesh(learner.config)
     on_a_device = len(members) // mesh.shape["seed"]
-    try:
+    with _own_code_explained(learner):
         shapes = jax.eval_shape(lambda: population.init_population(learner, population.values_of(members)))
         at_once = devices.at_once
         if at_once is None and not learner.replaced:
             at_once = memory.members_that_fit(learner, on_a_device, memory.device_memory())
-        shapes = as_shapes(mesh, shapes)
-        leaves, structure = jax.tree.flatten(shapes)
-        lowered = traced(learner, mesh, at_once, structure, tuple(leaves))
+    return Program(learner, members, mesh, as_shapes(mesh, shapes), at_once)
+
+
+@contextlib.contextmanager
+def _own_code_explained(learner: Learner) -> Iterator[None]:
+    """Say which code of one's own it may be that fails."""
+    try:
+        yield
     except ConfigError:
         raise
     except Exception as error:
@@ -88,9 +101,9 @@ def prepare(learner: Learner, members: list[dict[str, Any]], devices: Devices) -
             raise
         problem = f"{type(error).__name__}: {error}".replace("\n", " ")
         raise ConfigError(f"{' or '.join(own)} fails ({problem}); docs/extending.md says what is allowed.") from error
-    return Program(learner, members, mesh, shapes, lowered)
 
 
+@usual_promotion()
 @functools.lru_cache(maxsize=2)  # a run that is resumed, or begun again with other numbers, need not be traced again
 def traced(
     learner: Learner, mesh: jax.sharding.Mesh, at_once: int | None, structure: Any, leaves: tuple
@@ -112,20 +125,22 @@ def loop(
 ) -> tuple[LearnerState, int, int | None, dict[str, np.ndarray]]:
     """Train until the end or until somebody asks to stop; return state, updates done, those of them on disk, and metrics.
 
+    It ends, too, where no member can learn any more. An exception of the callback passes through, after a checkpoint.
+
     Raises:
-        FloatingPointError: no member can learn any more.
         MemoryError: the device is too small.
     """
     config = program.learner.config
     num_updates = jnp.float32(config.num_updates)
-    checkpoints = None if path is None else Checkpoints(path, config.keep)
+    belongs = None if path is None else trained_with(program.learner, program.members)
+    checkpoints = None if path is None else Checkpoints(path, config.keep, belongs)
     saved, saved_at, begun = (update if path else None), time.monotonic(), time.perf_counter()
-    failed = np.asarray(on_host(state.failure))
+    failed = np.asarray(on_host(state.failure)) > 0
     recorder = Recorder(
         path if is_first_process() else None, update, update * config.steps_per_update, config.tensorboard
     )
     with contextlib.closing(recorder), contextlib.closing(checkpoints) if checkpoints else contextlib.nullcontext():
-        while update < config.num_updates and not agreed(stop.is_set())[0]:
+        while update < config.num_updates and not failed.all() and not agreed(stop.is_set())[0]:
             started = time.perf_counter()
             with explained(program):
                 state, metrics = chunk(state, num_updates)
@@ -141,41 +156,50 @@ def loop(
                 steps_per_second=config.log_interval * config.steps_per_update * config.seeds / (now - started),
                 metrics=metrics,
             )
-            clock = {"seconds": round(now - begun, 3), "steps_per_second": round(point.steps_per_second, 1)}
+            clock = {
+                "seconds": round(recorder.seconds_before + now - begun, 3),
+                "steps_per_second": round(point.steps_per_second, 1),
+            }
             recorder.write({"update": update, "env_steps": point.env_steps, **clock}, metrics)
-            for member in np.flatnonzero((failures > 0) & (failed == 0)):
-                warnings.warn(failure(program.members[member], failures[member], updates[member]), stacklevel=3)
-            failed = failures
+            for member in np.flatnonzero((failures > 0) & ~failed):
+                warnings.warn(
+                    failure(program.members[member], CAUSES[failures[member] - 1], updates[member]), stacklevel=3
+                )
+            failed = failures > 0
             minutes = (time.monotonic() - saved_at) / 60
             if checkpoints and (
                 update % (config.log_interval * config.checkpoint_interval) == 0
                 or agreed(minutes >= config.checkpoint_minutes)[0]
             ):
-                saved, saved_at = save(checkpoints, state, update, saved), time.monotonic()
-            if (failed > 0).all():
-                break
+                saved, saved_at = save(checkpoints, state, update, saved, failed), time.monotonic()
             if callback is not None:
                 try:
                     callback(point)
                 except KeyboardInterrupt:
                     stop.set()
+                except BaseException:
+                    if (
+                        checkpoints and saved != update and jax.process_count() == 1
+                    ):  # other processes know nothing of it
+                        save(checkpoints, state, update, saved, failed)
+                    raise
         if checkpoints and saved != update:
-            saved = save(checkpoints, state, update, saved)
+            saved = save(checkpoints, state, update, saved, failed)
         if checkpoints:
             saved = settle(checkpoints, saved)
-        if (failed > 0).all():
-            first = program.members[0]
-            raise FloatingPointError(
-                f"no member can learn any more: {failure(first, failed[0], on_host(state.update)[0])} What was recorded is kept."
-            )
         return state, update, saved, recorder.metrics()
 
 
-def save(checkpoints: Checkpoints, state: LearnerState, update: int, saved: int | None) -> int | None:
-    """Begin to write a checkpoint; return the newest update that is on disk or on its way."""
+def save(
+    checkpoints: Checkpoints, state: LearnerState, update: int, saved: int | None, failed: np.ndarray
+) -> int | None:
+    """Begin to write a checkpoint, with a note which members have failed, bool[S].
+
+    Returns the newest update that is on disk or on its way.
+    """
     saved = settle(checkpoints, saved)
     try:
-        checkpoints.save(state, update)
+        checkpoints.save(state, update, failed=np.flatnonzero(failed).tolist())
     except OSError as error:
         warnings.warn(_unsaved(update, error), stacklevel=4)
         return saved
@@ -199,11 +223,11 @@ def _unsaved(update: int | None, error: OSError) -> str:
     return f"the checkpoint after {update} updates cannot be written ({problem}); training goes on to the next one."
 
 
-def failure(member: dict[str, Any], cause: int, update: int) -> str:
+def failure(member: dict[str, Any], cause: str, update: int) -> str:
     """Say which member stopped learning, when, and what was not finite."""
     settings = ", ".join(f"{name} {value}" for name, value in member.items() if name != "member")
     return (
-        f"member {member['member']} ({settings}) learns no more after {update} updates, where its {CAUSES[cause - 1]} was no "
+        f"member {member['member']} ({settings}) learns no more after {update} updates, where its {cause} was no "
         "longer finite; it stays as it was before that."
     )
 

@@ -1,8 +1,11 @@
 """How much memory training takes, and how many members fit a device at a time."""
 
+import contextlib
 import functools
 import math
 import os
+import pathlib
+import resource
 from typing import Any
 
 import jax
@@ -11,6 +14,7 @@ from influence_jax.config import ConfigError
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import rollout
 from influence_jax.networks.agent import num_pieces
+from influence_jax.numerics import usual_promotion
 from influence_jax.runtime.population import init_population
 
 
@@ -82,13 +86,40 @@ def too_large(learner: Learner, members: int, limit: int) -> str:
 
 
 def device_memory() -> int:
-    """Return the bytes of memory of a device that programs can have; on a CPU those of the machine."""
+    """Return the bytes of memory of a device that programs can have; on a CPU those of this process."""
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
-    if limit is None:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // jax.local_device_count()
-    return limit
+    return process_memory() // jax.local_device_count() if limit is None else limit
 
 
+def process_memory(root: pathlib.Path = pathlib.Path("/")) -> int:
+    """Return the bytes of memory that this process can have: those of the machine, its container and ``ulimit``, the least."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_control_group_limits(root)]
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        limit, _ = resource.getrlimit(kind)
+        limits += [] if limit == resource.RLIM_INFINITY else [limit]
+    return min(limits)
+
+
+def _control_group_limits(root: pathlib.Path) -> list[int]:
+    """Return the limits of Linux's control groups, of both versions; a limit holds for what is below it, too."""
+    found = []
+    with contextlib.suppress(OSError, ValueError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers and "memory" not in controllers.split(","):
+                continue
+            top = root / "sys/fs/cgroup" / ("memory" if controllers else "")
+            name = "memory.limit_in_bytes" if controllers else "memory.max"
+            group = top / path.lstrip("/")
+            for place in (group, *group.parents):
+                with contextlib.suppress(OSError, ValueError):  # "max", or hidden by a container
+                    found.append(int((place / name).read_text()))
+                if place == top:
+                    break
+    return found
+
+
+@usual_promotion()
 @functools.lru_cache(maxsize=8)  # it traces a rollout
 def memory_parts(learner: Learner) -> dict[str, int]:
     """Return the bytes of what is held at the peak, which is in the backward pass.

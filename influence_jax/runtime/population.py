@@ -15,6 +15,7 @@ from influence_jax.envs import number_allowed
 from influence_jax.learner import train
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import LearnerState
+from influence_jax.numerics import usual_promotion
 from influence_jax.runtime.compilation import compiler_options
 from influence_jax.settings import INT32_MAX, Integers, checked, nearest
 
@@ -76,6 +77,31 @@ def check(learner: Learner, values: Values) -> None:
     """Raise a `ConfigError` for the first value that a member of this learner cannot have."""
     for name, value in values.items():
         _check(learner, name, value)
+    _refuse_unused(learner, values)
+
+
+def _refuse_unused(learner: Learner, values: Values) -> None:
+    """Refuse what the other settings of the same member, and agent, would ignore."""
+    shared = {path: value for path, _, value in declared(learner.config)}
+    own = {path: name for path in shared if (name := path.removeprefix("hyperparams.")) in values}
+    others = {
+        path: {*field.metadata["used_with"], *field.metadata["unused_with"]}
+        for path, field, _ in declared(learner.config)
+    }
+    depending = [
+        (path, field)
+        for path, field, _ in declared(learner.config)
+        if others[path] and not own.keys().isdisjoint({path, *others[path]})
+    ]
+    if not depending:
+        return
+    columns = [np.asarray(values[name], float) for name in own.values()]
+    shape = learner.config.seeds, learner.env.spec.num_agents
+    columns = [np.broadcast_to(x.reshape(len(x), -1), shape).ravel() for x in columns]
+    for row in np.unique(np.stack(columns, axis=1), axis=0).tolist():
+        together = shared | dict(zip(own, row, strict=True))
+        for path, field in depending:
+            refuse_unused(path, field, together)
 
 
 def _check(learner: Learner, name: str, value: Any) -> None:
@@ -84,7 +110,7 @@ def _check(learner: Learner, name: str, value: Any) -> None:
     known = [*fields, *(_PARAMS + param for param in params), "seed"]
     if name not in known:
         raise ConfigError(f"hyperparams[{name!r}] is not a setting; allowed: {', '.join(known)}.{nearest(name, known)}")
-    value, num_agents = np.asarray(value), learner.env.spec.num_agents
+    value, num_agents = as_array(value), learner.env.spec.num_agents
     if name == "seed":
         shapes, allowed = ((),), Integers(0, INT32_MAX)
     elif name in fields:
@@ -98,10 +124,12 @@ def _check(learner: Learner, name: str, value: Any) -> None:
         raise ConfigError(f"hyperparams[{name!r}] has shape {list(value.shape)}; allowed: {wanted}, members first.")
     for entry in value.ravel().tolist():
         checked(f"hyperparams[{name!r}]", entry, allowed)
-    if name in fields:
-        settings = {path: setting for path, _, setting in declared(learner.config)}
-        for entry in value.ravel().tolist():
-            refuse_unused(f"hyperparams[{name!r}]", entry, fields[name], settings)
+
+
+def as_array(values: Any) -> np.ndarray:
+    """Return values as an array; texts among numbers leave the numbers what they are."""
+    array = np.asarray(values)
+    return array if array.dtype.kind in "biuf" else np.asarray(values, object)
 
 
 def member_settings(learner: Learner, values: Values) -> list[dict[str, Any]]:
@@ -118,6 +146,7 @@ def values_of(members: list[dict[str, Any]]) -> dict[str, np.ndarray]:
     return {name: np.array([member[name] for member in members]) for name in members[0] if name != "member"}
 
 
+@usual_promotion()
 def init_population(learner: Learner, values: Values | None = None, places: Any = None) -> LearnerState:
     """Start every member; leading axis S. Member ``i`` is the same run as a solo run with seed ``seed + i``.
 

@@ -44,9 +44,10 @@ class Recorder:
         """Go on after ``from_update``: log points past it, from a run that crashed later, are dropped."""
         self._directory, self._points, self._tensorboard, self._silent = directory, [], tensorboard, False
         self._writers: list[SummaryWriter] = []
+        self.seconds_before = 0.0  # of training before this part of the run
         if directory is None:
             return
-        self._offset = truncate(directory, from_update)
+        self._offset, self.seconds_before = truncate(directory, from_update)
         self._purge = from_env_steps + 1
         self._unwritten: list[tuple[dict, dict[str, np.ndarray]]] = []
 
@@ -127,8 +128,10 @@ class Recorder:
                     self._writers[0].add_scalar(f"{name}/quantile_{quantile}", float(value), env_steps)
 
 
-def truncate(directory: pathlib.Path, update: int) -> int:
-    """Drop log points after ``update`` updates, and a last one that was cut short; return the length of the values.
+def truncate(directory: pathlib.Path, update: int) -> tuple[int, float]:
+    """Drop log points after ``update`` updates, and a last one that was cut short.
+
+    Returns the length of the values in bytes, and the seconds of the last log point that stays.
 
     Damaged lines among those that stay are kept as they are, and all values with them; `load_metrics` says which.
 
@@ -143,23 +146,24 @@ def truncate(directory: pathlib.Path, update: int) -> int:
         ) from error
 
 
-def _truncate(path: pathlib.Path, values: pathlib.Path, update: int) -> int:
-    kept, end, length = [], 0, values.stat().st_size if values.exists() else 0
+def _truncate(path: pathlib.Path, values: pathlib.Path, update: int) -> tuple[int, float]:
+    kept, end, seconds, length = [], 0, 0.0, values.stat().st_size if values.exists() else 0
     if path.exists():
         for line in path.read_bytes().splitlines(keepends=True):
             try:
                 point = json.loads(line)
-                late, last = point["update"] > update, point["members"]
+                late, last, clock = point["update"] > update, point["members"], float(point["seconds"])
                 size = 4 * last["count"] * sum(int(np.prod(shape)) for shape in last["columns"].values())
             except load.DAMAGE:
-                late, last = not line.endswith(b"\n"), None
+                late, last, clock = not line.endswith(b"\n"), None, seconds
             if late:
                 break
             kept.append(line)
+            seconds = clock
             end = max(end, length if last is None else last["offset"] + size)
         shorter = path.with_name(path.name + ".tmp")
         shorter.write_bytes(b"".join(kept))
         os.replace(shorter, path)
     if values.exists():
         os.truncate(values, min(end, length))
-    return end
+    return end, seconds

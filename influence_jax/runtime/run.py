@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax import presets
 from influence_jax.analysis.load import load_metrics
 from influence_jax.analysis.members import name_of
 from influence_jax.analysis.tables import describe_run, run_table
@@ -24,9 +25,9 @@ from influence_jax.learner.state import LearnerState
 from influence_jax.learner.update import CAUSES
 from influence_jax.runtime import devices as placing
 from influence_jax.runtime import directory, population
-from influence_jax.runtime.checkpoint import Checkpoints, DamagedCheckpoint
+from influence_jax.runtime.checkpoint import Checkpoints, DamagedCheckpoint, differences
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
-from influence_jax.runtime.loop import LogPoint, Program, loop, prepare
+from influence_jax.runtime.loop import LogPoint, Program, failure, loop, prepare
 from influence_jax.runtime.signals import deferred_stop
 from influence_jax.settings import whole_number
 
@@ -50,8 +51,8 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether all updates were done."""
-        return self.update >= self.config.num_updates
+        """Whether all updates were done, or no member can learn any more."""
+        return self.update >= self.config.num_updates or len(self.failures) == len(self.members)
 
     @property
     def failures(self) -> list[dict[str, Any]]:
@@ -84,7 +85,7 @@ class Run:
 
 
 def train(
-    experiment: ExperimentConfig | Learner,
+    experiment: str | ExperimentConfig | Learner,
     *,
     seeds: int | None = None,
     total_steps: float | None = None,
@@ -102,13 +103,13 @@ def train(
     checkpoint. A member some number of which is not finite any more stays as it was, with a warning, and the others go on.
 
     Args:
-        experiment: a configuration, see `influence_jax.presets`, or a learner with parts of your own.
+        experiment: the name of a preset, a configuration (`influence_jax.presets`), or a learner with parts of your own.
         seeds: instead of ``config.seeds``.
         total_steps: instead of ``config.total_steps``; ``2e6`` is a whole number.
         hyperparams: settings that differ between members, ``{name: values [S] or [S,N]}``: hyper-parameters, numbers of the
             game as ``"env.params.<name>"``, or the ``"seed"``; see `influence_jax.grid`. A first axis of 1 is for all.
         out: directory of the run's files; without it everything stays in memory.
-        resume: go on with the run in ``out``, exactly as if it had not stopped.
+        resume: go on with the run in ``out``, if there is one, exactly as if it had not stopped.
         start_from: directory of a run whose parameters, and nothing else, this one begins with.
         trust: whether ``start_from`` may name code outside of this package, which is then imported.
         devices: how members are laid over devices.
@@ -119,7 +120,7 @@ def train(
         FloatingPointError: no member can learn any more.
         MemoryError: a device is too small.
     """
-    learner = experiment if isinstance(experiment, Learner) else make_learner(experiment)
+    learner = experiment if isinstance(experiment, Learner) else make_learner(config_of(experiment))
     given = {"seeds": seeds, "total_steps": whole_number(total_steps)}
     config = dataclasses.replace(learner.config, **{name: value for name, value in given.items() if value is not None})
     learner = dataclasses.replace(learner, config=validate(config))
@@ -130,13 +131,15 @@ def train(
     if out is None and resume:
         raise ConfigError("resume is True without out; allowed with it: the directory of a run.")
     path = None if out is None else directory.checked_path(out)
-    if resume:
+    if resume and (path / "config.json").exists():
         directory.reclaim(path, learner, members)
         return _go_on(path, learner, members, devices, callback)
     if path is not None:
         directory.refuse_taken(path)
     source = None if start_from is None else load(start_from, trust=trust)
     program = prepare(learner, members, devices)
+    if source is not None:
+        refuse_other_networks(learner, program.shapes, source)
     with deferred_stop() as stop:
         state = program.init()
         state = state if source is None else with_params(state, source)
@@ -154,7 +157,29 @@ def train(
                 directory.stamp(path, 0, about)
             placing.meet()  # the directory is there for all processes
             state, update, saved, metrics = loop(program, chunk, state, 0, stop, path, callback)
-            return Run(learner, state, update, metrics, members, seconds, saved)
+            return _learning(Run(learner, state, update, metrics, members, seconds, saved))
+
+
+def config_of(experiment: Any) -> ExperimentConfig:
+    """Return the configuration of a preset's name, of a learner that it describes in full, or itself.
+
+    Raises:
+        ConfigError: it is nothing of these.
+    """
+    if isinstance(experiment, str):
+        return presets.get(experiment)
+    if isinstance(experiment, Learner) and not experiment.replaced:
+        return experiment.config
+    if isinstance(experiment, Learner):
+        raise ConfigError(
+            f"experiment is a learner with parts of your own ({', '.join(experiment.replaced)}), which no other setting could "
+            "keep; allowed: a configuration that names them, 'package.module:name'."
+        )
+    if not isinstance(experiment, ExperimentConfig):
+        raise ConfigError(
+            f"experiment is {experiment!r}; allowed: the name of a preset, a configuration, or a learner."
+        )
+    return experiment
 
 
 def resume(
@@ -206,7 +231,7 @@ def _go_on(path, learner, members, devices, callback, about=None) -> Run:
     first = placing.is_first_process()
     with directory.locked(path) if first else contextlib.nullcontext(), deferred_stop() as stop:
         program = prepare(learner, members, devices)
-        checkpoints = Checkpoints(path)
+        checkpoints = Checkpoints(path, settings=directory.trained_with(learner, members))
         restored = checkpoints.restore_newest(program.shapes)
         if restored is None and (path / "metrics.jsonl").exists():
             warnings.warn(
@@ -219,14 +244,26 @@ def _go_on(path, learner, members, devices, callback, about=None) -> Run:
             directory.save_config(path, learner)
             directory.stamp(path, update, about or {})
         chunk, seconds = None, 0.0
-        if update < learner.config.num_updates:
+        now = Run(learner, state, update, recorded(path, learner, update), members, saved=update)
+        if not now.finished:
             chunk, seconds = _timed(program, stop)
         if chunk is None:
-            return Run(learner, state, update, recorded(path, learner, update), members, seconds, update)
-        if first:
-            recorded(path, learner, update)
+            return _learning(dataclasses.replace(now, compile_seconds=seconds))
         state, update, saved, metrics = loop(program, chunk, state, update, stop, path, callback)
-        return Run(learner, state, update, metrics, members, seconds, saved)
+        return _learning(Run(learner, state, update, metrics, members, seconds, saved))
+
+
+def _learning(run: Run) -> Run:
+    """Return the run.
+
+    Raises:
+        FloatingPointError: no member of it can learn any more.
+    """
+    failures = run.failures
+    if len(failures) < len(run.members):
+        return run
+    first = failure(run.members[0], failures[0]["cause"], failures[0]["update"])
+    raise FloatingPointError(f"no member can learn any more: {first} What was recorded is kept.")
 
 
 def _timed(program: Program, stop) -> tuple[jax.stages.Compiled | None, float]:
@@ -266,7 +303,7 @@ def load(
     """
     path = directory.checked_path(out)
     learner, members = directory.reopen(path, learner, trust)
-    checkpoints = Checkpoints(path)
+    checkpoints = Checkpoints(path, settings=directory.trained_with(learner, members))
     saved = checkpoints.updates()
     if not saved:
         raise ConfigError(f"{str(path)!r} holds a run without a checkpoint yet; allowed is one with a checkpoint.")
@@ -286,18 +323,27 @@ def load(
 
 
 def with_params(state: LearnerState, source: Run) -> LearnerState:
-    """Return the state with the parameters of another run, whose one member may serve for all.
+    """Return the state with the parameters of another run, whose one member may serve for all."""
+    found = source.state.params
+    return state.replace(params=jax.tree.map(lambda x, like: jnp.broadcast_to(x, like.shape), found, state.params))
 
-    Raises:
-        ConfigError: the networks or the numbers of members differ.
-    """
-    wanted, found = jax.eval_shape(lambda: state.params), source.state.params
-    members, others = len(jax.tree.leaves(wanted)[0]), len(jax.tree.leaves(found)[0])
+
+def refuse_other_networks(learner: Learner, shapes: LearnerState, source: Run) -> None:
+    """Raise a `ConfigError` where the networks or the numbers of members of another run do not fit, and say what differs."""
+    members, others = learner.config.seeds, len(source.members)
     if others not in (1, members):
         raise ConfigError(f"start_from has {others} members, this run {members}; allowed: 1 or {members}.")
-    shapes = (jax.tree.map(lambda x: x.shape[1:], tree) for tree in (wanted, found))
-    if jax.tree.structure(wanted) != jax.tree.structure(found) or len({str(shape) for shape in shapes}) > 1:
-        raise ConfigError(
-            "start_from has networks of another shape; allowed are runs with the same agents and networks."
+    wanted, found = (jax.tree.map(lambda x: x.shape[1:], tree) for tree in (shapes.params, source.state.params))
+    if wanted != found:
+        given, before = directory.flat(learner.config), directory.flat(source.config)
+        shaping = [
+            name for name in {**given, **before} if name.startswith(("env.", "network.", "influence.", "learner."))
+        ]
+        different = differences(
+            {name: given.get(name) for name in shaping}, {name: before.get(name) for name in shaping}
         )
-    return state.replace(params=jax.tree.map(lambda x, like: jnp.broadcast_to(x, like.shape), found, wanted))
+        named = "; ".join(different) or "parts of your own"
+        raise ConfigError(
+            f"start_from has networks of another shape, or for other games: {named}; allowed are runs with the same agents and "
+            "networks."
+        )

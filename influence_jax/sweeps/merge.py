@@ -46,7 +46,7 @@ def merge(shards: Sequence[str | pathlib.Path], *, out: str | pathlib.Path, trus
         raise ConfigError(
             f"shards that are not finished: {unfinished}; allowed is to go on with these first (--resume)."
         )
-    trials = sorted(t for shard in loaded.values() for program in shard.programs for t in {*program.trials})
+    trials = sorted(t for shard in loaded.values() for t in {t for program in shard.programs for t in program.trials})
     wanted = list(range(len(next(iter(loaded.values())).space.settings())))
     if trials != wanted:
         raise ConfigError(f"shards hold the trials {trials}; allowed is each of {len(wanted)} once.")

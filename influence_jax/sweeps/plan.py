@@ -1,6 +1,8 @@
 """In how few programs the trials of a sweep can be run."""
 
+import collections
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +25,17 @@ class Program:
     trials: list[int]  # of each member
 
 
-def make_plan(config: ExperimentConfig, space: Space, shard: Sequence[int] | None = None) -> list[Program]:
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """The trials of a program, and the seeds that each of them has there."""
+
+    trials: Sequence[int]
+    seeds: Sequence[int]
+
+
+def make_plan(
+    config: ExperimentConfig, space: Space, shard: Sequence[int] | None = None, begun: Sequence[Part] = ()
+) -> list[Program]:
     """Group the trials by their static settings, in the order in which these first come.
 
     Members that share a seed are given the same seed in every trial, so that trials are compared under the same chance.
@@ -31,30 +43,82 @@ def make_plan(config: ExperimentConfig, space: Space, shard: Sequence[int] | Non
     Args:
         config: what all trials have in common.
         space: what they differ in.
+        begun: programs that there are already, which come first; seeds and trials that they lack are programs of their own.
         shard: ``(i, n)`` for the i-th of n parts of the trials, from 0, which differ in size by one trial at most. A part is a
             stretch of the trials program after program, so that it has few programs; trials keep their numbers.
 
     Raises:
-        ConfigError: a trial cannot be run, of this part or another one, or there is no such part.
+        ConfigError: a trial cannot be run, of this part or another one, there is no such part, or it has fewer trials or seeds
+            than were begun.
     """
     groups: dict[str, list[int]] = {}
     for trial, values in enumerate(space.settings()):
         groups.setdefault(repr(_static(values)), []).append(trial)
-    parts = list(groups.values())
-    programs = make_programs(config, space, parts)
-    if shard is None:
-        return programs
-    in_order = [trial for trials in parts for trial in trials]
-    index, count = checked_shard(shard, len(in_order))
-    kept = set(in_order[index * len(in_order) // count : (index + 1) * len(in_order) // count])
-    parts = [[trial for trial in trials if trial in kept] for trials in parts]
-    return make_programs(config, space, [trials for trials in parts if trials])
+    wanted, seeds = list(groups.values()), range(config.seed, config.seed + config.seeds)
+    make_programs(
+        config, space, [Part(trials, seeds) for trials in wanted]
+    )  # so that each shard refuses what any would
+    if shard is not None:
+        in_order = [trial for trials in wanted for trial in trials]
+        index, count = checked_shard(shard, len(in_order))
+        kept = set(in_order[index * len(in_order) // count : (index + 1) * len(in_order) // count])
+        wanted = [[trial for trial in trials if trial in kept] for trials in wanted]
+    done = collections.Counter(trial for part in begun for trial in part.trials for _ in part.seeds)
+    known = {trial for trials in wanted for trial in trials}
+    if not known >= done.keys():
+        raise ConfigError(
+            f"trials {sorted(done.keys() - known)} were begun, which are not among these; allowed: the same, and more."
+        )
+    if max(done.values(), default=0) > config.seeds:
+        raise ConfigError(f"seeds is {config.seeds}, was {max(done.values())}; allowed are at least so many.")
+    missing = [
+        Part([trial for trial in trials if done[trial] == count], seeds[count:])
+        for trials in wanted
+        for count in dict.fromkeys(done[trial] for trial in trials)
+        if count < config.seeds
+    ]
+    return make_programs(config, space, [*begun, *missing])
 
 
-def make_programs(config: ExperimentConfig, space: Space, parts: Sequence[Sequence[int]]) -> list[Program]:
-    """Return the program of each part, a list of trials with the same static settings."""
+def make_programs(config: ExperimentConfig, space: Space, parts: Sequence[Part]) -> list[Program]:
+    """Return the program of each part, whose trials have the same static settings."""
     settings = space.settings()
-    return [_program(config, settings, trials) for trials in parts]
+    return [_program(config, settings, part) for part in parts]
+
+
+def listed_programs(programs: Sequence[Program]) -> list[dict[str, Any]]:
+    """Return which trials each program has, member by member, as plain data."""
+    return [{"settings": program.settings, "trials": program.trials} for program in programs]
+
+
+def listed_parts(config: ExperimentConfig, programs: Sequence[Mapping[str, Any]]) -> list[Part]:
+    """Undo `listed_programs`: members of a trial count on its seeds, from program to program."""
+    parts, done = [], collections.Counter()
+    for program in programs:
+        trials, first = list(dict.fromkeys(program["trials"])), config.seed + done[program["trials"][0]]
+        parts.append(Part(trials, range(first, first + len(program["trials"]) // len(trials))))
+        done.update(program["trials"])
+    return parts
+
+
+def renumbered(parts: Sequence[Part], before: Space, space: Space) -> list[Part]:
+    """Return parts of one space as parts of another one, which has their trials and more.
+
+    Raises:
+        ConfigError: a trial is not in there.
+    """
+    numbers = {json.dumps(values, sort_keys=True): trial for trial, values in enumerate(space.settings())}
+    settings = before.settings()
+    for trial in (trial for part in parts for trial in part.trials):
+        if json.dumps(settings[trial], sort_keys=True) not in numbers:
+            said = ", ".join(f"{path} {value!r}" for path, value in settings[trial].items())
+            raise ConfigError(
+                f"a trial of {said} was begun, which is not among these; allowed: the same trials, and more."
+            )
+    return [
+        dataclasses.replace(part, trials=[numbers[json.dumps(settings[t], sort_keys=True)] for t in part.trials])
+        for part in parts
+    ]
 
 
 def checked_shard(shard: Sequence[int], trials: int) -> tuple[int, int]:
@@ -80,11 +144,13 @@ def _static(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not is_traced(name)}
 
 
-def _program(config: ExperimentConfig, settings: list[dict[str, Any]], trials: Sequence[int]) -> Program:
-    seeds = config.seed + np.arange(config.seeds)
+def _program(config: ExperimentConfig, settings: list[dict[str, Any]], part: Part) -> Program:
+    trials, seeds = part.trials, np.array(part.seeds)
     static = _static(settings[trials[0]])
     traced = [{name: x for name, x in settings[t].items() if is_traced(name)} for t in trials]
-    columns = {name: np.repeat(np.array([t[name] for t in traced]), len(seeds), axis=0) for name in traced[0]}
+    columns = {
+        name: np.repeat(population.as_array([t[name] for t in traced]), len(seeds), axis=0) for name in traced[0]
+    }
     columns["seed"] = np.tile(seeds, len(trials))
     try:
         learner = make_learner(dataclasses.replace(with_settings(config, static), seeds=len(columns["seed"])))

@@ -13,7 +13,7 @@ import numpy as np
 
 from influence_jax import envs
 from influence_jax.config import ConfigError, EnvConfig, ExperimentConfig, Hyperparams, declared
-from influence_jax.settings import Integers, checked, nearest, whole_number
+from influence_jax.settings import Integers, checked, file_path, nearest, whole_number
 
 KINDS = ("log", "uniform", "choice")
 HYPERPARAMS = "hyperparams."
@@ -125,7 +125,7 @@ def make_space(
 def read(path: str | pathlib.Path) -> dict[str, Any]:
     """Read a file of JSON with ``grid``, ``random``, ``trials`` and ``seed``, or ``listed``, as arguments of `make_space`."""
     try:
-        values = json.loads(pathlib.Path(path).read_text())
+        values = json.loads(file_path("space", path).read_text())
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"space {str(path)!r} cannot be read: {error}; allowed is a file of JSON.") from None
     known = [field.name for field in dataclasses.fields(Space)]

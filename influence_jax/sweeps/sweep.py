@@ -6,26 +6,36 @@ import json
 import pathlib
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from influence_jax.analysis.labels import labels
 from influence_jax.analysis.load import SHARED
+from influence_jax.analysis.members import joined
 from influence_jax.analysis.tables import final_rows, pandas, run_rows
 from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json, to_dict
-from influence_jax.learner.learner import make_learner
+from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.runtime import directory
 from influence_jax.runtime import run as runs
-from influence_jax.runtime.checkpoint import Checkpoints
+from influence_jax.runtime.checkpoint import Checkpoints, differences
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
 from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
 from influence_jax.runtime.run import Run
 from influence_jax.runtime.signals import deferred_stop
-from influence_jax.settings import Integers, checked, is_path, nearest
-from influence_jax.sweeps.plan import Program, checked_shard, make_plan, make_programs
+from influence_jax.settings import Integers, checked, is_path, nearest, whole_number
+from influence_jax.sweeps.plan import (
+    Part,
+    Program,
+    checked_shard,
+    listed_parts,
+    listed_programs,
+    make_plan,
+    make_programs,
+    renumbered,
+)
 from influence_jax.sweeps.space import Space, make_space
 
 FORMAT_VERSION = 1
@@ -37,6 +47,13 @@ class Record:
 
     update: int  # updates done
     metrics: dict[str, np.ndarray]  # as of `Run`
+    failed: Sequence[int] = ()  # the members that learn no more
+    pruned: bool = False  # whether a search ended it early
+
+    def ended(self, program: Program) -> bool:
+        """Whether the program was trained to its end, or no member of it can learn any more, or is to."""
+        done = self.update >= program.learner.config.num_updates
+        return done or self.pruned or len(self.failed) == len(program.trials)
 
 
 class Runs(Sequence):
@@ -80,13 +97,18 @@ class Sweep:
 
     @property
     def finished(self) -> bool:
-        """Whether all programs were trained to their end."""
+        """Whether all programs were trained to their end, or until no member of them could learn any more."""
         return self.num_finished == len(self.programs)
 
     @property
     def num_finished(self) -> int:
-        """How many programs were trained to their end."""
-        return sum(record.update >= program.learner.config.num_updates for program, record in self.begun)
+        """How many programs are at their end."""
+        return sum(record.ended(program) for program, record in self.begun)
+
+    @property
+    def failed(self) -> list[int]:
+        """The trials some seed of which learns no more."""
+        return sorted({program.trials[member] for program, record in self.begun for member in record.failed})
 
     @property
     def recorded(self) -> list[tuple[Program, Record]]:
@@ -96,9 +118,8 @@ class Sweep:
     def __repr__(self) -> str:
         members = [trial for program in self.programs for trial in program.trials]
         programs = f"{len(self.programs)} program{'s' if len(self.programs) != 1 else ''}"
-        return (
-            f"Sweep of {len(set(members))} trials, {len(members)} members in {programs}, {self.num_finished} finished"
-        )
+        failed = f", {len(self.failed)} trials failed" if self.failed else ""
+        return f"Sweep of {len(set(members))} trials, {len(members)} members in {programs}, {self.num_finished} finished{failed}"
 
     @property
     def parts(self) -> list[tuple[dict[str, np.ndarray], list[dict[str, Any]], dict[str, Any]]]:
@@ -167,14 +188,17 @@ class Sweep:
         """Return the metrics of the best trials by a label, as `influence_jax.plot_learning_curves` takes them."""
         found, rows, settings = {}, self.best(count, metric), self.space.settings()
         for row, label in zip(rows, labels([settings[row["trial"]] for row in rows]), strict=True):
-            number = next(i for i, program in enumerate(self.programs) if row["trial"] in program.trials)
-            chosen = np.array(self.programs[number].trials) == row["trial"]
-            found[label] = {name: x[:, chosen] for name, x in self.records[number].metrics.items()}
+            parts = [
+                {name: x[:, np.array(program.trials) == row["trial"]] for name, x in record.metrics.items()}
+                for program, record in self.recorded
+                if row["trial"] in program.trials
+            ]
+            found[label] = joined(parts)
         return found
 
 
 def sweep(
-    config: ExperimentConfig,
+    experiment: str | ExperimentConfig | Learner,
     *,
     grid: Mapping[str, Sequence[Any]] | None = None,
     random: Mapping[str, str] | None = None,
@@ -191,10 +215,11 @@ def sweep(
 
     Trials that differ in numbers that are traced (hyper-parameters, numbers of the game) are members of one program; each
     combination of other settings is a program of its own. A request to stop ends the sweep after the current chunk, with a
-    checkpoint; with ``resume`` it goes on as if it had not stopped.
+    checkpoint; with ``resume`` it goes on as if it had not stopped, from nothing if there is nothing. It may have more trials,
+    seeds or ``total_steps`` then. A program no member of which can learn any more is at its end.
 
     Args:
-        config: what all trials have in common.
+        experiment: what all trials have in common: the name of a preset, a configuration, or a learner without parts of your own.
         grid: see `influence_jax.sweeps.space.make_space`.
         random: see there.
         trials: draws of ``random`` for each combination of ``grid``.
@@ -203,7 +228,7 @@ def sweep(
         shard: ``(i, n)`` trains the i-th of n parts of the trials, from 0, and nothing else; `influence_jax.merge` joins the
             directories of all parts.
         out: directory, in which ``programs/000`` and so on are directories of runs.
-        resume: go on with the sweep in ``out``.
+        resume: go on with the sweep in ``out``, if there is one.
         devices: how members are laid over devices.
         callback: called after each log point.
 
@@ -214,39 +239,111 @@ def sweep(
         >>> found = influence_jax.sweep(config, grid={"learning_rate": [1e-3, 3e-4]}, out="runs/sweep")
         >>> found.best(1)
     """
+    config = runs.config_of(experiment)
     path, space = directory.checked_path(out), make_space(config, grid, random, trials, draw_seed, listed)
-    return run_sweep(path, space, make_plan(config, space, shard), config, shard, resume, devices, callback)
+    return run_sweep(path, space, config, shard, resume, devices, callback)
 
 
-def run_sweep(path, space, programs, config, shard, resume, devices, callback) -> Sweep:
-    """Run a plan; see `sweep`."""
+def resume(
+    out: str | pathlib.Path,
+    *,
+    total_steps: float | None = None,
+    trust: bool = False,
+    devices: Devices = ALL_DEVICES,
+    callback: Callable[[LogPoint], None] | None = None,
+) -> Sweep:
+    """Go on with the sweep or the search in a directory, as it was begun; see `influence_jax.runtime.run.resume`.
+
+    Raises:
+        ConfigError: there is none, or it needs code that is not trusted.
+    """
+    path = directory.checked_path(out)
+    about = read_about(path)
+    config, space, _ = _trusted(path, about, trust)
+    if total_steps is not None:
+        config = dataclasses.replace(config, total_steps=whole_number(total_steps))
+    if "search" in about:
+        from influence_jax.sweeps.adaptive import search
+
+        return search(config, **about["search"], out=path, resume=True, devices=devices, callback=callback)
+    return run_sweep(path, space, config, about.get("shard"), True, devices, callback)
+
+
+def planned(
+    path: pathlib.Path, config: ExperimentConfig, space: Space, shard: Sequence[int] | None, resume: bool
+) -> list[Program]:
+    """Return the programs of a sweep: those that were begun in its directory, and what it is to have beside them.
+
+    Raises:
+        ConfigError: there is something else in the directory.
+    """
+    if not resume or not (path / "sweep.json").exists():
+        directory.refuse_taken(path)
+        return make_plan(config, space, shard)
+    before, config = read_about(path), make_learner(config).config
+    saved = _config(path, before)
+    different = differences(_fixed(config, shard), _fixed(saved, before.get("shard")))
+    if config.total_steps < saved.total_steps:
+        different.append(f"total_steps is {config.total_steps}, was {saved.total_steps}")
+    if different or "search" in before:
+        named = "; ".join(different) or "its trials were chosen by Optuna"
+        raise ConfigError(
+            f"{str(path)!r} holds another sweep: {named}; allowed: the same settings, with more trials, seeds or total_steps."
+        )
+    trials, parts = _trials(path, before, saved)
+    try:
+        return make_plan(config, space, shard, renumbered(parts, trials, space))
+    except ConfigError as error:
+        raise ConfigError(f"{str(path)!r} holds another sweep: {error}") from error
+
+
+def _fixed(config: ExperimentConfig, shard: Sequence[int] | None) -> dict[str, Any]:
+    """Return what a sweep is to have in common with the one that it goes on with."""
+    settings = {path: value for path, value in directory.flat(config).items() if path not in ("seeds", "total_steps")}
+    return settings | {"shard": shard}
+
+
+def run_sweep(path, space, config, shard, resume, devices, callback) -> Sweep:
+    """Run a sweep, or go on with it; see `sweep`."""
+    programs = planned(path, config, space, shard, resume)
     about = {"format_version": FORMAT_VERSION, "space": space.to_json(), "config": to_dict(make_learner(config).config)}
     if shard is not None:
-        about["shard"] = checked_shard(shard, len(space.settings()))
+        about["shard"] = list(checked_shard(shard, len(space.settings())))
     about = json.loads(json.dumps(about | {"programs": listed_programs(programs)}))
-    if resume:
-        if read_about(path) != about:
-            raise ConfigError(
-                f"{str(path)!r} holds another sweep or part of one; allowed to resume is the same, with the same settings."
-            )
-    else:
-        directory.refuse_taken(path)
     records, existed = [], path.exists()
     with directory.locked(path), contextlib.ExitStack() as at_the_end, deferred_stop() as stop:
-        if not resume:
+        if not (path / "sweep.json").exists():
             at_the_end.callback(give_back, path, existed)
+        if not (path / "sweep.json").exists() or read_about(path) != about:
             write_json(path / "sweep.json", about)
         for number, program in enumerate(programs):
             if stop.is_set():
                 break
-            out = place_of(path, number)
-            begun = (out / "config.json").exists()
-            members = {"hyperparams": program.hyperparams, "out": out, "resume": begun}
-            run = runs.train(program.learner, **members, devices=devices, callback=callback)
-            records.append(Record(run.update, run.metrics))
-            if not run.finished:
+            records.append(run_program(program, place_of(path, number), devices, callback))
+            if not records[-1].ended(program):
                 break
     return Sweep(space, programs, path, records)
+
+
+def run_program(program: Program, place: pathlib.Path, devices, callback) -> Record:
+    """Train a program to its end, or go on with it, and say how far it got."""
+    begun = (place / "config.json").exists()
+    if begun:
+        directory.lengthen(place, program.learner)
+    members = {"hyperparams": program.hyperparams, "out": place, "resume": begun}
+    try:
+        run = runs.train(program.learner, **members, devices=devices, callback=callback)
+    except FloatingPointError:  # all of its members failed, each of which a warning has named
+        return record_of(place, program)
+    return Record(run.update, run.metrics, [failure["member"] for failure in run.failures])
+
+
+def record_of(place: pathlib.Path, program: Program) -> Record:
+    """Read how far a program got."""
+    checkpoints = Checkpoints(place)
+    update = max(checkpoints.updates(), default=0)
+    metrics = runs.recorded(place, program.learner, update) if update else {}
+    return Record(update, metrics, checkpoints.notes(update).get("failed", []))
 
 
 def place_of(path: pathlib.Path, number: int) -> pathlib.Path:
@@ -283,24 +380,7 @@ def load(
                 f"runs, such as {str(place_of(path, 0))!r}."
             )
     about = read_about(path)
-    try:
-        config = from_json(json.dumps(about["config"]))
-        _refuse_code(path, [f"{setting} {name!r}" for setting, name in code_paths(config).items()], trust)
-        space = make_space(config, **about["space"])
-        varied = dict.fromkeys(x for trial in space.settings() for x in trial.values() if is_path(x))
-        _refuse_code(path, list(map(repr, varied)), trust)
-        programs = _programs(about["programs"], config, space)
-    except ConfigError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise ConfigError(
-            f"{str(path / 'sweep.json')!r} cannot be read: {problem}; allowed is what `sweep` writes."
-        ) from None
-    if programs is None:
-        raise ConfigError(
-            f"{str(path / 'sweep.json')!r} lists other trials than its own; allowed is what `sweep` writes."
-        )
+    _, space, programs = _trusted(path, about, trust)
     places = [place_of(path, number) for number in range(len(programs))]
     updates = [max(Checkpoints(place).updates(), default=0) for place in places]
     begun = max((number for number, update in enumerate(updates, start=1) if update), default=0)
@@ -310,31 +390,67 @@ def load(
                 f"{str(place)!r} has no checkpoints, which programs after it have; allowed is to go on with the sweep "
                 "(--resume), which trains it again."
             )
-    found = zip(places[:begun], programs, updates, strict=False)
-    records = [Record(update, runs.recorded(place, program.learner, update)) for place, program, update in found]
+    records = list(map(record_of, places[:begun], programs))
+    for number in about.get("pruned", []):
+        if number < begun:
+            records[number] = dataclasses.replace(records[number], pruned=True)
     return Sweep(space, programs, path, records)
 
 
-def listed_programs(programs: Sequence[Program]) -> list[dict[str, Any]]:
-    """Return which trials each program has, member by member; what ``sweep.json`` says of a plan."""
-    return [{"settings": program.settings, "trials": program.trials} for program in programs]
+def _config(path: pathlib.Path, about: dict[str, Any]) -> ExperimentConfig:
+    """Return what a sweep's trials have in common; nothing is imported."""
+    with _as_written(path):
+        return from_json(json.dumps(about["config"]))
 
 
-def _programs(listed: Any, config: ExperimentConfig, space: Space) -> list[Program] | None:
-    """Undo `listed_programs`; None if that cannot be what these are."""
-    parts = [list(dict.fromkeys(program["trials"])) for program in listed]
-    known = range(len(space.settings()))
-    if not all(trial in known for part in parts for trial in part) or not all(parts):
-        return None
-    programs = make_programs(config, space, parts)
-    return programs if json.loads(json.dumps(listed_programs(programs))) == listed else None
+def _trials(path: pathlib.Path, about: dict[str, Any], config: ExperimentConfig) -> tuple[Space, list[Part]]:
+    """Return what a sweep's trials differ in, and the parts that its programs are."""
+    with _as_written(path):
+        space, parts = make_space(config, **about["space"]), listed_parts(config, about["programs"])
+        known = range(len(space.settings()))
+        if not all(trial in known for part in parts for trial in part.trials):
+            raise _other_trials(path)
+        return space, parts
 
 
-def _refuse_code(path: pathlib.Path, named: list[str], trust: bool) -> None:
-    if named and not trust:
+def _trusted(path: pathlib.Path, about: dict[str, Any], trust: bool) -> tuple[ExperimentConfig, Space, list[Program]]:
+    """Return all of a sweep that ``sweep.json`` says, importing code of others only if it is trusted."""
+
+    def refuse(named: list[str]) -> None:
+        if named and not trust:
+            raise ConfigError(
+                f"{str(path)!r} holds a sweep that names code outside of this package ({', '.join(named)}); allowed with trust."
+            )
+
+    config = _config(path, about)
+    refuse([f"{setting} {name!r}" for setting, name in code_paths(config).items()])
+    space, parts = _trials(path, about, config)
+    varied = dict.fromkeys(x for trial in space.settings() for x in trial.values() if is_path(x))
+    refuse(list(map(repr, varied)))
+    with _as_written(path):
+        refuse([repr(name) for name in map(about.get("search", {}).get, ("sampler", "pruner")) if name is not None])
+        programs = make_programs(config, space, parts)
+        if json.loads(json.dumps(listed_programs(programs))) != about["programs"]:
+            raise _other_trials(path)
+    return config, space, programs
+
+
+def _other_trials(path: pathlib.Path) -> ConfigError:
+    return ConfigError(f"{str(path / 'sweep.json')!r} lists other trials than its own; allowed is what `sweep` writes.")
+
+
+@contextlib.contextmanager
+def _as_written(path: pathlib.Path) -> Iterator[None]:
+    """Say which file it is that is not what `sweep` writes."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ZeroDivisionError) as error:
+        problem = f"{type(error).__name__}: {error}"
         raise ConfigError(
-            f"{str(path)!r} holds a sweep that names code outside of this package ({', '.join(named)}); allowed with trust."
-        )
+            f"{str(path / 'sweep.json')!r} cannot be read: {problem}; allowed is what `sweep` writes."
+        ) from None
 
 
 def read_about(path: pathlib.Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The command line as a whole."""
 
+import os
 import subprocess
 import sys
 
@@ -40,3 +41,15 @@ def test_python_minus_m():
     done = subprocess.run(command, capture_output=True, text=True, close_fds=False)
     assert done.returncode == 2
     assert done.stderr == "influence-jax: 'nowhere' holds no run; allowed is a directory that `train` wrote.\n"
+
+
+@pytest.mark.parametrize("arguments", ["presets", "train --help"])
+def test_a_reader_that_is_gone_ends_it_as_in_a_shell(arguments):
+    """Not with 75, for which a job script would try again."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "influence_jax", *arguments.split()], stdout=writer, stderr=subprocess.PIPE
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")

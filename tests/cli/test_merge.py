@@ -22,9 +22,9 @@ def test_two_shards(tiny_options, tmp_path, capsys, monkeypatch):
     ]
     shards = [str(tmp_path / name) for name in ("0", "1")]
     assert main([*command, shards[0], "--shard", "0/2"]) == 0
-    for name, value in {"ID": "1", "COUNT": "2", "MIN": "0"}.items():
-        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
-    assert main([*command, shards[1]]) == 0
+    assert main([*command, shards[1], "--shard", "1/2"]) == 0
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "1")
+    assert main([*command, shards[1], "--resume"]) == 0  # which shard it is, it says itself
     assert "shard 1/2, as SLURM's array says" in capsys.readouterr().err
     assert main(["merge", *shards, "--out", str(tmp_path / "whole")]) == 0
     said = capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Options made of declared settings, and how the texts behind them are read."""
 
 import dataclasses
+import pathlib
 from typing import Annotated, Any
 
 import pytest
@@ -115,6 +116,30 @@ def test_one_sentence_for_what_is_wrong(arguments, words):
     with pytest.raises(ConfigError) as error:
         check(parse(Counted, arguments.split(), "test"))
     assert words in str(error.value) and "\n" not in str(error.value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Options of a test."""
+
+    many: tyro.conf.Positional[tuple[pathlib.Path, ...]]
+    out: pathlib.Path | None = None
+
+
+def test_rows_may_be_in_a_file(tmp_path):
+    """Where one text begins with @, which is a wall at the beginning of a row."""
+    (tmp_path / "map.txt").write_text("@P\nP@\n")
+    rows = inner("--inner.rows", f"@{tmp_path}/map.txt")["rows"]
+    assert Texts().accept(rows) == ("@P", "P@")
+    assert inner("--inner.rows", "@P\nP@")["rows"] == ("@P\nP@",)
+
+
+def test_paths_are_of_this_machine(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    given = parse(Places, ["~/a", "b", "--out=~/film.gif"], "test")
+    assert given == Places((pathlib.Path("/home/me/a"), pathlib.Path("b")), pathlib.Path("/home/me/film.gif"))
+    with pytest.raises(ConfigError, match="out is 's3:/bucket/x', a URL; allowed: a path of this machine"):
+        parse(Places, ["b", "--out", "s3://bucket/x"], "test")
 
 
 def test_whole_numbers_that_are_allowed():

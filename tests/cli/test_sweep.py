@@ -8,6 +8,7 @@ import pytest
 from influence_jax.cli import main
 from influence_jax.cli.sweep import shard_of
 from influence_jax.runtime.progress import Progress
+from influence_jax.settings import ConfigError
 from tests.cli.commands import assert_refused, refusal
 
 SWEEP = ["sweep", "harvest-moa", "--profile", "small"]
@@ -71,6 +72,7 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
         ("--grid discount=.9 --grid discount=.8", "grid has 'discount' 2 times"),
         ("--grid dsicount=.9", "'dsicount' is not one setting of a sweep"),
         ("--grid discount=2", "is 2; allowed: numbers from 0 to 1"),
+        ("--grid learning-rate=1e-3,abc", "hyperparams['learning_rate'] is 'abc'; allowed: numbers"),
         ("--random discount=log:0:1", "allowed: log:LOW:HIGH"),
         ("--grid discount=.9 --space nowhere.json", "beside space; allowed is one of them"),
         ("--space nowhere.json", "space 'nowhere.json' cannot be read"),
@@ -99,9 +101,12 @@ def test_optuna_chooses(tiny_options, tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out.count('"trial"') == 3 and (out / "final.csv").exists()
 
 
-def test_a_job_array_says_which_shard(capsys):
-    array = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "1"}
-    assert shard_of(None, array | {"SLURM_ARRAY_TASK_STEP": "2"}) == (3, 4)  # 1, 3, 5, 7
-    assert capsys.readouterr().err == "influence-jax: shard 3/4, as SLURM's array says; --shard says otherwise.\n"
-    assert shard_of("0/2", array) == (0, 2) and shard_of(None, {}) is None
-    assert not capsys.readouterr().err
+def test_a_shard_is_never_guessed():
+    """Of ``sbatch --array=5`` SLURM says that it has one task."""
+    array = {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_COUNT": "1", "SLURM_ARRAY_TASK_MIN": "5"}
+    assert shard_of("5/8", None, array) == (5, 8) and shard_of(None, [5, 8], array) == (5, 8)
+    assert shard_of(None, None, {}) is None
+    with pytest.raises(
+        ConfigError, match=r"shard is missing in a task of a job array .*--shard \$SLURM_ARRAY_TASK_ID/16"
+    ):
+        shard_of(None, None, array)

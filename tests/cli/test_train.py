@@ -1,14 +1,15 @@
 """``influence-jax train``."""
 
+import dataclasses
 import json
 
 import pytest
 
-from influence_jax import presets
+from influence_jax import load, presets
 from influence_jax.analysis import load_metrics
 from influence_jax.cli import main
 from influence_jax.cli.options import option_names
-from influence_jax.cli.train import train_options
+from influence_jax.cli.train import say, train_options
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import run
 from influence_jax.runtime.directory import load_config
@@ -34,8 +35,19 @@ def test_train_writes_a_run(tiny, run_directory):
         ("train harvest-moa --out x --learner.num-envs 0", "learner.num_envs is 0; allowed"),
         ("train harvest-moa --out x --hyperparams.discount 1.1", "hyperparams.discount is 1.1; allowed"),
         ("train harvest-moa --out x --hyperparams.discount high", "hyperparams.discount is 'high'; allowed"),
-        ("train harvest-moa --out x --measure none", "allowed with it: 0."),
+        (
+            "train harvest-moa --out x --measure none",
+            "with influence.measure 'none', which does not use it; allowed there: 0.0.",
+        ),
         ("train harvest-moa --out x --influence.measure jds", "Did you mean 'jsd'?"),
+        (
+            "train harvest-moa --out x --influence-weight 0 2.5",
+            "hyperparams.influence-weight has 2 values, 0 2.5; allowed is one. Several are tried by `influence-jax sweep` with "
+            "--grid influence-weight=0,2.5.",
+        ),
+        ("train harvest-moa --out x --env.layout @map.txt", "'@map.txt' cannot be read"),
+        ("train harvest-moa --out gs://bucket/x", "out is 'gs:/bucket/x', a URL; allowed: a path of this machine"),
+        ("train --from nowhere --out x", "nowhere"),
         (
             "train harvest-a3c --out x --hyperparams.influence-weight 1",
             "with influence.model 'independent', which does not use it; allowed there: 0.0.",
@@ -69,6 +81,34 @@ def test_non_finite_parameters_are_a_failure(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "train", train)
     assert main([*TRAIN, "--out", str(tmp_path / "run")]) == 1
     assert capsys.readouterr().err == "influence-jax: the parameters of member 0 are no longer finite\n"
+
+
+def test_a_run_that_begins_with_another_takes_its_settings(run_directory, tmp_path, capsys):
+    """Unless other ones are given."""
+    command = ["train", "--from", str(run_directory), "--quiet"]
+    assert main([*command, "--out", str(tmp_path / "x"), "--total-steps", "120", "--hit-penalty", "7"]) == 0
+    before, after = (load_config(path)[0] for path in (run_directory, tmp_path / "x"))
+    assert after.total_steps == 120 and after.env.params["hit_penalty"] == 7.0
+    assert (after.network, after.learner, after.hyperparams) == (before.network, before.learner, before.hyperparams)
+    said = refusal(capsys, *command, "--out", str(tmp_path / "y"), "--lstm-size", "4")
+    assert "start_from has networks of another shape" in said and "network.lstm_size is 4, was 8;" in said
+    assert not (tmp_path / "y").exists()
+
+
+def test_what_could_not_be_saved_is_said(run_directory, tmp_path, capsys):
+    """And what was trained nevertheless."""
+    done = load(run_directory)
+    assert say(dataclasses.replace(done, saved=None), tmp_path, as_json=False) == 1
+    said = capsys.readouterr()
+    assert said.out == f"100 of 100 updates done; see {tmp_path}\n"
+    assert (
+        "the state after 100 updates could not be saved; the newest checkpoint in" in said.err
+        and "is none." in said.err
+    )
+    assert say(dataclasses.replace(done, saved=80), tmp_path, as_json=False) == 1
+    assert "is that after 80 updates." in capsys.readouterr().err
+    assert say(dataclasses.replace(done, update=0, saved=None), tmp_path, as_json=False) == 75
+    assert "nothing was written" in capsys.readouterr().out
 
 
 def test_help_explains_every_setting(capsys):

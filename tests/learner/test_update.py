@@ -71,6 +71,13 @@ def test_agents_learn_alone(learner, state, step):
     np.testing.assert_array_equal(changed, [True, False, False])
 
 
+def test_what_is_frozen_stays_as_it_was(state, step):
+    """For good: also where its numbers would be finite again, as they may be under the schedules of a longer run."""
+    after, logs = step(state.replace(failure=jnp.int32(3)))
+    assert int(after.failure) == 3 and int(after.update) == 0 and float(logs["policy_loss"].count) == 0
+    jax.tree.map(np.testing.assert_array_equal, after.params, state.params)
+
+
 def test_influence_is_paid_and_a_baseline_shares_its_noise(learner, state, step):
     paid, logs = step(state.replace(update=jnp.int32(50)))
     unpaid, others = step(weighted(state.replace(update=jnp.int32(50)), 0.0))

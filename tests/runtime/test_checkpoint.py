@@ -8,7 +8,7 @@ import pytest
 
 import influence_jax
 from influence_jax.config import ConfigError
-from influence_jax.runtime.checkpoint import CHECKSUMS, Checkpoints, DamagedCheckpoint
+from influence_jax.runtime.checkpoint import CHECKSUMS, UNSEALED, Checkpoints, DamagedCheckpoint
 from tests.runtime.runs import assert_same
 
 
@@ -36,6 +36,15 @@ def test_a_state_comes_back_bit_for_bit(tmp_path):
     checkpoints.close()
 
 
+def test_checksums_are_there_as_soon_as_a_checkpoint_is(tmp_path):
+    """Whenever the process is killed: none of ours happens after the state is written."""
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save({"x": jnp.float32(1)}, 10, failed=[3])
+    checkpoints._saver.wait_until_finished()
+    assert (tmp_path / "checkpoints" / "10" / CHECKSUMS).exists() and checkpoints.notes(10)["failed"] == [3]
+    checkpoints.close()
+
+
 def damaged(data):
     """Ways in which the bytes of a file may be not those that were written; None stands for no file."""
     return {"deleted": None, "empty": b"", "half": data[: len(data) // 2], "garbled": bytes(255 - x for x in data)}
@@ -49,12 +58,10 @@ def test_whatever_file_is_damaged_the_checkpoint_before_is_used(tmp_path):
     checkpoints.close()
     like, tried = jax.eval_shape(lambda: state), 0
     for path in sorted((tmp_path / "checkpoints" / "20").rglob("*")):
-        if path.is_dir():
+        if path.is_dir() or path.name in UNSEALED:  # in which no number is
             continue
         data = path.read_bytes()
         for way, garbage in damaged(data).items():
-            if path.name == CHECKSUMS and way == "deleted":
-                continue  # then the rest is whole
             path.unlink(missing_ok=True)
             if garbage is not None:
                 path.write_bytes(garbage)
@@ -64,6 +71,8 @@ def test_whatever_file_is_damaged_the_checkpoint_before_is_used(tmp_path):
             tried += 1
         path.write_bytes(data)
     assert tried > 30
+    for name in UNSEALED:
+        (tmp_path / "checkpoints" / "20" / name).write_text("garbled")
     assert Checkpoints(tmp_path).restore_newest(like)[1] == 20
 
 

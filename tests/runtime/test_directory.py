@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import shutil
 
+import jax
 import optax
 import pytest
 
 import influence_jax
 from influence_jax.config import ConfigError
 from influence_jax.learner.learner import make_learner
+from influence_jax.runtime.run import resume
 from tests.runtime.runs import assert_same
 
 
@@ -18,9 +21,6 @@ def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
     other = dataclasses.replace(tiny, hyperparams=tiny.hyperparams.replace(entropy_coef=0.5))
     with pytest.raises(ConfigError, match=r"another configuration: hyperparams.entropy_coef is 0.5, was 0.00223\.$"):
         influence_jax.train(other, out=whole[1], resume=True)
-    with pytest.raises(ConfigError, match="holds no run"):
-        influence_jax.train(tiny, out=tmp_path / "nothing", resume=True)
-    assert not (tmp_path / "nothing").exists()
     with pytest.raises(ConfigError, match="resume is True without out"):
         influence_jax.train(tiny, resume=True)
     (tmp_path / "checkpoints").mkdir()  # whose configuration was lost
@@ -29,6 +29,48 @@ def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="is a file"):
         influence_jax.train(tiny, out=tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "file, was, edited, words",
+    [
+        (
+            "config.json",
+            '"learning_rate": 0.00136',
+            '"learning_rate": 0.5',
+            "hyperparams.learning_rate is 0.5, was 0.00136;",
+        ),
+        ("config.json", '"rollout_length": 4', '"rollout_length": 2', "learner.rollout_length is 2, was 4;"),
+        ("config.json", '"lstm_size": 8', '"lstm_size": 4', "network.lstm_size is 4, was 8;"),
+        ("config.json", '"hit_penalty": 50.0', '"hit_penalty": 0.0', "env.params.hit_penalty is 0.0, was 50.0;"),
+        ("members.json", '"seed": 1', '"seed": 7', "member 1: seed is 7, was 1;"),
+    ],
+)
+def test_what_was_edited_is_named(whole, tmp_path, file, was, edited, words):
+    """It would be on record, and not be what made the state."""
+    shutil.copytree(whole[1], tmp_path / "run")
+    text = (tmp_path / "run" / file).read_text()
+    assert text.count(was) == 1
+    (tmp_path / "run" / file).write_text(text.replace(was, edited))
+    for action in (resume, influence_jax.load):
+        with pytest.raises(ConfigError, match="was trained with other settings until update 100: ") as error:
+            action(tmp_path / "run")
+        assert words in str(error.value)
+
+
+def test_what_does_not_change_the_state_may_be_edited(whole, tmp_path):
+    shutil.copytree(whole[1], tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    path.write_text(path.read_text().replace('"keep": 2', '"keep": 5'))
+    assert influence_jax.load(tmp_path / "run").config.keep == 5
+
+
+def test_random_keys_of_another_kind_are_named(whole):
+    with (
+        jax.default_prng_impl("rbg"),
+        pytest.raises(ConfigError, match="jax_default_prng_impl is 'rbg', was 'threefry2x32'"),
+    ):
+        influence_jax.load(whole[1])
 
 
 def test_an_unknown_format_is_refused(tmp_path):

@@ -25,8 +25,11 @@ def test_a_run_in_which_nobody_can_learn_ends(tiny, tmp_path):
             FloatingPointError, match=r"no member can learn any more: member 0 \(seed 0\) learns no more"
         ):
             influence_jax.train(broken, out=tmp_path / "run")
+    with pytest.raises(FloatingPointError, match="no member can learn any more: member 0"):
+        resume(tmp_path / "run", total_steps=2.4e3)  # at once: nobody comes alive, and nothing is recorded
     assert load_metrics(tmp_path / "run")["update"].tolist() == [[10, 10]]
     run = influence_jax.load(tmp_path / "run")
+    assert run.finished and run.update == 10
     assert [failure["update"] for failure in run.failures] == [1, 1]
     assert np.isfinite(run.state.params["action_head"]["bias"]).all()
 
@@ -85,3 +88,14 @@ def test_a_signal_finishes_the_chunk_and_saves(tiny, tmp_path, number):
     run = influence_jax.train(tiny, out=tmp_path / "run", callback=press)
     assert run.update == 30 and influence_jax.load(tmp_path / "run").update == 30
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_exception_of_a_callback_loses_nothing(tiny, tmp_path):
+    def fail(point):
+        if point.update == 30:
+            raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        influence_jax.train(tiny, out=tmp_path / "run", callback=fail)
+    run = influence_jax.load(tmp_path / "run")
+    assert run.update == 30 and run.metrics["update"][-1, 0] == 30

@@ -120,6 +120,11 @@ def test_a_number_of_the_game_is_that_of_its_member(single):
         ({"learning_rate": [[1, 2, 3]]}, "has shape [1, 3]; allowed: [1] or [1, 2], members first."),
         ({"learning_rate": 0.1}, "has shape []; allowed: [1] or [1, 2], members first."),
         ({"envy": [1, 2]}, "does not use it; allowed there: 5.0."),
+        ({"exploration_fraction": [0.5, 0.25]}, "exploration_fraction is 0.25 with hyperparams.exploration 0.0"),
+        (
+            {"exploration": [[0.1, 0], [0.1, 0.1]], "exploration_fraction": [0.2]},
+            "is 0.2 with hyperparams.exploration 0.0",
+        ),
         ({"seed": [-1]}, "is -1; allowed: whole numbers from 0"),
         ({"seed": [[1, 2]]}, "has shape [1, 2]; allowed: [1], members first."),
         ({"learning_rate": ["fast"]}, "is 'fast'; allowed: numbers from 0 up"),
@@ -129,6 +134,20 @@ def test_refusals(single, values, words):
     with pytest.raises(ConfigError) as error:
         influence_jax.train(single, hyperparams=values)
     assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_members_go_together_with_the_settings_that_all_share(single):
+    unmeasured = dataclasses.replace(
+        single,
+        influence=dataclasses.replace(single.influence, measure="none"),
+        hyperparams=single.hyperparams.replace(influence_weight=0.0),
+    )
+    with pytest.raises(
+        ConfigError, match=r"influence_weight is 2.5 with influence.measure 'none', which does not use it"
+    ):
+        influence_jax.train(unmeasured, hyperparams={"influence_weight": [0, 2.5]})
+    learner = make_learner(single)
+    population.with_members(learner, {"exploration": [0.1, 0.2], "exploration_fraction": [0.2, 0.3]})
 
 
 def test_seeds_and_members_must_agree(tiny):

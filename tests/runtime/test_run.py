@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 import re
 import shutil
 import sys
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 
 import influence_jax
+from influence_jax import presets
 from influence_jax.analysis import load_metrics
 from influence_jax.config import ConfigError, to_json
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime.directory import locked
-from influence_jax.runtime.run import resume
+from influence_jax.runtime.run import config_of, resume
 from tests.runtime.runs import assert_same, assert_same_metrics, stop_at
 
 
@@ -31,25 +33,22 @@ def test_resume_equals_uninterrupted(tiny, whole, tmp_path):
 
 
 def test_resume_after_crashes(tiny, whole, tmp_path):
-    """Log points after the last checkpoint are dropped; before the first one a run starts again."""
+    """Log points after the last checkpoint are dropped; before the first one a run starts again. Their clock goes on."""
     out = tmp_path / "run"
 
-    def crash_at(update):
-        def callback(point):
-            if point.update == update:
-                raise RuntimeError("the power is gone")
+    def crash(update, **options):
+        influence_jax.train(tiny, out=out, callback=stop_at(update), **options)
+        shutil.rmtree(out / "checkpoints" / str(update))  # as if it had not been saved when the power went
 
-        return callback
-
-    with pytest.raises(RuntimeError, match="power"):
-        influence_jax.train(tiny, out=out, callback=crash_at(20))
-    with pytest.raises(RuntimeError, match="power"), pytest.warns(UserWarning, match="no checkpoint; it begins again"):
-        influence_jax.train(tiny, out=out, callback=crash_at(60), resume=True)
+    crash(20)
+    with pytest.warns(UserWarning, match="no checkpoint; it begins again"):
+        crash(60, resume=True)
     assert load_metrics(out)["update"][:, 0].tolist() == [10, 20, 30, 40, 50, 60]
     with open(out / "metrics.jsonl", "a") as file:
         file.write('{"update": 70, "env_st')
     rest = influence_jax.train(tiny, out=out, resume=True)
     assert [part["from_update"] for part in json.loads((out / "run.json").read_text())] == [0, 0, 40]
+    assert (np.diff(rest.metrics["seconds"][:, 0]) > 0).all()
     assert_same(whole[0].state, rest.state)
     assert_same_metrics(whole[0].metrics, rest.metrics)
 
@@ -169,10 +168,24 @@ def test_a_run_begins_with_the_parameters_of_another(tiny, whole, tmp_path):
     part = json.loads((tmp_path / "run" / "run.json").read_text())[-1]
     assert part["start_from"] == {"directory": str(whole[1]), "update": 100} and part["from_update"] == 0
     other = dataclasses.replace(tiny, network=dataclasses.replace(tiny.network, lstm_size=4))
-    with pytest.raises(ConfigError, match="start_from has networks of another shape"):
+    with pytest.raises(
+        ConfigError, match=r"networks of another shape, .*: network.lstm_size is 4, was 8; allowed are runs"
+    ):
         influence_jax.train(other, start_from=whole[1])
     with pytest.raises(ConfigError, match="start_from has 2 members, this run 3; allowed: 1 or 3"):
         influence_jax.train(dataclasses.replace(tiny, seeds=3), start_from=whole[1])
+
+
+def test_what_is_no_experiment_is_a_sentence(tiny):
+    with pytest.raises(ConfigError, match=r"preset is 'harvest-mao'; allowed: .* Did you mean 'harvest-moa'"):
+        influence_jax.train("harvest-mao")
+    for experiment in (3, None, {"env": "harvest"}):
+        with pytest.raises(ConfigError, match=r"experiment is .*; allowed: the name of a preset, a configuration, or"):
+            influence_jax.train(experiment)
+    learner = make_learner(tiny)
+    assert config_of("harvest-moa") == presets.get("harvest-moa") and config_of(learner) is learner.config
+    with pytest.raises(ConfigError, match=r"a learner with parts of your own \(optimizer\)"):
+        influence_jax.sweep(dataclasses.replace(learner, optimizer=None), grid={"discount": [0.9]}, out="x")
 
 
 FAILING = """
@@ -266,6 +279,8 @@ def test_directories_that_are_not_for_a_run(tiny, tmp_path):
         (tmp_path / "file/run", "file' is a file"),
         (tmp_path / "link/run", "links to nothing"),
         (tmp_path / ("x" * 300), "cannot be"),
+        ("gs://bucket/run", "out is 'gs://bucket/run', a URL; allowed: a path of this machine"),
+        (pathlib.Path("gs://bucket/run"), "a URL"),
         (tmp_path / "a\0b", "cannot be"),
         ("", "out is ''; allowed: the path"),
         ("~nobody-of-that-name/run", "cannot be"),

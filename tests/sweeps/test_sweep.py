@@ -13,6 +13,8 @@ from influence_jax.analysis import compare, plot_learning_curves
 from influence_jax.config import ConfigError
 from influence_jax.runtime import run as runs
 from influence_jax.sweeps.space import make_space
+from influence_jax.sweeps.sweep import resume
+from tests.learner.worlds import probe_config
 from tests.runtime.runs import stop_at
 
 SPACE = {"grid": {"learning_rate": [1e-3, 3e-4], "network.critic": ["shared", "detached"]}}
@@ -57,8 +59,13 @@ def test_the_best_are_chosen_by_the_mean_over_seeds(whole):
 def test_a_sweep_that_was_stopped_goes_on(small, whole, tmp_path):
     stopped = influence_jax.sweep(small, **SPACE, out=tmp_path / "x", callback=stop_at(20))
     assert not stopped.finished and len(stopped.runs) == 1
-    with pytest.raises(ConfigError, match="holds another sweep or part of one"):
+    with pytest.raises(ConfigError, match=r"holds another sweep: a trial of learning_rate 0.001, network.critic"):
         influence_jax.sweep(small, grid={"learning_rate": [1.0]}, out=tmp_path / "x", resume=True)
+    other = dataclasses.replace(small, hyperparams=small.hyperparams.replace(discount=0.5), seed=1)
+    with pytest.raises(
+        ConfigError, match=r"hyperparams.discount is 0.5, was 0.99.*; seed is 1, was 0; allowed: the same set"
+    ):
+        influence_jax.sweep(other, **SPACE, out=tmp_path / "x", resume=True)
     again = influence_jax.sweep(small, **SPACE, out=tmp_path / "x", resume=True)
     loaded = influence_jax.load(tmp_path / "x")
     for found in (again, loaded):
@@ -93,8 +100,6 @@ def test_a_tidy_table(whole):
 def test_what_is_no_sweep_is_refused(small, whole, tmp_path):
     with pytest.raises(ConfigError, match="is not empty"):
         influence_jax.sweep(small, **SPACE, out=whole[1])
-    with pytest.raises(ConfigError, match="holds no sweep"):
-        influence_jax.sweep(small, **SPACE, out=tmp_path / "none", resume=True)
     for text in ("{", "[]", '{"format_version": 9}', '{"format_version": 1}'):
         (tmp_path / "sweep.json").write_text(text)
         with pytest.raises(ConfigError, match=r"sweep.json"):
@@ -194,3 +199,71 @@ def test_a_metric_or_an_argument_that_is_not_there_is_named(whole):
         influence_jax.load(out, update=99999)
     with pytest.raises(ConfigError, match=r"learner is a Learner for .* holds a sweep"):
         influence_jax.load(out, learner=found.programs[0].learner)
+
+
+def tiny_probe(**changes):
+    return probe_config(model="independent", total_steps=120, log_interval=1, **changes)
+
+
+DEAD, DYING = {"learning_rate": 1e38}, {"learning_rate": 0.0, "learning_rate_end": 1e38}
+HEALTHY = {"learning_rate": 1e-3, "learning_rate_end": 1e-5}
+TEN = [
+    HEALTHY | {"entropy_coef": 0.001 * t} | change
+    for t, change in enumerate([DEAD, {}, {}, {}, DYING, {}, DEAD, {}, {}, {}])
+]
+
+
+@pytest.mark.filterwarnings("ignore:member . .* learns no more")
+def test_programs_that_die_end_nothing(tmp_path):
+    """Of ten, two at once and one in the middle: trained, merged, resumed, tabulated, and the best of the others named."""
+    shards = [tmp_path / str(i) for i in range(10)]
+    for i, place in enumerate(shards):
+        assert influence_jax.sweep(tiny_probe(), listed=TEN, shard=(i, 10), out=place).finished
+    merged = influence_jax.merge(shards, out=tmp_path / "whole")
+    before = {path: path.read_bytes() for path in (tmp_path / "whole").rglob("metrics.*")}
+    again = resume(tmp_path / "whole")  # nothing is left to do, and nothing comes alive
+    assert before == {path: path.read_bytes() for path in (tmp_path / "whole").rglob("metrics.*")} and len(before) == 20
+    for found in (merged, again):
+        assert repr(found) == "Sweep of 10 trials, 10 members in 10 programs, 10 finished, 3 trials failed"
+        assert found.finished and found.failed == [0, 4, 6]
+        assert [record.update for record in found.records] == [2, 6, 6, 6, 3, 6, 2, 6, 6, 6]
+        assert [row["trial"] for row in found.rows() if not np.isfinite(row["entropy"])] == [0, 4, 6]
+    assert set(merged.table()["trial"]) == set(range(10))
+    best = merged.best(10, "entropy")
+    assert {row["trial"] for row in best[-3:]} == {0, 4, 6} and np.isfinite([row["entropy"] for row in best[:7]]).all()
+    grown = influence_jax.sweep(tiny_probe(seeds=2), listed=TEN, out=tmp_path / "whole", resume=True)
+    assert grown.finished and grown.records[-1].failed == [0, 4, 6]  # beside others, which go on
+    assert [row["trial"] for row in grown.rows()[::2]] == [*range(10)]
+    curve = grown.curves(10, "entropy")["learning_rate 0, learning_rate_end 1e+38, entropy_coef 0.004"]
+    np.testing.assert_array_equal(np.isfinite(curve["entropy"]), [[True] * 2] * 3 + [[False] * 2] * 3)
+
+
+def test_a_sweep_may_grow(tmp_path):
+    """In seeds, trials and steps; what it had is what it was."""
+    grid, out = {"learning_rate": [1e-3, 3e-4]}, tmp_path / "x"
+    first = influence_jax.sweep(tiny_probe(), grid=grid, out=out, resume=True)  # there is nothing yet
+    more = {"learning_rate": [3e-3, 1e-3, 3e-4]}
+    grown = influence_jax.sweep(tiny_probe(seeds=2), grid=more, out=out, resume=True)
+    members = [list(zip(p.trials, p.hyperparams["seed"].tolist(), strict=True)) for p in grown.programs]
+    assert members == [[(1, 0), (2, 0)], [(0, 0), (0, 1)], [(1, 1), (2, 1)]]
+    kept = [row for row in grown.rows() if row["trial"] > 0 and row["seed"] == 0]
+    assert [row["entropy"] for row in kept] == [row["entropy"] for row in first.rows()]
+    loaded = influence_jax.load(out)
+    assert str(loaded.rows()) == str(grown.rows()) and loaded.finished
+    longer = resume(out, total_steps=240)
+    assert [record.update for record in longer.records] == [12, 12, 12] and longer.finished
+    assert influence_jax.load(out).programs[0].learner.config.total_steps == 240
+    np.testing.assert_array_equal(longer.records[0].metrics["entropy"][:6], first.records[0].metrics["entropy"])
+    part = json.loads((out / "programs" / "000" / "run.json").read_text())[-2]
+    assert (part["from_update"], part["total_steps"], part["total_steps_before"]) == (6, 240, 120)
+    for config, space, words in (
+        (tiny_probe(seeds=2), more, "total_steps is 120, was 240"),
+        (dataclasses.replace(tiny_probe(), total_steps=240), more, "seeds is 1, was 2"),
+        (
+            dataclasses.replace(tiny_probe(seeds=2), total_steps=240),
+            grid,
+            "a trial of learning_rate 0.003 was begun",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=f"holds another sweep: {words}"):
+            influence_jax.sweep(config, grid=space, out=out, resume=True)
