@@ -91,6 +91,7 @@ def configured(config: EnvConfig) -> tuple[Environment, Any, EnvConfig]:
     Raises:
         ConfigError: a setting is unknown, or cannot be used.
     """
+    _refuse_missing_platform()
     for name, values in (("options", config.options), ("params", config.params)):
         if not isinstance(values, dict):
             raise ConfigError(f"env.{name} is {values!r}; allowed: names and values.")
@@ -115,6 +116,18 @@ def configured(config: EnvConfig) -> tuple[Environment, Any, EnvConfig]:
         for field in (dataclasses.fields(env_params) if dataclasses.is_dataclass(env_params) else ())
     }
     return env, env_params, EnvConfig(config.name, options, numbers)
+
+
+def _refuse_missing_platform() -> None:
+    """Raise a `ConfigError` where JAX is told to use a platform that is not there; later it would be an assertion's traceback."""
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        problem = str(error).partition("\n")[0] or "there is no such device"
+        raise ConfigError(
+            f"JAX_PLATFORMS is {jax.config.jax_platforms!r}, which JAX cannot use here ({problem}); allowed: a platform that is "
+            "there, such as cpu."
+        ) from error
 
 
 def number_allowed(field: dataclasses.Field, default: jax.Array) -> Allowed:

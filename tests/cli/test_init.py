@@ -53,3 +53,14 @@ def test_a_reader_that_is_gone_ends_it_as_in_a_shell(arguments):
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_platform_that_is_not_there_is_a_sentence():
+    command = [sys.executable, "-m", "influence_jax", "envs", "harvest"]
+    done = subprocess.run(
+        command, env=os.environ | {"JAX_PLATFORMS": "rocm"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith(
+        "influence-jax: JAX_PLATFORMS is 'rocm', which"
+    )
+    assert "Traceback" not in done.stderr

@@ -36,9 +36,9 @@ def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
     [
         (
             "config.json",
-            '"learning_rate": 0.00136',
+            '"learning_rate": 0.0012',
             '"learning_rate": 0.5',
-            "hyperparams.learning_rate is 0.5, was 0.00136;",
+            "hyperparams.learning_rate is 0.5, was 0.0012;",
         ),
         ("config.json", '"rollout_length": 4', '"rollout_length": 2', "learner.rollout_length is 2, was 4;"),
         ("config.json", '"lstm_size": 8', '"lstm_size": 4', "network.lstm_size is 4, was 8;"),
