@@ -13,7 +13,7 @@ from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import init_rollout, rollout
 from influence_jax.learner.state import LearnerState, Member
 from influence_jax.metrics import equality
-from influence_jax.settings import Integers, checked
+from influence_jax.settings import INT32_MAX, Choices, ConfigError, Integers, checked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,21 +23,48 @@ class Evaluation:
     agent_returns: np.ndarray  # f32[S,P,N], the environment's reward alone
     collective_return: np.ndarray  # f32[S,P]
     equality: np.ndarray  # f32[S,P]
-    influence: np.ndarray  # f32[S,P], per step, of a mean agent on all others, nats
+    influence: np.ndarray  # f32[S,P], per step of the episode, of a mean agent on all others, nats
     metrics: dict[str, np.ndarray]  # f32[S,P,N], the environment's metrics summed over the episode
 
 
 def evaluate(
-    learner: Learner, state: LearnerState, num_episodes: int = 20, seed: int = 0, greedy: bool = False
+    run: Any, state: LearnerState | None = None, num_episodes: int = 20, seed: int = 0, greedy: bool = False
 ) -> Evaluation:
     """Play ``num_episodes`` with the parameters of every member; the same seed gives all members the same games.
 
-    Actions are sampled as in training, or with ``greedy`` the most probable ones (of messages too).
+    >>> evaluate(run, num_episodes=100).collective_return.mean()
+
+    Args:
+        run: a `influence_jax.Run`, or a learner.
+        state: of the learner; a run has its own.
+        num_episodes: of each member.
+        seed: of the games.
+        greedy: whether the most probable actions, and messages, are taken instead of draws.
+
+    Raises:
+        ConfigError: an argument cannot be used.
     """
+    learner, state = learner_and_state(run, state)
     checked("num_episodes", num_episodes, Integers(1))
-    checked("seed", seed, Integers(0))
+    checked("seed", seed, Integers(0, INT32_MAX))
+    checked("greedy", greedy, Choices((True, False)))
     learner = with_greedy_network(learner) if greedy else learner
     return Evaluation(**jax.device_get(_episodes(learner, num_episodes, state.member, jax.random.key(seed))))
+
+
+def learner_and_state(run: Any, state: LearnerState | None) -> tuple[Learner, LearnerState]:
+    """Return the learner and the state of a run, or of a learner with its state.
+
+    Raises:
+        ConfigError: there is no run, or no state.
+    """
+    found = (run, state) if state is not None else (getattr(run, "learner", None), getattr(run, "state", None))
+    if not isinstance(found[0], Learner) or not isinstance(found[1], LearnerState):
+        given = type(run).__name__ if state is None else f"{type(run).__name__} with state {type(state).__name__}"
+        raise ConfigError(
+            f"run is of type {given}; allowed: a Run, as influence_jax.train and load return it, or a Learner with its state."
+        )
+    return found
 
 
 @compiled(num_static=2)
@@ -58,7 +85,7 @@ def _episodes(learner: Learner, num_episodes: int, members: Member, key: jax.Arr
             "agent_returns": returns,
             "collective_return": returns.sum(axis=-1),
             "equality": equality(returns),
-            "influence": influence / playing.sum(axis=0, dtype=jnp.int32),
+            "influence": influence / (playing & steps.valid).sum(axis=0, dtype=jnp.int32),
             "metrics": {name: total(values) for name, values in steps.metrics.items()},
         }
 

@@ -13,13 +13,14 @@ import numpy as np
 from flax import struct
 
 from influence_jax.config import ConfigError
+from influence_jax.evaluation.episodes import learner_and_state
 from influence_jax.evaluation.programs import compiled
 from influence_jax.influence.axes import agents_first
 from influence_jax.influence.counterfactual import pairwise_influence
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import act, init_rollout, observed_rewards, rollout
 from influence_jax.learner.state import LearnerState, Member, RolloutState
-from influence_jax.settings import Integers, checked
+from influence_jax.settings import INT32_MAX, Integers, checked
 from influence_jax.types import CounterfactualBatch
 
 NUM_ENVS = 16  # games played side by side; moments are spread over their episodes
@@ -45,16 +46,25 @@ class Interventions:
         return np.array([_correlation(estimated[count], real[count]) for estimated, real, count in pairs])
 
 
-def intervene(learner: Learner, state: LearnerState, num_moments: int = 256, seed: int = 0) -> Interventions:
+def intervene(run: Any, state: LearnerState | None = None, num_moments: int = 256, seed: int = 0) -> Interventions:
     """Compare the influence that every member's models of others see with the real one, in at least ``num_moments`` moments.
 
     Moments are spread evenly over the inside of the episode, whose last step has no next action.
 
+    >>> intervene(run, num_moments=256).correlation
+
+    Args:
+        run: a `influence_jax.Run`, or a learner.
+        state: of the learner; a run has its own.
+        num_moments: at least so many of each member.
+        seed: of the games.
+
     Raises:
         ConfigError: the agents have no model of others, or nobody measures influence.
     """
+    learner, state = learner_and_state(run, state)
     checked("num_moments", num_moments, Integers(1))
-    checked("seed", seed, Integers(0))
+    checked("seed", seed, Integers(0, INT32_MAX))
     if learner.model.source != "own model":
         raise ConfigError(
             f"influence.model is {learner.config.influence.model!r}; interventions check a model of others, allowed is moa."

@@ -1,7 +1,8 @@
 """Negative controls: what looks like influence but has no causal content, paid in its place.
 
 Every control takes ``(key, reward, surprisal, information)``, each ``f32[T,E,N]``: the influence reward, the negative log
-probability of what the agent chose, and the reward had influence been the mutual information; it returns ``f32[T,E,N]``.
+probability of what the agent chose, and the reward had influence been the mutual information; it returns ``f32[T,E,N]``. A
+reward of exactly 0 stands for a step without a pair that counts: nobody in sight, nothing heard, the end of an episode.
 """
 
 from typing import Any
@@ -27,21 +28,31 @@ def shuffled(key, reward, surprisal, information):
 
 
 def noise(key, reward, surprisal, information):
-    """Pay normal draws of the same mean and deviation."""
+    """Pay each agent normal draws with the mean and the standard deviation of its influence, where it had any."""
     del surprisal, information
-    return reward.mean() + reward.std() * jax.random.normal(key, reward.shape, reward.dtype)
+    paid = reward != 0
+    mean = _mean(reward, paid)
+    deviation = jnp.sqrt(_mean(jnp.square(reward - mean), paid))
+    return jnp.where(paid, mean + deviation * jax.random.normal(key, reward.shape, reward.dtype), 0.0)
 
 
 def entropy(key, reward, surprisal, information):
-    """Pay the agent's own surprisal, scaled to the same mean."""
+    """Pay each agent its own surprisal, scaled to the mean of its influence, where it had any."""
     del key, information
-    return surprisal * reward.mean() / jnp.maximum(surprisal.mean(), 1e-12)
+    paid = reward != 0
+    scale = _mean(reward, paid) / jnp.maximum(_mean(surprisal, paid), 1e-12)
+    return jnp.where(paid, surprisal * scale, 0.0)
 
 
 def mi(key, reward, surprisal, information):
     """Pay the mutual information, which does not depend on what was chosen."""
     del key, reward, surprisal
     return information
+
+
+def _mean(x: jax.Array, where: jax.Array) -> jax.Array:
+    """Return each agent's mean f32[N] of ``x f32[T,E,N]`` over the steps that count; 0 where none does."""
+    return jnp.sum(jnp.where(where, x, 0.0), axis=(0, 1)) / jnp.maximum(where.sum(axis=(0, 1), dtype=jnp.float32), 1.0)
 
 
 CONTROLS = {"none": none, "shuffled": shuffled, "noise": noise, "entropy": entropy, "mi": mi}

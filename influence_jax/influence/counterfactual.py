@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from influence_jax.fusion import fusion_boundary
 from influence_jax.influence.axes import small_axes_first, small_axes_last
-from influence_jax.influence.measures import Measure
+from influence_jax.influence.measures import Measure, divergence_terms
 from influence_jax.settings import ConfigError
 from influence_jax.types import CounterfactualBatch
 
@@ -34,10 +34,11 @@ def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Arra
 
 
 def mutual_information(batch: CounterfactualBatch) -> jax.Array:
-    """Return the KL averaged over k's own policy, ``f32[*, J]``, nats: ``H(marginal) - sum_c pi_k(c) H(alternative c)``."""
+    """Return the KL averaged over k's own policy, ``f32[*, J]``, nats."""
     top, shares = _joint(batch)
-    negative_entropy = jnp.sum(jnp.where(shares > 0, shares * small_axes_first(batch.alternatives, 3), 0.0), axis=2)
-    information = small_axes_last(_information(_log_marginal(top, shares), jnp.exp(top) * negative_entropy), 1)
+    weights = small_axes_first(jnp.exp(batch.weights), 1)[None, None]
+    alternatives = small_axes_first(batch.alternatives, 3)
+    information = small_axes_last(_information(_log_marginal(top, shares), alternatives, top, shares, weights), 1)
     return jax.lax.stop_gradient(jnp.where(batch.mask, information, 0.0))
 
 
@@ -70,10 +71,9 @@ def _log_marginal(top: jax.Array, shares: jax.Array) -> jax.Array:  # f32[A, J, 
 
 
 @fusion_boundary
-def _information(marginal: jax.Array, negative_entropy: jax.Array) -> jax.Array:  # f32[A, J, *] both
-    probs = jnp.exp(marginal)
-    entropy = -jnp.sum(jnp.where(probs > 0, probs * marginal, 0.0), axis=0)
-    return jnp.maximum(entropy + negative_entropy.sum(axis=0), 0.0)
+def _information(marginal, alternatives, top, shares, weights) -> jax.Array:
+    marginal, joint = marginal[:, :, None], jnp.exp(top)[:, :, None] * shares  # f32[A, J, 1, *], f32[A, J, C, *]
+    return divergence_terms(alternatives, marginal, joint, weights * jnp.exp(marginal)).sum(axis=(0, 2))
 
 
 @fusion_boundary

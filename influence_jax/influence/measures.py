@@ -6,10 +6,12 @@ where it is not known yet, as for agents that predict the others' next actions. 
 probabilities exact; softmax outputs are never 0.
 """
 
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from influence_jax.config import ConfigError
 
@@ -18,11 +20,26 @@ Measure = Callable[..., jax.Array]
 PMI_LIMIT = 10.0  # nats; a single draw has no other bound
 
 
+def divergence_terms(factual: jax.Array, marginal: jax.Array, p: jax.Array, q: jax.Array) -> jax.Array:
+    """Return ``p log(p / q) - p + q`` for each symbol, none of which is negative; over all symbols ``q - p`` sums to 0.
+
+    ``factual`` and ``marginal`` are the logarithms of ``p`` and ``q``, up to one factor of both ``p`` and ``q``. A sum of ``p
+    log(p / q)`` alone adds numbers of both signs that nearly cancel, which in float32 leaves about 1e-7 of nothing at all.
+    """
+    ratio = jnp.where(p > 0, factual - marginal, 1.0)
+    series = jnp.square(ratio) * jnp.polyval(SERIES, ratio)
+    return jnp.where(jnp.abs(ratio) < SMALL_RATIO, p * series, p * ratio - p + q)
+
+
+SMALL_RATIO = 0.25  # of logarithms; above, nothing cancels
+# r + expm1(-r) = r^2 (1/2! - r/3! + r^2/4! - ...), highest power first: to the last bit of float32 below `SMALL_RATIO`.
+SERIES = np.array([(-1.0) ** n / math.factorial(n) for n in range(8, 1, -1)], np.float32)
+
+
 def kl(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:
     """Kullback-Leibler divergence of the marginal from the conditional, nats; at most ``-log pi_k(a_k)``."""
     del realised
-    probs = jnp.exp(factual)
-    return jnp.maximum(jnp.sum(jnp.where(probs > 0, probs * (factual - marginal), 0.0), axis=axis), 0.0)
+    return jnp.sum(divergence_terms(factual, marginal, jnp.exp(factual), jnp.exp(marginal)), axis=axis)
 
 
 def jsd(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:
@@ -40,13 +57,15 @@ def pmi(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int 
 def tv(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:
     """Total variation distance, in [0, 1]."""
     del realised
-    return 0.5 * jnp.sum(jnp.abs(jnp.exp(factual) - jnp.exp(marginal)), axis=axis)
+    larger = jnp.exp(jnp.maximum(factual, marginal))
+    return 0.5 * jnp.sum(-larger * jnp.expm1(-jnp.abs(factual - marginal)), axis=axis)
 
 
 def hellinger(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:
     """Squared Hellinger distance, in [0, 1]."""
     del realised
-    return jnp.maximum(1.0 - jnp.sum(jnp.exp(0.5 * (factual + marginal)), axis=axis), 0.0)
+    larger = jnp.exp(jnp.maximum(factual, marginal))
+    return 0.5 * jnp.sum(larger * jnp.square(jnp.expm1(-0.5 * jnp.abs(factual - marginal))), axis=axis)
 
 
 def reverse_kl(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:

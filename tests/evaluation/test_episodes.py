@@ -83,3 +83,24 @@ def test_a_game_that_ends_early_counts_once(tiny):
     assert (evaluate(learner, state, num_episodes=2).agent_returns == 10).all()
     short = dataclasses.replace(learner, env=Short())
     assert (evaluate(short, state, num_episodes=2).agent_returns == 3).all()
+
+
+def test_influence_is_a_mean_over_the_steps_of_a_game_that_ends_early(tiny):
+    """The idle step after the end is none of them: with an influence of 1 on all N, oneself included, the mean is N."""
+
+    class Short(Stipend):
+        def dynamics(self, state, actions, noise, params):
+            state, reward, discount, metrics = super().dynamics(state, actions, noise, params)
+            return state, reward, jnp.where(state.time >= 3, 0.0, discount), metrics
+
+    small = dataclasses.replace(tiny, env=EnvConfig("influence_jax.envs.probes:Stipend", horizon=10))
+    learner = make_learner(small)
+
+    def ones(trajectory, bootstrap):
+        influence = trajectory.actor_output.influence
+        return jnp.where(trajectory.valid[..., None, None], jnp.ones_like(influence), 0.0)
+
+    model = dataclasses.replace(learner.model, influence_of_choices=ones)
+    learner = dataclasses.replace(learner, env=Short(), model=model)
+    found = evaluate(learner, init_population(learner), num_episodes=2)
+    np.testing.assert_allclose(found.influence, learner.env.spec.num_agents, rtol=1e-6)

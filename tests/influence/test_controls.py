@@ -19,12 +19,25 @@ def test_controls_keep_the_scale_and_lose_the_cause():
     np.testing.assert_array_equal(results["none"], reward)
     np.testing.assert_array_equal(results["mi"], information)
     np.testing.assert_allclose(jnp.sort(results["shuffled"], axis=1), jnp.sort(reward, axis=1))
-    np.testing.assert_allclose(results["entropy"] / surprisal, reward.mean() / surprisal.mean(), rtol=1e-5)
-    np.testing.assert_allclose(
-        [results["noise"].mean(), results["noise"].std()], [reward.mean(), reward.std()], rtol=0.05
-    )
+    ratio = reward.mean(axis=(0, 1)) / surprisal.mean(axis=(0, 1))
+    np.testing.assert_allclose(results["entropy"] / surprisal, jnp.broadcast_to(ratio, reward.shape), rtol=1e-5)
+    for moment in (jnp.mean, jnp.std):
+        np.testing.assert_allclose(moment(results["noise"], axis=(0, 1)), moment(reward, axis=(0, 1)), rtol=0.1)
     for name in ("shuffled", "noise", "entropy"):
         assert abs(np.corrcoef(results[name].ravel(), reward.ravel())[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize("name", ["noise", "entropy"])
+def test_controls_pay_each_agent_at_its_own_scale_and_only_where_it_was_paid(name):
+    """One influencer of five that meets somebody in every fourth step; one agent is paid a hundredth of it."""
+    key, reward, surprisal, _ = draws()
+    met = (jnp.arange(50) % 4 == 0)[:, None]
+    agents = [reward[..., 0] * met, 0.01 * reward[..., 1] * met] + [jnp.zeros((50, 40))] * 3
+    reward, surprisal = jnp.stack(agents, axis=-1), jnp.tile(surprisal[..., :1], 5)
+    paid = CONTROLS[name](key, reward, surprisal, None)
+    assert not paid[..., 2:].any()
+    np.testing.assert_array_equal(paid[..., 0] != 0, reward[..., 0] != 0)
+    np.testing.assert_allclose(paid.mean(axis=(0, 1)), reward.mean(axis=(0, 1)), rtol=0.15)
 
 
 @pytest.mark.parametrize("num_envs", [2, 3, 7])

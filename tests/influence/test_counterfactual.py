@@ -71,3 +71,21 @@ def test_two_agent_game_by_hand():
     by_hand = 0.2 * np.log(0.2 / 0.65) + 0.8 * np.log(0.8 / 0.35)
     np.testing.assert_allclose(counterfactual.pairwise_influence(batch, kl), [by_hand], rtol=1e-5)
     np.testing.assert_allclose(counterfactual.pairwise_influence(batch, pmi), [np.log(0.2 / 0.65)], rtol=1e-5)
+
+
+@pytest.mark.parametrize("difference", [1e-4, 1e-3, 1e-2])
+def test_small_information_is_no_rounding(difference):
+    """Against float64: the difference of two entropies in float32 would be off by some 1e-7."""
+    random = np.random.default_rng(0)
+    logits = 2 * random.normal(size=(100, 1, 1, 6)) + difference * random.normal(size=(100, 4, 1, 6))
+    alternatives = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    weights = np.log(random.dirichlet(np.ones(4), 100))
+    marginal = np.log((np.exp(weights)[..., None, None] * np.exp(alternatives)).sum(1, keepdims=True))
+    each = (np.exp(alternatives) * (alternatives - marginal)).sum(-1)
+    expected = (np.exp(weights)[..., None] * each).sum(1)
+    batch = CounterfactualBatch(
+        *(jnp.asarray(x, jnp.float32) for x in (alternatives[:, 0], alternatives, weights)),
+        None,
+        jnp.ones((100, 1), bool),
+    )
+    np.testing.assert_allclose(counterfactual.mutual_information(batch).mean(), expected.mean(), rtol=0.01)

@@ -60,8 +60,8 @@ def test_actions_on_any_axis(name):
 
 def test_equal_distributions_are_at_distance_zero():
     p = log_softmax_draws(0, (200, 6))
-    for measure in MEASURES.values():
-        np.testing.assert_allclose(measure(p, p, NOBODY), 0.0, atol=1e-6)
+    for name, measure in MEASURES.items():
+        np.testing.assert_allclose(measure(p, p, NOBODY), 0.0, atol=1e-13 if name == "jsd" else 0)
 
 
 def test_pmi_averages_to_kl_and_is_clipped():
@@ -73,3 +73,42 @@ def test_pmi_averages_to_kl_and_is_clipped():
     assert values.min() < 0
     extreme = jnp.array([[0.0, -50.0]])
     assert pmi(extreme, extreme[:, ::-1], jnp.array([1]))[0] == -PMI_LIMIT
+
+
+def exact(name, p, q):
+    """In float64, of probabilities."""
+    p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
+    return {
+        "kl": lambda: (p * np.log(p / q)).sum(-1),
+        "reverse_kl": lambda: (q * np.log(q / p)).sum(-1),
+        "jsd": lambda: 0.5 * ((p * np.log(2 * p / (p + q))).sum(-1) + (q * np.log(2 * q / (p + q))).sum(-1)),
+        "tv": lambda: 0.5 * np.abs(p - q).sum(-1),
+        "hellinger": lambda: 0.5 * np.square(np.sqrt(p) - np.sqrt(q)).sum(-1),
+    }[name]()
+
+
+@pytest.mark.parametrize("difference", [1e-4, 1e-3, 1e-2, 0.25, 3.0])
+@pytest.mark.parametrize("name", ["kl", "reverse_kl", "jsd", "tv", "hellinger"])
+def test_small_differences_are_measured_and_not_rounding(name, difference):
+    """A KL of logits 1e-4 apart is 1e-9 nats; the sum of ``p log(p/q)`` in float32 is off by up to 1e-7."""
+    random = np.random.default_rng(0)
+    logits = 2 * random.normal(size=(300, 8))
+    p, q = (
+        x - np.log(np.exp(x).sum(-1, keepdims=True))
+        for x in (logits, logits + difference * random.normal(size=logits.shape))
+    )
+    expected = exact(name, np.exp(p), np.exp(q))
+    found = MEASURES[name](jnp.asarray(p, jnp.float32), jnp.asarray(q, jnp.float32), NOBODY)
+    assert (found >= 0).all()
+    # What is left is that float32 logits themselves are off by some 1e-7.
+    np.testing.assert_allclose(found.mean(), expected.mean(), rtol=2e-3)
+    np.testing.assert_allclose(found, expected, rtol=0.05, atol=2e-7 * max(difference, 1e-3) if name != "tv" else 2e-7)
+
+
+def test_certain_and_impossible_actions():
+    p, q = jnp.array([0.0, -1e9, -1e9]), jnp.log(jnp.array([0.25, 0.5, 0.25]))
+    np.testing.assert_allclose(kl(p, q, None), np.log(4), rtol=1e-6)
+    np.testing.assert_allclose(MEASURES["tv"](p, q, None), 0.75, rtol=1e-6)
+    np.testing.assert_allclose(MEASURES["hellinger"](p, q, None), 0.5, rtol=1e-6)
+    unlikely = jnp.array([0.0, -120.0])  # below the smallest float32
+    np.testing.assert_allclose(kl(unlikely[::-1], unlikely, None), 120.0, rtol=1e-6)
