@@ -22,17 +22,18 @@ from influence_jax.types import Trajectory
 Metric = Callable[[Trajectory], dict[str, jax.Array]]  # f32[T,E,...] each, averaged over valid steps
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Learner:
     """What stays fixed while a member of the population learns; a static argument of what is compiled.
 
-    Any part may be replaced by one of your own, ``dataclasses.replace(make_learner(config), optimizer=...)``. Learners are equal
-    where they come from equal configurations and from this package alone, so that what was compiled for one serves the other.
+    Any part may be replaced by one of your own, ``dataclasses.replace(make_learner(config), optimizer=...)``; where
+    ``env_params`` are, the configuration follows. Learners are equal where they come from equal configurations and from this
+    package alone, so that what was compiled for one serves the other.
     """
 
     config: ExperimentConfig
     env: Environment
-    env_params: Any  # the game's numbers, unless a member has its own
+    env_params: Any  # the game's parameters, unless a member has its own
     model: InfluenceModel
     network: Network
     optimizer: optax.GradientTransformation  # scales gradients; the learning rate is applied after it
@@ -40,17 +41,29 @@ class Learner:
     metrics: tuple[Metric, ...] = ()
     configured: dict[str, Any] = dataclasses.field(
         default_factory=dict, repr=False
-    )  # the parts as the configuration has them
+    )  # the parts as the configuration has them, and the settings that they were made of, "settings"
+
+    def __post_init__(self) -> None:
+        params = envs.numbers(self.env_params)
+        if params != self.config.env.params:
+            config = dataclasses.replace(self.config, env=dataclasses.replace(self.config.env, params=params))
+            object.__setattr__(self, "config", config)
 
     @property
     def replaced(self) -> tuple[str, ...]:
         """The parts that are not those of the configuration."""
-        return tuple(name for name, part in self.configured.items() if getattr(self, name) is not part)
+        parts = tuple(name for name in self.configured if name != "settings")
+        changed = self.configured and self.configured["settings"] != _settings_of_parts(self.config)
+        names = tuple(name for name in parts if getattr(self, name) is not self.configured[name])
+        return (*names, "config") if changed else names
 
     @functools.cached_property
     def _identity(self) -> Any:
         own_code = self.replaced or not self.configured or code_paths(self.config)  # which may be another one next time
         return id(self) if own_code else self.config
+
+    def __repr__(self) -> str:
+        return f"Learner of {self.config.env.name!r} with influence.model {self.config.influence.model!r}"
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Learner) and self._identity == other._identity
@@ -65,6 +78,10 @@ def make_learner(config: ExperimentConfig) -> Learner:
     Raises:
         ConfigError: a setting cannot be used.
     """
+    if not isinstance(config, ExperimentConfig):
+        raise ConfigError(
+            f"config is of type {type(config).__name__}; allowed: an ExperimentConfig, such as influence_jax.presets.get returns."
+        )
     config = validate(config)
     env, env_params, env_config = envs.configured(config.env)
     shaper = _shaper(config.learner.shaper)
@@ -87,7 +104,16 @@ def make_learner(config: ExperimentConfig) -> Learner:
         "shaper": shaper,
         "metrics": tuple(implementation("learner.metrics", name, {}) for name in config.learner.metrics),
     }
-    return Learner(config=dataclasses.replace(config, env=env_config), env_params=env_params, configured=parts, **parts)
+    config = dataclasses.replace(config, env=env_config)
+    configured = parts | {"settings": _settings_of_parts(config)}
+    return Learner(config=config, env_params=env_params, configured=configured, **parts)
+
+
+def _settings_of_parts(config: ExperimentConfig) -> tuple[Any, ...]:
+    """Return the settings that the parts of a learner are made of."""
+    learner = config.learner
+    chosen = learner.shaper, learner.optimizer, learner.metrics, learner.observe_rewards
+    return dataclasses.replace(config.env, params={}), config.network, config.influence, *chosen
 
 
 def _shaper(name: str) -> Shaper:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax.config import ConfigError
 from influence_jax.influence.acting import decide
 from influence_jax.influence.axes import own_first
 from influence_jax.learner.learner import Learner
@@ -23,6 +24,13 @@ def init_rollout(learner: Learner, env_params: Any, key: jax.Array, num_envs: in
     """
     env = learner.env
     env_state, timestep = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(key, num_envs), env_params)
+    shape = num_envs, env.spec.num_agents, *env.spec.observation_shape
+    seen = timestep.observation
+    if seen.dtype != jnp.uint8 or seen.shape != shape:
+        raise ConfigError(
+            f"{type(env).__name__} shows its agents {seen.dtype}{list(seen.shape[1:])}; allowed are pictures of whole numbers "
+            f"from 0 to 255, which networks divide by 255: uint8{list(shape[1:])}, as its spec says."
+        )
     if staggered:
         clocks = np.arange(num_envs, dtype=np.int64) * env.spec.horizon // num_envs
         env_state = env_state.replace(time=jnp.asarray(clocks.astype(np.int32)))

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from influence_jax.config import Hyperparams
+from influence_jax.learner import popart
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import init_rollout
 from influence_jax.learner.state import LearnerState
@@ -41,6 +42,33 @@ def init(
         update=jnp.zeros((), jnp.int32),
         failure=jnp.zeros((), jnp.int32),
     )
+
+
+def begin_with(learner: Learner, state: LearnerState, other: Learner, trained: LearnerState) -> LearnerState:
+    """Return the state of all members, leading S, with the parameters of another run and the unit in which they give values.
+
+    ``trained`` has as many members, or one for all. Where rewards are scaled in the same way, the moments go on from the other
+    run's; otherwise the value heads are converted, so that values are worth the same in rewards.
+    """
+
+    def spread(tree, like):
+        return jax.tree.map(lambda x, y: jnp.broadcast_to(x, y.shape), tree, like)
+
+    params = spread(trained.params, state.params)
+    method, before = (x.config.learner.reward_scaling for x in (learner, other))
+    if method != before:
+        old = jax.vmap(lambda scale: popart.value_units(before, scale))(trained.reward_scale)
+        new = jax.vmap(lambda scale: popart.value_units(method, scale))(state.reward_scale)
+        return state.replace(params=jax.vmap(popart.preserve_values)(params, spread(old, new), new))
+    scale = {
+        head: x.replace(
+            weight=spread(trained.reward_scale[head].weight, x.weight),
+            mean=spread(trained.reward_scale[head].mean, x.mean),
+            square=spread(trained.reward_scale[head].square, x.square),
+        )
+        for head, x in state.reward_scale.items()
+    }
+    return state.replace(params=params, reward_scale=scale)
 
 
 def per_agent(hyperparams: Hyperparams, num_agents: int) -> Hyperparams:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from influence_jax import presets
@@ -17,11 +16,14 @@ from influence_jax.analysis.load import load_metrics
 from influence_jax.analysis.members import name_of
 from influence_jax.analysis.tables import describe_run, run_table
 from influence_jax.config import ConfigError, ExperimentConfig, validate
+from influence_jax.evaluation.episodes import Evaluation, evaluate
+from influence_jax.evaluation.intervention import Interventions, intervene
 from influence_jax.evaluation.play import play
 from influence_jax.evaluation.policy import Policy, policy_of
 from influence_jax.evaluation.trace import Trace
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.learner.state import LearnerState
+from influence_jax.learner.train import begin_with
 from influence_jax.learner.update import CAUSES
 from influence_jax.runtime import devices as placing
 from influence_jax.runtime import directory, population
@@ -83,6 +85,14 @@ class Run:
         """
         return play(self.policy(member), seed=seed, real=real)
 
+    def evaluate(self, num_episodes: int = 20, seed: int = 0, greedy: bool = False) -> Evaluation:
+        """Play whole episodes with every member; see `influence_jax.evaluate`."""
+        return evaluate(self, None, num_episodes, seed, greedy)
+
+    def intervene(self, num_moments: int = 256, seed: int = 0) -> Interventions:
+        """Compare the influence that models of others see with the real one; see `influence_jax.intervene`."""
+        return intervene(self, None, num_moments, seed)
+
 
 def train(
     experiment: str | ExperimentConfig | Learner,
@@ -142,7 +152,7 @@ def train(
         refuse_other_networks(learner, program.shapes, source)
     with deferred_stop() as stop:
         state = program.init()
-        state = state if source is None else with_params(state, source)
+        state = state if source is None else begin_with(learner, state, source.learner, source.state)
         chunk, seconds = _timed(program, stop)
         if chunk is None:
             return Run(learner, state, 0, {}, members, seconds)
@@ -320,12 +330,6 @@ def load(
                 f"update is {update}, whose checkpoint is damaged ({error}); allowed is another one."
             ) from error
     return Run(learner, state, update, recorded(path, learner, update), members, saved=update)
-
-
-def with_params(state: LearnerState, source: Run) -> LearnerState:
-    """Return the state with the parameters of another run, whose one member may serve for all."""
-    found = source.state.params
-    return state.replace(params=jax.tree.map(lambda x, like: jnp.broadcast_to(x, like.shape), found, state.params))
 
 
 def refuse_other_networks(learner: Learner, shapes: LearnerState, source: Run) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import influence_jax
 from influence_jax.config import ConfigError, EnvConfig
+from influence_jax.influence.measures import jsd
 from influence_jax.learner.learner import make_learner
 from influence_jax.rewards import SHAPERS
 from tests.learner.worlds import probe_config
@@ -38,6 +39,23 @@ def test_learners_of_one_configuration_are_one_argument_of_what_is_compiled():
     config = probe_config()
     own = dataclasses.replace(config, learner=dataclasses.replace(config.learner, optimizer="optax:identity"))
     assert make_learner(own) != make_learner(own)
+
+
+def test_what_was_replaced_is_noticed_and_recorded():
+    config = dataclasses.replace(influence_jax.presets.get("harvest-a3c"), env=EnvConfig("harvest", num_agents=2))
+    learner = make_learner(config)
+    cheap = dataclasses.replace(learner, env_params=learner.env_params.replace(hit_penalty=1.0))
+    assert cheap != learner and cheap.config.env.params["hit_penalty"] == 1.0 and cheap.replaced == ()
+    settings = dataclasses.replace(config, env=EnvConfig("harvest", {"num_agents": 2}, {"hit_penalty": 1}))
+    assert cheap == make_learner(settings) and hash(cheap) == hash(make_learner(settings))
+    longer = dataclasses.replace(learner.config, total_steps=10**6)
+    assert dataclasses.replace(learner, config=longer) == make_learner(longer)  # no part depends on it
+    smaller = dataclasses.replace(learner.config, network=dataclasses.replace(config.network, lstm_size=8))
+    other = dataclasses.replace(learner, config=smaller)  # the network is still the large one
+    assert other.replaced == ("config",) and other != make_learner(smaller)
+    moa = make_learner(influence_jax.presets.get("harvest-moa"))
+    measured = dataclasses.replace(moa, model=dataclasses.replace(moa.model, measure=jsd))
+    assert measured.replaced == ("model",) and measured != moa
 
 
 @pytest.mark.parametrize(

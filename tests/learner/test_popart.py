@@ -1,15 +1,20 @@
 """PopArt against numpy: moments, units, and values that no change of moments changes."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.learner import popart
+from influence_jax.learner import popart, train
+from influence_jax.learner.learner import make_learner
 from influence_jax.learner.losses import HeadBatch
 from influence_jax.rewards import init_scale
+from influence_jax.runtime.population import init_population
 from influence_jax.settings import ConfigError
 from influence_jax.types import HeadSample
+from tests.learner.worlds import probe_config
 
 AGENTS, STEPS, ENVS = 2, 5, 40
 
@@ -73,3 +78,33 @@ def test_a_network_without_such_a_value_head_is_refused(learned):
     heads, _, scale, _ = learned
     with pytest.raises(ConfigError, match=r"learner.reward_scaling is 'popart' .* 'value_head'; allowed there: none"):
         popart.normalise(heads, {"critic": jnp.zeros(AGENTS)}, scale)
+
+
+@pytest.mark.parametrize("before", ["popart", "running_std", "none"])
+@pytest.mark.parametrize("after", ["popart", "running_std", "none"])
+def test_values_survive_the_start_from_another_run(before, after):
+    """In rewards, whatever the units of the two runs; with one scaling the moments are taken over."""
+
+    def learner(method):
+        config = probe_config(seeds=2)
+        return make_learner(
+            dataclasses.replace(config, learner=dataclasses.replace(config.learner, reward_scaling=method))
+        )
+
+    def values(method, state):
+        mean, deviation = jax.vmap(lambda scale: popart.value_units(method, scale)["action"])(state.reward_scale)
+        outputs = state.params["value_head"]["bias"][..., 0] + state.params["value_head"]["kernel"].sum(axis=(-2, -1))
+        return deviation * outputs + mean
+
+    def population(learner, seed):
+        return init_population(dataclasses.replace(learner, config=dataclasses.replace(learner.config, seed=seed)))
+
+    source, target = learner(before), learner(after)
+    trained, fresh = population(source, 5), population(target, 0)
+    returns = jnp.array([30.0, -2.0, 5.0]) + 4 * jax.random.normal(jax.random.key(0), (2, 3, 4, 3))
+    seen = jax.vmap(lambda scale, x: scale.add(x))(trained.reward_scale["action"], returns)
+    trained = trained.replace(reward_scale={"action": seen})
+    found = train.begin_with(target, fresh, source, trained)
+    np.testing.assert_allclose(values(after, found), values(before, trained), rtol=1e-4)
+    assert (found.reward_scale["action"].weight > 0).all() == (before == after)
+    np.testing.assert_array_equal(found.reward_scale["action"].discounted, fresh.reward_scale["action"].discounted)
