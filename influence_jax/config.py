@@ -41,15 +41,18 @@ class EnvConfig:
 
     def __init__(self, name: str = "harvest", options: Mapping = (), params: Mapping = (), **more_options: Any):
         object.__setattr__(self, "name", name)
-        object.__setattr__(self, "options", _plain(dict(options) | more_options))
-        object.__setattr__(self, "params", _plain(dict(params)))
+        object.__setattr__(self, "options", _plain("env.options", options) | _plain("env.options", more_options))
+        object.__setattr__(self, "params", _plain("env.params", params))
 
     def __hash__(self) -> int:
         return hash((self.name, tuple(sorted(self.options)), tuple(sorted(self.params))))
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
+def _plain(path: str, values: Any) -> dict[str, Any]:
     """Lists become tuples, so that a configuration read from JSON equals the one written."""
+    values = {} if isinstance(values, tuple) and not values else values
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{path} is {values!r}; allowed: names and values.")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
@@ -350,9 +353,9 @@ def declared(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.F
     """Yield ``(path, field, value)`` of every setting but the game's, such as ``"learner.num_envs"``."""
     for field in dataclasses.fields(config):
         value, path = getattr(config, field.name), prefix + field.name
-        if isinstance(value, EnvConfig):
+        if field.type is EnvConfig:
             continue
-        if dataclasses.is_dataclass(value):
+        if dataclasses.is_dataclass(field.type):
             yield from declared(value, f"{path}.")
         else:
             yield path, field, value
@@ -477,7 +480,7 @@ def _rebuilt(config: Any, values: dict[str, Any], prefix: str = "") -> Any:
     changes = {}
     for field in dataclasses.fields(config):
         value, path = getattr(config, field.name), prefix + field.name
-        if dataclasses.is_dataclass(value) and not isinstance(value, EnvConfig):
+        if dataclasses.is_dataclass(field.type) and field.type is not EnvConfig:
             changes[field.name] = _rebuilt(value, values, f"{path}.")
         elif path in values:
             changes[field.name] = values[path]

@@ -244,6 +244,11 @@ def get(name: str, profile: str | None = None) -> ExperimentConfig:
     Raises:
         ConfigError: there is no such preset or profile, or the preset has none.
     """
+    for argument, value in (("name", name), ("profile", "" if profile is None else profile)):
+        if not isinstance(value, str):
+            raise ConfigError(
+                f"{argument} is {value!r}; allowed: a name, such as 'harvest-moa' of the profile 'small'."
+            )
     if name in _COMPLETE:
         if profile is not None:
             raise ConfigError(

@@ -39,5 +39,6 @@ def describe(name: str) -> dict[str, Any]:
     numbers = dataclasses.fields(params) if dataclasses.is_dataclass(params) else ()
     helps = {field.name: field.metadata.get("help", "") for field in numbers}
     settings |= {f"env.params.{key}": {"default": value, "help": helps[key]} for key, value in config.params.items()}
-    summary = (type(env).__doc__ or "").strip().partition("\n")[0]
+    variant = ", ".join(f"{option} {value}" for option, value in envs.variant(name).items())
+    summary = (type(env).__doc__ or "").strip().partition("\n")[0] + (f" Here with {variant}." if variant else "")
     return {"summary": summary, "actions": env.spec.action_names, "settings": settings}

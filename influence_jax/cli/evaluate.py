@@ -44,6 +44,7 @@ class EvaluateOptions:
 def main(arguments: list[str]) -> int:
     """Evaluate a run."""
     options = parse(EvaluateOptions, arguments, "influence-jax evaluate")
+    options = dataclasses.replace(options, directory=options.directory.expanduser())
     check(options)
     keep_compiled_programs()
     trained = run.load(options.directory, options.update, trust=options.trust)

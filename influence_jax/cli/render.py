@@ -32,6 +32,7 @@ class RenderOptions:
 def main(arguments: list[str]) -> int:
     """Render an episode of a run."""
     options = parse(RenderOptions, arguments, "influence-jax render")
+    options = dataclasses.replace(options, out=options.out.expanduser())
     if options.out.suffix not in SUFFIXES:
         raise ConfigError(f"out is {str(options.out)!r}; allowed are files that end in {' or '.join(SUFFIXES)}.")
     check(options)

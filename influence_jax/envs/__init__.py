@@ -6,6 +6,7 @@ implements `influence_jax.envs.base.Environment`.
 
 import dataclasses
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -33,6 +34,11 @@ _REGISTRY: dict[str, tuple[type[Environment], dict[str, Any]]] = {
 def registered() -> tuple[str, ...]:
     """Return the names that `make` knows."""
     return tuple(_REGISTRY)
+
+
+def variant(name: str) -> dict[str, Any]:
+    """Return the options by which a registered name differs from its class."""
+    return _REGISTRY[name][1] if name in _REGISTRY else {}
 
 
 def register(name: str, constructor: type[Environment], **options: Any) -> None:
@@ -102,20 +108,41 @@ def configured(config: EnvConfig) -> tuple[Environment, Any, EnvConfig]:
             f"default_params of {config.name!r} is a {type(env_params).__name__}; allowed is a dataclass, whose fields become "
             "settings."
         )
-    known = {field.name: field for field in dataclasses.fields(env_params)} if config.params else {}
-    for name, value in config.params.items():
+    env_params = with_numbers("env.params", env_params, config.params)
+    options = {field.name: getattr(env, field.name) for field in option_fields(config.name)}
+    return env, env_params, EnvConfig(config.name, options, numbers(env_params))
+
+
+def numbers(env_params: Any) -> dict[str, float | tuple[float, ...]]:
+    """Return the parameters of a game as plain data, by name."""
+    fields = dataclasses.fields(env_params) if dataclasses.is_dataclass(env_params) else ()
+    return {field.name: _plain(getattr(env_params, field.name)) for field in fields}
+
+
+def with_numbers(path: str, env_params: Any, values: Any) -> Any:
+    """Return the parameters of a game, some of them changed by name.
+
+    Args:
+        path: what errors call ``values``.
+        env_params: the parameters, a dataclass.
+        values: ``{name: value}``, or parameters of the same type, which are returned.
+
+    Raises:
+        ConfigError: a name is unknown, or a value not allowed.
+    """
+    if type(values) is type(env_params):
+        return values
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{path} is {values!r}; allowed: names and values.")
+    known = {field.name: field for field in dataclasses.fields(env_params)} if values else {}
+    for name, value in values.items():
         if name not in known:
             raise ConfigError(
-                f"env.params.{name} is not a number of {config.name!r}; allowed: {', '.join(known)}.{nearest(name, list(known))}"
+                f"{path}.{name} is not a parameter of this game; allowed: {', '.join(known)}.{nearest(str(name), list(known))}"
             )
-        value = checked(f"env.params.{name}", value, number_allowed(known[name], getattr(env_params, name)))
+        value = checked(f"{path}.{name}", value, number_allowed(known[name], getattr(env_params, name)))
         env_params = dataclasses.replace(env_params, **{name: jnp.asarray(value, jnp.float32)})
-    options = {field.name: getattr(env, field.name) for field in option_fields(config.name)}
-    numbers = {
-        field.name: _plain(getattr(env_params, field.name))
-        for field in (dataclasses.fields(env_params) if dataclasses.is_dataclass(env_params) else ())
-    }
-    return env, env_params, EnvConfig(config.name, options, numbers)
+    return env_params
 
 
 def _refuse_missing_platform() -> None:
@@ -145,7 +172,7 @@ def _constructor(name: Any) -> tuple[type[Environment], dict[str, Any]]:
         raise ConfigError(
             f"env.name is {name!r}, which is no environment; allowed are classes that derive from Environment."
         )
-    return constructor, _REGISTRY[name][1] if name in _REGISTRY else {}
+    return constructor, variant(name)
 
 
 def _with_default(field: dataclasses.Field, presets: dict[str, Any]) -> dataclasses.Field:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from influence_jax.envs.grid.batching import replaced_where
+from influence_jax.settings import ConfigError
 from influence_jax.types import EnvSpec, TimeStep
 
 
@@ -49,7 +50,12 @@ class Environment(abc.ABC):
         return state, self._restart(state)
 
     def transition(self, state: Any, actions: jax.Array, noise: Any, params: Any) -> tuple[Any, TimeStep]:
-        """Take one step under given noise. The same noise with another action is the counterfactual world."""
+        """Take one step under given noise. The same noise with another action is the counterfactual world.
+
+        Raises:
+            ConfigError: ``actions`` are not i32[N].
+        """
+        self._check(actions)
         state, reward, discount, metrics = self.dynamics(state, actions, noise, params)
         observation, visible = self.observe(state)
         return state, TimeStep(
@@ -74,6 +80,7 @@ class Environment(abc.ABC):
         The final observation of an episode is therefore seen and can be bootstrapped from, at the price of one idle
         step per episode. The state is selected first, so that the view is computed once.
         """
+        self._check(actions)
         # One key is enough, since only one of the two will have happened.
         stepped, reward, discount, metrics = self.dynamics(state, actions, self.sample_noise(key, params), params)
         over = timestep.last
@@ -88,6 +95,15 @@ class Environment(abc.ABC):
             visible=visible,
             metrics={name: jnp.where(over, 0.0, value) for name, value in metrics.items()},
         )
+
+    def _check(self, actions: jax.Array) -> None:
+        """Refuse what NumPy's rules would stretch over the agents."""
+        shape, dtype = jnp.shape(actions), jnp.result_type(actions)
+        if shape != (self.spec.num_agents,) or not jnp.issubdtype(dtype, jnp.integer):
+            raise ConfigError(
+                f"actions are {dtype}{list(shape)} for one game of {self.spec.num_agents} agents; allowed are whole numbers "
+                f"[{self.spec.num_agents}], and jax.vmap for several games."
+            )
 
     def _restart(self, state: Any) -> TimeStep:
         observation, visible = self.observe(state)

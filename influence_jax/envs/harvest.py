@@ -54,7 +54,9 @@ class StepNoise:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Harvest(GridWorld):
-    """Harvest of Hughes et al. (2018), https://arxiv.org/abs/1803.08884, with the rules of the public NumPy code.
+    """Harvest of Hughes et al. (2018), https://arxiv.org/abs/1803.08884.
+
+    The rules are those of the public NumPy code, unless an option says otherwise.
 
     Observation: u8[N,V,V,3], see `GridWorld`. Actions: i32[N] in 0..7, see ``spec.action_names``. Reward: +1 for an
     apple, -1 for firing, -50 per fire beam that hits the agent. An episode is truncated at the horizon and never

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import io
 import math
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -18,8 +19,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from influence_jax.envs.grid import vision
+from influence_jax.settings import ConfigError, Numbers, checked
 
 SUFFIXES = (".gif", ".mp4")
+GIF_FPS = 50  # frames a second at most
 AGENT_COLOURS = (
     "#0072b2",
     "#e69f00",
@@ -304,9 +307,16 @@ class Film:
     frames: tuple[np.ndarray, ...] = dataclasses.field(repr=False)
     fps: float
 
+    def __post_init__(self) -> None:
+        checked("fps", self.fps, Numbers(0.1, 1000))
+        pictures = isinstance(self.frames, tuple | list) and all(isinstance(x, np.ndarray) for x in self.frames)
+        shapes = {(x.dtype, x.shape) for x in self.frames} if pictures else set()
+        if len(shapes) != 1 or any(kind != np.uint8 or len(shape) != 3 or shape[-1] != 3 for kind, shape in shapes):
+            raise ConfigError("frames are no pictures; allowed: a tuple of arrays uint8[height,width,3] of one size.")
+
     def save(self, path: str | pathlib.Path) -> None:
         """Write a ``.gif`` or ``.mp4``."""
-        path = pathlib.Path(path).expanduser()
+        path = _file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_animation(self.frames, path, self.fps)
 
@@ -329,23 +339,37 @@ def save_animation(frames: Sequence[np.ndarray], path: str | pathlib.Path, fps: 
     """Write ``frames``, each u8[height,width,3], as a film of ``fps`` frames per second.
 
     Raises:
-        ValueError: the suffix of ``path`` is neither ``.gif`` nor ``.mp4``, or there are no frames.
+        ConfigError: the suffix of ``path`` is neither ``.gif`` nor ``.mp4``, or there are no frames.
         ModuleNotFoundError: a film in mp4 is asked for without the package imageio-ffmpeg.
     """
-    path = pathlib.Path(path).expanduser()
+    path = _file(path)
     if path.suffix not in SUFFIXES:
         allowed = ", ".join(map(repr, SUFFIXES))
-        raise ValueError(f"the suffix of {path.name!r} is {path.suffix!r}; allowed are {allowed}.")
+        raise ConfigError(f"path is {str(path)!r}, which ends in {path.suffix!r}; allowed are {allowed}.")
     if len(frames) == 0:
-        raise ValueError("there are no frames to save; give at least one.")
+        raise ConfigError("frames has none to save; give at least one.")
     if path.suffix == ".gif":
         _write_gif(frames, path, fps)
     else:
         _write_mp4(np.stack(frames), path, fps)
 
 
+def _file(path: str | pathlib.Path) -> pathlib.Path:
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"path is of type {type(path).__name__}; allowed: the name of a file.")
+    return pathlib.Path(path).expanduser()
+
+
 def _write_gif(frames: Sequence[np.ndarray], path: pathlib.Path, fps: float) -> None:
-    """Write a GIF with one table of colours for all frames, of each of which only what changes is kept."""
+    """Write a GIF with one table of colours for all frames, of each of which only what changes is kept.
+
+    The format counts hundredths of a second, and browsers show a frame of less than two of them for ten. Above 50 frames a
+    second frames are therefore left out, and below it delays are rounded so that the film as a whole keeps its speed.
+    """
+    if fps > GIF_FPS:
+        frames = [frames[int(i * fps / GIF_FPS)] for i in range(math.ceil(len(frames) * GIF_FPS / fps))]
+    ends = np.round(100 * np.arange(len(frames) + 1) / min(fps, GIF_FPS)).astype(int)
+    durations = (10 * np.diff(ends)).tolist()
     clear = 255
     shown = np.stack([frames[i] for i in np.linspace(0, len(frames) - 1, min(8, len(frames))).astype(int)])
     table = Image.fromarray(shown.reshape(-1, *shown.shape[2:])).quantize(clear, dither=Image.Dither.NONE)
@@ -359,7 +383,7 @@ def _write_gif(frames: Sequence[np.ndarray], path: pathlib.Path, fps: float) -> 
         before = now
     first, *rest = images
     options = {"transparency": clear, "disposal": 1, "optimize": False}
-    first.save(path, save_all=True, append_images=rest, duration=1000 / fps, loop=0, **options)
+    first.save(path, save_all=True, append_images=rest, duration=durations, loop=0, **options)
 
 
 def _write_mp4(frames: np.ndarray, path: pathlib.Path, fps: float) -> None:

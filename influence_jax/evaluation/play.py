@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax.envs import with_numbers
 from influence_jax.envs.base import Environment
 from influence_jax.evaluation.policy import Agent, Policy, start
 from influence_jax.evaluation.programs import compiled
@@ -16,7 +17,7 @@ from influence_jax.evaluation.trace import Trace
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import act, observed_rewards
 from influence_jax.learner.state import Member, RolloutState
-from influence_jax.settings import INT32_MAX, ConfigError, Integers, checked
+from influence_jax.settings import INT32_MAX, Choices, ConfigError, Integers, checked
 from influence_jax.types import Trajectory
 
 Player = Callable[[jax.Array, Environment, Any], jax.Array]  # (key, env, state) -> actions i32[N]
@@ -40,6 +41,7 @@ def play(
     agents: Policy | Player | Sequence[Policy | Agent | Player],
     env: Environment | None = None,
     *,
+    params: Any = None,
     seed: int = 0,
     real: bool = False,
 ) -> Trace:
@@ -55,7 +57,9 @@ def play(
         agents: who plays, one for each seat or one for all. A policy plays at seat n as its agent n; ``policy[m]`` is its agent
             m at any seat. A player is a function ``(key, env, state) -> actions i32[N]`` in JAX, such as those of
             `influence_jax.envs.scripted`, of whose actions that of its seat counts.
-        env: the game; by default that of the first policy, with its numbers.
+        env: the game; by default that of the first policy.
+        params: parameters of the game, such as ``{"hit_penalty": 0}``, instead of those that the first policy was trained with;
+            in a game of another kind instead of the game's defaults.
         seed: the same seed gives the same episode to the bit.
         real: whether to find out the real influence of every action too, see `Trace.real_influence`.
 
@@ -63,8 +67,12 @@ def play(
         ConfigError: somebody cannot sit where they should, or there is no game.
     """
     checked("seed", seed, Integers(0, INT32_MAX))
+    checked("real", real, Choices((True, False)))
     table, members = _seated(agents, env)
-    env_params = members[0].env_params if members and env is None else table.env.default_params
+    env_params = table.env.default_params
+    if members and _alike(members[0].env_params, env_params):
+        env_params = members[0].env_params
+    env_params = with_numbers("params", env_params, {} if params is None else params)
     members = tuple(member.replace(env_params=env_params) for member in members)
     steps = jax.device_get(_episode(table, members, env_params, jax.random.key(seed)))
     length = int(np.flatnonzero(steps["timestep"].last)[0])
@@ -95,7 +103,17 @@ def play(
 
 def _seated(agents: Any, env: Environment | None) -> tuple[Table, tuple[Member, ...]]:
     """Sort agents into groups that are trained alike, and put each at its seat."""
-    alone = [agents] if isinstance(agents, Policy) or callable(agents) else list(agents)
+    alone = list(agents) if isinstance(agents, Sequence) and not isinstance(agents, Policy | str) else [agents]
+    for seat, entry in enumerate(alone):
+        if not isinstance(entry, Policy | Agent) and not callable(entry):
+            raise ConfigError(
+                f"agents[{seat}] is of type {type(entry).__name__}; allowed are policies, such as run.policy(0), agents of them, "
+                "and functions (key, env, state)."
+            )
+    if not alone:
+        raise ConfigError("agents has no entries; allowed: one for each seat, or one for all.")
+    if env is not None and not isinstance(env, Environment):
+        raise ConfigError(f"env is {env!r}; allowed: an Environment, such as influence_jax.make('harvest').")
     policies = [entry.policy if isinstance(entry, Agent) else entry for entry in alone]
     trained = [policy for policy in policies if isinstance(policy, Policy)]
     if env is None and not trained:
@@ -117,12 +135,8 @@ def _seated(agents: Any, env: Environment | None) -> tuple[Table, tuple[Member, 
         if isinstance(entry, Agent):
             _refuse_other_games(entry.policy.learner, env, seat)
             groups.setdefault(_kind(entry.policy.learner), []).append((seat, entry))
-        elif callable(entry):
-            players.setdefault(entry, []).append(seat)
         else:
-            raise ConfigError(
-                f"agents[{seat}] is {entry!r}; allowed are policies of runs, agents of them, and functions (key, env, state)."
-            )
+            players.setdefault(entry, []).append(seat)
     learners = tuple(_at(members[0][1].policy.learner, env) for members in groups.values())
     for learner in learners:
         if learner.model.network_spec.num_messages and len(groups) + len(players) > 1:
@@ -132,6 +146,33 @@ def _seated(agents: Any, env: Environment | None) -> tuple[Table, tuple[Member, 
         owner[seats] = group
     table = Table(env, learners, tuple(players), tuple(owner.tolist()))
     return table, tuple(_team(dict(members), spec.num_agents) for members in groups.values())
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether two games have parameters of the same type and shapes."""
+    return type(a) is type(b) and jax.tree.map(np.shape, a) == jax.tree.map(np.shape, b)
+
+
+def _choose(player: Player, seat: int, key: jax.Array, env: Environment, state: Any) -> jax.Array:
+    """Return what a player chooses, i32[N].
+
+    Raises:
+        ConfigError: it is no function of JAX, or chooses something else.
+    """
+    try:
+        chosen = jnp.asarray(player(key, env, state))
+    except (jax.errors.JAXTypeError, TypeError) as error:
+        problem = str(error).partition("\n")[0]
+        raise ConfigError(
+            f"agents[{seat}] fails ({type(error).__name__}: {problem}); allowed is a function (key, env, state) that JAX can "
+            "compile, with jax.numpy in the place of NumPy."
+        ) from error
+    if chosen.shape != (env.spec.num_agents,) or not jnp.issubdtype(chosen.dtype, jnp.integer):
+        raise ConfigError(
+            f"agents[{seat}] returned {chosen.dtype}{list(chosen.shape)}; allowed are the actions of everybody, "
+            f"int32[{env.spec.num_agents}]."
+        )
+    return chosen.astype(jnp.int32)
 
 
 def _kind(learner: Learner) -> Any:
@@ -186,8 +227,10 @@ def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: ja
         act_key, noise_key = jax.random.split(jax.random.fold_in(key, t))
         actions = jnp.full(env.spec.num_agents, -1, jnp.int32)
         for number, player in enumerate(table.players):
-            chosen = player(jax.random.fold_in(act_key, number), env, state).astype(jnp.int32)
-            actions = jnp.where(table.seats(len(groups) + number), chosen, actions)
+            seats = table.seats(len(groups) + number)
+            player_key = jax.random.fold_in(act_key, number)
+            chosen = _choose(player, int(np.argmax(seats)), player_key, env, state)
+            actions = jnp.where(seats, chosen, actions)
         # Some act after having seen others act. With agents of different kinds, the first round shows what those do who act
         # first, the second what everybody does, and the third tells everybody so.
         for _ in range(1 if len(groups) == 1 else 3):

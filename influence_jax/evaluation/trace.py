@@ -71,7 +71,7 @@ class Trace:
         """Return the state and time step that follow on ``actions i32[N]`` at ``time``, by the same chance."""
         checked("time", time, Integers(0, len(self) - 1))
         state, noise = (jax.tree.map(lambda x: x[time], tree) for tree in (self.states, self._noise))
-        return jax.device_get(_transition(self.env, state, jnp.asarray(actions, jnp.int32), noise, self._env_params))
+        return jax.device_get(_transition(self.env, state, jnp.asarray(actions), noise, self._env_params))
 
     def frame(
         self, time: int, *, arrows: bool | float = True, views: Sequence[int] = (), scale: int | None = None,
@@ -142,13 +142,12 @@ class Trace:
     def moments(self, count: int = 4) -> list[Moment]:
         """Return the strongest moments of influence, the strongest first, at least `APART` steps apart for each pair.
 
-        Real influence counts where it was found out, and else that which the agents measured. There are fewer than ``count``
-        where there is no more influence.
+        Real influence counts where it was found out, and else that which the agents measured. There may be fewer than ``count``.
 
         >>> run.trace(member=3).moments(1)[0]  # a picture in a notebook
 
         Raises:
-            ConfigError: there are no trained agents, or agents of more than one kind.
+            ConfigError: there is no influence, there are no trained agents, or agents of more than one kind.
         """
         checked("count", count, Integers(1))
         self._refuse_mixtures("moments")
@@ -161,6 +160,11 @@ class Trace:
                 break
             if all((k, j) != (a, b) or abs(time - other) >= APART for other, a, b in found):
                 found.append((time, k, j))
+        if not found:
+            raise ConfigError(
+                "this episode has no moment of influence: nobody measured any, or no two agents met; allowed are episodes with "
+                "influence, such as that of another seed."
+            )
         return [self._moment(*place) for place in found]
 
     def _moment(self, time: int, k: int, j: int) -> Moment:

@@ -13,6 +13,14 @@ def test_games_are_listed(capsys):
     assert listed == list(influence_jax.envs.registered())
 
 
+def test_a_variant_is_listed_as_what_it_is(capsys):
+    """Melting Pot's Cleanup was said to have the rules of the public code."""
+    assert main(["envs"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "waste_rule bernoulli" in lines["cleanup-mp"] and "regrowth disc" in lines["harvest-mp"]
+    assert "bernoulli" not in lines["cleanup"] and not any("public" in line for line in lines.values())
+
+
 def test_settings_of_a_game(capsys):
     assert main(["envs", "cleanup"]) == 0
     shown = capsys.readouterr().out

@@ -9,6 +9,7 @@ import pytest
 from flax import struct
 
 from influence_jax.envs.base import Environment
+from influence_jax.settings import ConfigError
 from influence_jax.types import EnvSpec
 
 TARGET = 5.0
@@ -77,6 +78,16 @@ def test_transition(total, time, action, noise, reward, discount, truncated):
     assert timestep.truncated == truncated and not timestep.first
     assert timestep.last == (truncated or discount == 0)
     assert (timestep.observation == total + reward).all()
+
+
+@pytest.mark.parametrize("actions", [jnp.array(1), jnp.array([1, 1]), jnp.array([[1]]), jnp.array([1.0])])
+def test_actions_of_another_shape_or_kind_are_refused(actions):
+    """NumPy's rules would give one action to everybody."""
+    state, timestep = ENV.reset(jax.random.key(0), 1.0)
+    with pytest.raises(ConfigError, match=r"actions are .* for one game of 1 agents; allowed are whole numbers \[1\]"):
+        ENV.step(jax.random.key(0), state, actions, 1.0)
+    with pytest.raises(ConfigError, match="actions are"):
+        ENV.step_or_reset(jax.random.key(0), state, timestep, actions, 1.0)
 
 
 def test_step_draws_the_noise_of_its_key():

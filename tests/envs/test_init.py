@@ -50,6 +50,6 @@ def test_a_configuration_is_written_out():
     assert config.options["num_agents"] == 3 and config.options["horizon"] == 1000
     assert config.params == {"regrowth": (0.0, 0.005, 0.02, 0.05), "fire_cost": 2.0, "hit_penalty": 50.0}
     with pytest.raises(
-        ConfigError, match=r"env.params.fire_cos is not a number of 'harvest'.*Did you mean 'fire_cost'"
+        ConfigError, match=r"env.params.fire_cos is not a parameter of this game.*Did you mean 'fire_cost'"
     ):
         envs.configured(EnvConfig("harvest", {}, {"fire_cos": 2}))

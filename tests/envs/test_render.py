@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from influence_jax.envs import make
 from influence_jax.envs.grid import vision
@@ -20,6 +21,7 @@ from influence_jax.envs.render import (
     save_animation,
     with_header,
 )
+from influence_jax.settings import ConfigError
 
 SCALE = 32
 LAYOUT = ("@@@@@@", "@PPA @", "@PPP @", "@@@@@@")
@@ -172,7 +174,25 @@ def test_mp4_without_ffmpeg(frames, tmp_path, monkeypatch):
 
 
 def test_unknown_suffix_and_empty_film(frames, tmp_path):
-    with pytest.raises(ValueError, match=r"suffix of 'episode.avi' is '.avi'; allowed are '.gif', '.mp4'."):
+    with pytest.raises(ConfigError, match=r"episode.avi', which ends in '.avi'; allowed are '.gif', '.mp4'."):
         save_animation(frames, tmp_path / "episode.avi", fps=4)
-    with pytest.raises(ValueError, match="no frames"):
+    with pytest.raises(ConfigError, match="frames has none"):
         save_animation([], tmp_path / "episode.gif", fps=4)
+    for fps in (0, -1, float("nan"), "ten"):
+        with pytest.raises(ConfigError, match=r"fps is .*; allowed: numbers from 0.1 to 1000"):
+            Film((frames[0],), fps)
+
+
+@pytest.mark.parametrize("fps", [7, 15, 24, 30, 50, 60, 120])
+def test_gifs_keep_their_speed_in_browsers(tmp_path, fps):
+    """Which show a frame of less than 20 ms for 100 ms; the format counts in 10 ms."""
+    frames = np.zeros((48, 8, 8, 3), np.uint8)
+    frames.reshape(48, 64, 3)[range(48), range(48)] = 255  # no two alike, which would be merged
+    save_animation(frames, tmp_path / "film.gif", fps)
+    delays = []
+    with Image.open(tmp_path / "film.gif") as film:
+        for i in range(film.n_frames):
+            film.seek(i)
+            delays.append(film.info["duration"])
+    assert min(delays) >= 20 and abs(sum(delays) - 48_000 / fps) <= 20
+    assert len(delays) == 48 if fps <= 50 else len(delays) < 48

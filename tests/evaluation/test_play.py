@@ -51,7 +51,8 @@ def test_agents_of_other_kinds_play_as_if_at_home(runs):
         dataclasses.replace(run.learner, network=dataclasses.replace(run.learner.network)), run.policy(0).member
     )
     stranger = dataclasses.replace(
-        stranger, learner=dataclasses.replace(stranger.learner, configured={"network": None})
+        stranger,
+        learner=dataclasses.replace(stranger.learner, configured=stranger.learner.configured | {"network": None}),
     )
     assert stranger.learner.replaced
     home, mixed = run.trace(0), play([run.policy(0), run.policy(0), stranger])
@@ -108,7 +109,8 @@ def test_refusals(runs, tiny):
     policy = runs["moa"].policy(0)
     for agents, sentence in (
         ([policy] * 2, "agents has 2 entries for 3 seats; allowed: one for each seat, or one for all"),
-        ([policy, policy, 7], r"agents\[2\] is 7; allowed are policies of runs"),
+        ([policy, policy, 7], r"agents\[2\] is of type int; allowed are policies, such as run.policy\(0\)"),
+        ([runs["moa"]] * 3, r"agents\[0\] is of type Run; allowed are policies, such as run.policy\(0\)"),
         (
             [policy, policy, run_of(tiny).policy(0)[0]],
             r"agents\[2\] was trained with num_agents 2; allowed in this game: 3",
@@ -120,3 +122,28 @@ def test_refusals(runs, tiny):
             play(agents)
     with pytest.raises(ConfigError, match="seed is -1; allowed: whole numbers from 0"):
         play(policy, seed=-1)
+    with pytest.raises(ConfigError, match=r"params.hit_penlty is not a parameter .* Did you mean 'hit_penalty'"):
+        play(policy, params={"hit_penlty": 0})
+    with pytest.raises(
+        ConfigError, match=r"agents\[0\] fails \(TracerArrayConversionError.*jax.numpy in the place of NumPy"
+    ):
+        play(lambda key, env, state: np.asarray(state.heading), policy.learner.env)
+    with pytest.raises(ConfigError, match=r"agents\[0\] returned float32\[\]; allowed are .* int32\[3\]"):
+        play(lambda key, env, state: jnp.float32(1), policy.learner.env)
+
+
+def test_the_parameters_of_training_are_those_of_play(runs):
+    """A game of the same kind is played with the parameters that the policy knows, whoever names the game."""
+    policy = runs["moa"].policy(0)
+    env, params = policy.learner.env, policy.member.env_params
+    cheap = Policy(policy.learner, policy.member.replace(env_params=params.replace(fire_cost=0.5, hit_penalty=0.0)))
+    home = play(cheap)
+    fires = home.metrics["fires"]
+    assert fires.sum() > 0
+    np.testing.assert_array_equal(home.rewards, home.metrics["apples"] - 0.5 * fires)
+    same = make("harvest", num_agents=3, horizon=20, layout=TINY_MAP, view_radius=2)
+    assert same is not env
+    np.testing.assert_array_equal(play(cheap, same).rewards, home.rewards)
+    dear = play(cheap, same, params={"fire_cost": 2})
+    np.testing.assert_array_equal(dear.rewards, dear.metrics["apples"] - 2 * dear.metrics["fires"])
+    np.testing.assert_array_equal(play(cheap, params=params).rewards, play(policy).rewards)

@@ -1,5 +1,6 @@
 """An episode in full: the same to the bit, whole, and with influence that other worlds confirm."""
 
+import dataclasses
 import sys
 
 import imageio.v3 as imageio
@@ -135,6 +136,11 @@ def test_table(trace):
 
 def test_refusals(runs, trace, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
+    alone = dataclasses.replace(trace, influence=0 * trace.influence, real_influence=None)
+    with pytest.raises(ConfigError, match="this episode has no moment of influence"):
+        alone.moments(1)
+    with pytest.raises(ConfigError, match=r"actions are int32\[2\] for one game of 3 agents"):
+        trace.world(0, [1, 2])
     with pytest.raises(ModuleNotFoundError, match=r"table\(\) needs the package pandas, which is not installed"):
         trace.table()
 

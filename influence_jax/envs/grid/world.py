@@ -63,8 +63,6 @@ class GridWorld(Environment):
     def __post_init__(self) -> None:
         check_fields(self)
         object.__setattr__(self, "drawing", maps.parse(self.layout, self.letters))
-        if self.beams_visible is None:
-            object.__setattr__(self, "beams_visible", self.view == "egocentric")
         if self.view == "reference" and self.beams_visible:
             raise ConfigError(
                 "beams_visible is True with view 'reference', which never shows beams; allowed there: False."
@@ -110,6 +108,11 @@ class GridWorld(Environment):
             return np.concatenate([vision.PALETTE, np.array(self.colours, np.uint8)])
         return vision.PALETTE[: vision.AGENT + self.num_agents]
 
+    @property
+    def shows_beams(self) -> bool:
+        """Whether agents see beams."""
+        return self.view == "egocentric" if self.beams_visible is None else self.beams_visible
+
     @abc.abstractmethod
     def layers(self, state: Any) -> dict[int, jax.Array]:
         """Return by code the cells bool[H,W] that show it, the later over the earlier, without agents and beams."""
@@ -122,8 +125,8 @@ class GridWorld(Environment):
         return primitives.paint(tuple(layers.values()), codes=tuple(layers), background=self.background)
 
     def beam_map(self, state: Any) -> jax.Array:
-        """Return u8[H,W]: the beams of the last step, as from `beams.trace`."""
-        return state.beams
+        """Return u8[H,W]: the beams of the last step, as from `beams.trace`; nothing in a game without beams."""
+        return getattr(state, "beams", jnp.zeros(self.walls.shape, jnp.uint8))
 
     def place_agents(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Draw ``(position i32[N,2], heading i32[N])``: distinct start cells and headings, both uniform."""
@@ -196,7 +199,7 @@ class GridWorld(Environment):
             codes, quarter_turns = with_agents, state.heading
         else:
             codes, quarter_turns = jnp.where(state.time == 0, codes, with_agents), (4 - state.heading) % 4
-        if self.beams_visible:
+        if self.shows_beams:
             codes = primitives.paint_beams(codes, self.beam_map(state))
         radius, palette = self.view_radius, self.palette
         seen = primitives.windows(codes, state.position, quarter_turns, radius=radius, num_codes=len(palette))

@@ -1,9 +1,12 @@
 """What all grid games share: settings, starts, and chance as an argument."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import struct
 
 from influence_jax.envs import make, registered
 from influence_jax.envs.grid import movement, vision
@@ -26,15 +29,58 @@ def test_every_start_cell_may_be_taken():
 
 def test_defaults():
     env = make("cleanup")
-    assert (env.num_agents, env.view_radius, env.horizon, env.view, env.beams_visible) == (
+    assert (env.num_agents, env.view_radius, env.horizon, env.view, env.shows_beams) == (
         5,
         7,
         1000,
         "egocentric",
         True,
     )
-    assert make("cleanup", view="reference").beams_visible is False
-    assert make("cleanup", beams_visible=False).beams_visible is False
+    assert make("cleanup", view="reference").shows_beams is False
+    assert make("cleanup", beams_visible=False).shows_beams is False
+
+
+@struct.dataclass
+class CoinsState:
+    """Without beams."""
+
+    position: jax.Array
+    heading: jax.Array
+    time: jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Coins(GridWorld):
+    """Nothing happens in it."""
+
+    layout: tuple[str, ...] = ROOM
+    letters = "@PA "
+    action_names = ("stay",)
+    default_params = None
+
+    def initial_state(self, key, params):
+        return CoinsState(*self.place_agents(key), jnp.int32(0))
+
+    def sample_noise(self, key, params):
+        return None
+
+    def dynamics(self, state, actions, noise, params):
+        raise NotImplementedError
+
+    def layers(self, state):
+        return {}
+
+
+def test_options_that_follow_others_go_on_following_them():
+    assert dataclasses.replace(make("cleanup"), view="reference").shows_beams is False
+    assert dataclasses.replace(make("cleanup", view="reference"), view="egocentric").shows_beams is True
+
+
+def test_a_game_without_beams_shows_none():
+    env = Coins(num_agents=1, view_radius=1, horizon=5)
+    state, timestep = env.reset(jax.random.key(0), None)
+    np.testing.assert_array_equal(env.beam_map(state), np.zeros((3, 5), np.uint8))
+    assert env.render(state, 8).shape == (24, 40, 3) and timestep.observation.shape == (1, 3, 3, 3)
 
 
 @pytest.mark.parametrize(

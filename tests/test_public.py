@@ -1,0 +1,131 @@
+"""What a person might get wrong: every argument, many wrong values, and one sentence that names the argument."""
+
+import dataclasses
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+import influence_jax
+from influence_jax import envs, presets
+from influence_jax.config import EnvConfig
+from influence_jax.evaluation import episodes, intervention
+from influence_jax.evaluation.policy import Policy
+from influence_jax.learner.learner import make_learner
+from influence_jax.learner.state import LearnerState, Member
+from influence_jax.runtime.run import Run
+from influence_jax.settings import ConfigError
+
+
+class Thing:
+    """Nothing in particular."""
+
+
+CONFIG = presets.get("harvest-moa", profile="small")
+LEARNER = make_learner(CONFIG)
+STATE = LearnerState(*[None] * len(dataclasses.fields(LearnerState)))  # nothing here gets as far as to read it
+RUN = Run(LEARNER, STATE, 0, {}, [])
+POLICY = Policy(LEARNER, Member(None, LEARNER.env_params, None))
+FILM = influence_jax.Film((np.zeros((4, 4, 3), np.uint8),), 10)
+WRONG = (
+    *(
+        None,
+        True,
+        False,
+        -1,
+        1.5,
+        float("nan"),
+        float("inf"),
+        10**12,
+        "",
+        "nonsense",
+        b"x",
+        [],
+        ["a"],
+        {"a": 1},
+        Thing(),
+    ),
+    *(
+        np.zeros(3),
+        pathlib.Path("/nonexistent/x"),
+        RUN,
+        LEARNER,
+        CONFIG,
+        LEARNER.env,
+        int,
+        range(3),
+        print,
+        "no.such:thing",
+    ),
+)
+
+
+def settings(part):
+    """Return a function of the settings of a part of the configuration, and their values."""
+    values = CONFIG if part is None else getattr(CONFIG, part)
+
+    def call(**changes):
+        changed = dataclasses.replace(values, **changes)
+        make_learner(changed if part is None else dataclasses.replace(CONFIG, **{part: changed}))
+
+    return call, {field.name: getattr(values, field.name) for field in dataclasses.fields(values)}
+
+
+def game(**arguments):
+    return make_learner(dataclasses.replace(CONFIG, env=EnvConfig(**arguments)))
+
+
+CALLS = {
+    "make": (
+        influence_jax.make,
+        {"name": "harvest", "num_agents": 2, "view_radius": 1, "horizon": 5, "view": "egocentric"},
+    ),
+    "register": (influence_jax.register, {"name": "harvest", "constructor": type(LEARNER.env)}),
+    "presets.get": (presets.get, {"name": "harvest-moa", "profile": "small"}),
+    "EnvConfig": (game, {"name": "harvest", "options": {}, "params": {}}),
+    "make_learner": (make_learner, {"config": CONFIG}),
+    "ExperimentConfig": settings(None),
+    "network": settings("network"),
+    "influence": settings("influence"),
+    "learner": settings("learner"),
+    "hyperparams": settings("hyperparams"),
+    "evaluate": (influence_jax.evaluate, {"run": RUN, "state": None, "num_episodes": 1, "seed": 0, "greedy": False}),
+    "intervene": (influence_jax.intervene, {"run": RUN, "state": None, "num_moments": 1, "seed": 0}),
+    "play": (influence_jax.play, {"agents": [POLICY], "env": LEARNER.env, "params": None, "seed": 0, "real": False}),
+    "Run.policy": (RUN.policy, {"member": 0}),
+    "Policy[]": (POLICY.__getitem__, {"agent": 0}),
+    "Film": (influence_jax.Film, {"frames": FILM.frames, "fps": 10}),
+    "Film.save": (FILM.save, {"path": "x.gif"}),
+    "grid": (influence_jax.grid, {"seeds": 2, "learning_rate": [1e-3]}),
+}
+OTHER_WORDS = {("presets.get", "name"): "preset", ("EnvConfig", "options"): "env."}
+
+
+class Played(Exception):
+    """The arguments are right."""
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_wrong_arguments_are_refused_in_a_sentence_that_names_them(name, monkeypatch):
+    def played(*args):
+        raise Played
+
+    monkeypatch.setattr(envs, "_REGISTRY", dict(envs._REGISTRY))
+    monkeypatch.setattr(episodes, "_episodes", played)
+    monkeypatch.setattr(intervention, "_moments", played)
+    monkeypatch.setattr(sys.modules["influence_jax.evaluation.play"], "_episode", played)
+    call, right = CALLS[name]
+    for argument in right:
+        refused = 0
+        for wrong in WRONG:
+            try:
+                call(**right | {argument: wrong})
+            except Played:
+                continue
+            except (ConfigError, TypeError, ValueError) as error:
+                refused += 1
+                words = argument, OTHER_WORDS.get((name, argument), argument)
+                said = str(error)[:500]
+                assert any(word in said for word in words) and "\n" not in said, (argument, type(wrong), said)
+        assert refused >= 15, f"{name} takes too much for {argument}"
