@@ -185,6 +185,9 @@ def checked(path: str, value: Any, allowed: Allowed) -> Any:
         return allowed.accept(value)
     except (ValueError, TypeError):
         hint = nearest(str(value), [str(name) for name in allowed.names()])
+        if isinstance(allowed, Choices) and allowed.own and not isinstance(value, str):
+            part = path.rpartition(".")[2]
+            hint = f" An object goes into the learner: dataclasses.replace(make_learner(config), {part}=...)."
         raise ConfigError(f"{path} is {value!r}; allowed: {allowed}.{hint}") from None
 
 

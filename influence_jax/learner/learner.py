@@ -19,6 +19,7 @@ from influence_jax.rewards import SHAPERS, Shaper
 from influence_jax.settings import built, implementation
 from influence_jax.types import Trajectory
 
+SMALLEST_VIEW = 3  # cells on a side
 Metric = Callable[[Trajectory], dict[str, jax.Array]]  # f32[T,E,...] each, averaged over valid steps
 
 
@@ -84,6 +85,11 @@ def make_learner(config: ExperimentConfig) -> Learner:
         )
     config = validate(config)
     env, env_params, env_config = envs.configured(config.env)
+    if env.spec.observation_shape[0] < SMALLEST_VIEW:
+        raise ConfigError(
+            f"env.view_radius gives agents a view of {env.spec.observation_shape[0]} cells; allowed are views of {SMALLEST_VIEW} "
+            "or more (a radius of 1 or more), over which the network's 3 x 3 convolution fits."
+        )
     shaper = _shaper(config.learner.shaper)
     model = influence.make(config.influence, env.spec.num_agents, env.spec.num_actions)
     if config.learner.observe_rewards:

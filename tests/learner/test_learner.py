@@ -1,13 +1,17 @@
 """A configuration becomes the parts of a learner, or is refused in one sentence."""
 
+import copy
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import optax
 import pytest
 
 import influence_jax
 from influence_jax.config import ConfigError, EnvConfig
 from influence_jax.influence.measures import jsd
+from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.rewards import SHAPERS
 from tests.learner.worlds import probe_config
@@ -62,6 +66,7 @@ def test_what_was_replaced_is_noticed_and_recorded():
     ("changes", "words"),
     [
         ({"optimizer": "builtins:dict"}, ["learner.optimizer", "builtins:dict", "returned dict"]),
+        ({"shaper": SHAPERS["prosocial"]}, ["learner.shaper is Shaper", "make_learner(config), shaper=...)"]),
         ({"observe_rewards": True}, ["learner.observe_rewards is True with learner.shaper 'individual'"]),
     ],
 )
@@ -72,3 +77,21 @@ def test_refusals(changes, words):
         make_learner(config)
     message = str(error.value)
     assert all(word in message for word in words) and "\n" not in message
+
+
+def test_views_that_no_network_can_read_are_refused():
+    config = dataclasses.replace(influence_jax.presets.get("harvest-a3c"), env=EnvConfig("harvest", view_radius=0))
+    with pytest.raises(ConfigError, match=r"env.view_radius gives agents a view of 1 cells; allowed are views of 3"):
+        make_learner(config)
+    learner = make_learner(probe_config())
+
+    def floating(state):
+        picture, visible = type(learner.env).observe(learner.env, state)
+        return picture / jnp.float32(255), visible
+
+    env = copy.copy(learner.env)
+    object.__setattr__(env, "observe", floating)
+    with pytest.raises(
+        ConfigError, match=r"shows its agents float32\[3, .*; allowed are pictures of whole numbers from 0"
+    ):
+        jax.eval_shape(lambda: train.init(dataclasses.replace(learner, env=env), jax.random.key(0)))
