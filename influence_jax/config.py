@@ -375,17 +375,6 @@ def validate(config: ExperimentConfig) -> ExperimentConfig:
         refuse_unused(path, field, values)
     config = _rebuilt(config, values)
     influence, learner = config.influence, config.learner
-    if influence.model == "moa" and influence.measure == "pmi":
-        measures = [name for name in _choices_of(InfluenceConfig, "measure") if name != "pmi"]
-        raise ConfigError(
-            f"influence.measure is 'pmi' with influence.model 'moa'; allowed with it: {', '.join(measures)} (PMI needs the "
-            "others' next actions, which are not known when the reward is paid)."
-        )
-    if influence.model == "moa" and learner.rollout_length < 2:
-        raise ConfigError(
-            "learner.rollout_length is 1 with influence.model 'moa'; allowed with it: whole numbers from 2 up, since the model "
-            "of others learns from an action and the one after it."
-        )
     if influence.control == "shuffled" and learner.num_envs < 2:
         raise ConfigError(
             "learner.num_envs is 1 with influence.control 'shuffled'; allowed with it: whole numbers from 2 up, since every "
@@ -485,7 +474,3 @@ def _rebuilt(config: Any, values: dict[str, Any], prefix: str = "") -> Any:
         elif path in values:
             changes[field.name] = values[path]
     return dataclasses.replace(config, **changes)
-
-
-def _choices_of(cls: type, name: str) -> list[str]:
-    return {field.name: field for field in dataclasses.fields(cls)}[name].metadata["allowed"].names()

@@ -124,11 +124,6 @@ def test_what_would_be_ignored_is_refused(path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"influence": InfluenceConfig(model="moa", measure="pmi")}, "kl, jsd, tv, hellinger, reverse_kl, none (PMI"),
-        (
-            {"influence": InfluenceConfig(model="moa"), "learner": LearnerConfig(rollout_length=1)},
-            "learner.rollout_length is 1 with influence.model 'moa'",
-        ),
         (
             {"influence": InfluenceConfig(model="basic", control="shuffled"), "learner": LearnerConfig(num_envs=1)},
             "learner.num_envs is 1 with influence.control 'shuffled'",

@@ -92,6 +92,11 @@ def make_learner(config: ExperimentConfig) -> Learner:
         )
     shaper = _shaper(config.learner.shaper)
     model = influence.make(config.influence, env.spec.num_agents, env.spec.num_actions)
+    if model.auxiliary_loss is not None and config.learner.rollout_length <= model.lag:
+        raise ConfigError(
+            f"learner.rollout_length is {config.learner.rollout_length} with influence.model {config.influence.model!r}; allowed "
+            f"with it: whole numbers from {model.lag + 1} up, since it learns from a choice and what follows on it."
+        )
     if config.learner.observe_rewards:
         if shaper.observe is None:
             raise ConfigError(

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import influence_jax
-from influence_jax.config import ConfigError, EnvConfig
+from influence_jax.config import ConfigError, EnvConfig, InfluenceConfig
 from influence_jax.influence.measures import jsd
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
@@ -95,3 +95,16 @@ def test_views_that_no_network_can_read_are_refused():
         ConfigError, match=r"shows its agents float32\[3, .*; allowed are pictures of whole numbers from 0"
     ):
         jax.eval_shape(lambda: train.init(dataclasses.replace(learner, env=env), jax.random.key(0)))
+
+
+@pytest.mark.parametrize("model", ["moa", "tests.evaluation.own_models:moa"])
+def test_what_a_model_of_others_needs_is_asked_for_whatever_its_name(model):
+    config = probe_config(influence=InfluenceConfig(model=model))
+    with pytest.raises(
+        ConfigError, match=rf"rollout_length is 1 with influence.model '{model}'; allowed with it: .* from 2"
+    ):
+        make_learner(dataclasses.replace(config, learner=dataclasses.replace(config.learner, rollout_length=1)))
+    with pytest.raises(
+        ConfigError, match=rf"measure 'pmi' needs the action .* which influence.model '{model}' does not know"
+    ):
+        make_learner(dataclasses.replace(config, influence=InfluenceConfig(model=model, measure="pmi")))
