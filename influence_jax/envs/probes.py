@@ -13,6 +13,9 @@ from influence_jax.envs.base import Environment
 from influence_jax.types import EnvSpec
 
 _VIEW = 3  # the smallest picture that the encoder takes
+_CUES = 8  # of `Fines`
+_SIDE = 15  # of its picture, as in the games
+_BLOCK = 3
 
 
 @struct.dataclass
@@ -119,3 +122,105 @@ class Severance(Probe):
         """Show the time left, up to two steps."""
         left = jnp.full((self.num_agents,), self.horizon) - state.time
         return super().observe(state.replace(cue=left))
+
+
+@struct.dataclass
+class FinesParams:
+    """Traced numbers of `Fines`."""
+
+    reward: float = 1.0  # for a right answer
+    strike_cost: float = 1.0  # to the agent that strikes
+    hit_penalty: float = 50.0  # to each agent that is hit
+    hit_rate: float = 0.25  # probability that a strike hits, for each other agent
+    cue_rate: float = 0.2  # probability of a cue in a step
+    query_rate: float = 0.2  # probability of a query in a step without a cue
+
+
+@struct.dataclass
+class FinesState:
+    """State of `Fines`."""
+
+    cue: jax.Array  # i32[N], the cue shown last
+    shown: jax.Array  # bool[N], the cue is in the picture
+    asked: jax.Array  # bool[N], the query is in the picture
+    time: jax.Array  # i32[], steps taken
+
+
+@dataclasses.dataclass(frozen=True)
+class Fines(Environment):
+    """Unlearn a costly act, then answer what you see, then what you saw: what the games ask of a learner, in their order.
+
+    A cue is one of eight white blocks around the centre of a black picture; its action pays in this step. A query is a green
+    block in the centre; the action of the last cue of the episode pays. The ninth action, a strike, costs a little and hits each
+    other agent with some probability, which costs that one much, as the beams of Cleanup and Harvest do. Until it is unlearned,
+    what others do to an agent is far more than what it can earn.
+
+    A blind learner answers an eighth of the cues. The best one answers every cue, every query after its first cue, and never
+    strikes.
+    """
+
+    num_agents: int = 5
+    horizon: int = 100
+
+    def __post_init__(self):
+        """Fix the static facts."""
+        spec = EnvSpec(
+            num_agents=self.num_agents,
+            num_actions=_CUES + 1,
+            action_names=(*(f"answer_{a}" for a in range(_CUES)), "strike"),
+            observation_shape=(_SIDE, _SIDE, 3),
+            horizon=self.horizon,
+            metric_names=("cues", "answers", "queries", "recalls", "strikes"),
+        )
+        object.__setattr__(self, "spec", spec)
+
+    @property
+    def default_params(self) -> FinesParams:
+        """Fines as large as those of the games."""
+        return FinesParams()
+
+    def initial_state(self, key, params):
+        """Show some agents a cue."""
+        cue, shown, _, _ = self.sample_noise(key, params)
+        return FinesState(
+            cue=jnp.where(shown, cue, -1), shown=shown, asked=jnp.zeros_like(shown), time=jnp.zeros((), jnp.int32)
+        )
+
+    def sample_noise(self, key, params):
+        """Draw ``(cue i32[N], shown bool[N], asked bool[N], hit bool[N,N])`` of the next step, row hits column."""
+        cue_key, shown_key, asked_key, hit_key = jax.random.split(key, 4)
+        agents = (self.num_agents,)
+        shown = jax.random.bernoulli(shown_key, params.cue_rate, agents)
+        asked = ~shown & jax.random.bernoulli(asked_key, params.query_rate, agents)
+        hit = jax.random.bernoulli(hit_key, params.hit_rate, agents * 2) & ~jnp.eye(self.num_agents, dtype=bool)
+        return jax.random.randint(cue_key, agents, 0, _CUES), shown, asked, hit
+
+    def dynamics(self, state, actions, noise, params):
+        """Pay for answers, fine strikes; show the next cues and queries."""
+        cue, shown, asked, hit = noise
+        strikes = actions == _CUES
+        hits = (strikes[:, None] & hit).sum(axis=0, dtype=jnp.int32)
+        right = actions == state.cue
+        events = {
+            "cues": state.shown,
+            "answers": state.shown & right,
+            "queries": state.asked & (state.cue >= 0),
+            "recalls": state.asked & right,
+            "strikes": strikes,
+        }
+        metrics = {name: event.astype(jnp.float32) for name, event in events.items()}
+        earned = params.reward * (metrics["answers"] + metrics["recalls"])
+        reward = earned - params.strike_cost * metrics["strikes"] - params.hit_penalty * hits.astype(jnp.float32)
+        after = FinesState(cue=jnp.where(shown, cue, state.cue), shown=shown, asked=asked, time=state.time + 1)
+        return after, reward, jnp.ones(()), metrics
+
+    def observe(self, state):
+        """Draw a cue or a query; everybody sees everybody."""
+        place = jnp.where(state.shown, state.cue + (state.cue >= 4), 4)  # of 3 x 3; 4 is the centre
+        corner = jnp.stack([place // 3, place % 3], axis=-1) * (_SIDE // 3) + 1  # i32[N,2]
+        cells = jnp.arange(_SIDE)
+        inside = (cells >= corner[..., None]) & (cells < corner[..., None] + _BLOCK)  # bool[N,2,V]
+        block = inside[:, 0, :, None] & inside[:, 1, None, :]  # bool[N,V,V]
+        lit = jnp.stack([state.shown, state.shown | state.asked, state.shown], axis=-1)  # bool[N,3]
+        picture = jnp.where(block[..., None] & lit[:, None, None], 255, 0).astype(jnp.uint8)
+        return picture, ~jnp.eye(self.num_agents, dtype=bool)

@@ -62,3 +62,32 @@ def test_severance_pays_until_it_ends_and_shows_the_time_left():
         ends.append(float(timestep.discount))
         rows.append(np.flatnonzero(timestep.observation[0].any(axis=(1, 2))).tolist())
     assert ends == [1, 1, 0] and rows == [[2], [1], [0]]
+
+
+def test_fines_by_hand():
+    """Two agents see a cue and a query; one answers and strikes nobody, the other strikes and hits."""
+    env = make(PROBE + "Fines", num_agents=2)
+    state, _ = env.reset(jax.random.key(0), env.default_params)
+    state = state.replace(cue=jnp.array([5, 2]), shown=jnp.array([True, False]), asked=jnp.array([False, True]))
+    picture = np.asarray(env.observe(state)[0])
+    white, green = (picture[0] == 255).all(axis=-1), (picture[1] == [0, 255, 0]).all(axis=-1)
+    assert np.argwhere(white).min(axis=0).tolist() == [11, 1] and white.sum() == 9  # the sixth place of the ring
+    assert np.argwhere(green).min(axis=0).tolist() == [6, 6] and green.sum() == 9 and not picture[1, ..., [0, 2]].any()
+    hit = jnp.array([[False, True], [True, False]])
+    noise = (jnp.array([7, 7]), jnp.array([False, True]), jnp.array([True, False]), hit)
+    after, timestep = env.transition(state, jnp.array([5, 8]), noise, env.default_params)
+    assert timestep.reward.tolist() == [1 - 50, -1]
+    assert {name: x.tolist() for name, x in timestep.metrics.items()} == {
+        "cues": [1, 0], "answers": [1, 0], "queries": [0, 1], "recalls": [0, 0], "strikes": [0, 1]
+    }  # fmt: skip
+    assert after.cue.tolist() == [5, 7]  # a query leaves the cue to be remembered
+    assert env.transition(after, jnp.array([5, 7]), noise, env.default_params)[1].reward.tolist() == [1, 1]
+
+
+def test_fines_come_as_often_as_they_say():
+    env = make(PROBE + "Fines")
+    cue, shown, asked, hit = jax.vmap(env.sample_noise, in_axes=(0, None))(
+        jax.random.split(jax.random.key(1), 2000), env.default_params
+    )
+    np.testing.assert_allclose(np.bincount(cue.ravel(), minlength=8) / cue.size, 1 / 8, atol=0.015)
+    np.testing.assert_allclose([shown.mean(), asked.mean(), hit.mean()], [0.2, 0.8 * 0.2, 0.25 * 4 / 5], atol=0.015)
