@@ -67,11 +67,14 @@ class NetworkConfig:
         32, 1, "Units of the linear layer between the LSTM and the messages (Table 2).", used_with=_TALKING
     )
     critic: str = choice(
-        "shared",
-        ("shared", "detached", "separate"),
-        "Where values are read, and how far their gradient reaches: from the policy's recurrent core and through it (as in the "
-        'paper); from the same core, but their gradient ends at the head ("detached"); or from dense layers and a core of their '
-        'own, on the same picture, which learns nothing from them ("separate").',
+        "separate",
+        ("shared", "separate"),
+        "Where values are read: from the policy's recurrent core, through which their gradient reaches everything (as in the "
+        'paper), or from dense layers and a core of their own on the same picture, which learns nothing from them ("separate").',
+    )
+    normalise_features: bool = flag(
+        True,
+        "Whether the features that enter a recurrent core have mean 0 and variance 1, by a layer norm (the paper has none).",
     )
     moa_encoder: str = choice(
         "shared",
@@ -149,7 +152,10 @@ class LearnerConfig:
     )
     ppo_epochs: int = integer(4, 1, "Passes over a rollout (PPO).", used_with=_PPO)
     ppo_minibatches: int = integer(
-        8, 1, "Groups of environments in a pass (PPO); time is never shuffled.", used_with=_PPO
+        8,
+        1,
+        "Groups of environments in a pass, at most one for each environment (PPO); time is never shuffled.",
+        used_with=_PPO,
     )
     shaper: str = choice(
         "individual",
@@ -168,7 +174,7 @@ class LearnerConfig:
     optimizer: str = choice(
         "rmsprop",
         "influence_jax.learner.optimizer:OPTIMIZERS",
-        "RMSProp (decay .99, eps 2.5e-8 inside the root) or Adam (.9, .999, eps 1e-5).",
+        "RMSProp (decay .99, eps 2.5e-8 inside the root) or Adam (.9, .999, eps 1e-8).",
         own=True,
     )
     value_loss: str = choice(
@@ -194,6 +200,16 @@ class LearnerConfig:
         '"package.module:function".',
         paths=True,
     )
+
+    @property
+    def gradient_steps(self) -> int:
+        """Gradient steps of one update."""
+        return self.ppo_epochs * self.minibatches if self.algorithm == "ppo" else 1
+
+    @property
+    def minibatches(self) -> int:
+        """Gradient steps of one pass of PPO over a rollout."""
+        return min(self.ppo_minibatches, self.num_envs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,6 +250,13 @@ class Hyperparams:
     )
     max_grad_norm: float = number(40.0, 0, _ANY, "Global-norm clip, per agent and per module, in rewards as scaled.")
     extrinsic_weight: float = number(1.0, -_ANY, _ANY, "Alpha, the weight of the environment's reward.")
+    fine_softening: float = number(
+        0.0,
+        0,
+        1,
+        "Fraction of the run over which fines rise to their size: a reward r below -1 counts as -|r|^p, and p rises linearly "
+        "from 0 to 1.",
+    )
     influence_weight: float = number(
         0.0,
         -_ANY,
@@ -380,7 +403,7 @@ def validate(config: ExperimentConfig) -> ExperimentConfig:
             "learner.num_envs is 1 with influence.control 'shuffled'; allowed with it: whole numbers from 2 up, since every "
             "environment is paid the influence of another."
         )
-    if learner.algorithm == "ppo" and learner.num_envs % learner.ppo_minibatches:
+    if learner.algorithm == "ppo" and learner.num_envs % learner.minibatches:
         raise ConfigError(
             f"learner.ppo_minibatches is {learner.ppo_minibatches} with {learner.num_envs} environments; allowed are the "
             "divisors of learner.num_envs."

@@ -148,7 +148,7 @@ _PRESETS = {
 # nothing to influence (experiments/README.md).
 _BOX_TRAPPED = ExperimentConfig(
     env=EnvConfig("box-trapped", view_radius=5),
-    network=NetworkConfig(lstm_size=32),
+    network=NetworkConfig(lstm_size=32, critic="shared", normalise_features=False),
     learner=LearnerConfig(num_envs=16, rollout_length=20, optimizer="adam"),
     hyperparams=Hyperparams(
         learning_rate=3e-3,
@@ -186,8 +186,20 @@ class Profile:
     hyperparams: dict[str, float]
     log_interval: int
     entropy_scale: float = 1.0  # times the entropy weights of the tables, whose ratios are kept
-    critic: str = "detached"  # see `influence_jax.config.NetworkConfig`
+    network: NetworkConfig = NetworkConfig()
+    moa_encoder: str = "own"
 
+
+# Advantages are normalised, so that learning rates and entropy weights have units of their own.
+_PPO = {
+    "gae_lambda": 0.95,
+    "max_grad_norm": 1.0,
+    "value_coef": 0.5,
+    "learning_rate": 1e-3,
+    "learning_rate_end": 0.0,
+    "fine_softening": 0.2,
+}
+_PPO_ENTROPY = 0.03 / 0.00176  # with a third of it one agent in eight forgets Recall
 
 PROFILES = {
     "paper": Profile(
@@ -195,38 +207,38 @@ PROFILES = {
         LearnerConfig(num_envs=32, rollout_length=20, optimizer="rmsprop", value_loss="squared", reward_scaling="none"),
         {"gae_lambda": 1.0, "max_grad_norm": 2.0, "value_coef": 0.1},  # a clip of 40 for a sum over 20 steps
         50,
-        critic="shared",
+        network=NetworkConfig(critic="shared", normalise_features=False),
+        moa_encoder="shared",
     ),
     "large": Profile(
-        "large synchronous batches for an accelerator, rewards scaled",
+        "several epochs of clipped steps on large synchronous batches, for an accelerator",
         LearnerConfig(
-            num_envs=256, rollout_length=32, optimizer="adam", value_loss="huber", reward_scaling="running_std"
+            algorithm="ppo",
+            num_envs=256,
+            rollout_length=64,
+            ppo_epochs=4,
+            ppo_minibatches=16,
+            optimizer="adam",
+            reward_scaling="running_std",
         ),
-        {"gae_lambda": 0.97, "max_grad_norm": 1.0, "value_coef": 0.5},
-        10,
+        _PPO,
+        2,
+        entropy_scale=_PPO_ENTROPY,
     ),
     "small": Profile(
-        "our setting for a few million steps on a CPU, rewards scaled",
+        "clipped steps on small minibatches, each used once, for some million steps on a CPU",
         LearnerConfig(
-            num_envs=32, rollout_length=20, optimizer="adam", value_loss="huber", reward_scaling="running_std"
+            algorithm="ppo",
+            num_envs=64,
+            rollout_length=32,
+            ppo_epochs=1,
+            ppo_minibatches=16,
+            optimizer="adam",
+            reward_scaling="running_std",
         ),
-        {"gae_lambda": 0.97, "max_grad_norm": 1.0, "value_coef": 0.5},
-        50,
-    ),
-    "ppo": Profile(
-        "several epochs of clipped steps on each long rollout, with learning rates of its own",
-        LearnerConfig(
-            algorithm="ppo", num_envs=256, rollout_length=128, optimizer="adam", reward_scaling="running_std"
-        ),
-        {
-            "gae_lambda": 0.95,
-            "max_grad_norm": 0.5,
-            "value_coef": 0.5,
-            "learning_rate": 1e-3,
-            "learning_rate_end": 0.0,
-        },
-        1,
-        entropy_scale=0.03 / 0.00176,  # advantages are normalised; with a third of it one agent in eight forgets Recall
+        _PPO,
+        10,
+        entropy_scale=_PPO_ENTROPY,
     ),
 }
 
@@ -266,9 +278,12 @@ def get(name: str, profile: str | None = None) -> ExperimentConfig:
     for weight in ("entropy_coef", "message_entropy_coef"):
         if weight in hyperparams:
             hyperparams[weight] *= chosen.entropy_scale
+    network = dataclasses.replace(chosen.network, message_embedding=preset.message_embedding)
+    if preset.influence.model == "moa":
+        network = dataclasses.replace(network, moa_encoder=chosen.moa_encoder)
     return ExperimentConfig(
         env=EnvConfig(name.partition("-")[0]),
-        network=NetworkConfig(message_embedding=preset.message_embedding, critic=chosen.critic),
+        network=network,
         influence=preset.influence,
         learner=dataclasses.replace(chosen.learner, shaper=preset.shaper),
         hyperparams=Hyperparams(**hyperparams),

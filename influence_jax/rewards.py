@@ -19,6 +19,19 @@ def influence_weight(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
     return hparams.influence_weight * ramp
 
 
+def softened(reward: jax.Array, hparams: Hyperparams, progress: jax.Array) -> jax.Array:
+    """Return the environment's ``reward f32[T,E,N]`` as agents learn from it after the fraction ``progress f32[]`` of the run.
+
+    Over the first ``fine_softening`` of the run a reward r below -1 counts as ``-|r|^p``, with p rising linearly from 0 to 1.
+    While everybody still fires, what others do to an agent costs it far more than its own choices, and this noise would be all
+    that it learns from. Reported returns are never softened.
+    """
+    rising = progress < hparams.fine_softening
+    power = jnp.where(rising, progress / jnp.where(rising, hparams.fine_softening, 1.0), 1.0)
+    fine = reward < -1.0
+    return jnp.where(rising & fine, -(jnp.where(fine, -reward, 1.0) ** power), reward)
+
+
 @dataclasses.dataclass(frozen=True)
 class Shaper:
     """How the environment's rewards of all agents become each agent's reward.

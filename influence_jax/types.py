@@ -109,16 +109,25 @@ class CachedActivations:
 
 
 @struct.dataclass
+class BranchActivity:
+    """What one step of acting, in all environments, shows of the units of a branch."""
+
+    saturated: jax.Array  # f32[N], fraction of the hidden units beyond .95
+    lowest: jax.Array  # f32[N,F], of each feature
+    highest: jax.Array  # f32[N,F]
+
+
+@struct.dataclass
 class ActorOutput:
     """What all agents did in one step, and what the learner must remember of it."""
 
     samples: dict[str, HeadSample]  # by head: "action", and "message" where agents talk
-    # By head, f32[E,N,A] or f32[E,N,M]: the distributions that symbols are drawn from. None in a `Trajectory`.
-    log_policy: dict[str, jax.Array] | None
+    log_policy: dict[str, jax.Array]  # by head, f32[E,N,A] or f32[E,N,M]: the distributions that symbols are drawn from
     context: jax.Array  # i32[E,N,L], symbols that entered the policy's recurrent core; -1 for none
     influence: jax.Array  # f32[E,K,J], of k on j, already masked, nats (or the measure's unit); diagonal 0
     mutual_information: jax.Array  # f32[E,K,J], mean KL over k's own policy, masked likewise, nats
     activations: dict[str, CachedActivations] | None = None  # by branch, leading [E,N]
+    predicted: jax.Array | None = None  # f32[E,N,N-1,A], each agent's log-probabilities of the others' next actions
 
     @property
     def action(self) -> jax.Array:
@@ -136,6 +145,7 @@ class Trajectory:
     valid: jax.Array  # bool[T,E], False on the idle step that follows the last observation of an episode
     visible: jax.Array  # bool[T,E,N,N]
     actor_output: ActorOutput  # leading T
+    activity: dict[str, BranchActivity]  # by branch, leading T
     reward: jax.Array  # f32[T,E,N], extrinsic, of the step taken at t
     discount: jax.Array  # f32[T,E], 0 where the step taken at t ended the game
     truncated: jax.Array  # bool[T,E], the step taken at t reached the horizon

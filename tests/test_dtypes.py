@@ -36,7 +36,7 @@ evaluate(learner, state, 2)
 @pytest.mark.parametrize(
     "presets",
     [
-        [("cleanup-moa", "ppo")],
+        [("cleanup-moa", "large")],
         pytest.param(
             [("harvest-communication", "paper"), ("box-trapped-basic", None), ("cleanup-basic", "small")],
             marks=pytest.mark.slow,

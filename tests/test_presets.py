@@ -86,7 +86,7 @@ def test_every_configuration_is_valid_and_survives_json(profile):
 
 def test_ppo_keeps_the_ratios_of_the_entropy_weights():
     paper, ppo = (
-        [presets.get(f"{game}-moa", p).hyperparams for game in ("cleanup", "harvest")] for p in ("paper", "ppo")
+        [presets.get(f"{game}-moa", p).hyperparams for game in ("cleanup", "harvest")] for p in ("paper", "small")
     )
     assert ppo[0].entropy_coef == pytest.approx(0.03)
     assert ppo[1].entropy_coef / ppo[0].entropy_coef == pytest.approx(paper[1].entropy_coef / paper[0].entropy_coef)
@@ -94,7 +94,5 @@ def test_ppo_keeps_the_ratios_of_the_entropy_weights():
 
 
 def test_a_misspelt_profile_is_refused():
-    with pytest.raises(
-        ConfigError, match=r"profile is 'smal'; allowed: paper, large, small, ppo. Did you mean 'small'"
-    ):
+    with pytest.raises(ConfigError, match=r"profile is 'smal'; allowed: paper, large, small. Did you mean 'small'"):
         presets.get("cleanup-moa", profile="smal")

@@ -37,6 +37,16 @@ def test_curriculum_rises_linearly_then_stays():
     assert rewards.influence_weight(at_once, jnp.float32(0.0)) == 2.0
 
 
+def test_fines_rise_to_their_size_and_nothing_else_changes():
+    """A fine of 49 counts as 1, then as its root 7 half way, then in full; what is above -1 never changes."""
+    hparams = Hyperparams(fine_softening=0.4)
+    reward = jnp.array([-49.0, -1.0, -0.25, 0.0, 3.0])
+    for progress, fine in ((0.0, 1.0), (0.2, 7.0), (0.4, 49.0), (0.9, 49.0)):
+        softened = rewards.softened(reward, hparams, jnp.float32(progress))
+        np.testing.assert_allclose(softened, [-fine, *reward[1:]], rtol=1e-5)
+    np.testing.assert_array_equal(rewards.softened(reward, Hyperparams(), jnp.float32(0.0)), reward)
+
+
 def test_reward_scale_is_the_fading_spread_of_discounted_returns(monkeypatch):
     """Weighted moments over all returns, the older half as heavy; never below 1; ratios kept."""
     monkeypatch.setattr(rewards, "RETURN_HALF_LIFE", 40)

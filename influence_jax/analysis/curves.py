@@ -112,6 +112,18 @@ def failed(metrics: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.nan_to_num(metrics["failed"][-1]) > 0 if "failed" in metrics else np.zeros(last.shape, bool)
 
 
+BLIND = 0.05  # nats of sight, below which an agent hardly uses what it sees
+
+
+def final_sight(metrics: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the sight of every agent in the end, ``f64[S,N]`` nats: the mean over the log points of ``final`` of `summary`.
+
+    An agent below `BLIND` cannot be influenced, and frequencies are as good a model of it as any (docs/learner.md).
+    """
+    sight = metrics["agent_sight"]
+    return nanmean(sight[-paper_window(len(sight), 50) :], axis=0)
+
+
 def seeds_in_which_all_eat(apples: np.ndarray, share: float = 0.05, least: float = 5.0) -> np.ndarray:
     """Return ``bool[S]``, the seeds that the paper keeps for Harvest, of ``apples f[U,S,N]`` per episode.
 

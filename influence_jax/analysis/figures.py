@@ -31,7 +31,7 @@ PANELS = {
     "cross-entropy of the model of others": [
         "moa_cross_entropy",
         "moa_marginal_cross_entropy",
-        "moa_repeat_cross_entropy",
+        "moa_policy_entropy",
     ],
 }
 UNITS = {
@@ -44,7 +44,7 @@ UNITS = {
     "influence": "nats per step",
     "moa_cross_entropy": "nats",
     "moa_marginal_cross_entropy": "nats",
-    "moa_repeat_cross_entropy": "nats",
+    "moa_policy_entropy": "nats",
 }
 STYLES = (
     {"color": "#0072b2", "linestyle": "-", "marker": "o"},

@@ -99,11 +99,12 @@ def final_rows(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str,
 
 
 def describe_run(name: str, metrics: Mapping[str, np.ndarray], members: int) -> str:
-    """Return one line, ``Run harvest-moa, 4 members, 2.0M steps, return 312 +- 20``.
+    """Return one line, ``Run harvest-moa, 4 members, 2.0M steps, return 312 +- 20, sight 0.41``.
 
-    That is the mean and the standard deviation of members' ends. Members that failed are counted, and have none.
+    The return is the mean and the standard deviation of members' ends. Members that failed are counted, and have none. Sight is
+    the mean over all agents, and those that are blind are counted.
     """
-    from influence_jax.analysis.curves import failed, scores  # late, since it waits for scipy
+    from influence_jax.analysis.curves import BLIND, failed, final_sight, scores  # late, since it waits for scipy
 
     parts = [f"Run {name}", f"{members} member{'s' if members != 1 else ''}"]
     steps = int(metrics["env_steps"][-1, 0]) if len(metrics.get("env_steps", ())) else 0
@@ -115,6 +116,11 @@ def describe_run(name: str, metrics: Mapping[str, np.ndarray], members: int) -> 
             digits = 0 if abs(ends.mean()) >= 10 else 1
             spread = f" +- {ends.std(ddof=1):.{digits}f}" if ends.size > 1 else ""
             parts.append(f"return {ends.mean():.{digits}f}{spread}")
+    if steps and "agent_sight" in metrics:
+        sight = final_sight(metrics)
+        parts.append(f"sight {sight.mean():.2f}")
+        if (sight < BLIND).any():
+            parts.append(f"{(sight < BLIND).sum()} of {sight.size} agents blind")
     broken = int(failed(metrics).sum()) if steps else 0
     if broken:
         parts.append(f"{broken} failed")

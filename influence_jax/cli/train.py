@@ -108,7 +108,7 @@ class TrainOptions(DeviceOptions):
     """Whether to show no progress, and to end with one line of JSON."""
 
 
-FEW_UPDATES = 300
+FEW_STEPS = 1000
 _PARTS = ("network", "influence", "learner", "hyperparams")
 
 
@@ -187,10 +187,11 @@ def run(given: Any, config: ExperimentConfig) -> int:
     keep_compiled_programs()
     learner = make_learner(config)
     refuse_taken(checked_path(given.out))
-    if config.num_updates < FEW_UPDATES and not (given.quiet or given.json):
+    gradient_steps = config.num_updates * config.learner.gradient_steps
+    if gradient_steps < FEW_STEPS and not (given.quiet or given.json):
         print(
-            f"influence-jax: the schedules of this run span {config.num_updates} updates; agents hardly learn in fewer than "
-            f"{FEW_UPDATES} (total_steps, learner.num_envs and learner.rollout_length decide).",
+            f"influence-jax: this run takes {gradient_steps} gradient steps; agents hardly learn in fewer than {FEW_STEPS} "
+            "(total_steps, learner.num_envs, learner.rollout_length, learner.ppo_epochs and learner.ppo_minibatches decide).",
             file=sys.stderr,
         )
     with progress(given.quiet or given.json) as callback:
@@ -219,6 +220,19 @@ def progress(quiet: bool):
         yield shown
 
 
+def say_who_is_blind(result: Any) -> None:
+    """Warn where agents hardly use what they see: whatever they return, their influence means nothing."""
+    from influence_jax.analysis.curves import BLIND, final_sight
+
+    blind = final_sight(result.metrics) < BLIND
+    if blind.any():
+        print(
+            f"influence-jax: {blind.sum()} of {blind.size} agents are blind: what they do hardly depends on what they see (sight "
+            f"below {BLIND} nats). Nobody can influence them, whatever they return; see docs/learner.md.",
+            file=sys.stderr,
+        )
+
+
 STOPPED = 75  # "try again later" (EX_TEMPFAIL), by which a script tells it from what failed
 
 
@@ -234,6 +248,7 @@ def say(result: Any, out: pathlib.Path, as_json: bool) -> int:
         print(f"Stopped before the first update of {result.config.num_updates:,}; nothing was written.")
     else:
         print(f"{result.update:,} of {result.config.num_updates:,} updates done; see {out}")
+        say_who_is_blind(result)
         if not result.finished:
             how = "Stopped and saved" if result.saved == result.update else "Stopped"
             print(f"{how}. Go on with: influence-jax resume {shlex.quote(str(out))}")

@@ -266,7 +266,7 @@ def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: ja
             "values": values,
             "noise": noise,
             "minds": minds,
-            "outputs": [output.replace(activations=None, log_policy=None) for output, *_ in decided],
+            "outputs": [output.replace(activations=None) for output, *_ in decided],
         }
         if groups and "message" in decided[0][0].samples:
             seen["messages"] = decided[0][0].samples["message"].symbol[0]

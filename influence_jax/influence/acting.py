@@ -89,7 +89,7 @@ def decide(
         acted.append((context, policy))
     context, policy = jax.tree.map(lambda *x: jnp.concatenate(x) if len(x) > 1 else x[0], *acted)
     step = Step(timestep, memory, carry, features, context, policy)
-    influence, information, own = measured(model, network, params, step)
+    influence, information, own, predicted = measured(model, network, params, step)
     carry = policy.carry | own
     output = ActorOutput(
         samples=agents_first(policy.samples),
@@ -100,23 +100,28 @@ def decide(
         activations={
             branch: agents_first(CachedActivations(features=features[branch], carry=carry[branch])) for branch in carry
         },
+        predicted=predicted,
     )
     return output, carry, after
 
 
 def measured(
     model: InfluenceModel, network: Any, params: Any, step: Step
-) -> tuple[jax.Array, jax.Array, dict[str, Any]]:
-    """Return ``(influence f32[E,K,J], mutual information f32[E,K,J], states of the model's own branches)`` of a step."""
+) -> tuple[jax.Array, jax.Array, dict[str, Any], jax.Array | None]:
+    """Return ``(influence f32[E,K,J], mutual information f32[E,K,J], states of the model's own branches, predicted)`` of a step.
+
+    The last is as in `ActorOutput`, None for a model that reads policies.
+    """
     num_envs, num_agents = step.timestep.reward.shape
     influence = information = jnp.zeros((num_envs, num_agents, num_agents), jnp.float32)
     if model.counterfactuals is None:
-        return influence, information, {}
+        return influence, information, {}, None
     batch, own = model.counterfactuals(network, params, step)
     if model.measure is not None:
         pairs = jax.vmap(influence_and_information, in_axes=(0, None))(batch, model.measure)
         influence, information = (model.place(x) for x in pairs)
-    return influence, information, own
+    predicted = agents_first(batch.factual) if model.source == "own model" else None
+    return influence, information, own, predicted
 
 
 def act(

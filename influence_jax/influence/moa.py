@@ -60,19 +60,12 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
         return jax.tree.map(lambda x: jnp.moveaxis(x, 2, 0), batch)
 
     def auxiliary_loss(network, params, carry, features, batch, first, hparams):
-        """Cross-entropy of the next actions (section 6), mean over the unmasked entries, and what trivial predictors reach."""
+        """Cross-entropy of the next actions (section 6), mean over the unmasked entries."""
         heads = network.unroll(params, "moa", carry["moa"], features["moa"], batch["symbols"], first)
         losses = distrax.Categorical(logits=heads["prediction"]).log_prob(batch["targets"])
         count = jnp.maximum(batch["mask"].sum(dtype=jnp.float32), 1)
         cross_entropy = -jnp.sum(jnp.where(batch["mask"], losses, 0.0)) * reciprocal(count)
-        metrics = {
-            "moa_cross_entropy": cross_entropy,
-            "moa_marginal_cross_entropy": marginal_cross_entropy(batch["targets"], batch["mask"], num_actions),
-            "moa_repeat_cross_entropy": repeat_cross_entropy(
-                batch["symbols"][..., 1:], batch["targets"], batch["mask"], num_actions
-            ),
-        }
-        return hparams.moa_loss_weight * cross_entropy, metrics
+        return hparams.moa_loss_weight * cross_entropy, {"moa_loss": cross_entropy}
 
     return InfluenceModel(
         network_spec=NetworkSpec(
@@ -114,22 +107,3 @@ def predictions(network, params, carry, features, symbols, log_policy, mask):
         realised=None,  # the actions of the next step, which are not known yet
         mask=mask,
     )
-
-
-def marginal_cross_entropy(targets: jax.Array, mask: jax.Array, num_actions: int) -> jax.Array:
-    """Cross-entropy of predicting each agent's action frequencies, taken from ``targets i32[T,E,J]``, nats.
-
-    Frequencies scored on the data they were counted in look too good; the Miller-Madow term takes that back.
-    """
-    counts = jnp.sum(jax.nn.one_hot(targets, num_actions, dtype=jnp.float32) * mask[..., None], axis=(0, 1))
-    total = counts.sum(axis=-1, keepdims=True)
-    log_frequency = jnp.log(jnp.maximum(counts, 1.0)) - jnp.log(jnp.maximum(total, 1.0))
-    kinds = jnp.sum(counts > 0, axis=-1, dtype=jnp.float32)
-    excess = jnp.sum(jnp.maximum(kinds - 1, 0)) / 2
-    return (excess - jnp.sum(counts * log_frequency)) / jnp.maximum(counts.sum(), 1.0)
-
-
-def repeat_cross_entropy(last: jax.Array, targets: jax.Array, mask: jax.Array, num_actions: int) -> jax.Array:
-    """Cross-entropy of 'the same as last time' with the best error rate for these data, errors spread evenly, nats."""
-    rate = jnp.sum((last != targets) & mask, dtype=jnp.float32) / jnp.maximum(mask.sum(dtype=jnp.float32), 1)
-    return jax.scipy.special.entr(rate) + jax.scipy.special.entr(1.0 - rate) + rate * jnp.log(num_actions - 1.0)

@@ -26,11 +26,31 @@ def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformat
     return optax.GradientTransformation(optax.scale_by_adam(b1, b2, eps).init, update)
 
 
+def hasten_head_biases(factor: float) -> optax.GradientTransformation:
+    """Multiply the updates of the biases of all heads (modules named ``"..._head"``).
+
+    Adam moves every weight by about the learning rate, however small its gradient. What every state asks for alike, such as not
+    to fire, would come from the recurrent core as much as from the bias, and would saturate the core before it has learned to
+    see (docs/learner.md).
+    """
+
+    def hasten(path, update):
+        is_bias = len(path) == 2 and path[0].key.endswith("_head") and path[1].key == "bias"
+        return factor * update if is_bias else update
+
+    return optax.stateless(lambda updates, _: jax.tree_util.tree_map_with_path(hasten, updates))
+
+
+def adam() -> optax.GradientTransformation:
+    """Scale by Adam, and move the biases of heads twenty times as far."""
+    return optax.chain(scale_by_adam(b1=0.9, b2=0.999, eps=1e-8), hasten_head_biases(20.0))
+
+
 # Scalings of gradients, without a learning rate. Our losses are means where asynchronous actor-critics add up 20 steps: RMSProp's
 # epsilon, inside the root, is theirs of 1e-5 divided by 20 squared, so that it is as small beside the gradients.
 OPTIMIZERS: dict[str, Callable[[], optax.GradientTransformation]] = {
     "rmsprop": functools.partial(optax.scale_by_rms, decay=0.99, eps=2.5e-8),
-    "adam": functools.partial(scale_by_adam, b1=0.9, b2=0.999, eps=1e-5),
+    "adam": adam,
 }
 
 
@@ -40,7 +60,7 @@ def learning_rate(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
 
 
 def clip_by_module(gradients: dict, max_norm: jax.Array, critic: str) -> tuple[dict, dict[str, jax.Array]]:
-    """Clip the model of others, a critic that is not ``"shared"`` and the rest each by its own global norm.
+    """Clip the model of others, a ``"separate"`` critic and the rest each by its own global norm.
 
     One clip for all would let a large error of a prediction, or of a value, shrink the step of the policy. A shared encoder
     counts with the policy. Returns ``(gradients, norms before clipping)``.
@@ -74,7 +94,7 @@ def fractions_moved(updates: dict) -> dict[str, jax.Array]:
     parts = {
         "encoder": updates.get("encoder"),
         "core": updates.get("policy"),
-        "action_head": updates.get("action_head"),
+        "action_head": updates.get("action_head", {}).get("kernel"),
     }
     moved = {}
     for name, part in parts.items():

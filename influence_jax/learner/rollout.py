@@ -10,6 +10,7 @@ from influence_jax.config import ConfigError
 from influence_jax.influence.acting import decide
 from influence_jax.influence.axes import own_first
 from influence_jax.learner.learner import Learner
+from influence_jax.learner.sight import activity
 from influence_jax.learner.state import Member, RolloutState
 from influence_jax.types import ActorOutput, Observation, TimeStep, Trajectory
 
@@ -73,7 +74,8 @@ def rollout(
             first=now.first,
             valid=~now.last,
             visible=now.visible,
-            actor_output=output.replace(log_policy=None),
+            actor_output=output,
+            activity=activity(learner.network, output.activations),
             reward=after.reward,
             discount=after.discount,
             truncated=after.truncated,
@@ -83,7 +85,7 @@ def rollout(
 
     rollout_state, trajectory = jax.lax.scan(step, rollout_state, (keys[:, 0], env_keys))
     bootstrap, _, _ = act(learner, member, rollout_state, jax.random.fold_in(key, length))
-    return rollout_state, trajectory, bootstrap.replace(log_policy=None)
+    return rollout_state, trajectory, bootstrap
 
 
 def act(

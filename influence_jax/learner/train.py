@@ -10,6 +10,7 @@ from influence_jax.config import Hyperparams
 from influence_jax.learner import popart
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import init_rollout
+from influence_jax.learner.sight import share_of_the_knowable
 from influence_jax.learner.state import LearnerState
 from influence_jax.learner.update import update
 from influence_jax.metrics import init_episode_sums
@@ -89,7 +90,7 @@ def chunk(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tupl
     logs = jax.tree.map(lambda x: x.sum(axis=0), logs)
     logs = {name: mean.value() for name, mean in logs.items()}
     vectors = {name: logs.pop(name) for name in list(logs) if name.startswith("gradient/")}
-    return state, logs | gradient_shares(vectors)
+    return state, logs | share_of_the_knowable(logs) | gradient_shares(vectors)
 
 
 def gradient_shares(vectors: dict[str, jax.Array]) -> dict[str, jax.Array]:

@@ -19,6 +19,7 @@ from influence_jax.learner.losses import AgentBatch, HeadBatch, agent_loss
 from influence_jax.learner.optimizer import apply_gradients, learning_rate
 from influence_jax.learner.returns import advantages
 from influence_jax.learner.rollout import rollout
+from influence_jax.learner.sight import watch
 from influence_jax.learner.state import LearnerState
 from influence_jax.metrics import EpisodeSums, Mean, mean_over
 from influence_jax.types import HeadSample, Trajectory
@@ -47,8 +48,9 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     )
 
     # Reward.
+    extrinsic = rewards.softened(trajectory.reward, hparams, progress)
     shaper_state, shaped_reward = learner.shaper.apply(
-        state.rollout_state.shaper_state, trajectory.reward, trajectory.first, hparams
+        state.rollout_state.shaper_state, extrinsic, trajectory.first, hparams
     )
     if shaped_reward.shape != trajectory.reward.shape:
         raise ConfigError(
@@ -236,7 +238,7 @@ def learn_ppo(learner: Learner, hparams, rate, params, opt_state, batch: AgentBa
     config = learner.config.learner
     keys = jax.random.split(key, config.ppo_epochs)
     groups = jax.vmap(lambda k: jax.random.permutation(k, jnp.arange(config.num_envs, dtype=jnp.int32)))(keys)
-    groups = groups.reshape(config.ppo_epochs * config.ppo_minibatches, -1)
+    groups = groups.reshape(config.ppo_epochs * config.minibatches, -1)
 
     def step(carried, group):
         data = jax.tree.map(lambda x: x[:, group], batch)
@@ -270,6 +272,7 @@ def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, 
             trajectory.visible.sum(axis=(-2, -1), dtype=jnp.int32) / max(1, num_agents * (num_agents - 1)), valid
         ),
     }
+    logs |= watch(trajectory)
     own = own_metrics(learner, trajectory)
     fifth = jnp.minimum(trajectory.time * 5 // learner.env.spec.horizon, 4)
     in_fifth = valid[..., None] & (fifth[..., None] == jnp.arange(5, dtype=jnp.int32))  # bool[T,E,5]

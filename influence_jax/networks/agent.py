@@ -34,15 +34,17 @@ class Branch(nn.Module):
     def setup(self):
         """Create the layers."""
         sizes = self.sizes
-        self.first = dense(sizes.hidden_size, sizes.precision)
-        self.second = dense(sizes.hidden_size, sizes.precision)
+        he = nn.initializers.he_normal()  # which keeps the scale of what is seen through ReLUs
+        self.first = dense(sizes.hidden_size, sizes.precision, kernel_init=he)
+        self.second = dense(sizes.hidden_size, sizes.precision, kernel_init=he)
+        self.norm = nn.LayerNorm() if sizes.normalise_features else lambda features: features
         self.core = SymbolicLSTM(
             sizes.lstm_size, sizes.hidden_size + self.extra_inputs, self.blocks, self.symbols, sizes.precision
         )
 
     def trunk(self, image: jax.Array) -> jax.Array:
         """Return the features of an encoded image."""
-        return nn.relu(self.second(nn.relu(self.first(image))))
+        return self.norm(nn.relu(self.second(nn.relu(self.first(image)))))
 
 
 class AgentNetwork(nn.Module):
@@ -128,7 +130,7 @@ class AgentNetwork(nn.Module):
                 heads["message"] = self.message_head(self.message_embedding(hidden))
             if self.sizes.critic == "separate":
                 return heads
-            return heads | self._values(hidden if self.sizes.critic == "shared" else jax.lax.stop_gradient(hidden))
+            return heads | self._values(hidden)
         if branch == "critic":
             return self._values(hidden)
         prediction = self.moa_head(hidden)
@@ -169,6 +171,10 @@ class NetworkFunctions:
     def init(self, key: jax.Array, observation_shape: tuple[int, ...]):
         """Draw one agent's parameters."""
         return self.module.init(key, jnp.zeros(observation_shape, jnp.uint8), method="initialise")["params"]
+
+    def hidden(self, carry: Carry) -> jax.Array:
+        """Return what heads read of a branch's carry."""
+        return carry.hidden
 
     def encode(self, params, observation):
         """Return each branch's features; of an `Observation`, the policy's and the critic's end with its extra numbers."""

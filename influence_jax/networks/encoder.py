@@ -32,7 +32,7 @@ class ConvEncoder(nn.Module):
     def __call__(self, observation: jax.Array) -> jax.Array:
         """Encode ``u8[..., H, W, C]`` into ``f32[..., (H-2) * (W-2) * channels]``."""
         depth = observation.shape[-1]
-        weights = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, depth, self.channels), jnp.float32)
+        weights = self.param("kernel", nn.initializers.he_normal(), (3, 3, depth, self.channels), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.channels,), jnp.float32)
         bands = functools.partial(banded_products, precision=self.precision)
         ways = {

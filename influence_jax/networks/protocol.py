@@ -26,6 +26,9 @@ class Network(Protocol):
     def zero_carry(self, shape: tuple[int, ...]) -> dict[str, Any]:
         """Return each branch's carry at the start of an episode, leading axes ``shape``."""
 
+    def hidden(self, carry: Any) -> jax.Array:
+        """Return what heads read of a branch's carry, ``f32[..., H]`` from -1 to 1."""
+
     def encode(self, params: Any, observation: jax.Array | Observation) -> dict[str, jax.Array]:
         """Return each branch's features ``f32[..., F]`` of pictures ``u8[..., V, V, 3]``."""
 

@@ -47,12 +47,13 @@ class SymbolicLSTM(nn.Module):
 
     def setup(self):
         """Create the parameters; gate order is input, forget, cell, output."""
-        # Not orthogonal: that needs a QR, and several at once deadlock XLA:CPU on two cores (jaxlib 0.10.2).
-        glorot = nn.initializers.glorot_uniform()
+        # By fan-in, not over all 4H outputs, so that what is seen reaches the heads from the start (docs/learner.md). Not
+        # orthogonal: that needs a QR, and several at once deadlock XLA:CPU on two cores (jaxlib 0.10.2).
+        initializer = nn.initializers.lecun_normal()
         width = 4 * self.size
         rows = self.features + self.blocks * self.symbols
-        self.input_kernel = self.param("input_kernel", glorot, (rows, width), jnp.float32)
-        self.recurrent_kernel = self.param("recurrent_kernel", glorot, (self.size, width), jnp.float32)
+        self.input_kernel = self.param("input_kernel", initializer, (rows, width), jnp.float32)
+        self.recurrent_kernel = self.param("recurrent_kernel", initializer, (self.size, width), jnp.float32)
         self.bias = self.param("bias", lambda _: jnp.zeros(width, jnp.float32).at[self.size : 2 * self.size].set(1.0))
 
     def precompute(self, carry: Carry, features: jax.Array) -> jax.Array:

@@ -89,3 +89,10 @@ def test_a_member_that_failed_has_no_end():
     assert rows[0]["collective_return"] == 3 and np.isnan(rows[1]["collective_return"])
     assert [row["failed"] for row in rows] == [0, 1]
     assert describe_run("a", metrics, 2) == "Run a, 2 members, 200 steps, return 3.0, 1 failed"
+
+
+def test_a_run_says_who_is_blind():
+    sight = np.array([[[0.5, 0.5], [0.5, 0.01]], [[0.4, 0.2], [0.6, 0.04]]])  # [U,S,N]; the end is the last log point
+    assert describe_run("a", METRICS | {"agent_sight": sight}, 2).endswith("sight 0.31, 1 of 4 agents blind")
+    assert describe_run("a", METRICS | {"agent_sight": sight[:1]}, 2).endswith("sight 0.38, 1 of 4 agents blind")
+    assert describe_run("a", METRICS | {"agent_sight": sight + 0.1}, 2).endswith("sight 0.41")

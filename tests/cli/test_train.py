@@ -27,7 +27,7 @@ def test_train_writes_a_run(tiny, run_directory):
         ("train", "train needs a preset before its options, or --config FILE; allowed: cleanup-a3c, "),
         ("train --out x harvest-moa", "train needs a preset before its options"),
         ("train harvest-mao --out x", "Did you mean 'harvest-moa'?"),
-        ("train harvest-moa --out x --profile tiny", "profile is 'tiny'; allowed: paper, large, small, ppo."),
+        ("train harvest-moa --out x --profile tiny", "profile is 'tiny'; allowed: paper, large, small."),
         ("train harvest-moa --out x --learner.num-env 3", "Did you mean '--learner.num-envs'?"),
         ("train harvest-moa --out x --hyperparms.discount=.9", "Did you mean '--hyperparams.discount'?"),
         ("train harvest-moa --out x --total-steps 2.5", "total_steps is 2.5; allowed: whole numbers from 1 to"),
@@ -90,6 +90,7 @@ def test_a_run_that_begins_with_another_takes_its_settings(run_directory, tmp_pa
     before, after = (load_config(path)[0] for path in (run_directory, tmp_path / "x"))
     assert after.total_steps == 120 and after.env.params["hit_penalty"] == 7.0
     assert (after.network, after.learner, after.hyperparams) == (before.network, before.learner, before.hyperparams)
+    assert "agents are blind" in capsys.readouterr().err  # so few steps teach nobody to see
     said = refusal(capsys, *command, "--out", str(tmp_path / "y"), "--lstm-size", "4")
     assert "start_from has networks of another shape" in said and "network.lstm_size is 4, was 8;" in said
     assert not (tmp_path / "y").exists()

@@ -193,7 +193,7 @@ def check_sentence(text: str) -> None:
 @st.composite
 def trainable(draw: Callable) -> ExperimentConfig:
     """Tiny experiments of every kind; numbers are such as somebody might try."""
-    config = presets.get(draw(st.sampled_from(list(presets.names()))), draw(st.sampled_from(["paper", "small", "ppo"])))
+    config = presets.get(draw(st.sampled_from(list(presets.names()))), draw(st.sampled_from(["paper", "small"])))
     sizes = {
         "seeds": 1,
         "log_interval": 1,
@@ -263,7 +263,7 @@ OTHERS = {  # options that are no settings, and what may follow them
 OTHERS["sweep"] = f"grid random trials draw-seed space dry-run resume optuna study at-once metric {OTHERS['train']}"
 FLAGS = "trust quiet json greedy dry-run resume help final".split()
 USUAL = {
-    "profile": ["paper", "small", "large", "ppo"],
+    "profile": ["paper", "small", "large"],
     "out": ["run", "film.gif", "a/b.mp4", "table.csv"],
     "devices": ["1"],
     "mesh": ["seed=1", "seed=1,env=1"],

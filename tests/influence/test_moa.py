@@ -13,7 +13,7 @@ from influence_jax import influence
 from influence_jax.config import Hyperparams, InfluenceConfig
 from influence_jax.influence import acting, axes, counterfactual
 from influence_jax.influence.measures import jsd, kl
-from influence_jax.influence.moa import marginal_cross_entropy, moa, predictions, repeat_cross_entropy
+from influence_jax.influence.moa import moa, predictions
 from influence_jax.types import ActorOutput, HeadSample, Trajectory
 from tests.influence.worlds import A, E, N, V, network_of, random_agents, rollout_of, timestep
 
@@ -216,6 +216,7 @@ def trajectory(actions, valid, first, visible) -> Trajectory:
         valid=valid,
         visible=visible,
         actor_output=output,
+        activity={},
         reward=jnp.zeros((t, e, n)),
         discount=jnp.ones((t, e)),
         truncated=jnp.zeros((t, e), bool),
@@ -237,16 +238,6 @@ def test_predictions_are_paired_with_the_next_actions():
     np.testing.assert_array_equal(everyone["mask"][:, :, 0].all(-1), [[True, False, False, True, False]] * N)
     np.testing.assert_array_equal(seen["mask"][0, 0, 0], [False, True])
     np.testing.assert_array_equal(seen["mask"][1:], everyone["mask"][1:])
-
-
-def test_trivial_predictors_by_hand():
-    targets = jnp.array([0, 0, 0, 1, 2, 2]).reshape(6, 1, 1)
-    mask = jnp.array([True, True, True, True, False, False]).reshape(6, 1, 1)
-    plug_in = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
-    np.testing.assert_allclose(marginal_cross_entropy(targets, mask, A), plug_in + 1 / 8, rtol=1e-5)
-    last = jnp.array([0, 0, 1, 1, 1, 1]).reshape(6, 1, 1)
-    error = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25 / (A - 1)))
-    np.testing.assert_allclose(repeat_cross_entropy(last, targets, mask, A), error, rtol=1e-5)
 
 
 def test_model_learns_a_partner_that_copies_and_influence_reaches_its_bound():

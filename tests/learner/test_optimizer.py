@@ -36,18 +36,34 @@ def test_a_critic_apart_has_a_clip_of_its_own():
 
 
 def test_what_moves_is_a_fraction_of_the_rate():
-    updates = {"encoder": {"kernel": jnp.array([0.5, -0.5])}, "policy": {"a": jnp.array([0.0]), "b": jnp.array([1.0])}}
-    np.testing.assert_allclose(list(fractions_moved(updates).values()), [0.5, 0.5])
+    updates = {
+        "encoder": {"kernel": jnp.array([0.5, -0.5])},
+        "policy": {"a": jnp.array([0.0]), "b": jnp.array([1.0])},
+        "action_head": {"kernel": jnp.array([0.2]), "bias": jnp.array([20.0])},
+    }
+    np.testing.assert_allclose(list(fractions_moved(updates).values()), [0.5, 0.5, 0.2])
 
 
 def test_optimizers_take_their_textbook_first_step():
     params, gradients = {"x": jnp.array([1.0])}, {"x": jnp.array([0.5])}
-    for name, scaled in (("rmsprop", 0.5 / np.sqrt(0.01 * 0.25 + 2.5e-8)), ("adam", 0.5 / (0.5 + 1e-5))):
+    for name, scaled in (("rmsprop", 0.5 / np.sqrt(0.01 * 0.25 + 2.5e-8)), ("adam", 1.0)):
         optimizer = OPTIMIZERS[name]()
         after, _, _ = apply_gradients(params, optimizer.init(params), gradients, optimizer, 0.1, 40.0, "shared")
         np.testing.assert_allclose(after["x"], 1 - 0.1 * scaled, rtol=1e-5, atol=1e-6)
     hparams = Hyperparams(learning_rate=1.0, learning_rate_end=0.2)
     np.testing.assert_allclose([learning_rate(hparams, p) for p in (0.0, 0.5, 1.0)], [1.0, 0.6, 0.2], rtol=1e-6)
+
+
+def test_adam_moves_the_biases_of_heads_twenty_times_as_far():
+    params = {
+        "action_head": {"kernel": jnp.ones(2), "bias": jnp.ones(2)},
+        "policy": {"core": {"bias": jnp.ones(2)}, "first": {"bias": jnp.ones(2)}},
+    }
+    gradients, optimizer = jax.tree.map(lambda x: 0.01 * x, params), OPTIMIZERS["adam"]()
+    after, _, _ = apply_gradients(params, optimizer.init(params), gradients, optimizer, 0.001, 40.0, "shared")
+    moved = jax.tree.map(lambda a, b: float(a[0] - b[0]), params, after)
+    np.testing.assert_allclose(moved["action_head"].pop("bias"), 0.02, rtol=1e-4)
+    np.testing.assert_allclose(jax.tree.leaves(moved), 0.001, rtol=1e-4)
 
 
 def test_rmsprop_matches_optax():

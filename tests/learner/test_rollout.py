@@ -45,8 +45,10 @@ def test_learner_sees_what_the_actors_did(learner, state, played):
     output = trajectory.actor_output
 
     def unroll(params, carry, observation, context):
-        features = learner.network.encode(params, observation)["policy"]
-        return learner.network.unroll(params, "policy", carry["policy"], features, context, trajectory.first)
+        features, heads = learner.network.encode(params, observation), {}
+        for branch in ("policy", "critic"):
+            heads |= learner.network.unroll(params, branch, carry[branch], features[branch], context, trajectory.first)
+        return heads
 
     heads = jax.vmap(unroll, in_axes=(0, 0, 2, 2), out_axes=2)(
         state.params, state.rollout_state.carry, trajectory.observation, output.context

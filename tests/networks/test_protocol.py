@@ -14,6 +14,6 @@ def offered(kind):
 
 
 def test_our_network_is_the_protocol():
-    assert offered(NetworkFunctions) == offered(Network) and len(offered(Network)) == 8
+    assert offered(NetworkFunctions) == offered(Network) and len(offered(Network)) == 9
     assert all(getattr(Network, name).__doc__ for name in offered(Network))
     assert {field.name for field in dataclasses.fields(NetworkFunctions)} == {"module", "cached"}

@@ -68,7 +68,7 @@ def test_it_is_told_what_came_out(small, tmp_path, storage):
 @pytest.mark.parametrize(
     "random, options, sentence",
     [
-        ({"network.critic": "choice:shared,detached"}, {}, "random has network.critic, by which programs differ"),
+        ({"network.critic": "choice:shared,separate"}, {}, "random has network.critic, by which programs differ"),
         ({"discount": "uniform:0.9:1.1"}, {}, r"hyperparams\['discount'\] is 1.1; allowed: numbers from 0 to 1"),
         ({}, {}, "grid and random are empty"),
         (RATES, {"at_once": 0}, "at_once is 0; allowed: whole numbers from 1"),

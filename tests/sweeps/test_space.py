@@ -41,7 +41,7 @@ def test_draws_are_distributed_as_said():
 
 def test_values_and_draws_are_read():
     assert read_values("1e-3,3e-4") == [1e-3, 3e-4] and read_values("16,2e6") == [16, 2_000_000]
-    assert read_values("shared,detached") == ["shared", "detached"] and read_values("true,False") == [True, False]
+    assert read_values("shared,separate") == ["shared", "separate"] and read_values("true,False") == [True, False]
     assert read_values("[0,0.5],[0,1]") == [(0, 0.5), (0, 1)]
     assert read_draw("x", "log:1e-4:1") == Draw("log", (1e-4, 1.0))
     for draw in (Draw("uniform", (-1.0, 1.0)), Draw("choice", ("a", 2))):

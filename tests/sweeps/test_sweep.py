@@ -17,7 +17,7 @@ from influence_jax.sweeps.sweep import resume
 from tests.learner.worlds import probe_config
 from tests.runtime.runs import stop_at
 
-SPACE = {"grid": {"learning_rate": [1e-3, 3e-4], "network.critic": ["shared", "detached"]}}
+SPACE = {"grid": {"learning_rate": [1e-3, 3e-4], "network.critic": ["shared", "separate"]}}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_rows_are_the_members_of_the_runs(whole):
     assert found.finished and len(found.runs) == 2 and (out / "programs" / "001" / "config.json").exists()
     rows = found.rows()
     assert [(row["trial"], row["seed"]) for row in rows] == [(t, s) for t in range(4) for s in (0, 1)]
-    assert [row["network.critic"] for row in rows[::2]] == ["shared", "detached"] * 2
+    assert [row["network.critic"] for row in rows[::2]] == ["shared", "separate"] * 2
     shared = found.runs[0]  # trials 0 and 2
     assert rows[5]["entropy"] == pytest.approx(shared.metrics["entropy"][-1, 3])
 
@@ -50,7 +50,7 @@ def test_the_best_are_chosen_by_the_mean_over_seeds(whole):
     assert best[0]["entropy"] == pytest.approx(max(means.values())) and best[0]["seeds"] == 2
     label, curves = next(iter(found.curves(2, "entropy").items()))
     assert label.startswith("learning_rate 0.00") and curves["entropy"].shape == (4, 2)
-    assert len(found.runs) == 2 and found.runs[-1].config.network.critic == "detached"  # read when they are asked for
+    assert len(found.runs) == 2 and found.runs[-1].config.network.critic == "separate"  # read when they are asked for
     assert [run.update for run in found.runs[:5]] == [record.update for record in found.records]
     with pytest.raises(ConfigError, match="metric is 'nonsense'"):
         found.best(1, "nonsense")
@@ -147,8 +147,8 @@ def test_a_sweep_and_its_directory_are_compared_trial_by_trial(whole):
     assert [row["group"] for row in by_trial.rows] == [
         "learning_rate 0.001, network.critic shared",
         "learning_rate 0.0003, network.critic shared",
-        "learning_rate 0.001, network.critic detached",
-        "learning_rate 0.0003, network.critic detached",
+        "learning_rate 0.001, network.critic separate",
+        "learning_rate 0.0003, network.critic separate",
     ]
     rows = found.rows()
     for trial, score in zip((0, 2, 1, 3), by_trial.scores.values(), strict=True):

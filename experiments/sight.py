@@ -1,0 +1,139 @@
+"""What makes agents see? The profile `small` on the probe Fines, and the same with one thing taken away at a time."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import time
+from typing import Any, Literal
+
+import jax
+import numpy as np
+import optax
+import tyro
+
+import influence_jax
+from influence_jax.config import EnvConfig, ExperimentConfig
+from influence_jax.learner.learner import Learner, make_learner
+from influence_jax.learner.optimizer import hasten_head_biases, scale_by_adam
+
+HERE = pathlib.Path(__file__).parent
+# Two agents that hit each other as often as five would.
+PROBE = EnvConfig("influence_jax.envs.probes:Fines", num_agents=2, params={"hit_rate": 0.9})
+
+
+def changed(config: ExperimentConfig, **parts: dict[str, Any]) -> ExperimentConfig:
+    """Return the configuration with some settings of its parts changed."""
+    return dataclasses.replace(
+        config, **{name: dataclasses.replace(getattr(config, name), **settings) for name, settings in parts.items()}
+    )
+
+
+def adam(epsilon: float = 1e-8, factor: float = 20.0) -> optax.GradientTransformation:
+    """Return Adam with another epsilon, or with another factor for the biases of heads."""
+    return optax.chain(scale_by_adam(b1=0.9, b2=0.999, eps=epsilon), hasten_head_biases(factor))
+
+
+@dataclasses.dataclass(frozen=True)
+class FaintStart:
+    """A network that starts as ours did once: a core drawn over all its gates, and layers that halve what they pass on."""
+
+    network: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.network, name)
+
+    def init(self, key: jax.Array, observation_shape: tuple[int, ...]) -> Any:
+        """Draw parameters and rescale kernels: Glorot's variance in the core, 1 / fan-in elsewhere."""
+
+        def rescale(path, x):
+            name, module = path[-1].key, path[-2].key
+            if module == "core" and name.endswith("kernel"):
+                return x * np.float32(np.sqrt(2 * x.shape[0] / sum(x.shape)))
+            return x * np.float32(np.sqrt(0.5)) if name == "kernel" and "head" not in module else x
+
+        return jax.tree_util.tree_map_with_path(rescale, self.network.init(key, observation_shape))
+
+
+def variants() -> dict[str, Learner]:
+    """Return the learner of the profile, and those that lack one of its parts."""
+    config = dataclasses.replace(influence_jax.presets.get("harvest-a3c", profile="small"), env=PROBE)
+    learner, change = make_learner(config), functools.partial(changed, config)
+    a2c = influence_jax.presets.get("harvest-a3c").hyperparams.entropy_coef
+    return {
+        "the profile `small`": learner,
+        "one step a rollout (A2C)": make_learner(
+            dataclasses.replace(
+                config,
+                learner=dataclasses.replace(
+                    influence_jax.presets.get("harvest-a3c").learner,
+                    optimizer="adam",
+                    reward_scaling="running_std",
+                ),
+                hyperparams=config.hyperparams.replace(entropy_coef=a2c, gae_lambda=0.97),
+            )
+        ),
+        "fines in full from the start": make_learner(change(hyperparams={"fine_softening": 0.0})),
+        "no layer norm on features": make_learner(change(network={"normalise_features": False})),
+        "critic on the policy's core": make_learner(change(network={"critic": "shared"})),
+        "head biases move like all weights": dataclasses.replace(learner, optimizer=adam(factor=1.0)),
+        "Adam's epsilon 1e-5": dataclasses.replace(learner, optimizer=adam(epsilon=1e-5)),
+        "a faint start (Glorot over all gates)": dataclasses.replace(learner, network=FaintStart(learner.network)),
+        "four epochs of four minibatches": make_learner(change(learner={"ppo_epochs": 4, "ppo_minibatches": 4})),
+    }
+
+
+def measured(learner: Learner, seeds: int, total_steps: int, out: pathlib.Path) -> dict[str, Any]:
+    """Train and return, from the last tenth of the run, means over agents by seed, and the processor time of a step."""
+    config = learner.config
+    log_interval = max(1, total_steps // config.steps_per_update // 20)
+    config = dataclasses.replace(config, total_steps=total_steps, log_interval=log_interval, seeds=seeds)
+    start = time.process_time()
+    run = influence_jax.train(dataclasses.replace(learner, config=config), out=out, resume=out.exists())
+    late = {name: values[-2:].mean(axis=0) for name, values in run.metrics.items()}  # [S] or [S,N]
+    scores = {
+        "answered": late["agent_answers"] / late["agent_cues"],
+        "recalled": late["agent_recalls"] / late["agent_queries"],
+        "sight": late["agent_sight"],
+        "saturated": late["agent_saturated_policy"],
+    }
+    row = {name: np.round(x, 3).tolist() for name, x in scores.items()}
+    return row | {"microseconds": round(1e6 * (time.process_time() - start) / run.metrics["env_steps"][-1, 0] / seeds)}
+
+
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    """Return the results as Markdown, means over seeds and agents and the worst agent of all."""
+    lines = [
+        "| | cues answered | worst agent | queries answered | sight (nats) | saturated |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in rows.items():
+        cells = [f"{np.mean(row[column]):.2f}" for column in ("answered", "recalled", "sight", "saturated")]
+        cells.insert(1, f"{np.min(row['answered']):.2f}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main(
+    scale: Literal["smoke", "small"] = "small",
+    out: pathlib.Path = HERE.parent / "runs" / "sight",
+    results: pathlib.Path = HERE / "results" / "sight.json",
+) -> None:
+    """Train every variant, and write what came out.
+
+    Args:
+        scale: "smoke" trains two updates of each, which says nothing.
+        out: directory of the runs; an unfinished one is resumed, a finished one is read.
+        results: JSON of every seed and agent.
+    """
+    rows = {}
+    for index, (name, learner) in enumerate(variants().items()):
+        steps = 2 * learner.config.steps_per_update if scale == "smoke" else 200_000
+        rows[name] = measured(learner, 3 if scale == "small" else 1, steps, out / scale / str(index))
+        results.write_text(json.dumps(rows, indent=1) + "\n")
+        print(name, rows[name], flush=True)
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
