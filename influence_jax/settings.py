@@ -188,7 +188,8 @@ def checked(path: str, value: Any, allowed: Allowed) -> Any:
         if isinstance(allowed, Choices) and allowed.own and not isinstance(value, str):
             part = path.rpartition(".")[2]
             hint = f" An object goes into the learner: dataclasses.replace(make_learner(config), {part}=...)."
-        raise ConfigError(f"{path} is {value!r}; allowed: {allowed}.{hint}") from None
+        shown = " ".join(repr(value).split())  # an array has several lines
+        raise ConfigError(f"{path} is {shown}; allowed: {allowed}.{hint}") from None
 
 
 def check_fields(settings: Any) -> None:

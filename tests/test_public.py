@@ -14,7 +14,8 @@ from influence_jax.evaluation import episodes, intervention
 from influence_jax.evaluation.policy import Policy
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.state import LearnerState, Member
-from influence_jax.runtime.run import Run
+from influence_jax.runtime.devices import ALL_DEVICES
+from influence_jax.runtime.run import Run, resume
 from influence_jax.settings import ConfigError
 
 
@@ -76,6 +77,10 @@ def game(**arguments):
     return make_learner(dataclasses.replace(CONFIG, env=EnvConfig(**arguments)))
 
 
+TRUST = {"trust": False}
+RUNNING = {"devices": ALL_DEVICES, "callback": None}
+START = {"seeds": None, "total_steps": None, "resume": False, "start_from": None} | TRUST
+SPACE = {"grid": {"learning_rate": [1e-3]}, "random": None, "trials": 1, "draw_seed": 0, "listed": None}
 CALLS = {
     "make": (
         influence_jax.make,
@@ -98,8 +103,21 @@ CALLS = {
     "Film": (influence_jax.Film, {"frames": FILM.frames, "fps": 10}),
     "Film.save": (FILM.save, {"path": "x.gif"}),
     "grid": (influence_jax.grid, {"seeds": 2, "learning_rate": [1e-3]}),
+    "train": (influence_jax.train, {"experiment": CONFIG, "hyperparams": {}, "out": None} | START | RUNNING),
+    "resume": (resume, {"out": "nowhere"} | TRUST | RUNNING),
+    "load": (influence_jax.load, {"out": "nowhere"} | TRUST),
+    "merge": (influence_jax.merge, {"shards": ["nowhere"], "out": "x"} | TRUST),
+    "sweep": (influence_jax.sweep, {"experiment": CONFIG, "out": "x", "resume": False} | SPACE | RUNNING),
 }
-OTHER_WORDS = {("presets.get", "name"): "preset", ("EnvConfig", "options"): "env."}
+OTHER_WORDS = {
+    ("presets.get", "name"): "preset",
+    ("EnvConfig", "options"): "env.",
+    ("train", "experiment"): "preset is",
+    ("sweep", "experiment"): "preset is",
+    **{(name, "shards" if name == "merge" else "out"): "holds no" for name in ("resume", "load", "merge")},
+    ("train", "start_from"): "holds no",
+    **{("sweep", name): "setting of a sweep" for name in ("grid", "random")},
+}
 
 
 class Played(Exception):
@@ -112,6 +130,8 @@ def test_wrong_arguments_are_refused_in_a_sentence_that_names_them(name, monkeyp
         raise Played
 
     monkeypatch.setattr(envs, "_REGISTRY", dict(envs._REGISTRY))
+    monkeypatch.setattr(sys.modules["influence_jax.runtime.run"], "prepare", played)
+    monkeypatch.setattr(sys.modules["influence_jax.sweeps.sweep"], "run_sweep", played)
     monkeypatch.setattr(episodes, "_episodes", played)
     monkeypatch.setattr(intervention, "_moments", played)
     monkeypatch.setattr(sys.modules["influence_jax.evaluation.play"], "_episode", played)
@@ -124,6 +144,8 @@ def test_wrong_arguments_are_refused_in_a_sentence_that_names_them(name, monkeyp
             except Played:
                 continue
             except (ConfigError, TypeError, ValueError) as error:
+                if "'nowhere' holds" in str(error):  # the argument is taken, and the directory is not there
+                    continue
                 refused += 1
                 words = argument, OTHER_WORDS.get((name, argument), argument)
                 said = str(error)[:500]

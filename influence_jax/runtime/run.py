@@ -31,7 +31,7 @@ from influence_jax.runtime.checkpoint import Checkpoints, DamagedCheckpoint, dif
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
 from influence_jax.runtime.loop import LogPoint, Program, failure, loop, prepare
 from influence_jax.runtime.signals import deferred_stop
-from influence_jax.settings import whole_number
+from influence_jax.settings import Choices, checked, file_path, whole_number
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -130,11 +130,13 @@ def train(
         FloatingPointError: no member can learn any more.
         MemoryError: a device is too small.
     """
+    check_arguments(devices, callback, resume=resume, trust=trust)
     learner = experiment if isinstance(experiment, Learner) else make_learner(config_of(experiment))
     given = {"seeds": seeds, "total_steps": whole_number(total_steps)}
     config = dataclasses.replace(learner.config, **{name: value for name, value in given.items() if value is not None})
     learner = dataclasses.replace(learner, config=validate(config))
-    learner, values = population.with_members(learner, hyperparams or {}), hyperparams or {}
+    values = {} if hyperparams is None else hyperparams
+    learner = population.with_members(learner, values)
     members = population.member_settings(learner, values)
     if start_from is not None and resume:
         raise ConfigError(f"start_from is {str(start_from)!r} with resume True; allowed is one of them.")
@@ -146,7 +148,7 @@ def train(
         return _go_on(path, learner, members, devices, callback)
     if path is not None:
         directory.refuse_taken(path)
-    source = None if start_from is None else load(start_from, trust=trust)
+    source = None if start_from is None else load(file_path("start_from", start_from), trust=trust)
     program = prepare(learner, members, devices)
     if source is not None:
         refuse_other_networks(learner, program.shapes, source)
@@ -220,6 +222,7 @@ def resume(
         FloatingPointError: no member can learn any more.
         MemoryError: a device is too small.
     """
+    check_arguments(devices, callback, trust=trust)
     path = directory.checked_path(out)
     learner, members = directory.reopen(path, learner, trust)
     about, before = {}, learner.config.total_steps
@@ -234,6 +237,20 @@ def resume(
         learner = dataclasses.replace(learner, config=config)
         about = {"total_steps": config.total_steps, "total_steps_before": before}
     return _go_on(path, learner, members, devices, callback, about)
+
+
+def check_arguments(devices: Any = ALL_DEVICES, callback: Any = None, **switches: Any) -> None:
+    """Refuse what is no way to lay out members, no function, or neither True nor False.
+
+    Raises:
+        ConfigError: one of them.
+    """
+    for name, value in switches.items():
+        checked(name, value, Choices((True, False)))
+    if not isinstance(devices, Devices):
+        raise ConfigError(f"devices is a {type(devices).__name__}; allowed: Devices(...).")
+    if callback is not None and not callable(callback):
+        raise ConfigError(f"callback is a {type(callback).__name__}; allowed: a function of a LogPoint, or None.")
 
 
 def _go_on(path, learner, members, devices, callback, about=None) -> Run:
@@ -311,6 +328,7 @@ def load(
     Raises:
         ConfigError: there is no such run or checkpoint, or it needs code that is not trusted.
     """
+    check_arguments(trust=trust)
     path = directory.checked_path(out)
     learner, members = directory.reopen(path, learner, trust)
     checkpoints = Checkpoints(path, settings=directory.trained_with(learner, members))

@@ -98,6 +98,7 @@ def search(
         >>> rates = {"learning_rate": "log:1e-4:1e-2"}
         >>> influence_jax.search(config, rates, storage="sqlite:///study.db", out="runs/search").best(1)
     """
+    runs.check_arguments(devices, callback, resume=resume)
     config = runs.config_of(experiment)
     wanted = {
         "storage": str(storage),

@@ -10,6 +10,7 @@ from typing import Any
 from influence_jax.config import ConfigError
 from influence_jax.runtime import directory
 from influence_jax.runtime.files import write_json
+from influence_jax.runtime.run import check_arguments
 from influence_jax.settings import INT32_MAX
 from influence_jax.sweeps.plan import checked_shard
 from influence_jax.sweeps.sweep import Sweep, load, read_about
@@ -33,8 +34,9 @@ def merge(shards: Sequence[str | pathlib.Path], *, out: str | pathlib.Path, trus
     Example:
         >>> influence_jax.merge(["runs/shard-0", "runs/shard-1"], out="runs/whole").best(1)
     """
-    if isinstance(shards, str | os.PathLike) or not shards:
-        raise ConfigError(f"shards is {shards!r}; allowed are sequences of at least one directory.")
+    check_arguments(trust=trust)
+    if not isinstance(shards, list | tuple) or not shards:
+        raise ConfigError(f"shards is {shards!r}; allowed: a list of at least one directory.")
     path = directory.checked_path(out)
     directory.refuse_taken(path)
     found = _in_order([directory.checked_path(place) for place in shards])

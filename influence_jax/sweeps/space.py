@@ -101,6 +101,11 @@ def make_space(
     Raises:
         ConfigError: a setting is unknown or given twice, or a distribution cannot be read.
     """
+    for name, given in (("grid", grid), ("random", random)):
+        if given is not None and not isinstance(given, Mapping):
+            raise ConfigError(f"{name} is a {type(given).__name__}; allowed: settings by their names.")
+    if listed is not None and not isinstance(listed, list | tuple):
+        raise ConfigError(f"listed is a {type(listed).__name__}; allowed: a list of the settings of each trial.")
     grid, random, known = dict(grid or {}), dict(random or {}), names_of(config)
     if listed:
         return Space(listed=_listed(listed, known, other=bool(grid or random or trials != 1 or seed)))
@@ -108,7 +113,7 @@ def make_space(
         raise ConfigError("grid and random are empty; allowed is at least one setting to vary.")
     trials, seed = (
         checked("trials", whole_number(trials), Integers(1)),
-        checked("seed", whole_number(seed), Integers(0)),
+        checked("draw_seed", whole_number(seed), Integers(0)),
     )
     if trials > 1 and not random:
         raise ConfigError(f"trials is {trials} without random, whose draws it counts; allowed there: 1.")

@@ -239,6 +239,7 @@ def sweep(
         >>> found = influence_jax.sweep(config, grid={"learning_rate": [1e-3, 3e-4]}, out="runs/sweep")
         >>> found.best(1)
     """
+    runs.check_arguments(devices, callback, resume=resume)
     config = runs.config_of(experiment)
     path, space = directory.checked_path(out), make_space(config, grid, random, trials, draw_seed, listed)
     return run_sweep(path, space, config, shard, resume, devices, callback)
