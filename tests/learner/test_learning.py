@@ -58,7 +58,11 @@ def test_every_agent_answers_its_own_cue_beside_a_model_of_others():
 
 @pytest.mark.parametrize(
     ("env", "profile", "num_envs", "rollout_length", "steps"),
-    [("Cue", "small", 64, 32, 6e4), ("Recall", "small", 64, 32, 9e4), ("Recall", "large", 64, 64, 8e4)],
+    [
+        ("Cue", "small", 64, 32, 6e4),
+        ("Recall", "small", 64, 32, 9e4),
+        pytest.param("Recall", "large", 64, 64, 8e4, marks=pytest.mark.slow),
+    ],
 )
 def test_probes_are_learned_with_the_settings_of_a_profile(env, profile, num_envs, rollout_length, steps):
     """At the discount of the games, .99: to answer what one sees now, and what one saw at the start of the episode."""
