@@ -79,8 +79,8 @@ class NetworkConfig:
     moa_encoder: str = choice(
         "shared",
         ("shared", "own"),
-        "Whether the model of others looks through the policy's convolution (as in the paper) or one of its own.",
-        used_with={_MODEL: ("moa",)},
+        "Whether the model of others, where there is one, looks through the policy's convolution (as in the paper) or one of "
+        "its own.",
     )
     precision: str = choice(
         "float32",

@@ -145,8 +145,8 @@ class Trajectory:
     valid: jax.Array  # bool[T,E], False on the idle step that follows the last observation of an episode
     visible: jax.Array  # bool[T,E,N,N]
     actor_output: ActorOutput  # leading T
-    activity: dict[str, BranchActivity]  # by branch, leading T
     reward: jax.Array  # f32[T,E,N], extrinsic, of the step taken at t
     discount: jax.Array  # f32[T,E], 0 where the step taken at t ended the game
     truncated: jax.Array  # bool[T,E], the step taken at t reached the horizon
     metrics: dict[str, jax.Array]  # f32[T,E,N], of the step taken at t
+    activity: dict[str, BranchActivity] | None = None  # by branch, leading T; what learning is watched by

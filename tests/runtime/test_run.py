@@ -292,7 +292,9 @@ def test_directories_that_are_not_for_a_run(tiny, tmp_path):
 
 def test_a_run_is_a_line_a_table_a_comparison_and_a_figure(whole):
     run = whole[0]
-    assert re.fullmatch(r"Run harvest-moa, 2 members, 1\.2k steps, return -?[\d.]+ \+- [\d.]+", repr(run))
+    assert re.fullmatch(
+        r"Run harvest-moa, 2 members, 1\.2k steps, return -?[\d.]+ \+- [\d.]+, sight 0\.\d\d.*", repr(run)
+    )
     table = run.table()
     assert len(table) == 2 * 10 and table["seed"].unique().tolist() == [run.config.seed, run.config.seed + 1]
     np.testing.assert_array_equal(table["entropy"][:10], run.metrics["entropy"][:, 0])

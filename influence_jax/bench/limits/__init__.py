@@ -267,7 +267,7 @@ def _library(flags: tuple[str, ...]) -> ctypes.CDLL:
 
 
 def _check_rules(env: Any) -> None:
-    rules = {"view": "egocentric", "beams_visible": True, "view_radius": RADIUS}
+    rules = {"view": "egocentric", "shows_beams": True, "view_radius": RADIUS}
     if isinstance(env, Cleanup):
         rules["waste_rule"] = "lottery"
     elif isinstance(env, Harvest):
