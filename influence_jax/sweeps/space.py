@@ -105,7 +105,9 @@ def make_space(
         if given is not None and not isinstance(given, Mapping):
             raise ConfigError(f"{name} is a {type(given).__name__}; allowed: settings by their names.")
     if listed is not None and not isinstance(listed, list | tuple):
-        raise ConfigError(f"listed is a {type(listed).__name__}; allowed: a list of the settings of each trial.")
+        raise ConfigError(
+            f"listed is a {type(listed).__name__}; allowed are settings with their values, trial by trial."
+        )
     grid, random, known = dict(grid or {}), dict(random or {}), names_of(config)
     if listed:
         return Space(listed=_listed(listed, known, other=bool(grid or random or trials != 1 or seed)))
