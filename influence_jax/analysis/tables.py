@@ -118,6 +118,8 @@ def describe_run(name: str, metrics: Mapping[str, np.ndarray], members: int) -> 
             parts.append(f"return {ends.mean():.{digits}f}{spread}")
     if steps and "agent_sight" in metrics:
         sight = final_sight(metrics)
+        sight = sight[np.isfinite(sight)]  # a member that failed at once has none
+    if steps and "agent_sight" in metrics and sight.size:
         parts.append(f"sight {sight.mean():.2f}")
         if (sight < BLIND).any():
             parts.append(f"{(sight < BLIND).sum()} of {sight.size} agents blind")

@@ -13,7 +13,6 @@ from influence_jax.networks.protocol import Network
 from influence_jax.types import BranchActivity, CachedActivations, Trajectory
 
 SATURATED = 0.95  # of a hidden unit, whose largest value is 1
-BLIND = 0.05  # nats of sight below which an agent's influence, and any model of it, mean nothing
 
 
 def activity(network: Network, activations: dict[str, CachedActivations]) -> dict[str, BranchActivity]:
