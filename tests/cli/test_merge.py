@@ -37,7 +37,7 @@ def test_two_shards(tiny_options, tmp_path, capsys, monkeypatch):
     "arguments, sentence",
     [
         ("", "--out"),
-        ("--out x", "shards is (); allowed are sequences of at least one directory"),
+        ("--out x", "shards is (); allowed: a list of at least one directory"),
         ("nowhere --out x", "'nowhere' holds no sweep; allowed"),
         ("nowhere --oot x", "--oot is not an option. Did you mean '--out'?"),
     ],

@@ -64,7 +64,7 @@ def test_shards_that_do_not_fit_are_named(small, shards, tmp_path):
 
     refused([third], "shards are missing: 0/3, 1/3; allowed are all of them")
     refused([first, second, first, third], f"'{first}' and '{first}' hold the same shard, 0/3")
-    refused("shards", "shards is 'shards'; allowed are sequences of at least one directory")
+    refused("shards", "shards is 'shards'; allowed: a list of at least one directory")
     refused([], r"shards is \[\]; allowed")
     refused([tmp_path / "none"], "holds no sweep")
     other = tmp_path / "other"
