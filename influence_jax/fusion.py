@@ -7,6 +7,8 @@ from typing import Any
 import jax
 from jax.experimental.xla_metadata import set_xla_metadata
 
+from influence_jax.platforms import by_platform
+
 
 def fusion_boundary(function: Callable) -> Callable:
     """Let the compiler for a CPU merge no loops of ``function`` with loops outside of it.
@@ -24,7 +26,7 @@ def fusion_boundary(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
-        return jax.lax.platform_dependent(*args, cpu=kept_apart, default=compiled)
+        return by_platform(*args, cpu=kept_apart, default=compiled)
 
     return call
 

@@ -12,6 +12,7 @@ from jax._src import compiler
 
 from influence_jax import presets
 from influence_jax.config import EnvConfig
+from influence_jax.platforms import usual_tracing
 
 
 def pytest_configure(config):
@@ -28,6 +29,13 @@ def let_go_of_programs():
     gc.collect()
     if sys.platform == "linux":  # whose allocator keeps what was freed
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trace_for_this_platform():
+    """Trace what tests compile themselves as the package traces its own programs."""
+    with usual_tracing():
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,7 +58,8 @@ def compile_quickly(request):
 
 
 def compile_options(original, *args, env_options_overrides=None, **kwargs):
-    overrides = {EMITTERS: "False"} if has_former_emitters() else {}
+    overrides = {"xla_cpu_parallel_codegen_split_count": "1"}  # in as many parts as there are cores is more work in all
+    overrides |= {EMITTERS: "False"} if has_former_emitters() else {}
     return original(*args, env_options_overrides=overrides | (env_options_overrides or {}), **kwargs)
 
 
@@ -69,17 +78,10 @@ def has_former_emitters():
 
 def quickly():
     """Return what lets a process of its own compile as `compile_quickly` does."""
-    flags = {"XLA_FLAGS": f"--{EMITTERS}=false"} if has_former_emitters() else {}
+    flags = (
+        {"XLA_FLAGS": f"--{EMITTERS}=false --xla_cpu_parallel_codegen_split_count=1"} if has_former_emitters() else {}
+    )
     return {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"} | flags
-
-
-def choose_platform(monkeypatch, platform):
-    """Trace what is for another platform, and compile it for this one."""
-
-    def branch(*args, default=None, **branches):
-        return branches.get(platform, default)(*args)
-
-    monkeypatch.setattr(jax.lax, "platform_dependent", branch)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +91,9 @@ def tiny():
     return dataclasses.replace(
         config,
         env=EnvConfig("harvest", num_agents=2, horizon=20, layout=TINY_MAP, view_radius=2),
-        network=dataclasses.replace(config.network, conv_channels=2, hidden_size=8, lstm_size=8),
+        network=dataclasses.replace(
+            config.network, conv_channels=2, hidden_size=8, lstm_size=8, critic="shared", moa_encoder="shared"
+        ),
         learner=dataclasses.replace(config.learner, num_envs=3, rollout_length=4),
         total_steps=3 * 4 * 100,
         seeds=2,
@@ -105,9 +109,10 @@ def tiny_presets(monkeypatch):
 
     def tiny(name, profile=None):
         config = get(name, profile)
+        encoder = {"moa_encoder": "shared"} if config.influence.model == "moa" else {}
         return dataclasses.replace(
             config,
-            network=dataclasses.replace(config.network, conv_channels=2, hidden_size=8),
+            network=dataclasses.replace(config.network, conv_channels=2, hidden_size=8, critic="shared", **encoder),
             learner=dataclasses.replace(config.learner, num_envs=4, rollout_length=5),
         )
 
@@ -135,6 +140,8 @@ TINY_OPTIONS = {
     "network.conv_channels": "2",
     "network.hidden_size": "8",
     "network.lstm_size": "8",
+    "network.critic": "shared",
+    "network.moa_encoder": "shared",
     "learner.num_envs": "3",
     "learner.rollout_length": "4",
     "total_steps": "1.2e3",

@@ -10,21 +10,21 @@ ROOT = pathlib.Path(__file__).parents[1] / "influence_jax"
 # What each part may import from the package, beside itself. The leaves do not know one another.
 ALLOWED = {
     "settings": set(),
-    "fusion": set(),
-    "numerics": set(),
+    "platforms": set(),
+    "fusion": {"platforms"},
     "config": {"settings"},
     "types": {"config"},
     "presets": {"config", "settings"},
     "metrics": {"types", "config"},
     "rewards": {"fusion", "types", "config"},
-    "envs": {"fusion", "types", "config", "settings"},
-    "networks": {"fusion", "types", "config"},
+    "envs": {"platforms", "fusion", "types", "config", "settings"},
+    "networks": {"platforms", "fusion", "types", "config"},
     "influence": {"fusion", "types", "config", "settings"},
     "learner": {"fusion", "types", "config", "settings", "metrics", "rewards", "envs", "networks", "influence"},
-    "evaluation": {"numerics", "types", "config", "settings", "metrics", "envs", "influence", "learner"},
+    "evaluation": {"platforms", "types", "config", "settings", "metrics", "envs", "influence", "learner"},
     "analysis": {"settings"},  # reads files
     "runtime": {
-        "numerics",
+        "platforms",
         "types",
         "config",
         "settings",
@@ -35,14 +35,15 @@ ALLOWED = {
         "evaluation",
         "analysis",
     },
-    "sweeps": {"numerics", "config", "settings", "envs", "learner", "runtime", "analysis"},
+    "sweeps": {"platforms", "config", "settings", "envs", "learner", "runtime", "analysis"},
     "cli": {
         *("config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "sweeps", "analysis"),
         "__version__",
     },
     # Runs in a process of its own, beside the command line, and measures anything below.
     "bench": {
-        *("types", "config", "presets", "envs", "networks", "influence", "learner", "runtime", "__version__"),
+        *("platforms", "types", "config", "presets", "envs", "networks", "influence", "learner", "runtime"),
+        "__version__",
     },
     "__main__": {"cli"},
     "__init__": {"analysis", "config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "sweeps"},

@@ -30,6 +30,7 @@ from influence_jax.bench.learner import chunk, chunk_arguments, sized
 from influence_jax.bench.profile import operation_times
 from influence_jax.config import ConfigError
 from influence_jax.learner.learner import make_learner
+from influence_jax.platforms import traced_for
 
 # What XLA needs to know of a GPU to compile for it.
 H100 = """
@@ -190,7 +191,8 @@ def compiled_for(
     shapes = jax.eval_shape(make_args)
     args = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
     begun = time.perf_counter()
-    lowered = jax.jit(function).trace(*args).lower(lowering_platforms=(target.platform,))
+    with traced_for(target.platform):
+        lowered = jax.jit(function).trace(*args).lower(lowering_platforms=(target.platform,))
     compiled = lowered.compile(compiler_options=target.options)
     text, memory, accessed = compiled.as_text(), compiled.memory_analysis(), compiled.cost_analysis()
     program = Text(text, target.unit)

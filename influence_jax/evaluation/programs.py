@@ -6,7 +6,8 @@ from typing import Any
 
 import jax
 
-from influence_jax.numerics import usual_promotion
+from influence_jax.learner.learner import Learner
+from influence_jax.platforms import usual_tracing
 
 KEPT = 3  # programs of each function, those used last
 
@@ -24,9 +25,10 @@ def compiled(num_static: int = 1) -> Callable[[Callable], Callable]:
             return jax.jit(functools.partial(function, *static))
 
         @functools.wraps(function)
-        @usual_promotion()
+        @usual_tracing()
         def call(*args: Any) -> Any:
-            return program(*args[:num_static])(*args[num_static:])
+            static = (x.template if isinstance(x, Learner) else x for x in args[:num_static])
+            return program(*static)(*args[num_static:])
 
         return call
 

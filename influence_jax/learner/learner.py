@@ -63,6 +63,17 @@ class Learner:
         own_code = self.replaced or not self.configured or code_paths(self.config)  # which may be another one next time
         return id(self) if own_code else self.config
 
+    @functools.cached_property
+    def template(self) -> "Learner":
+        """The learner without what is traced or matters to the host only: its programs are those of every learner like it."""
+        if self._identity is not self.config:
+            return self
+        config = self.config
+        static = ExperimentConfig(config.env, config.network, config.influence, config.learner)
+        static = dataclasses.replace(static, log_interval=config.log_interval)
+        with jax.ensure_compile_time_eval():  # whoever asks first may be tracing
+            return dataclasses.replace(self, config=static, env_params=self.env.default_params)
+
     def __repr__(self) -> str:
         return f"Learner of {self.config.env.name!r} with influence.model {self.config.influence.model!r}"
 

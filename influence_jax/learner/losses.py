@@ -117,7 +117,6 @@ def agent_loss(params, learner: Learner, hparams: Hyperparams, batch: AgentBatch
             f"{prefix}policy_loss": policy,
             f"{prefix}value_loss": value,
             f"{prefix}entropy": entropy,
-            f"{prefix}explained_variance": explained_variance(head.target, head.advantage, mask),
         }
     if model.auxiliary_loss is not None:
         terms["auxiliary"], extra = model.auxiliary_loss(

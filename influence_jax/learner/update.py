@@ -15,7 +15,7 @@ from influence_jax.influence.controls import controlled_influence_reward
 from influence_jax.influence.model import as_information
 from influence_jax.learner import popart
 from influence_jax.learner.learner import Learner
-from influence_jax.learner.losses import AgentBatch, HeadBatch, agent_loss
+from influence_jax.learner.losses import AgentBatch, HeadBatch, agent_loss, explained_variance
 from influence_jax.learner.optimizer import apply_gradients, learning_rate
 from influence_jax.learner.returns import advantages
 from influence_jax.learner.rollout import rollout
@@ -91,6 +91,12 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     params, opt_state, logs = jax.vmap(learn)(
         weighted, rate, params, state.opt_state, batch, state.rollout_state.carry, keys
     )
+    logs |= {
+        f"{'' if name == 'action' else name + '_'}explained_variance": jax.vmap(explained_variance)(
+            head.target, head.advantage, batch.valid
+        )
+        for name, head in batch.heads.items()
+    }
 
     # Check.
     checked = (shaped_reward, influence_reward, (samples, last), logs, (params, opt_state, scale, rollout_state.carry))

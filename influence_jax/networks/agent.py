@@ -15,6 +15,7 @@ from influence_jax.config import NetworkConfig
 from influence_jax.networks.encoder import ConvEncoder
 from influence_jax.networks.matmul import matmul
 from influence_jax.networks.recurrent import Carry, SymbolicLSTM, zero_carry
+from influence_jax.platforms import by_platform
 from influence_jax.types import CachedActivations, NetworkSpec, Observation
 
 
@@ -205,7 +206,7 @@ class NetworkFunctions:
                 return functools.partial(function, cut, join)
 
             pieces = {"cpu": with_pieces(num_pieces(math.prod(leading))), "default": with_pieces(1)}
-            return jax.lax.platform_dependent(*args, **pieces)
+            return by_platform(*args, **pieces)
 
         def encode(params, observation):
             return self.module.apply({"params": params}, observation, method="encode")

@@ -16,6 +16,7 @@ from flax import linen as nn
 
 from influence_jax.fusion import fusion_boundary
 from influence_jax.networks.matmul import matmul
+from influence_jax.platforms import by_platform
 
 BAND = 7  # output columns of one product
 WIDE_BAND = 13
@@ -40,7 +41,7 @@ class ConvEncoder(nn.Module):
             "cuda": functools.partial(bands, band=self.band or WIDE_BAND),
             "default": functools.partial(bands, band=self.band or BAND),
         }
-        response = jax.lax.platform_dependent(observation, weights / 255.0, **ways)
+        response = by_platform(observation, weights / 255.0, **ways)
         return nn.relu(response + bias).reshape(*observation.shape[:-3], -1)
 
 

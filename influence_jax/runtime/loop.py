@@ -18,7 +18,7 @@ from influence_jax.config import ConfigError, code_paths
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import LearnerState
 from influence_jax.learner.update import CAUSES
-from influence_jax.numerics import usual_promotion
+from influence_jax.platforms import usual_tracing
 from influence_jax.runtime import memory, population
 from influence_jax.runtime.checkpoint import Checkpoints
 from influence_jax.runtime.devices import Devices, agreed, as_shapes, is_first_process, on_host, shardings
@@ -64,7 +64,7 @@ class Program:
         """
         leaves, structure = jax.tree.flatten(self.shapes)
         with _own_code_explained(self.learner):
-            lowered = traced(self.learner, self.mesh, self.at_once, structure, tuple(leaves))
+            lowered = traced(self.learner.template, self.mesh, self.at_once, structure, tuple(leaves))
         if jax.process_count() > 1:
             compiled = lowered.compile()
             return None if agreed(stop.is_set())[0] else compiled
@@ -103,8 +103,10 @@ def _own_code_explained(learner: Learner) -> Iterator[None]:
         raise ConfigError(f"{' or '.join(own)} fails ({problem}); docs/extending.md says what is allowed.") from error
 
 
-@usual_promotion()
-@functools.lru_cache(maxsize=2)  # a run that is resumed, or begun again with other numbers, need not be traced again
+@usual_tracing()
+@functools.lru_cache(
+    maxsize=2
+)  # a run that is resumed, or begun with other numbers, is neither traced nor compiled again
 def traced(
     learner: Learner, mesh: jax.sharding.Mesh, at_once: int | None, structure: Any, leaves: tuple
 ) -> jax.stages.Lowered:

@@ -14,7 +14,7 @@ from influence_jax.config import ConfigError
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import rollout
 from influence_jax.networks.agent import num_pieces
-from influence_jax.numerics import usual_promotion
+from influence_jax.platforms import usual_tracing
 from influence_jax.runtime.population import init_population
 
 
@@ -119,7 +119,7 @@ def _control_group_limits(root: pathlib.Path) -> list[int]:
     return found
 
 
-@usual_promotion()
+@usual_tracing()
 @functools.lru_cache(maxsize=8)  # it traces a rollout
 def memory_parts(learner: Learner) -> dict[str, int]:
     """Return the bytes of what is held at the peak, which is in the backward pass.

@@ -15,7 +15,7 @@ from influence_jax.envs import number_allowed
 from influence_jax.learner import train
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import LearnerState
-from influence_jax.numerics import usual_promotion
+from influence_jax.platforms import usual_tracing
 from influence_jax.runtime.compilation import compiler_options
 from influence_jax.settings import INT32_MAX, Integers, checked, nearest
 
@@ -146,7 +146,7 @@ def values_of(members: list[dict[str, Any]]) -> dict[str, np.ndarray]:
     return {name: np.array([member[name] for member in members]) for name in members[0] if name != "member"}
 
 
-@usual_promotion()
+@usual_tracing()
 def init_population(learner: Learner, values: Values | None = None, places: Any = None) -> LearnerState:
     """Start every member; leading axis S. Member ``i`` is the same run as a solo run with seed ``seed + i``.
 
@@ -168,7 +168,7 @@ def init_population(learner: Learner, values: Values | None = None, places: Any 
             hyperparams = hyperparams.replace(**{name: column(value)})
 
     arguments = (np.broadcast_to(seeds, (members,)), hyperparams, env_params)
-    init = _init_members(learner)
+    init = _init_members(learner.template)
     return init(*arguments) if places is None else jax.jit(init, out_shardings=places)(*arguments)
 
 

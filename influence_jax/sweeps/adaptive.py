@@ -20,7 +20,7 @@ import numpy as np
 from influence_jax.config import ConfigError, ExperimentConfig, to_dict
 from influence_jax.learner import train
 from influence_jax.learner.learner import Learner, make_learner
-from influence_jax.numerics import usual_promotion
+from influence_jax.platforms import usual_tracing
 from influence_jax.runtime import directory
 from influence_jax.runtime import run as runs
 from influence_jax.runtime.checkpoint import differences
@@ -449,10 +449,15 @@ def _refuse_ends(config: ExperimentConfig, draws: Mapping[str, Draw]) -> None:
     make_programs(config, Space(listed=tuple(ends)), [Part(range(most), [config.seed])])
 
 
-@usual_promotion()
-def _refuse_unknown(metric: str, learner: Learner) -> None:
+@usual_tracing()
+@functools.lru_cache(maxsize=2)  # it traces an update
+def _scalar_metrics(learner: Learner) -> list[str]:
     state = jax.eval_shape(lambda: train.init(learner, jax.random.key(0)))
     _, metrics = jax.eval_shape(functools.partial(train.chunk, learner), state, jnp.float32(0))
-    names = sorted(name for name, x in metrics.items() if not x.shape)
+    return sorted(name for name, x in metrics.items() if not x.shape)
+
+
+def _refuse_unknown(metric: str, learner: Learner) -> None:
+    names = _scalar_metrics(learner.template)
     if metric not in names:
         raise ConfigError(f"metric is {metric!r}; allowed: {', '.join(names)}.{nearest(metric, names)}")

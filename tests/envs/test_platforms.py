@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import influence_jax
-from tests.conftest import choose_platform
+from influence_jax.platforms import traced_for
 
 STEPS, ENVS = 60, 8
 
@@ -40,12 +40,10 @@ def played(name, num_agents, view):
         ("box-trapped", 2, "egocentric"),
     ],
 )
-def test_every_form_is_the_same_game(name, num_agents, view, platform, monkeypatch):
-    jax.clear_caches()  # of what the last test traced for another platform
+def test_every_form_is_the_same_game(name, num_agents, view, platform):
     expected = played(name, num_agents, view)
-    jax.clear_caches()  # of what was traced for a CPU
-    choose_platform(monkeypatch, platform)
-    jax.tree.map(np.testing.assert_array_equal, played(name, num_agents, view), expected)
+    with traced_for(platform):
+        jax.tree.map(np.testing.assert_array_equal, played(name, num_agents, view), expected)
     if name == "cleanup":
         state, timestep = expected
         assert timestep.metrics["hits"].sum() > 0 and timestep.metrics["cleans"].sum() > 0 and jnp.any(state.apples)

@@ -15,6 +15,7 @@ from flax import struct
 from influence_jax.envs.grid import cells
 from influence_jax.envs.grid.movement import DIRECTIONS, direction, turned
 from influence_jax.fusion import fusion_boundary
+from influence_jax.platforms import by_platform
 
 NO_BEAM, FIRE_BEAM, CLEAN_BEAM = range(3)  # codes in the map of beams
 
@@ -69,7 +70,7 @@ def cast(row: jax.Array, column: jax.Array, heading: jax.Array, walls: np.ndarra
 
     first = start(row, column, heading)
     by_index, by_bits = (functools.partial(f, walls=walls, length=length) for f in (_free_by_index, _free_by_bits))
-    free = jax.lax.platform_dependent(heading, *first, tpu=by_bits, default=by_index)
+    free = by_platform(heading, *first, tpu=by_bits, default=by_index)
     return Lanes(*first, *meet(row, column, *first, free))
 
 
@@ -177,7 +178,7 @@ def trace(
     number = np.min_scalar_type(2 * len(rank))
     by_index, by_bars = (functools.partial(f, shape=shape, number=number) for f in (_trace_by_index, _trace_by_bars))
     beam = jnp.where(fires | cleans, 2 * rank + jnp.where(cleans, 2, 1), 0)  # in acting order, odd for fire, 0 for none
-    last = jax.lax.platform_dependent(lanes, cell, beam, cpu=by_index, default=by_bars)
+    last = by_platform(lanes, cell, beam, cpu=by_index, default=by_bars)
 
     def kind(last):
         beam = jnp.where((last & 1) > 0, jnp.uint8(FIRE_BEAM), jnp.uint8(CLEAN_BEAM))

@@ -13,11 +13,12 @@ import numpy as np
 
 from influence_jax.envs.grid import maps
 from influence_jax.fusion import fusion_boundary
+from influence_jax.platforms import by_platform
 
 
 def gather(maps: jax.Array, cell: jax.Array) -> jax.Array:
     """Return bool[...,E]: what ``maps bool[E,H,W]`` hold at ``cell i32[...,E]``; for cells outside, at any cell."""
-    return jax.lax.platform_dependent(maps, cell, tpu=gather_by_bits, default=gather_by_index)
+    return by_platform(maps, cell, tpu=gather_by_bits, default=gather_by_index)
 
 
 def gather_by_index(maps: jax.Array, cell: jax.Array) -> jax.Array:
@@ -37,7 +38,7 @@ def gather_by_bits(maps: jax.Array, cell: jax.Array) -> jax.Array:
 def look_up(drawn: np.ndarray, cell: jax.Array) -> jax.Array:
     """Return bool like ``cell i32``: what ``drawn bool[H,W]``, the same in all games, holds there; all cells are inside."""
     by_bits, by_index = (functools.partial(way, drawn) for way in (look_up_by_bits, look_up_by_index))
-    return jax.lax.platform_dependent(cell, tpu=by_bits, default=by_index)
+    return by_platform(cell, tpu=by_bits, default=by_index)
 
 
 def look_up_by_index(drawn: np.ndarray, cell: jax.Array) -> jax.Array:
@@ -76,7 +77,7 @@ def scatter(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
         value: scalar or [K,1], of the type of the maps.
     """
     value = jnp.broadcast_to(value, cell.shape).astype(maps.dtype)
-    return jax.lax.platform_dependent(maps, cell, value, cpu=scatter_by_index, default=scatter_by_comparison)
+    return by_platform(maps, cell, value, cpu=scatter_by_index, default=scatter_by_comparison)
 
 
 @fusion_boundary
@@ -143,7 +144,7 @@ def nth(counts: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
         within its place.
     """
     counts = counts.astype(jnp.int32)
-    before = jax.lax.platform_dependent(counts, tpu=_before_by_product, default=_before_by_sums)
+    before = by_platform(counts, tpu=_before_by_product, default=_before_by_sums)
     place = jnp.sum(before + counts <= n, axis=0, dtype=jnp.int32)
     return place, n - jnp.max(jnp.where(before <= n, before, 0), axis=0)
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.fusion import fusion_boundary
+from influence_jax.platforms import by_platform
 from influence_jax.settings import ConfigError
 
 WALL, START, FLOOR, TRAPPED, DOOR = "@", "P", " ", "T", "D"
@@ -128,7 +129,7 @@ def values_at_sites(values: jax.Array, sites: np.ndarray) -> jax.Array:
     """Return [E,H,W]: ``values [E,K]`` at the K cells of ``sites bool[H,W]`` in row-major order, and 0 elsewhere."""
     ways = values_at_sites_by_scatter, values_at_sites_by_product, values_at_sites_by_gather
     one_by_one, by_product, by_looking_up = (functools.partial(way, sites=sites) for way in ways)
-    return jax.lax.platform_dependent(values, cpu=one_by_one, tpu=by_product, default=by_looking_up)
+    return by_platform(values, cpu=one_by_one, tpu=by_product, default=by_looking_up)
 
 
 def values_at_sites_by_product(values: jax.Array, sites: np.ndarray) -> jax.Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from influence_jax.envs.grid import cells
 from influence_jax.fusion import fusion_boundary
+from influence_jax.platforms import by_platform
 
 EMPTY, WALL, APPLE, WASTE, RIVER, STREAM, FIRE, CLEAN, DOOR, AGENT = range(10)  # cell codes; agent n is AGENT + n % 10
 NUM_COLOURS = 10  # agents 10, 11, ... look like agents 0, 1, ...
@@ -60,7 +61,7 @@ def windows(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, rad
     """
     by_slices = functools.partial(windows_by_slices, radius=radius)
     by_shifts = functools.partial(windows_by_shifts, radius=radius, code_bits=(num_codes - 1).bit_length())
-    return jax.lax.platform_dependent(codes, position, quarter_turns, tpu=by_shifts, default=by_slices)
+    return by_platform(codes, position, quarter_turns, tpu=by_shifts, default=by_slices)
 
 
 def windows_by_slices(codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, radius: int) -> jax.Array:
@@ -159,9 +160,7 @@ def _shifted(maps: jax.Array, start: jax.Array, axis: int, radius: int, side: in
 def colour(codes: jax.Array, palette: np.ndarray) -> jax.Array:
     """Return u8[...,3]: the ``palette u8[C,3]`` at ``codes u8[...]``, all below C."""
     by_words, by_channels = (functools.partial(f, palette=palette) for f in (_colour_by_words, _colour_by_channels))
-    return jax.lax.platform_dependent(
-        codes, cpu=by_words, tpu=by_channels, default=lambda codes: jnp.asarray(palette)[codes]
-    )
+    return by_platform(codes, cpu=by_words, tpu=by_channels, default=lambda codes: jnp.asarray(palette)[codes])
 
 
 def _words(codes: jax.Array, palette: np.ndarray) -> jax.Array:
