@@ -185,12 +185,13 @@ class Profile:
     learner: LearnerConfig
     hyperparams: dict[str, float]
     log_interval: int
-    entropy_scale: float = 1.0  # times the entropy weights of the tables, whose ratios are kept
+    entropy: float | None = None  # weight of the entropy bonus of every head; None: the tables'
     network: NetworkConfig = NetworkConfig()
     moa_encoder: str = "own"
 
 
-# Advantages are normalised, so that learning rates and entropy weights have units of their own.
+# Advantages are normalised, so that learning rates and entropy weights have units of their own; one for all experiments, so that
+# they differ in what they are about.
 _PPO = {
     "gae_lambda": 0.95,
     "max_grad_norm": 1.0,
@@ -199,7 +200,9 @@ _PPO = {
     "learning_rate_end": 0.0,
     "fine_softening": 0.2,
 }
-_PPO_ENTROPY = 0.03 / 0.00176  # with a third of it one agent in eight forgets Recall
+_PPO_ENTROPY = (
+    0.012  # with a third of it one agent in eight forgets Recall; with three times as much agents on Harvest see half
+)
 
 PROFILES = {
     "paper": Profile(
@@ -223,7 +226,7 @@ PROFILES = {
         ),
         _PPO,
         2,
-        entropy_scale=_PPO_ENTROPY,
+        entropy=_PPO_ENTROPY,
     ),
     "small": Profile(
         "clipped steps on small minibatches, each used once, for some million steps on a CPU",
@@ -238,7 +241,7 @@ PROFILES = {
         ),
         _PPO,
         10,
-        entropy_scale=_PPO_ENTROPY,
+        entropy=_PPO_ENTROPY,
     ),
 }
 
@@ -275,9 +278,9 @@ def get(name: str, profile: str | None = None) -> ExperimentConfig:
         raise ConfigError(f"profile is {profile!r}; allowed: {', '.join(PROFILES)}.{nearest(profile, list(PROFILES))}")
     preset, chosen = _PRESETS[name], PROFILES[profile]
     hyperparams = preset.hyperparams | chosen.hyperparams
-    for weight in ("entropy_coef", "message_entropy_coef"):
-        if weight in hyperparams:
-            hyperparams[weight] *= chosen.entropy_scale
+    if chosen.entropy is not None:
+        heads = hyperparams.keys() & {"entropy_coef", "message_entropy_coef"}
+        hyperparams |= dict.fromkeys(heads, chosen.entropy)
     network = dataclasses.replace(chosen.network, message_embedding=preset.message_embedding)
     if preset.influence.model == "moa":
         network = dataclasses.replace(network, moa_encoder=chosen.moa_encoder)

@@ -12,7 +12,8 @@ from jax._src import compiler
 
 from influence_jax import presets
 from influence_jax.config import EnvConfig
-from influence_jax.platforms import usual_tracing
+from influence_jax.platforms import traced_for, usual_tracing
+from influence_jax.runtime import loop
 
 
 def pytest_configure(config):
@@ -34,7 +35,16 @@ def let_go_of_programs():
 @pytest.fixture(scope="session", autouse=True)
 def trace_for_this_platform():
     """Trace what tests compile themselves as the package traces its own programs."""
-    with usual_tracing():
+    with traced_for("cpu" if jax.default_backend() == "cpu" else None):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trace_programs_once():
+    """Keep the programs of more than two runs, since most modules train the same agents."""
+    kept = functools.lru_cache(maxsize=8)(loop.traced.__wrapped__.__wrapped__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "traced", usual_tracing()(kept))
         yield
 
 

@@ -89,7 +89,7 @@ def test_agents_unlearn_a_costly_act_and_still_see():
     _, _, logs = trained(probe("Fines", "small", 16, 16, 5e4, hit_rate=0.9, cue_rate=0.5, query_rate=0.0))
     answered = logs["agent_answers"] / logs["agent_cues"]
     assert (answered > 0.3).all() and (logs["agent_strikes"] < 2).all(), (answered, logs["agent_strikes"])
-    assert (logs["agent_sight"] > 0.2).all() and (logs["agent_saturated_policy"] < 0.2).all()
+    assert (logs["agent_sight"] > 0.2).all() and (logs["agent_saturated_policy"] < 0.5).all()
 
 
 def test_what_is_seen_moves_hidden_units_from_the_start():

@@ -37,7 +37,10 @@ def test_a_baseline_learns_the_same_without_measuring_influence(model):
     assert costs["silent"] < 0.9 * costs["measured"]
 
 
-@pytest.mark.parametrize("model", ["independent", "basic", "communication", "moa"])
+@pytest.mark.parametrize(
+    "model",
+    [*(pytest.param(model, marks=pytest.mark.slow) for model in ("independent", "basic")), "communication", "moa"],
+)
 def test_gradient_from_what_acting_computed_is_that_of_a_new_forward_pass(model, monkeypatch):
     """A2C learns with the parameters that acted, and so recalls its activations instead of computing it again."""
     learner = make_learner(probe_config(model=model, log_interval=1))
@@ -100,7 +103,7 @@ def test_exploration_fades_over_its_part_of_the_run():
     [
         ("basic", "a2c", "prosocial"),
         ("communication", "a2c", "individual"),
-        ("communication", "ppo", "individual"),
+        pytest.param("communication", "ppo", "individual", marks=pytest.mark.slow),
         ("moa", "ppo", "inequity_averse"),
     ],
 )
@@ -214,7 +217,7 @@ def test_diagnostics_split_the_gradient_by_term():
     assert logs["gradient_share_action_head_value"] == 0 and logs["gradient_share_encoder_auxiliary"] > 0
 
 
-@pytest.mark.parametrize("scaling", ["running_std", "popart"])
+@pytest.mark.parametrize("scaling", ["running_std", pytest.param("popart", marks=pytest.mark.slow)])
 def test_a_game_paid_in_cents_is_learned_like_one_paid_in_euros(scaling):
     """The weights of entropy, of influence and of the model of others are in rewards, and are scaled where these are."""
     gradients = []
