@@ -11,7 +11,7 @@ from influence_jax.cli.devices import DeviceOptions, chosen, connect
 from influence_jax.cli.options import check, parse, whole
 from influence_jax.runtime import run
 from influence_jax.runtime.compilation import keep_compiled_programs
-from influence_jax.sweeps.sweep import resume as resume_sweep
+from influence_jax.sweeps.resume import resume as resume_sweep
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
 from influence_jax.runtime.run import Run
 from influence_jax.runtime.signals import deferred_stop
-from influence_jax.settings import Integers, checked, is_path, nearest, whole_number
+from influence_jax.settings import Integers, checked, is_path, nearest
 from influence_jax.sweeps.plan import (
     Part,
     Program,
@@ -245,31 +245,6 @@ def sweep(
     return run_sweep(path, space, config, shard, resume, devices, callback)
 
 
-def resume(
-    out: str | pathlib.Path,
-    *,
-    total_steps: float | None = None,
-    trust: bool = False,
-    devices: Devices = ALL_DEVICES,
-    callback: Callable[[LogPoint], None] | None = None,
-) -> Sweep:
-    """Go on with the sweep or the search in a directory, as it was begun; see `influence_jax.runtime.run.resume`.
-
-    Raises:
-        ConfigError: there is none, or it needs code that is not trusted.
-    """
-    path = directory.checked_path(out)
-    about = read_about(path)
-    config, space, _ = _trusted(path, about, trust)
-    if total_steps is not None:
-        config = dataclasses.replace(config, total_steps=whole_number(total_steps))
-    if "search" in about:
-        from influence_jax.sweeps.adaptive import search
-
-        return search(config, **about["search"], out=path, resume=True, devices=devices, callback=callback)
-    return run_sweep(path, space, config, about.get("shard"), True, devices, callback)
-
-
 def planned(
     path: pathlib.Path, config: ExperimentConfig, space: Space, shard: Sequence[int] | None, resume: bool
 ) -> list[Program]:
@@ -381,7 +356,7 @@ def load(
                 f"runs, such as {str(place_of(path, 0))!r}."
             )
     about = read_about(path)
-    _, space, programs = _trusted(path, about, trust)
+    _, space, programs = trusted(path, about, trust)
     places = [place_of(path, number) for number in range(len(programs))]
     updates = [max(Checkpoints(place).updates(), default=0) for place in places]
     begun = max((number for number, update in enumerate(updates, start=1) if update), default=0)
@@ -414,7 +389,7 @@ def _trials(path: pathlib.Path, about: dict[str, Any], config: ExperimentConfig)
         return space, parts
 
 
-def _trusted(path: pathlib.Path, about: dict[str, Any], trust: bool) -> tuple[ExperimentConfig, Space, list[Program]]:
+def trusted(path: pathlib.Path, about: dict[str, Any], trust: bool) -> tuple[ExperimentConfig, Space, list[Program]]:
     """Return all of a sweep that ``sweep.json`` says, importing code of others only if it is trusted."""
 
     def refuse(named: list[str]) -> None:

@@ -45,6 +45,22 @@ def test_learners_of_one_configuration_are_one_argument_of_what_is_compiled():
     assert make_learner(own) != make_learner(own)
 
 
+def test_a_template_is_that_of_every_learner_with_the_same_program(tiny):
+    learner = make_learner(tiny)
+    numbers = {"seed": 5, "seeds": 3, "total_steps": 9, "hyperparams": tiny.hyperparams.replace(influence_weight=3.0)}
+    other = make_learner(
+        dataclasses.replace(tiny, env=dataclasses.replace(tiny.env, params={"hit_penalty": 7.0}), **numbers)
+    )
+    assert learner != other and learner.template == other.template and learner.template.template == other.template
+    for static in ({"log_interval": 3}, {"learner": dataclasses.replace(tiny.learner, num_envs=6)}):
+        assert make_learner(dataclasses.replace(tiny, **static)).template != learner.template
+    own = dataclasses.replace(learner, optimizer=optax.sgd(1.0))
+    assert own.template is own
+    fresh = make_learner(tiny)
+    jax.eval_shape(lambda: jnp.int32(fresh.template.config.seed))
+    assert float(fresh.template.env_params.hit_penalty) == 50  # a number, though whoever asked first was tracing
+
+
 def test_what_was_replaced_is_noticed_and_recorded():
     config = dataclasses.replace(influence_jax.presets.get("harvest-a3c"), env=EnvConfig("harvest", num_agents=2))
     learner = make_learner(config)

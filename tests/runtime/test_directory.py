@@ -19,7 +19,7 @@ def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
     with pytest.raises(ConfigError, match="holds a run; allowed"):
         influence_jax.train(tiny, out=whole[1])
     other = dataclasses.replace(tiny, hyperparams=tiny.hyperparams.replace(entropy_coef=0.5))
-    with pytest.raises(ConfigError, match=r"another configuration: hyperparams.entropy_coef is 0.5, was 0.0380"):
+    with pytest.raises(ConfigError, match=r"another configuration: hyperparams.entropy_coef is 0.5, was 0.012"):
         influence_jax.train(other, out=whole[1], resume=True)
     with pytest.raises(ConfigError, match="resume is True without out"):
         influence_jax.train(tiny, resume=True)

@@ -10,6 +10,7 @@ import pytest
 
 import influence_jax
 from influence_jax.analysis import load_metrics
+from influence_jax.runtime import loop, population
 from influence_jax.runtime.loop import Program
 from influence_jax.runtime.run import resume
 from influence_jax.runtime.signals import SIGNALS
@@ -32,6 +33,27 @@ def test_a_run_in_which_nobody_can_learn_ends(tiny, tmp_path):
     assert run.finished and run.update == 10
     assert [failure["update"] for failure in run.failures] == [0, 0]
     assert np.isfinite(run.state.params["action_head"]["bias"]).all()
+
+
+def test_runs_that_differ_in_numbers_alone_share_a_program(tiny, monkeypatch):
+    """And each has its own numbers."""
+    traced, compile_chunk = [], population.compile_chunk
+    monkeypatch.setattr(loop.population, "compile_chunk", lambda *args: traced.append(args) or compile_chunk(*args))
+    short = dataclasses.replace(tiny, total_steps=2 * 120, seeds=1)
+    learned = influence_jax.train(short)
+    still = dataclasses.replace(
+        short, seed=3, total_steps=120, env=dataclasses.replace(tiny.env, params={"hit_penalty": 0.0})
+    )
+    still = dataclasses.replace(still, hyperparams=tiny.hyperparams.replace(learning_rate=0.0, learning_rate_end=0.0))
+    kept = influence_jax.train(still)
+    assert len(traced) <= 1 and (learned.update, kept.update) == (20, 10)
+    start = population.init_population(kept.learner)
+    assert_same(kept.state.params, start.params)
+    assert kept.state.env_params.hit_penalty == 0 and learned.state.env_params.hit_penalty == 50
+    moved = jax.tree.map(
+        lambda a, b: bool(np.any(a != b)), learned.state.params, population.init_population(learned.learner).params
+    )
+    assert all(jax.tree.leaves(moved["policy"]))
 
 
 def test_a_member_that_diverges_is_frozen_and_the_others_never_notice(tiny, tmp_path):

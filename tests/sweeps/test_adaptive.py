@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 import influence_jax
 from influence_jax.config import ConfigError
 from influence_jax.sweeps import adaptive
-from influence_jax.sweeps.sweep import resume
+from influence_jax.sweeps.resume import resume
 from tests.learner.worlds import probe_config
 from tests.runtime.runs import stop_at
 

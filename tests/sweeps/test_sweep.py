@@ -12,8 +12,8 @@ import influence_jax
 from influence_jax.analysis import compare, plot_learning_curves
 from influence_jax.config import ConfigError
 from influence_jax.runtime import run as runs
+from influence_jax.sweeps.resume import resume
 from influence_jax.sweeps.space import make_space
-from influence_jax.sweeps.sweep import resume
 from tests.learner.worlds import probe_config
 from tests.runtime.runs import stop_at
 
