@@ -200,9 +200,9 @@ def check_fields(settings: Any) -> None:
             object.__setattr__(settings, field.name, value)
 
 
-def nearest(name: str, allowed: list[str]) -> str:
+def nearest(name: Any, allowed: list[str]) -> str:
     """Return ' Did you mean ...?' for a misspelt name, or nothing."""
-    close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5) if isinstance(name, str) else []
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
@@ -252,7 +252,7 @@ def implementation(setting: str, name: str, table: dict[str, Any], kind: type | 
         ConfigError: there is no such name, or what it names is not of this ``kind``.
     """
     try:
-        found = import_object(name) if is_path(name) else table.get(name)
+        found = import_object(name) if is_path(name) else table.get(name) if isinstance(name, str) else None
     except ConfigError as error:
         raise ConfigError(f"{setting} is {error}") from error.__cause__
     if not isinstance(found, kind):

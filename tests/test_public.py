@@ -81,6 +81,17 @@ TRUST = {"trust": False}
 RUNNING = {"devices": ALL_DEVICES, "callback": None}
 START = {"seeds": None, "total_steps": None, "resume": False, "start_from": None} | TRUST
 SPACE = {"grid": {"learning_rate": [1e-3]}, "random": None, "trials": 1, "draw_seed": 0, "listed": None}
+SEARCH = {
+    "random": {"learning_rate": "log:1e-4:1e-2"},
+    "storage": "sqlite:///x.db",
+    "study": "x",
+    "trials": 1,
+    "at_once": 1,
+    "metric": "collective_return",
+    "seed": 0,
+    "sampler": None,
+    "pruner": None,
+}
 CALLS = {
     "make": (
         influence_jax.make,
@@ -108,19 +119,22 @@ CALLS = {
     "load": (influence_jax.load, {"out": "nowhere"} | TRUST),
     "merge": (influence_jax.merge, {"shards": ["nowhere"], "out": "x"} | TRUST),
     "sweep": (influence_jax.sweep, {"experiment": CONFIG, "out": "x", "resume": False} | SPACE | RUNNING),
+    "search": (influence_jax.search, {"experiment": CONFIG, "out": "x", "resume": False} | SEARCH | RUNNING),
+    "Progress": (influence_jax.Progress, {"console": None}),
 }
 OTHER_WORDS = {
     ("presets.get", "name"): "preset",
     ("EnvConfig", "options"): "env.",
     ("train", "experiment"): "preset is",
     ("sweep", "experiment"): "preset is",
+    ("search", "experiment"): "preset is",
     **{(name, "shards" if name == "merge" else "out"): "holds no" for name in ("resume", "load", "merge")},
     ("train", "start_from"): "holds no",
-    **{("sweep", name): "setting of a sweep" for name in ("grid", "random")},
+    **{pair: "setting of a sweep" for pair in (("sweep", "grid"), ("sweep", "random"), ("search", "random"))},
 }
 
 
-class Played(Exception):
+class Played(BaseException):
     """The arguments are right."""
 
 
@@ -132,6 +146,7 @@ def test_wrong_arguments_are_refused_in_a_sentence_that_names_them(name, monkeyp
     monkeypatch.setattr(envs, "_REGISTRY", dict(envs._REGISTRY))
     monkeypatch.setattr(sys.modules["influence_jax.runtime.run"], "prepare", played)
     monkeypatch.setattr(sys.modules["influence_jax.sweeps.sweep"], "run_sweep", played)
+    monkeypatch.setattr(sys.modules["influence_jax.sweeps.adaptive"], "_patiently", played)
     monkeypatch.setattr(episodes, "_episodes", played)
     monkeypatch.setattr(intervention, "_moments", played)
     monkeypatch.setattr(sys.modules["influence_jax.evaluation.play"], "_episode", played)

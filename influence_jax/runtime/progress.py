@@ -8,15 +8,22 @@ import rich.progress
 from rich.console import Console
 
 from influence_jax.runtime.loop import LogPoint
+from influence_jax.settings import ConfigError
 
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 MANY = 8  # members whose returns fit a line one by one
 
 
 class Progress:
-    """A callback for `train`: a bar on a terminal, now and then a line elsewhere. Use it as a context manager."""
+    """A callback for `train`: a bar on a terminal, now and then a line elsewhere. Use it as a context manager.
+
+    Raises:
+        ConfigError: ``console`` is none of rich's.
+    """
 
     def __init__(self, console: Console | None = None):
+        if not isinstance(console, Console | None):
+            raise ConfigError(f"console is {console!r}; allowed: a rich.console.Console, or None.")
         self._console = console or Console()
         self._spoken = -np.inf
         self._returns: np.ndarray | None = None

@@ -101,14 +101,14 @@ def search(
     runs.check_arguments(devices, callback, resume=resume)
     config = runs.config_of(experiment)
     wanted = {
-        "storage": str(storage),
-        "study": str(study),
+        "storage": _text("storage", storage, "the URL of a data base, such as 'sqlite:///study.db'"),
+        "study": _text("study", study, "the name of a study"),
         "trials": checked("trials", whole_number(trials), Integers(1)),
         "at_once": checked("at_once", whole_number(at_once), Integers(1)),
-        "metric": metric,
+        "metric": _text("metric", metric, "the name of a number that is logged, such as 'collective_return'"),
         "seed": checked("seed", whole_number(seed), Integers(0, INT32_MAX)),
-        "sampler": sampler,
-        "pruner": pruner,
+        "sampler": sampler if sampler is None else _text("sampler", sampler, "'package.module:name' of a sampler"),
+        "pruner": pruner if pruner is None else _text("pruner", pruner, "'package.module:name' of a pruner"),
     }
     path, learner = directory.checked_path(out), make_learner(config)
     draws = make_space(config, random=random).random
@@ -340,6 +340,12 @@ def _own(name: str, path: str, kind: type, **arguments: Any) -> Any:
     """Return an object that a path names, or what that makes of the arguments."""
     found = implementation(name, path, {}, (kind, Callable))
     return found if isinstance(found, kind) else built(f"{name} {path!r}", lambda: found(**arguments), kind)
+
+
+def _text(name: str, value: Any, allowed: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{name} is {value!r}; allowed: {allowed}.")
+    return value
 
 
 def _optuna() -> Any:
