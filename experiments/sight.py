@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import json
 import pathlib
-import time
 from typing import Any, Literal
 
 import jax
@@ -84,11 +83,10 @@ def variants() -> dict[str, Learner]:
 
 
 def measured(learner: Learner, seeds: int, total_steps: int, out: pathlib.Path) -> dict[str, Any]:
-    """Train and return, from the last tenth of the run, means over agents by seed, and the processor time of a step."""
+    """Train and return, from the last tenth of the run, every agent's scores by seed."""
     config = learner.config
     log_interval = max(1, total_steps // config.steps_per_update // 20)
     config = dataclasses.replace(config, total_steps=total_steps, log_interval=log_interval, seeds=seeds)
-    start = time.process_time()
     run = influence_jax.train(dataclasses.replace(learner, config=config), out=out, resume=out.exists())
     late = {name: values[-2:].mean(axis=0) for name, values in run.metrics.items()}  # [S] or [S,N]
     scores = {
@@ -97,8 +95,7 @@ def measured(learner: Learner, seeds: int, total_steps: int, out: pathlib.Path) 
         "sight": late["agent_sight"],
         "saturated": late["agent_saturated_policy"],
     }
-    row = {name: np.round(x, 3).tolist() for name, x in scores.items()}
-    return row | {"microseconds": round(1e6 * (time.process_time() - start) / run.metrics["env_steps"][-1, 0] / seeds)}
+    return {name: np.round(x, 3).tolist() for name, x in scores.items()}
 
 
 def table(rows: dict[str, dict[str, Any]]) -> str:
@@ -117,15 +114,17 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
 def main(
     scale: Literal["smoke", "small"] = "small",
     out: pathlib.Path = HERE.parent / "runs" / "sight",
-    results: pathlib.Path = HERE / "results" / "sight.json",
+    results: pathlib.Path | None = None,
 ) -> None:
     """Train every variant, and write what came out.
 
     Args:
         scale: "smoke" trains two updates of each, which says nothing.
         out: directory of the runs; an unfinished one is resumed, a finished one is read.
-        results: JSON of every seed and agent.
+        results: JSON of every seed and agent; by default that of this repository, or of a smoke run one beside its runs.
     """
+    results = results or (HERE / "results" if scale == "small" else out / scale) / "sight.json"
+    results.parent.mkdir(parents=True, exist_ok=True)
     rows = {}
     for index, (name, learner) in enumerate(variants().items()):
         steps = 2 * learner.config.steps_per_update if scale == "smoke" else 200_000
