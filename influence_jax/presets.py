@@ -200,9 +200,8 @@ _PPO = {
     "learning_rate_end": 0.0,
     "fine_softening": 0.2,
 }
-_PPO_ENTROPY = (
-    0.012  # with a third of it one agent in eight forgets Recall; with three times as much agents on Harvest see half
-)
+# With a third of it one agent in eight forgets Recall; with three times as much agents on Harvest see half.
+_PPO_ENTROPY = 0.012
 
 PROFILES = {
     "paper": Profile(

@@ -104,9 +104,7 @@ def _own_code_explained(learner: Learner) -> Iterator[None]:
 
 
 @usual_tracing()
-@functools.lru_cache(
-    maxsize=2
-)  # a run that is resumed, or begun with other numbers, is neither traced nor compiled again
+@functools.lru_cache(maxsize=2)  # what is resumed, or begun with other numbers, is neither traced nor compiled again
 def traced(
     learner: Learner, mesh: jax.sharding.Mesh, at_once: int | None, structure: Any, leaves: tuple
 ) -> jax.stages.Lowered:
