@@ -186,8 +186,7 @@ class Profile:
     hyperparams: dict[str, float]
     log_interval: int
     entropy: float | None = None  # weight of the entropy bonus of every head; None: the tables'
-    network: NetworkConfig = NetworkConfig()
-    moa_encoder: str = "own"
+    network: NetworkConfig = NetworkConfig(moa_encoder="own")
 
 
 # Advantages are normalised, so that learning rates and entropy weights have units of their own; one for all experiments, so that
@@ -210,7 +209,6 @@ PROFILES = {
         {"gae_lambda": 1.0, "max_grad_norm": 2.0, "value_coef": 0.1},  # a clip of 40 for a sum over 20 steps
         50,
         network=NetworkConfig(critic="shared", normalise_features=False),
-        moa_encoder="shared",
     ),
     "large": Profile(
         "several epochs of clipped steps on large synchronous batches, for an accelerator",
@@ -281,8 +279,6 @@ def get(name: str, profile: str | None = None) -> ExperimentConfig:
         heads = hyperparams.keys() & {"entropy_coef", "message_entropy_coef"}
         hyperparams |= dict.fromkeys(heads, chosen.entropy)
     network = dataclasses.replace(chosen.network, message_embedding=preset.message_embedding)
-    if preset.influence.model == "moa":
-        network = dataclasses.replace(network, moa_encoder=chosen.moa_encoder)
     return ExperimentConfig(
         env=EnvConfig(name.partition("-")[0]),
         network=network,

@@ -119,10 +119,11 @@ def tiny_presets(monkeypatch):
 
     def tiny(name, profile=None):
         config = get(name, profile)
-        encoder = {"moa_encoder": "shared"} if config.influence.model == "moa" else {}
         return dataclasses.replace(
             config,
-            network=dataclasses.replace(config.network, conv_channels=2, hidden_size=8, critic="shared", **encoder),
+            network=dataclasses.replace(
+                config.network, conv_channels=2, hidden_size=8, critic="shared", moa_encoder="shared"
+            ),
             learner=dataclasses.replace(config.learner, num_envs=4, rollout_length=5),
         )
 

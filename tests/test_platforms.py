@@ -1,4 +1,4 @@
-"""The package runs in a process that is strict about its own code."""
+"""Functions have the form of their platform, and the package runs in a process that is strict about its own code."""
 
 import jax
 import numpy as np
@@ -6,7 +6,22 @@ import pytest
 
 import influence_jax
 from influence_jax.learner.learner import make_learner
+from influence_jax.platforms import by_platform, traced_for
 from tests.learner.worlds import probe_config
+
+
+def test_a_form_is_chosen_when_it_is_traced_or_else_when_it_is_lowered():
+    def f(x):
+        return by_platform(x, cpu=lambda x: x + 1, tpu=lambda x: x * 3, default=lambda x: x - 1)
+
+    for platform, expected in (("cpu", 3), ("tpu", 6), ("cuda", 1)):
+        with traced_for(platform):
+            assert jax.jit(f)(2.0) == expected
+    with traced_for(None):  # as in a program of one's own
+        traced = jax.jit(f).trace(2.0)
+    for platform, word in (("cpu", "add"), ("tpu", "multiply"), ("cuda", "subtract")):
+        text = traced.lower(lowering_platforms=(platform,)).as_text()
+        assert [name for name in ("add", "multiply", "subtract") if f"stablehlo.{name} " in text] == [word]
 
 
 @pytest.mark.parametrize("strict", ["jax_numpy_rank_promotion", "jax_numpy_dtype_promotion"])
