@@ -20,6 +20,7 @@ def pytest_configure(config):
     """Keep compiled programs between tests and between runs: compiling is most of what the tests would wait for."""
     jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    gc.set_threshold(100_000, 50, 50)  # a sixth of the time that tracing takes; every module ends with a collection
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,6 +1,7 @@
 """The notebooks run, and what is kept of them is what their scripts say, run from top to bottom without an error."""
 
 import json
+import operator
 import pathlib
 import re
 import sys
@@ -10,6 +11,8 @@ import matplotlib
 import pytest
 
 NOTEBOOKS = sorted((pathlib.Path(__file__).parents[1] / "notebooks").glob("*.py"))
+LONG = ("real_and_modelled_influence", "your_own")
+stem = operator.attrgetter("stem")
 
 
 def cells_of(script):
@@ -26,7 +29,9 @@ def shortened(script):
     return short
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=[pytest.mark.slow] if path.stem in LONG else []) for path in NOTEBOOKS], ids=stem
+)
 def test_it_runs(path, tmp_path, monkeypatch, tiny_presets):
     monkeypatch.chdir(tmp_path)
     matplotlib.use("agg")
@@ -35,7 +40,7 @@ def test_it_runs(path, tmp_path, monkeypatch, tiny_presets):
     exec(compile(shortened(path.read_text()), path.name, "exec"), vars(notebook))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=stem)
 def test_what_is_kept_is_the_script(path):
     kept = json.loads(path.with_suffix(".ipynb").read_text())["cells"]
     assert [(cell["cell_type"], "".join(cell["source"]).strip()) for cell in kept] == list(cells_of(path.read_text()))

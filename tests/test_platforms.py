@@ -2,7 +2,6 @@
 
 import jax
 import numpy as np
-import pytest
 
 import influence_jax
 from influence_jax.learner.learner import make_learner
@@ -24,15 +23,16 @@ def test_a_form_is_chosen_when_it_is_traced_or_else_when_it_is_lowered():
         assert [name for name in ("add", "multiply", "subtract") if f"stablehlo.{name} " in text] == [word]
 
 
-@pytest.mark.parametrize("strict", ["jax_numpy_rank_promotion", "jax_numpy_dtype_promotion"])
-def test_training_and_evaluation_in_a_strict_process(strict):
-    before = getattr(jax.config, strict)
-    value = {"jax_numpy_rank_promotion": "raise", "jax_numpy_dtype_promotion": "strict"}[strict]
-    jax.config.update(strict, value)
+def test_training_and_evaluation_in_a_strict_process():
+    strict = {"jax_numpy_rank_promotion": "raise", "jax_numpy_dtype_promotion": "strict"}
+    before = {name: getattr(jax.config, name) for name in strict}
     try:
+        for name, value in strict.items():
+            jax.config.update(name, value)
         run = influence_jax.train(make_learner(probe_config(model="moa", total_steps=40)))
         evaluation = influence_jax.evaluate(run.learner, run.state, 2)
         assert run.finished and np.isfinite(evaluation.collective_return).all()
-        assert getattr(jax.config, strict) == value
+        assert {name: getattr(jax.config, name) for name in strict} == strict
     finally:
-        jax.config.update(strict, before)
+        for name, value in before.items():
+            jax.config.update(name, value)

@@ -67,6 +67,7 @@ def test_programs_are_compiled_for_a_device_that_is_not_there(target, tmp_path, 
     assert (tmp_path / "compiled.json").exists()
 
 
+@pytest.mark.slow
 def test_an_estimate_for_the_device_that_is_here_is_held_against_what_it_runs(tmp_path):
     (row,) = answer("compiled", tmp_path, "--target", "here")["rows"]
     assert row["measured_per_env_step"] == pytest.approx(row["per_env_step"], rel=0.3) and row["measured_seconds"] > 0

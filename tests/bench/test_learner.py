@@ -15,6 +15,7 @@ POLICY_AND_CRITIC = CONVOLUTION + 2 * BRANCH + 128 * 9 + 128 * 1
 ACTIONS_SEEN = 4 * 9 * GATES
 
 
+@pytest.mark.slow
 def test_learner_benchmark_counts_the_arithmetic(tmp_path):
     (row,) = answer("learner", tmp_path)["rows"]
     assert row["macs_per_agent_step"] == POLICY_AND_CRITIC and row["num_agents"] == 5

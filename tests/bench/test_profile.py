@@ -1,9 +1,12 @@
 """``bench profile``: where the time goes, by name."""
 
+import pytest
+
 from influence_jax.bench.profile import operation_sources
 from tests.bench.answers import answer
 
 
+@pytest.mark.slow
 def test_profile_names_operations(tmp_path):
     result = answer("profile", tmp_path)
     shares = [row["share"] for row in result["rows"]]

@@ -28,6 +28,7 @@ def test_what_is_not_there_is_refused(capsys, tmp_path, monkeypatch, options, se
     assert_refused(capsys, tmp_path, monkeypatch, f"{' '.join(TRAIN)} --seeds 2 --quiet --out x {options}", sentence)
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_run(tmp_path):
     """With two devices each, on one machine: the same numbers as one process with one device.
 

@@ -92,6 +92,7 @@ def test_what_cannot_be_searched_is_refused(capsys, tmp_path, monkeypatch, optio
     assert_refused(capsys, tmp_path, monkeypatch, f"{' '.join(SWEEP)} --out x --quiet {options}", sentence)
 
 
+@pytest.mark.slow
 def test_optuna_chooses(tiny_options, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     storage, out = f"sqlite:///{tmp_path}/study.db", tmp_path / "x"

@@ -6,7 +6,8 @@ from tests.conftest import quickly, tiny_arguments
 from tests.faults import killed
 
 
-@pytest.mark.parametrize("what", ["run", pytest.param("sweep", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["run", "sweep"])
 def test_killed_and_stopped(what):
     command = [*killed.COMMANDS[what], *tiny_arguments(total_steps="1.2e4")]
     story = list(killed.main(command, kills=1, terminations=1, environment=quickly(), most=0.3))

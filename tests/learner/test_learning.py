@@ -84,6 +84,7 @@ def probe(env, profile, num_envs, rollout_length, steps, **params):
     )
 
 
+@pytest.mark.slow
 def test_agents_unlearn_a_costly_act_and_still_see():
     """Under fines of 50 while all strike. A blind agent answers an eighth of the cues."""
     _, _, logs = trained(probe("Fines", "small", 16, 16, 5e4, hit_rate=0.9, cue_rate=0.5, query_rate=0.0))

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
@@ -20,6 +21,7 @@ def test_chunk_compiles_once_and_advances_the_clock():
     assert all(np.isfinite(np.asarray(v)).all() for k, v in logs.items() if k != "entropy_alone"), logs
 
 
+@pytest.mark.slow
 def test_a_chunk_is_its_updates_one_after_another(learner, state, step):
     """Two updates: the parameters to rounding, and the means over both."""
     after, logs = jax.jit(lambda state: train.chunk(learner, state, 100.0))(state)

@@ -19,7 +19,9 @@ from influence_jax.networks.agent import NetworkFunctions
 from tests.learner.worlds import MODELS, probe_config, weighted
 
 
-@pytest.mark.parametrize("model", [pytest.param("basic", marks=pytest.mark.slow), "communication", "moa"])
+@pytest.mark.parametrize(
+    "model", [*(pytest.param(model, marks=pytest.mark.slow) for model in ("basic", "communication")), "moa"]
+)
 def test_a_baseline_learns_the_same_without_measuring_influence(model):
     """And it is cheaper: all exponentials of the counterfactuals are gone."""
     config = probe_config(model=model, hyperparams=Hyperparams(influence_weight=0.0))
@@ -39,7 +41,7 @@ def test_a_baseline_learns_the_same_without_measuring_influence(model):
 
 @pytest.mark.parametrize(
     "model",
-    [*(pytest.param(model, marks=pytest.mark.slow) for model in ("independent", "basic")), "communication", "moa"],
+    [*(pytest.param(model, marks=pytest.mark.slow) for model in ("independent", "basic", "communication")), "moa"],
 )
 def test_gradient_from_what_acting_computed_is_that_of_a_new_forward_pass(model, monkeypatch):
     """A2C learns with the parameters that acted, and so recalls its activations instead of computing it again."""

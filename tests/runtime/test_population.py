@@ -171,6 +171,7 @@ def test_member_of_a_population_is_a_solo_run():
     np.testing.assert_array_equal(jax.random.key_data(many.key)[1], jax.random.key_data(one.key)[0])
 
 
+@pytest.mark.slow
 def test_a_member_of_many_is_a_member_of_two():
     """To the bit: member 17 of 64, and the same member beside another one."""
     results = []

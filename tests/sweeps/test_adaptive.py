@@ -83,9 +83,10 @@ def test_what_cannot_be_searched_is_refused(small, tmp_path, storage, random, op
 
 def test_a_metric_that_is_never_measured_ends_the_search(small, tmp_path, storage):
     """Or it would ask for other trials for ever."""
-    endless = dataclasses.replace(small, env=dataclasses.replace(small.env, horizon=1000), total_steps=240)
+    rates = {"learning_rate": "log:1e-4:1e-2"}
+    endless = dataclasses.replace(probe(), env=dataclasses.replace(probe().env, horizon=1000))
     with pytest.raises(ConfigError, match="metric is 'collective_return', which no trial of a round has in the end"):
-        influence_jax.search(endless, RATES, storage=storage, trials=2, at_once=1, out=tmp_path / "x")
+        influence_jax.search(endless, rates, storage=storage, trials=2, at_once=1, out=tmp_path / "x")
     assert [trial.state.name for trial in trials(storage)] == ["FAIL"]
 
 
