@@ -324,7 +324,8 @@ def _is_of_interest(metrics: Mapping[str, np.ndarray], column: str) -> bool:
 def _legend(axis: Axes, confidence: float | None) -> None:
     """Say which line is what, and what bands are."""
     interval = None if confidence is None else f"mean, {percent(confidence)} interval"
-    axis.legend(fontsize="small", title=interval, title_fontsize="small")
+    if axis.get_legend_handles_labels()[0]:  # nothing was measured, say, before the first episode ended
+        axis.legend(fontsize="small", title=interval, title_fontsize="small")
 
 
 def _axes(ax: Axes | None, panels: int, title: str) -> tuple[Figure, list[Axes]]:

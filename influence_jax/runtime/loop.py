@@ -172,22 +172,29 @@ def loop(
                 or agreed(minutes >= config.checkpoint_minutes)[0]
             ):
                 saved, saved_at = save(checkpoints, state, update, saved, failed), time.monotonic()
-            if callback is not None:
-                try:
-                    callback(point)
-                except KeyboardInterrupt:
-                    stop.set()
-                except BaseException:
-                    if (
-                        checkpoints and saved != update and jax.process_count() == 1
-                    ):  # other processes know nothing of it
-                        save(checkpoints, state, update, saved, failed)
-                    raise
+            error = None if callback is None else told(callback, point, stop)
+            if agreed(error is not None)[0]:
+                if checkpoints and saved != update:
+                    save(checkpoints, state, update, saved, failed)
+                raise error or ConnectionError(
+                    "the callback of another process raised an exception, which is printed there."
+                )
         if checkpoints and saved != update:
             saved = save(checkpoints, state, update, saved, failed)
         if checkpoints:
             saved = settle(checkpoints, saved)
         return state, update, saved, recorder.metrics()
+
+
+def told(callback: Callable[[LogPoint], None], point: LogPoint, stop: threading.Event) -> BaseException | None:
+    """Tell a callback about a log point and return what it raised, unless that asks to stop."""
+    try:
+        callback(point)
+    except KeyboardInterrupt:
+        stop.set()
+    except BaseException as error:
+        return error
+    return None
 
 
 def save(

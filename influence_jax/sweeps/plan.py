@@ -12,7 +12,7 @@ from influence_jax.config import ConfigError, ExperimentConfig
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.runtime import population
 from influence_jax.settings import Integers, checked
-from influence_jax.sweeps.space import Space, is_traced, with_settings
+from influence_jax.sweeps.space import HYPERPARAM_NAMES, Space, is_traced, with_settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +66,11 @@ def make_plan(
     done = collections.Counter(trial for part in begun for trial in part.trials for _ in part.seeds)
     known = {trial for trials in wanted for trial in trials}
     if not known >= done.keys():
+        lost = f"trials {sorted(done.keys() - known)} were begun, which are"
+        if shard is None:
+            raise ConfigError(f"{lost} not among these; allowed: the same, and more.")
         raise ConfigError(
-            f"trials {sorted(done.keys() - known)} were begun, which are not among these; allowed: the same, and more."
+            f"{lost} another shard's now that there are {len(space.settings())}; allowed: the same trials."
         )
     if max(done.values(), default=0) > config.seeds:
         raise ConfigError(f"seeds is {config.seeds}, was {max(done.values())}; allowed are at least so many.")
@@ -152,8 +155,10 @@ def _program(config: ExperimentConfig, settings: list[dict[str, Any]], part: Par
         name: np.repeat(population.as_array([t[name] for t in traced]), len(seeds), axis=0) for name in traced[0]
     }
     columns["seed"] = np.tile(seeds, len(trials))
+    # Settings are checked together: a trial's own numbers count beside its static settings, not those that it replaces.
+    own = {f"hyperparams.{name}": x for name, x in traced[0].items() if name in HYPERPARAM_NAMES and np.ndim(x) == 0}
     try:
-        learner = make_learner(dataclasses.replace(with_settings(config, static), seeds=len(columns["seed"])))
+        learner = make_learner(dataclasses.replace(with_settings(config, static | own), seeds=len(columns["seed"])))
         learner = population.with_members(learner, columns)
     except ConfigError as error:
         said = ", ".join(f"{name} {value!r}" for name, value in static.items())

@@ -65,6 +65,15 @@ def test_learning_curves_of_several_runs_have_a_column_a_panel():
     assert not each.collections and len(each.lines) == members + len(TWO)  # every member, and the means
 
 
+def test_a_metric_that_nobody_measured_is_an_empty_panel():
+    """As returns are before the first episode has ended; there is nothing for a legend to name, and no warning."""
+    runs = {
+        name: {"env_steps": np.arange(6.0).reshape(3, 2), "collective_return": np.full((3, 2), np.nan)} for name in "ab"
+    }
+    (axis,) = plot_learning_curves(runs, "collective_return").axes
+    assert not axis.lines and axis.get_legend() is None
+
+
 def test_columns_of_ones_own_into_an_axis_of_ones_own():
     axis = Figure().subplots()
     assert plot_learning_curves(TWO, ["equality"], ax=axis) is axis.figure

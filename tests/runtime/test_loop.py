@@ -121,3 +121,17 @@ def test_an_exception_of_a_callback_loses_nothing(tiny, tmp_path):
         influence_jax.train(tiny, out=tmp_path / "run", callback=fail)
     run = influence_jax.load(tmp_path / "run")
     assert run.update == 30 and run.metrics["update"][-1, 0] == 30
+
+
+def test_an_exception_of_a_callback_in_another_process_loses_nothing(tiny, tmp_path, monkeypatch):
+    """The processes agree at every log point, whether they have a callback or not."""
+    asked = []
+
+    def elsewhere(*flags):
+        asked.append(flags)
+        return (len(asked) == 6,)  # of each chunk: whether to stop, whether to save, whether a callback raised
+
+    monkeypatch.setattr(loop, "agreed", elsewhere)
+    with pytest.raises(ConnectionError, match="the callback of another process raised an exception"):
+        influence_jax.train(tiny, out=tmp_path / "run")
+    assert influence_jax.load(tmp_path / "run").update == 20

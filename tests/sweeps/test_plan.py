@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from influence_jax.config import ConfigError
-from influence_jax.sweeps.plan import make_plan
+from influence_jax.sweeps.plan import Part, make_plan
 from influence_jax.sweeps.space import make_space
 
 
@@ -30,6 +30,16 @@ def test_each_combination_of_static_settings_is_a_program_of_its_own(tiny):
     assert [p.learner.config.learner.num_envs for p in programs] == [2, 2, 4, 4]
 
 
+def test_settings_that_go_together_only_with_one_another(tiny):
+    """Of influence that is not measured nothing can be paid, which the common settings do not know."""
+    grid = {"influence.measure": ["kl", "none"], "influence_weight": [0.0]}
+    measured, unmeasured = make_plan(tiny, make_space(tiny, grid))
+    assert tiny.hyperparams.influence_weight > 0 and unmeasured.learner.config.influence.measure == "none"
+    assert measured.hyperparams["influence_weight"].tolist() == [0.0, 0.0]
+    with pytest.raises(ConfigError, match=r"influence_weight.* is 2.5 with influence.measure 'none'"):
+        make_plan(tiny, make_space(tiny, grid | {"influence_weight": [0.0, 2.5]}))
+
+
 def test_shards_are_stretches_of_the_programs(tiny):
     config = dataclasses.replace(tiny, seeds=2, seed=5)
     space = make_space(config, {"learning_rate": [1e-3, 3e-4, 1e-4, 3e-5], "network.critic": ["shared", "separate"]})
@@ -43,6 +53,15 @@ def test_shards_are_stretches_of_the_programs(tiny):
             assert column.tolist() == wanted
         assert program.learner.config.seeds == len(program.trials)
         assert program.learner.config.network.critic == program.settings["network.critic"]
+
+
+def test_a_shard_keeps_its_trials(tiny):
+    rates = [1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6]
+    begun = [Part([2, 3], range(1))]
+    config = dataclasses.replace(tiny, seeds=1)
+    assert len(make_plan(config, make_space(tiny, {"learning_rate": rates[:4]}), (1, 2), begun)) == 1
+    with pytest.raises(ConfigError, match=r"trials \[2\] were begun, which are another shard's now that there are 6"):
+        make_plan(config, make_space(tiny, {"learning_rate": rates}), (1, 2), begun)
 
 
 @pytest.mark.parametrize("trials, count", [(7, 3), (16, 16), (64, 10)])
