@@ -26,13 +26,19 @@ def traced_for(platform: str | None) -> contextlib.AbstractContextManager:
 
 
 @contextlib.contextmanager
-def usual_tracing() -> Iterator[None]:
-    """Trace as programs of this package are traced, whatever the process asks of its own code; a decorator, too.
+def usual_promotion() -> Iterator[None]:
+    """Broadcast and promote as JAX does by default; a decorator, too.
 
-    Broadcast and promote as JAX does by default, also where ``jax_numpy_rank_promotion`` or ``..._dtype_promotion`` is strict;
-    results do not depend on these settings, which are for finding faults in code of one's own. Where there is nothing but a CPU,
-    trace for it alone.
+    A process may be strict (``jax_numpy_rank_promotion``, ``jax_numpy_dtype_promotion``) to find faults in code of its own;
+    results do not depend on these settings.
     """
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@contextlib.contextmanager
+def usual_tracing() -> Iterator[None]:
+    """Trace as programs of this package are traced, with `usual_promotion`, for a CPU alone where there is nothing else."""
     alone = "cpu" if jax.default_backend() == "cpu" else None
-    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"), traced_for(alone):
+    with usual_promotion(), traced_for(alone):
         yield

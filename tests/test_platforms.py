@@ -1,9 +1,12 @@
 """Functions have the form of their platform, and the package runs in a process that is strict about its own code."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import influence_jax
+from influence_jax import envs
 from influence_jax.learner.learner import make_learner
 from influence_jax.platforms import by_platform, traced_for
 from tests.learner.worlds import probe_config
@@ -23,16 +26,30 @@ def test_a_form_is_chosen_when_it_is_traced_or_else_when_it_is_lowered():
         assert [name for name in ("add", "multiply", "subtract") if f"stablehlo.{name} " in text] == [word]
 
 
-def test_training_and_evaluation_in_a_strict_process():
-    strict = {"jax_numpy_rank_promotion": "raise", "jax_numpy_dtype_promotion": "strict"}
-    before = {name: getattr(jax.config, name) for name in strict}
-    try:
-        for name, value in strict.items():
-            jax.config.update(name, value)
-        run = influence_jax.train(make_learner(probe_config(model="moa", total_steps=40)))
-        evaluation = influence_jax.evaluate(run.learner, run.state, 2)
-        assert run.finished and np.isfinite(evaluation.collective_return).all()
-        assert {name: getattr(jax.config, name) for name in strict} == strict
-    finally:
-        for name, value in before.items():
-            jax.config.update(name, value)
+@pytest.fixture
+def strict():
+    """A process that is as strict as it can be about its own code."""
+    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
+        yield
+
+
+def test_training_and_evaluation_in_a_strict_process(strict):
+    run = influence_jax.train(make_learner(probe_config(model="moa", total_steps=40)))
+    evaluation = influence_jax.evaluate(run.learner, run.state, 2)
+    assert run.finished and np.isfinite(evaluation.collective_return).all()
+    with pytest.raises(ValueError, match="rank_promotion"):
+        jnp.ones(2) + jnp.ones((2, 2))  # it is still strict
+
+
+@pytest.mark.parametrize("name", envs.registered())
+def test_a_game_in_a_strict_program_of_ones_own(name, strict):
+    env = influence_jax.make(name)
+
+    @jax.jit
+    def episode(key):
+        state, timestep = env.reset(key, env.default_params)
+        actions = jnp.zeros(env.spec.num_agents, jnp.int32)
+        state, timestep = env.step(key, state, actions, env.default_params)
+        return env.step_or_reset(key, state, timestep, actions, env.default_params), env.observe(state)
+
+    assert jnp.isfinite(episode(jax.random.key(0))[0][1].reward).all()

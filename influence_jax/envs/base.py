@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from influence_jax.envs.grid.batching import replaced_where
+from influence_jax.platforms import usual_promotion
 from influence_jax.settings import ConfigError
 from influence_jax.types import EnvSpec, TimeStep
 
@@ -44,11 +45,13 @@ class Environment(abc.ABC):
     def observe(self, state: Any) -> tuple[jax.Array, jax.Array]:
         """Return ``(observation u8[N,V,V,3], visible bool[N,N])`` of a state."""
 
+    @usual_promotion()
     def reset(self, key: jax.Array, params: Any) -> tuple[Any, TimeStep]:
         """Start an episode."""
         state = self.initial_state(key, params)
         return state, self._restart(state)
 
+    @usual_promotion()
     def transition(self, state: Any, actions: jax.Array, noise: Any, params: Any) -> tuple[Any, TimeStep]:
         """Take one step under given noise. The same noise with another action is the counterfactual world.
 
@@ -68,10 +71,12 @@ class Environment(abc.ABC):
             metrics=metrics,
         )
 
+    @usual_promotion()
     def step(self, key: jax.Array, state: Any, actions: jax.Array, params: Any) -> tuple[Any, TimeStep]:
         """Take one step: `transition` under freshly drawn noise."""
         return self.transition(state, actions, self.sample_noise(key, params), params)
 
+    @usual_promotion()
     def step_or_reset(
         self, key: jax.Array, state: Any, timestep: TimeStep, actions: jax.Array, params: Any
     ) -> tuple[Any, TimeStep]:

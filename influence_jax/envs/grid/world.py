@@ -13,6 +13,7 @@ import numpy as np
 from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import maps, primitives, random_bits, vision
 from influence_jax.envs.render import render_maps
+from influence_jax.platforms import usual_promotion
 from influence_jax.settings import ConfigError, check_fields, choice, flag, integer
 from influence_jax.types import EnvSpec
 
@@ -191,6 +192,7 @@ class GridWorld(Environment):
         """Return i32[...]: the numbers of the cells at ``position i32[...,2]``, see `primitives`."""
         return position[..., 0] * self.walls.shape[1] + position[..., 1]
 
+    @usual_promotion()
     def observe(self, state: Any) -> tuple[jax.Array, jax.Array]:
         """Return ``(observation u8[N,V,V,3], visible bool[N,N])``; walls do not block sight."""
         codes = self.cell_codes(state)
