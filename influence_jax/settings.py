@@ -206,6 +206,17 @@ def nearest(name: Any, allowed: list[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
+def said(value: Any) -> str:
+    """Describe a value in a few words."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"an array of {value.dtype} of shape {list(value.shape)}"
+    try:
+        shown = " ".join(repr(value).split())
+    except Exception:  # somebody's own
+        shown = f"a {type(value).__name__}"
+    return shown if len(shown) <= 60 else f"{shown[:56]} ..."
+
+
 def file_path(setting: str, value: Any) -> pathlib.Path:
     """Return the path of a file or a directory, ``~`` written out.
 
@@ -213,7 +224,7 @@ def file_path(setting: str, value: Any) -> pathlib.Path:
         ConfigError: it is no path, or a URL.
     """
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ConfigError(f"{setting} is {value!r}; allowed: the path of a file or a directory.")
+        raise ConfigError(f"{setting} is {said(value)}; allowed: the path of a file or a directory.")
     if re.match("[A-Za-z][A-Za-z0-9+.-]+:/", os.fspath(value)):
         raise ConfigError(
             f"{setting} is {str(value)!r}, a URL; allowed: a path of this machine, where it may be mounted."

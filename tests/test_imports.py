@@ -42,7 +42,7 @@ ALLOWED = {
     },
     # Runs in a process of its own, beside the command line, and measures anything below.
     "bench": {
-        *("platforms", "types", "config", "presets", "envs", "networks", "influence", "learner", "runtime"),
+        *("platforms", "types", "config", "settings", "presets", "envs", "networks", "influence", "learner", "runtime"),
         "__version__",
     },
     "__main__": {"cli"},

@@ -37,6 +37,8 @@ def test_training_and_evaluation_in_a_strict_process(strict):
     run = influence_jax.train(make_learner(probe_config(model="moa", total_steps=40)))
     evaluation = influence_jax.evaluate(run.learner, run.state, 2)
     assert run.finished and np.isfinite(evaluation.collective_return).all()
+    state, _ = run.learner.env.reset(jax.random.key(0), run.learner.env_params)
+    assert np.isfinite(run.policy().at(state).values).all()
     with pytest.raises(ValueError, match="rank_promotion"):
         jnp.ones(2) + jnp.ones((2, 2))  # it is still strict
 

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -12,9 +13,10 @@ from influence_jax import envs, presets
 from influence_jax.config import EnvConfig
 from influence_jax.evaluation import episodes, intervention
 from influence_jax.evaluation.policy import Policy
+from influence_jax.evaluation.trace import Trace
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.state import LearnerState, Member
-from influence_jax.runtime.devices import ALL_DEVICES
+from influence_jax.runtime.devices import ALL_DEVICES, Devices
 from influence_jax.runtime.run import Run, resume
 from influence_jax.settings import ConfigError
 
@@ -28,6 +30,12 @@ LEARNER = make_learner(CONFIG)
 STATE = LearnerState(*[None] * len(dataclasses.fields(LearnerState)))  # nothing here gets as far as to read it
 RUN = Run(LEARNER, STATE, 0, {}, [])
 POLICY = Policy(LEARNER, Member(None, LEARNER.env_params, None))
+KEY = jax.random.key(0)
+GAME, TIMESTEP = jax.tree.map(
+    lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(LEARNER.env.reset, KEY, LEARNER.env_params)
+)
+STEPS = {name: np.zeros((3, 5)) for name in ("actions", "rewards", "values")}
+TRACE = Trace(LEARNER.env, None, log_policy=None, observations=None, visible=None, influence=None, metrics={}, **STEPS)
 FILM = influence_jax.Film((np.zeros((4, 4, 3), np.uint8),), 10)
 WRONG = (
     *(
@@ -113,6 +121,15 @@ CALLS = {
     "Policy[]": (POLICY.__getitem__, {"agent": 0}),
     "Film": (influence_jax.Film, {"frames": FILM.frames, "fps": 10}),
     "Film.save": (FILM.save, {"path": "x.gif"}),
+    "Run.trace": (RUN.trace, {"member": 0, "seed": 0, "real": False}),
+    "Run.evaluate": (RUN.evaluate, {"num_episodes": 1, "seed": 0, "greedy": False}),
+    "Run.intervene": (RUN.intervene, {"num_moments": 1, "seed": 0}),
+    "Policy.at": (POLICY.at, {"state": GAME, "mind": None}),
+    "Policy.step": (POLICY.step, {"mind": POLICY.start(), "timestep": TIMESTEP, "key": KEY}),
+    "Trace.world": (TRACE.world, {"time": 0, "actions": [0] * 5}),
+    "Trace.frame": (TRACE.frame, {"time": 0, "arrows": True, "views": (), "scale": 8, "title": ""}),
+    "Trace.film": (TRACE.film, {"start": 0, "stop": 1, "arrows": True, "views": (), "scale": 8, "title": ""}),
+    "Devices": (Devices, {"count": None, "mesh": None, "at_once": None}),
     "grid": (influence_jax.grid, {"seeds": 2, "learning_rate": [1e-3]}),
     "train": (influence_jax.train, {"experiment": CONFIG, "hyperparams": {}, "out": None} | START | RUNNING),
     "resume": (resume, {"out": "nowhere"} | TRUST | RUNNING),
@@ -126,6 +143,7 @@ OTHER_WORDS = {
     ("presets.get", "name"): "preset",
     ("EnvConfig", "options"): "env.",
     ("train", "experiment"): "preset is",
+    ("Devices", "count"): "devices",
     ("sweep", "experiment"): "preset is",
     ("search", "experiment"): "preset is",
     **{(name, "shards" if name == "merge" else "out"): "holds no" for name in ("resume", "load", "merge")},
@@ -149,6 +167,9 @@ def test_wrong_arguments_are_refused_in_a_sentence_that_names_them(name, monkeyp
     monkeypatch.setattr(sys.modules["influence_jax.sweeps.adaptive"], "_patiently", played)
     monkeypatch.setattr(episodes, "_episodes", played)
     monkeypatch.setattr(intervention, "_moments", played)
+    monkeypatch.setattr(sys.modules["influence_jax.evaluation.policy"], "_step", played)
+    monkeypatch.setattr(sys.modules["influence_jax.evaluation.trace"], "_transition", played)
+    monkeypatch.setattr(Trace, "_arrows", played)
     monkeypatch.setattr(sys.modules["influence_jax.evaluation.play"], "_episode", played)
     call, right = CALLS[name]
     for argument in right:
@@ -166,3 +187,15 @@ def test_wrong_arguments_are_refused_in_a_sentence_that_names_them(name, monkeyp
                 said = str(error)[:500]
                 assert any(word in said for word in words) and "\n" not in said, (argument, type(wrong), said)
         assert refused >= 15, f"{name} takes too much for {argument}"
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("path", FILM.save), ("runs", influence_jax.compare), ("directory", influence_jax.analysis.load_metrics)],
+)
+def test_paths_are_of_this_machine(name, read, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path, words in (("s3://bucket/x.gif", "a URL"), ("~nobody-of-that-name/x.gif", "cannot be found")):
+        with pytest.raises(ConfigError, match=rf"{name} is '{path}', (which )?{words}"):
+            read(path)
+    assert not list(tmp_path.iterdir())

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from influence_jax.settings import ConfigError
+from influence_jax.settings import ConfigError, said
 
 MOST = 10_000_000  # of draws, steps and symbols that are asked for
 
@@ -94,17 +94,6 @@ def instance(name: str, value: Any, kind: type, source: str) -> Any:
     if not isinstance(value, kind):
         raise ConfigError(f"{name} is {said(value)}; allowed is what {source} returns.")
     return value
-
-
-def said(value: Any) -> str:
-    """Describe a value in a few words."""
-    if isinstance(value, np.ndarray) or (hasattr(value, "shape") and hasattr(value, "dtype")):
-        return f"an array of {value.dtype} of shape {list(value.shape)}"
-    try:
-        shown = " ".join(repr(value).split())
-    except Exception:  # somebody's own
-        shown = f"a {type(value).__name__}"
-    return shown if len(shown) <= 60 else f"{shown[:56]} ..."
 
 
 def _array(name: str, values: Any, kinds: str, wanted: str) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from influence_jax.analysis.arguments import said, text
+from influence_jax.analysis.arguments import text
 from influence_jax.analysis.curves import Curve, failed, learning_curve
 from influence_jax.analysis.curves import scores as scores_of
 from influence_jax.analysis.members import groups
@@ -21,7 +21,7 @@ from influence_jax.analysis.statistics import (
     welch_interval,
 )
 from influence_jax.analysis.tables import pandas, text_table
-from influence_jax.settings import Choices, ConfigError, checked, nearest
+from influence_jax.settings import Choices, ConfigError, checked, nearest, said
 
 SUMMARIES = ("final", "final_steps", "auc", "best")
 
@@ -103,6 +103,10 @@ def compare(
             notes.append(f"{name}: {broken} of {values.shape[1]} members failed and have no score.")
         if count < 2:
             notes.append(f"{name}: {count or 'no'} seed with a score, from which there is no interval and no p.")
+    ends = {name: float(np.nanmax(curve.env_steps)) for name, curve in curves.items()}
+    if len(set(ends.values())) > 1:
+        said_ends = ", ".join(f"{name} {steps:,.0f}" for name, steps in ends.items())
+        notes.append(f"not all have come equally far; environment steps at the last log point: {said_ends}.")
     first = next(iter(scores.values()))
     rows = []
     for number, (name, score) in enumerate(scores.items()):

@@ -13,14 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from influence_jax.analysis.arguments import instance, level, said, text, whole
+from influence_jax.analysis.arguments import instance, level, text, whole
 from influence_jax.analysis.comparison import Comparison, values_of
 from influence_jax.analysis.curves import learning_curve
 from influence_jax.analysis.influence import EventLocked, influence_statistics, pairwise
 from influence_jax.analysis.members import groups
 from influence_jax.analysis.schelling import Schelling
 from influence_jax.analysis.statistics import CONFIDENCE, percent
-from influence_jax.settings import ConfigError
+from influence_jax.settings import ConfigError, said
 
 PANELS = {
     "collective return": ["collective_return"],

@@ -1,5 +1,6 @@
 """Reading what a run wrote."""
 
+import contextlib
 import json
 import math
 import pathlib
@@ -9,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from influence_jax.analysis.arguments import said
-from influence_jax.settings import ConfigError
+from influence_jax.settings import ConfigError, file_path, said
 
 SHARED = ("update", "env_steps", "seconds", "steps_per_second")  # what all members of a log point have in common
 
@@ -24,11 +24,9 @@ def load_metrics(directory: str | pathlib.Path) -> dict[str, np.ndarray]:
     Raises:
         ConfigError: there is no such directory.
     """
-    try:
-        directory = pathlib.Path(directory).expanduser()
+    directory, there = file_path("directory", directory), False
+    with contextlib.suppress(ValueError, OSError):
         there = directory.is_dir()
-    except (TypeError, ValueError, OSError, RuntimeError):
-        there = False
     if not there:
         raise ConfigError(f"directory is {said(directory)}; allowed is the directory of a run.")
     lines = _lines(directory / "metrics.jsonl")

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from influence_jax.analysis.arguments import said
 from influence_jax.analysis.labels import distinct, labels
 from influence_jax.analysis.load import SHARED, load_metrics
-from influence_jax.settings import ConfigError, nearest
+from influence_jax.settings import ConfigError, file_path, nearest, said
 
 Metrics = Mapping[str, np.ndarray]  # [U,S], or [U,S,N] for what each agent has
 ALLOWED = "a run, a sweep, a directory of one, metrics, or several of them in a sequence or a mapping with names"
@@ -122,7 +121,7 @@ def _parts(name: str, run: Any) -> list[Part]:
 
 def _read(name: str, directory: str | os.PathLike) -> list[Part]:
     """Return the programs of a run or a sweep in a directory, without their parameters."""
-    path = pathlib.Path(directory).expanduser()
+    path = file_path("runs", directory)
     try:
         if (path / "sweep.json").exists():
             about = json.loads((path / "sweep.json").read_text())

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from influence_jax.analysis.arguments import said
 from influence_jax.analysis.load import SHARED
-from influence_jax.settings import ConfigError
+from influence_jax.settings import ConfigError, said
 
 
 def pandas() -> Any:

@@ -8,7 +8,6 @@ from typing import Annotated
 import numpy as np
 import rich.box
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from influence_jax.cli.options import check, parse, whole
@@ -16,6 +15,7 @@ from influence_jax.evaluation.episodes import Evaluation, evaluate
 from influence_jax.evaluation.intervention import intervene
 from influence_jax.runtime import run
 from influence_jax.runtime.compilation import keep_compiled_programs
+from influence_jax.runtime.progress import Terminal
 from influence_jax.settings import INT32_MAX, ConfigError
 
 
@@ -58,25 +58,24 @@ def main(arguments: list[str]) -> int:
         found = intervene(trained.learner, trained.state, options.interventions, options.seed)
         correlation = [x if np.isfinite(x) else None for x in found.correlation.tolist()]
         results |= {"intervention_correlation": correlation, "intervention_pairs": found.pairs.tolist()}
-        if not options.json:
-            print("influence of each member, as its models of others see it and as it is:")
-            for member, (x, pairs) in enumerate(zip(correlation, found.pairs, strict=True)):
-                shown = "none, since one of the two does not vary over them" if x is None else f"{x:.3f}"
-                print(f"  member {member}: correlation {shown}, over {pairs:,} pairs that count")
     evaluation = evaluate(trained.learner, trained.state, options.episodes, options.seed, options.greedy)
     values = {field.name: getattr(evaluation, field.name) for field in dataclasses.fields(evaluation)}
     results |= {name: x.tolist() for name, x in (values | values.pop("metrics")).items()}
     path = options.directory / "evaluation.json"
-    if options.json:
-        print(json.dumps(results))
-    else:
-        Console().print(evaluation_table(evaluation, f"{options.episodes} episodes after {trained.update:,} updates"))
     try:
         path.write_text(json.dumps(results) + "\n")
     except OSError as error:
         raise ConfigError(f"{str(path)!r} cannot be written: {error}; allowed are files.") from error
-    if not options.json:
-        print(f"every episode: {path}")
+    if options.json:
+        print(json.dumps(results))
+        return 0
+    if options.interventions:
+        print("influence of each member, as its models of others see it and as it is:")
+        for member, (x, pairs) in enumerate(zip(correlation, found.pairs, strict=True)):
+            shown = "none, since one of the two does not vary over them" if x is None else f"{x:.3f}"
+            print(f"  member {member}: correlation {shown}, over {pairs:,} pairs that count")
+    Terminal().print(evaluation_table(evaluation, f"{options.episodes} episodes after {trained.update:,} updates"))
+    print(f"every episode: {path}")
     return 0
 
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import rich.box
-from rich.console import Console
 from rich.table import Table
 
 from influence_jax.analysis.labels import texts
@@ -190,10 +189,16 @@ def finish(found: Any, given: Any) -> int:
     if not found.finished and not (path / "sweep.json").exists():
         print("Stopped before the first update; nothing was written.")
         return train.STOPPED
+    unsaved = [number for number, record in enumerate(found.records) if not record.saved]
+    too_large = [number for number, record in enumerate(found.records) if record.problem]
+    for numbers, problem in ((unsaved, "could not be saved in the end"), (too_large, "need more memory than there is")):
+        if numbers:
+            print(f"influence-jax: the programs {', '.join(map(str, numbers))} {problem}.", file=sys.stderr)
     if not found.finished:
         done = f"{found.num_finished} of {len(found.programs)} programs are done"
-        print(f"Stopped and saved; {done}. Go on with: influence-jax resume {shlex.quote(str(path))}")
-        return train.STOPPED
+        how = "Stopped" if unsaved or too_large else "Stopped and saved"
+        print(f"{how}; {done}. Go on with: influence-jax resume {shlex.quote(str(path))}")
+        return 1 if unsaved or too_large else train.STOPPED
     if found.failed:
         print(
             f"influence-jax: {len(found.failed)} trials failed, some seed of which learns no more: "
@@ -208,7 +213,7 @@ def finish(found: Any, given: Any) -> int:
         raise ConfigError(f"results in {str(path)!r} cannot be written: {error}; allowed are files.") from error
     if not (given.quiet or given.json):
         show_results(found, path)
-    return 0
+    return 1 if unsaved else 0
 
 
 def describe(programs: list[Any], seeds: int, shard: tuple[int, int] | None) -> str:
@@ -276,9 +281,11 @@ def show_results(found: Any, path: pathlib.Path) -> None:
 
 def show_best(rows: list[dict[str, Any]]) -> None:
     """Print the settings of the best trials."""
+    from influence_jax.runtime.progress import Terminal
+
     table = Table(box=rich.box.SIMPLE, pad_edge=False)
     for name in rows[0]:
         table.add_column(name, justify="right")
     for cells in zip(*(texts(row[name] for row in rows) for name in rows[0]), strict=True):
         table.add_row(*("-" if cell == "nan" else cell for cell in cells))
-    Console().print(table)
+    Terminal().print(table)

@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import io
 import math
-import os
 import pathlib
 import subprocess
 import tempfile
@@ -19,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from influence_jax.envs.grid import vision
-from influence_jax.settings import ConfigError, Numbers, checked
+from influence_jax.settings import ConfigError, Numbers, checked, file_path
 
 SUFFIXES = (".gif", ".mp4")
 GIF_FPS = 50  # frames a second at most
@@ -316,7 +315,7 @@ class Film:
 
     def save(self, path: str | pathlib.Path) -> None:
         """Write a ``.gif`` or ``.mp4``."""
-        path = _file(path)
+        path = file_path("path", path)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_animation(self.frames, path, self.fps)
 
@@ -342,7 +341,7 @@ def save_animation(frames: Sequence[np.ndarray], path: str | pathlib.Path, fps: 
         ConfigError: the suffix of ``path`` is neither ``.gif`` nor ``.mp4``, or there are no frames.
         ModuleNotFoundError: a film in mp4 is asked for without the package imageio-ffmpeg.
     """
-    path = _file(path)
+    path = file_path("path", path)
     if path.suffix not in SUFFIXES:
         allowed = ", ".join(map(repr, SUFFIXES))
         raise ConfigError(f"path is {str(path)!r}, which ends in {path.suffix!r}; allowed are {allowed}.")
@@ -352,12 +351,6 @@ def save_animation(frames: Sequence[np.ndarray], path: str | pathlib.Path, fps: 
         _write_gif(frames, path, fps)
     else:
         _write_mp4(np.stack(frames), path, fps)
-
-
-def _file(path: str | pathlib.Path) -> pathlib.Path:
-    if not isinstance(path, str | os.PathLike):
-        raise ConfigError(f"path is of type {type(path).__name__}; allowed: the name of a file.")
-    return pathlib.Path(path).expanduser()
 
 
 def _write_gif(frames: Sequence[np.ndarray], path: pathlib.Path, fps: float) -> None:

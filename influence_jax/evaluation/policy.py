@@ -12,7 +12,8 @@ from influence_jax.evaluation.programs import compiled
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import act
 from influence_jax.learner.state import LearnerState, Member, RolloutState
-from influence_jax.settings import Integers, checked
+from influence_jax.platforms import usual_promotion
+from influence_jax.settings import ConfigError, Integers, checked, said
 from influence_jax.types import TimeStep
 
 
@@ -69,15 +70,27 @@ class Policy:
 
         >>> decision, mind = policy.step(policy.start(), timestep, jax.random.key(0))
         """
+        kinds = {"mind": Mind, "timestep": TimeStep, "key": jax.Array}
+        for (name, kind), value in zip(kinds.items(), (mind, timestep, key), strict=True):
+            if not isinstance(value, kind):
+                raise ConfigError(
+                    f"{name} is {said(value)}; allowed: {kind.__name__}, as in the example of `Policy.step`."
+                )
         return _step(self.learner, self.member, mind, timestep, key)
 
+    @usual_promotion()
     def at(self, state: Any, mind: Mind | None = None) -> Decision:
         """Return what agents would do in any ``state`` of the game; without a ``mind``, as if an episode began there.
 
         Its actions are a draw by a fixed key.
         """
-        observation, visible = self.learner.env.observe(state)
-        spec = self.learner.env.spec
+        env = self.learner.env
+        try:
+            observation, visible = env.observe(state)
+        except Exception as error:
+            wanted = f"a state of {type(env).__name__}, as its `reset` returns it"
+            raise ConfigError(f"state is {said(state)}; allowed is {wanted}.") from error
+        spec = env.spec
         nothing = jnp.zeros(spec.num_agents, jnp.float32)
         timestep = TimeStep(
             observation=observation,

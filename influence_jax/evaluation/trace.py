@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import operator
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ from influence_jax.evaluation.programs import compiled
 from influence_jax.influence.measures import label
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import Member, RolloutState
-from influence_jax.settings import ConfigError, Integers, checked
+from influence_jax.settings import ConfigError, Integers, Numbers, checked, said
 from influence_jax.types import TimeStep
 
 LONGEST_SIDE = 720  # pixels of a frame's map
@@ -70,8 +71,17 @@ class Trace:
     def world(self, time: int, actions: Sequence[int]) -> tuple[Any, TimeStep]:
         """Return the state and time step that follow on ``actions i32[N]`` at ``time``, by the same chance."""
         checked("time", time, Integers(0, len(self) - 1))
+        num_agents = self.actions.shape[1]
+        try:
+            chosen = np.array([operator.index(action) for action in actions], np.int32)
+        except (TypeError, OverflowError):
+            chosen = np.zeros(0, np.int32)
+        if len(chosen) != num_agents:
+            raise ConfigError(
+                f"actions is {said(actions)}; allowed are {num_agents} whole numbers, one for each agent."
+            )
         state, noise = (jax.tree.map(lambda x: x[time], tree) for tree in (self.states, self._noise))
-        return jax.device_get(_transition(self.env, state, jnp.asarray(actions), noise, self._env_params))
+        return jax.device_get(_transition(self.env, state, jnp.asarray(chosen), noise, self._env_params))
 
     def frame(
         self, time: int, *, arrows: bool | float = True, views: Sequence[int] = (), scale: int | None = None,
@@ -98,6 +108,8 @@ class Trace:
 
         >>> run.trace().film("episode.mp4", fps=15)  # or .gif; see `frame` for the other arguments
         """
+        for name, place in (("start", start), ("stop", stop)):
+            checked(name, place, Integers(-len(self) - 1, len(self) + 1, optional=name == "stop"))
         times = range(len(self) + 1)[start:stop]
         if not times:
             raise ConfigError(f"start is {start} with stop {stop}; allowed are parts of 0 to {len(self) + 1}.")
@@ -245,6 +257,14 @@ class Trace:
         if not isinstance(self.env, GridWorld):
             raise ConfigError(f"{type(self.env).__name__} draws no pictures; allowed are games on a map.")
         scale = default_scale(self.env) if scale is None else checked("scale", scale, Integers(4, 256))
+        if not isinstance(arrows, bool | np.bool_):
+            checked("arrows", arrows, Numbers(0))
+        if isinstance(views, str) or not isinstance(views, Sequence | np.ndarray):
+            raise ConfigError(f"views is {said(views)}; allowed are numbers of agents.")
+        for agent in views:
+            checked("views", agent, Integers(0, self.actions.shape[1] - 1))
+        if not isinstance(title, str):
+            raise ConfigError(f"title is {said(title)}; allowed is a text.")
         chosen = jax.tree.map(lambda x: x[np.asarray(times)], self.states)
         totals = np.concatenate([np.zeros_like(self.rewards[:1]), self.rewards.cumsum(axis=0)])
         strength = self._arrows(arrows)

@@ -303,13 +303,16 @@ def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, 
         "equality": mean_over(metrics.equality(sums.reward), finished),
         "episodes": Mean(total=finished.sum().astype(jnp.float32), count=one),
     }
+    of_the_game = {}
     for name, values in sums.metrics.items():
-        logs[f"agent_{name}"] = mean_over(values, finished)
-        logs[name] = mean_over(values.sum(axis=-1), finished)
-    taken = sorted({*logs, *RESERVED} & own.keys())
-    if taken:
-        raise ConfigError(f"learner.metrics has the names {', '.join(taken)}; allowed are names that are not taken.")
-    return episode_sums, logs | own
+        of_the_game[f"agent_{name}"] = mean_over(values, finished)
+        of_the_game[name] = mean_over(values.sum(axis=-1), finished)
+    for part, names in (("env.spec.metric_names", of_the_game), ("learner.metrics", own)):
+        taken = sorted({*logs, *RESERVED} & names.keys())
+        if taken:
+            raise ConfigError(f"{part} has the names {', '.join(taken)}; allowed are names that are not taken.")
+        logs |= names
+    return episode_sums, logs
 
 
 # Names that a row of a log or a table has beside the metrics.

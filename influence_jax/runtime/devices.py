@@ -12,7 +12,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from influence_jax.config import ConfigError, ExperimentConfig
 from influence_jax.learner.state import LearnerState
-from influence_jax.settings import Integers, checked
+from influence_jax.settings import Integers, checked, said
 
 AXES = ("seed", "env")
 
@@ -28,6 +28,12 @@ class Devices:
     count: int | None = None  # devices to use; all by default
     mesh: Mapping[str, int] | None = None  # devices along "seed" and "env", instead of as many members as there are
     at_once: int | None = None  # members that a device works on at a time; as many as fit by default
+
+    def __post_init__(self):
+        for name in ("count", "at_once"):
+            checked("devices" if name == "count" else name, getattr(self, name), Integers(1, optional=True))
+        if self.mesh is not None and not isinstance(self.mesh, Mapping):
+            raise ConfigError(f"mesh is {said(self.mesh)}; allowed: sizes of {' and '.join(AXES)}.")
 
     def make_mesh(self, config: ExperimentConfig) -> jax.sharding.Mesh:
         """Return the mesh ``("seed", "env")``.

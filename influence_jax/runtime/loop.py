@@ -172,13 +172,17 @@ def loop(
                 or agreed(minutes >= config.checkpoint_minutes)[0]
             ):
                 saved, saved_at = save(checkpoints, state, update, saved, failed), time.monotonic()
-            error = None if callback is None else told(callback, point, stop)
-            if agreed(error is not None)[0]:
+            error = None if callback is None else told(callback, point)
+            interrupted = isinstance(error, KeyboardInterrupt)
+            broken, interrupted = agreed(error is not None and not interrupted, interrupted)
+            if broken:
                 if checkpoints and saved != update:
                     save(checkpoints, state, update, saved, failed)
                 raise error or ConnectionError(
                     "the callback of another process raised an exception, which is printed there."
                 )
+            if interrupted:
+                break
         if checkpoints and saved != update:
             saved = save(checkpoints, state, update, saved, failed)
         if checkpoints:
@@ -186,12 +190,10 @@ def loop(
         return state, update, saved, recorder.metrics()
 
 
-def told(callback: Callable[[LogPoint], None], point: LogPoint, stop: threading.Event) -> BaseException | None:
-    """Tell a callback about a log point and return what it raised, unless that asks to stop."""
+def told(callback: Callable[[LogPoint], None], point: LogPoint) -> BaseException | None:
+    """Tell a callback about a log point and return what it raised."""
     try:
         callback(point)
-    except KeyboardInterrupt:
-        stop.set()
     except BaseException as error:
         return error
     return None
@@ -248,5 +250,7 @@ def explained(program: Program):
         if "RESOURCE_EXHAUSTED" not in str(error) and "out of memory" not in str(error).lower():
             raise
         members = len(program.members) // program.mesh.shape["seed"]
-        message = memory.too_large(program.learner, members, memory.device_memory())
+        message = f"seeds is {len(program.members)}, {members} of them on a device, which is too small for so many."
+        if not program.learner.replaced:  # of a network of one's own there is no formula
+            message = memory.too_large(program.learner, members, memory.device_memory())
         raise MemoryError(f"out of memory: {message} (members_at_once makes it smaller)") from error

@@ -18,6 +18,10 @@ from influence_jax.platforms import usual_tracing
 from influence_jax.runtime.population import init_population
 
 
+class TooLargeError(ConfigError, MemoryError):
+    """A device does not even have the memory for one member at a time."""
+
+
 def peak_formula(learner: Learner, members: int | None = None, at_once: int | None = None) -> int:
     """Return how many bytes training holds at its peak on one device.
 
@@ -64,7 +68,7 @@ def members_that_fit(learner: Learner, members: int, limit: int) -> int | None:
     divisors = [size for size in range(members - 1, 0, -1) if members % size == 0]
     fitting = [size for size in divisors if peak_formula(learner, members, size) <= limit]
     if not fitting:
-        raise ConfigError(too_large(learner, members, limit))
+        raise TooLargeError(too_large(learner, members, limit))
     return fitting[0]
 
 

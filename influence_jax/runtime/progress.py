@@ -14,6 +14,14 @@ LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 MANY = 8  # members whose returns fit a line one by one
 
 
+class Terminal(Console):
+    """A console that raises `BrokenPipeError`, as ``print`` does, where rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """See `rich.console.Console`."""
+        raise BrokenPipeError
+
+
 class Progress:
     """A callback for `train`: a bar on a terminal, now and then a line elsewhere. Use it as a context manager.
 
@@ -24,7 +32,7 @@ class Progress:
     def __init__(self, console: Console | None = None):
         if not isinstance(console, Console | None):
             raise ConfigError(f"console is {console!r}; allowed: a rich.console.Console, or None.")
-        self._console = console or Console()
+        self._console = console or Terminal()
         self._spoken = -np.inf
         self._returns: np.ndarray | None = None
         self._bar = None
@@ -56,7 +64,9 @@ class Progress:
         if self._bar:
             self._bar.update(self._task, total=point.num_updates, completed=point.update, description=text)
         elif now - self._spoken >= LINE_EVERY or point.update == point.num_updates:
-            with contextlib.suppress(OSError):  # who listened is gone; training goes on
+            with contextlib.suppress(
+                OSError, SystemExit
+            ):  # nobody reads on, at which rich's own console exits; training goes on
                 self._console.print(text, highlight=False, soft_wrap=True)
             self._spoken = now
 

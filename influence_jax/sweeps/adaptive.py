@@ -35,6 +35,7 @@ from influence_jax.sweeps.sweep import (
     FORMAT_VERSION,
     Record,
     Sweep,
+    ends_all,
     give_back,
     place_of,
     read_about,
@@ -153,7 +154,7 @@ def search(
             programs += make_programs(config, space, [Part(range(first, first + len(numbers)), seeds)])
             if fresh:
                 note()
-            program, watch = programs[-1], chosen.watch(numbers, metric, callback)
+            program, watch = programs[-1], chosen.watch(numbers, metric, ends_all(callback, stop))
             try:
                 with chosen.alive(numbers):
                     over = number in pruned
@@ -165,20 +166,17 @@ def search(
             if watch.pruned:
                 pruned.append(number)
                 note()
-                stop.clear()  # it was this round alone that was to stop
             records[-1] = dataclasses.replace(records[-1], pruned=number in pruned)
             if not records[-1].ended(program):
                 break
             found = Sweep(space, [program], path, records[-1:]).best(len(numbers), metric)
             values = {numbers[row["trial"] - first]: row[metric] for row in found}
             chosen.tell(numbers, values, pruned=records[-1].pruned)
-            if not records[-1].failed and not any(map(math.isfinite, values.values())):
-                raise ConfigError(
-                    f"metric is {metric!r}, which no trial of a round has in the end; allowed: one that all have (for what is "
-                    "per episode, one must end within the last log points)."
-                )
             if (failed := chosen.failed(list(itertools.chain(*rounds)))) >= wanted["trials"]:
-                raise FloatingPointError(f"{failed} trials failed, as many as are wanted; try others in --random.")
+                raise FloatingPointError(
+                    f"{failed} trials failed, as many as are wanted: of each some seed learns no more, or has no {metric} in the "
+                    "end (for what is per episode, one must end within the last log points)."
+                )
     return Sweep(Space(listed=tuple(listed)), programs, path, records)
 
 
@@ -232,6 +230,8 @@ class _Study:
             try:
                 for _ in range(min(count, _patiently(left))):
                     asked.append(_patiently(functools.partial(self._study.ask, distributions)))
+                    # Or this trial would never be let go, if this process ended before `alive`.
+                    _patiently(functools.partial(self._storage.record_heartbeat, asked[-1]._trial_id))
             except BaseException:
                 self.tell([trial.number for trial in asked], {})
                 raise

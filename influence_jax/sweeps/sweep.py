@@ -5,6 +5,7 @@ import dataclasses
 import json
 import pathlib
 import shutil
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from influence_jax.analysis.members import joined
 from influence_jax.analysis.tables import final_rows, pandas, run_rows
 from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json, to_dict
 from influence_jax.learner.learner import Learner, make_learner
-from influence_jax.runtime import directory
+from influence_jax.runtime import directory, population
 from influence_jax.runtime import run as runs
 from influence_jax.runtime.checkpoint import Checkpoints, differences
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
@@ -49,6 +50,8 @@ class Record:
     metrics: dict[str, np.ndarray]  # as of `Run`
     failed: Sequence[int] = ()  # the members that learn no more
     pruned: bool = False  # whether a search ended it early
+    saved: bool = True  # whether a checkpoint has all of it
+    problem: str = ""  # why it could not be trained here
 
     def ended(self, program: Program) -> bool:
         """Whether the program was trained to its end, or no member of it can learn any more, or is to."""
@@ -295,10 +298,29 @@ def run_sweep(path, space, config, shard, resume, devices, callback) -> Sweep:
         for number, program in enumerate(programs):
             if stop.is_set():
                 break
-            records.append(run_program(program, place_of(path, number), devices, callback))
-            if not records[-1].ended(program):
+            try:
+                records.append(run_program(program, place_of(path, number), devices, ends_all(callback, stop)))
+            except MemoryError as error:
+                warnings.warn(f"program {number} cannot be trained here: {error}", stacklevel=3)
+                records.append(dataclasses.replace(record_of(place_of(path, number), program), problem=str(error)))
+            if not (records[-1].ended(program) or records[-1].problem):
                 break
     return Sweep(space, programs, path, records)
+
+
+def ends_all(callback: Callable[[LogPoint], None] | None, stop: threading.Event) -> Callable[[LogPoint], None] | None:
+    """Return a callback whose wish to stop is meant for all programs, those that come after this one, too."""
+    if callback is None:
+        return None
+
+    def call(point: LogPoint) -> None:
+        try:
+            callback(point)
+        except KeyboardInterrupt:
+            stop.set()
+            raise
+
+    return call
 
 
 def run_program(program: Program, place: pathlib.Path, devices, callback) -> Record:
@@ -311,7 +333,8 @@ def run_program(program: Program, place: pathlib.Path, devices, callback) -> Rec
         run = runs.train(program.learner, **members, devices=devices, callback=callback)
     except FloatingPointError:  # all of its members failed, each of which a warning has named
         return record_of(place, program)
-    return Record(run.update, run.metrics, [failure["member"] for failure in run.failures])
+    failed = [failure["member"] for failure in run.failures]
+    return Record(run.update, run.metrics, failed, saved=run.saved == run.update)
 
 
 def record_of(place: pathlib.Path, program: Program) -> Record:
@@ -360,8 +383,10 @@ def load(
     places = [place_of(path, number) for number in range(len(programs))]
     updates = [max(Checkpoints(place).updates(), default=0) for place in places]
     begun = max((number for number, update in enumerate(updates, start=1) if update), default=0)
-    for place, update in zip(places[:begun], updates, strict=False):
-        if not update:
+    for place, program, update in zip(places[:begun], programs, updates, strict=False):
+        if (place / "config.json").exists():
+            directory.reclaim(place, program.learner, population.member_settings(program.learner, program.hyperparams))
+        if not update and (place / "config.json").exists():
             raise ConfigError(
                 f"{str(place)!r} has no checkpoints, which programs after it have; allowed is to go on with the sweep "
                 "(--resume), which trains it again."

@@ -79,3 +79,10 @@ def test_close_settings_are_groups_of_their_own():
     members = [{"member": m, "discount": x, "seed": 0} for m, x in enumerate((0.99, 0.9995, 0.9999, 0.99996))]
     found = compare(run(members, {name: x[:, :4] for name, x in RUNS["alone"].items()}), by="discount")
     assert list(found.scores) == ["discount 0.99", "discount 0.9995", "discount 0.9999", "discount 0.99996"]
+
+
+def test_what_has_not_come_as_far_is_named():
+    """As trials of a sweep that is not finished."""
+    (note,) = compare({"whole": recorded(points=40), "half": recorded(points=20)}).notes
+    assert note.endswith("environment steps at the last log point: whole 2,000,000, half 1,000,000.")
+    assert not compare({"one": recorded(), "other": recorded(seed=1)}).notes

@@ -1,14 +1,18 @@
 """``influence-jax sweep``."""
 
 import csv
+import dataclasses
 import re
+import types
 
 import pytest
 
 from influence_jax.cli import main
-from influence_jax.cli.sweep import shard_of
+from influence_jax.cli.sweep import finish, shard_of
 from influence_jax.runtime.progress import Progress
 from influence_jax.settings import ConfigError
+from influence_jax.sweeps.space import Space
+from influence_jax.sweeps.sweep import Record, Sweep
 from tests.cli.commands import assert_refused, refusal
 
 SWEEP = ["sweep", "harvest-moa", "--profile", "small"]
@@ -45,7 +49,7 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
     with pytest.warns(UserWarning, match="is not finished: 0 of 1 programs are, and 4 of 4 trials have results"):
         assert main(["best", str(out), "--metric", "entropy", "--json"]) == 0
     assert '"learning_rate": 0.001' in capsys.readouterr().out
-    assert main([*command, "--resume"]) == 0
+    assert main(["resume", str(out)]) == 0
     assert "return" in capsys.readouterr().out
     with open(out / "final.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -100,6 +104,24 @@ def test_optuna_chooses(tiny_options, tmp_path, capsys, monkeypatch):
     assert main([*command, "--optuna", storage, "--trials", "3", "--at-once", "2"]) == 0
     assert main(["best", str(out), "--json"]) == 0
     assert capsys.readouterr().out.count('"trial"') == 3 and (out / "final.csv").exists()
+
+
+def test_what_could_not_be_saved_is_said(tmp_path, capsys):
+    """And what needs more memory; neither is worth another go as it is."""
+    record = Record(update=3, metrics={}, saved=False)
+    program = types.SimpleNamespace(
+        trials=[0], learner=types.SimpleNamespace(config=types.SimpleNamespace(num_updates=9))
+    )
+    found = Sweep(Space(), [program], tmp_path, [record])
+    (tmp_path / "sweep.json").touch()
+    assert finish(found, None) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("Stopped; 0 of 1 programs are done. Go on with: influence-jax resume")
+    assert said.err == "influence-jax: the programs 0 could not be saved in the end.\n"
+    too_large = dataclasses.replace(found, records=[dataclasses.replace(record, saved=True, problem="too large")])
+    assert finish(too_large, None) == 1 and "the programs 0 need more memory" in capsys.readouterr().err
+    saved = dataclasses.replace(found, records=[dataclasses.replace(record, saved=True)])
+    assert finish(saved, None) == 75 and "Stopped and saved" in capsys.readouterr().out
 
 
 def test_a_shard_is_never_guessed():

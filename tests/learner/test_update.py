@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from influence_jax.config import ConfigError, Hyperparams
+from influence_jax.envs.probes import Cue
 from influence_jax.influence.controls import controlled_influence_reward
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
@@ -257,3 +258,21 @@ def test_a_metric_of_ones_own_has_a_name_of_its_own(learner, state, name):
         ConfigError, match=f"learner.metrics has the names {name}; allowed are names that are not taken"
     ):
         jax.eval_shape(lambda state: update(own, state, 100.0), state)
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "entropy", "returns"])
+def test_what_a_game_measures_has_a_name_of_its_own(learner, name):
+    """Or the entropy of a policy, say, would be what a game calls so."""
+
+    class Renamed(Cue):
+        def dynamics(self, state, actions, noise, params):
+            *rest, metrics = super().dynamics(state, actions, noise, params)
+            return *rest, {name: metrics["answers"]}
+
+    env = Renamed(num_agents=3, horizon=6)
+    env.spec = dataclasses.replace(env.spec, metric_names=(name,))
+    own = dataclasses.replace(learner, env=env)
+    with pytest.raises(
+        ConfigError, match=r"env.spec.metric_names has the names \w+; allowed are names that are not taken"
+    ):
+        jax.eval_shape(lambda key: train.chunk(own, train.init(own, key), 1.0), jax.random.key(0))

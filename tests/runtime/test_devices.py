@@ -18,7 +18,6 @@ from tests.conftest import quickly
     "devices, sentence",
     [
         (Devices(count=2), "devices is 2; allowed: 1"),
-        (Devices(count=0), "devices is 0; allowed"),
         (Devices(mesh={"seed": 2}), r"mesh is \{'seed': 2\}, 2 devices; allowed: 1"),
         (Devices(mesh={"members": 1}), "allowed: sizes of seed and env"),
         (Devices(mesh={"env": 2}), r"mesh\['env'\] is 2 for 3; allowed are numbers that divide it"),
@@ -27,6 +26,19 @@ from tests.conftest import quickly
 def test_what_is_not_there_is_refused(tiny, devices, sentence):
     with pytest.raises(ConfigError, match=sentence):
         devices.make_mesh(tiny)
+
+
+@pytest.mark.parametrize(
+    "given, sentence",
+    [
+        ({"count": 0}, "devices is 0; allowed"),
+        ({"at_once": 0}, "at_once is 0; allowed"),
+        ({"mesh": 3}, "mesh is 3; allowed: sizes"),
+    ],
+)
+def test_what_is_nowhere_is_refused_at_once(given, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        Devices(**given)
 
 
 PROGRAM = """

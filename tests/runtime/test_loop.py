@@ -10,7 +10,9 @@ import pytest
 
 import influence_jax
 from influence_jax.analysis import load_metrics
+from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import loop, population
+from influence_jax.runtime.devices import ALL_DEVICES
 from influence_jax.runtime.loop import Program
 from influence_jax.runtime.run import resume
 from influence_jax.runtime.signals import SIGNALS
@@ -129,9 +131,20 @@ def test_an_exception_of_a_callback_in_another_process_loses_nothing(tiny, tmp_p
 
     def elsewhere(*flags):
         asked.append(flags)
-        return (len(asked) == 6,)  # of each chunk: whether to stop, whether to save, whether a callback raised
+        return (len(asked) == 6,) * len(
+            flags
+        )  # of each chunk: whether to stop, whether to save, whether a callback raised
 
     monkeypatch.setattr(loop, "agreed", elsewhere)
     with pytest.raises(ConnectionError, match="the callback of another process raised an exception"):
         influence_jax.train(tiny, out=tmp_path / "run")
     assert influence_jax.load(tmp_path / "run").update == 20
+
+
+def test_a_device_that_is_too_small_is_a_sentence_whatever_the_network(tiny):
+    learner = make_learner(tiny)
+    own = dataclasses.replace(learner, network=dataclasses.replace(learner.network))
+    for chosen, words in ((learner, "by the formula of docs/scaling.md"), (own, "which is too small for so many")):
+        program = loop.prepare(chosen, population.member_settings(chosen, {}), ALL_DEVICES)
+        with pytest.raises(MemoryError, match=f"out of memory: .*{words}.*members_at_once"), loop.explained(program):
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes")

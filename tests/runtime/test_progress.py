@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from influence_jax.runtime.progress import Progress, duration
+from influence_jax.runtime.progress import Progress, Terminal, duration
 from influence_jax.runtime.run import LogPoint
 
 
@@ -31,6 +31,27 @@ def test_bar_on_a_terminal():
     with Progress(Console(file=text, width=200, force_terminal=True)) as progress:
         progress(point(10, [np.nan, -20]))
     assert "1,000 of 3,000 steps" in text.getvalue()
+
+
+class Gone(io.StringIO):
+    """A pipe that nobody reads any more."""
+
+    def write(self, text):
+        raise BrokenPipeError
+
+
+class Ending(Console):
+    """A console as rich has it, which ends the process then."""
+
+    def on_broken_pipe(self):
+        raise SystemExit(1)
+
+
+@pytest.mark.parametrize("kind", [Terminal, Ending])
+def test_training_goes_on_when_nobody_reads_on(kind):
+    Progress(kind(file=Gone(), width=200))(point(10, [1, 2]))
+    with pytest.raises(BrokenPipeError if kind is Terminal else SystemExit):
+        kind(file=Gone()).print("a table")
 
 
 @pytest.mark.parametrize(

@@ -81,13 +81,14 @@ def test_what_cannot_be_searched_is_refused(small, tmp_path, storage, random, op
     assert not (tmp_path / "x").exists()
 
 
-def test_a_metric_that_is_never_measured_ends_the_search(small, tmp_path, storage):
-    """Or it would ask for other trials for ever."""
-    rates = {"learning_rate": "log:1e-4:1e-2"}
+def test_a_metric_that_is_never_measured_ends_the_search(tmp_path, storage):
+    """After as many trials as are wanted, each of which failed, and again when it goes on."""
     endless = dataclasses.replace(probe(), env=dataclasses.replace(probe().env, horizon=1000))
-    with pytest.raises(ConfigError, match="metric is 'collective_return', which no trial of a round has in the end"):
-        influence_jax.search(endless, rates, storage=storage, trials=2, at_once=1, out=tmp_path / "x")
-    assert [trial.state.name for trial in trials(storage)] == ["FAIL"]
+    options = {"storage": storage, "trials": 2, "at_once": 1, "out": tmp_path / "x"}
+    for again in (False, True):
+        with pytest.raises(FloatingPointError, match=r"2 trials failed.* has no collective_return in the end"):
+            influence_jax.search(endless, {"learning_rate": "log:1e-4:1e-2"}, **options, resume=again)
+        assert [trial.state.name for trial in trials(storage)] == ["FAIL", "FAIL"]
 
 
 def test_a_data_base_that_somebody_else_lays_out_is_tried_again(monkeypatch, storage):
@@ -170,7 +171,10 @@ def test_trials_of_a_process_that_is_gone_are_let_go(storage, monkeypatch):
         assert study.ask(RATE, 1, 1) == []
         time.sleep(2.1)
         assert [trial.number for trial in study.ask(RATE, 1, 1)] == [1]
-    assert [trial.state.name for trial in trials(storage)] == ["FAIL", "RUNNING"]
+        assert study.ask(RATE, 1, 1) == []  # nor did this one show a sign of life, but for the first
+        time.sleep(2.1)
+        assert [trial.number for trial in study.ask(RATE, 1, 1)] == [2]
+    assert [trial.state.name for trial in trials(storage)] == ["FAIL", "FAIL", "RUNNING"]
 
 
 def test_what_a_data_base_does_not_do_is_a_sentence(storage, monkeypatch):

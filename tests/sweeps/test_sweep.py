@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -12,6 +13,7 @@ import influence_jax
 from influence_jax.analysis import compare, plot_learning_curves
 from influence_jax.config import ConfigError
 from influence_jax.runtime import run as runs
+from influence_jax.sweeps import sweep as sweeps
 from influence_jax.sweeps.resume import resume
 from influence_jax.sweeps.space import make_space
 from tests.learner.worlds import probe_config
@@ -88,6 +90,37 @@ def test_a_stop_between_two_programs_is_noted(small, tmp_path, monkeypatch):
         stopped = influence_jax.sweep(small, **SPACE, out=tmp_path / "x")
     assert not stopped.finished and len(stopped.runs) == 1 and stopped.runs[0].finished
     assert influence_jax.sweep(small, **SPACE, out=tmp_path / "x", resume=True).finished
+
+
+def test_a_program_that_needs_more_memory_ends_nothing(tmp_path, monkeypatch):
+    """It is named, the others are trained, and the next go tries it again."""
+    space = {"grid": {"learner.num_envs": [2, 4], "learning_rate": [1e-3, 3e-4]}}
+    run_program = sweeps.run_program
+
+    def too_large(program, *args):
+        if program.learner.config.learner.num_envs == 2:
+            raise MemoryError("seeds is 1, too many")
+        return run_program(program, *args)
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.warns(UserWarning, match="program 0 cannot be trained here: seeds is 1"),
+    ):
+        patch.setattr(sweeps, "run_program", too_large)
+        found = influence_jax.sweep(tiny_probe(), **space, out=tmp_path / "x")
+    assert not found.finished and [record.update for record in found.records] == [0, 6]
+    loaded = influence_jax.load(tmp_path / "x")
+    assert {row["trial"] for row in loaded.rows()} == {2, 3} and len(loaded.runs) == 1
+    assert resume(tmp_path / "x").finished
+
+
+def test_what_was_edited_is_named(whole, tmp_path):
+    """A value that no run was trained with would stand in every table."""
+    shutil.copytree(whole[1], tmp_path / "x")
+    file = tmp_path / "x" / "sweep.json"
+    file.write_text(file.read_text().replace("0.0003", "0.5"))
+    with pytest.raises(ConfigError, match=r"000' holds a run under another configuration: members is"):
+        influence_jax.load(tmp_path / "x")
 
 
 def test_a_tidy_table(whole):
