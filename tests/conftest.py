@@ -49,23 +49,32 @@ def trace_programs_once():
         yield
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly(request):
-    """Spend little on programs that take a few steps only: no optimising, and XLA:CPU's former emitters, which are far faster.
-
-    A module that is marked with `compile_fully` has what its programs take many steps for, or compares with what a user gets.
-    """
-    if request.node.get_closest_marker("compile_fully"):
-        yield
-        return
+@pytest.fixture(scope="session", autouse=True)
+def compile_quickly():
+    """Spend little on programs that take a few steps only: no optimising, and XLA:CPU's former emitters, which are far faster."""
+    has_former_emitters()  # while options can be asked for as they come
     with pytest.MonkeyPatch.context() as patch:
         # An option for every program, whoever compiles it; jax.config has none for this one.
-        has_former_emitters()  # while options can be asked for as they come
-        chosen = functools.partial(compile_options, compiler.get_compile_options)
-        patch.setattr(compiler, "get_compile_options", chosen)
+        patch.setattr(compiler, "get_compile_options", functools.partial(compile_options, USUAL_OPTIONS))
         jax.config.update("jax_disable_most_optimizations", True)
         yield
         jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compile_as_users_do(request):
+    """In a module marked with `compile_fully`, whose programs take many steps, or are compared with what a user gets."""
+    if not request.node.get_closest_marker("compile_fully"):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiler, "get_compile_options", USUAL_OPTIONS)
+        jax.config.update("jax_disable_most_optimizations", False)
+        yield
+        jax.config.update("jax_disable_most_optimizations", True)
+
+
+USUAL_OPTIONS = compiler.get_compile_options
 
 
 def compile_options(original, *args, env_options_overrides=None, **kwargs):
