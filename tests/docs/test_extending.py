@@ -40,7 +40,7 @@ def test_there_are_eight_recipes():
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=TITLES)
-def test_recipe(recipe, laboratory):
+def test_recipe(recipe, laboratory, tiny_presets):
     names = {}
     exec(dict(blocks(INTRODUCTION))["python"], names)
     for kind, body in blocks(recipe):

@@ -10,7 +10,6 @@ import pytest
 
 from influence_jax.config import ConfigError, EnvConfig
 from influence_jax.influence import axes
-from influence_jax.influence.acting import decide
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import act, init_rollout, rollout
@@ -75,22 +74,11 @@ def test_identical_agents_sample_differently(learner, state):
     same = jax.tree.map(lambda x: jnp.broadcast_to(x[:1], x.shape), state.params)
     timestep = state.rollout_state.timestep
     views = jnp.broadcast_to(timestep.observation[:1, :1], timestep.observation.shape)
-    output, _, _ = decide(
-        learner.model,
-        learner.network,
-        jax.random.key(1),
-        same,
-        state.rollout_state.carry,
-        state.rollout_state.memory,
-        timestep.replace(observation=views),
+    rollout_state = state.rollout_state.replace(timestep=timestep.replace(observation=views))
+    many = jax.jit(jax.vmap(lambda key: act(learner, state.replace(params=same).member, rollout_state, key)[0].action))(
+        jax.random.split(jax.random.key(1), 40)
     )
-    actions = np.concatenate([output.action.T.ravel()])
-    assert len(set(actions)) > 1
-    many = []
-    for seed in range(40):
-        output, _, _ = act(learner, state.replace(params=same).member, state.rollout_state, jax.random.key(seed))
-        many.append(output.action)
-    many = np.concatenate(many)  # [160, N]
+    many = many.reshape(-1, many.shape[-1])  # [160, N]
     agreement = (many[:, 0] == many[:, 1]).mean()
     assert abs(agreement - 1 / 3) < 0.15
 
