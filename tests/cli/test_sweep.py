@@ -2,7 +2,9 @@
 
 import csv
 import dataclasses
+import os
 import re
+import signal
 import types
 
 import pytest
@@ -11,6 +13,7 @@ from influence_jax.cli import main
 from influence_jax.cli.sweep import finish, shard_of
 from influence_jax.runtime.progress import Progress
 from influence_jax.settings import ConfigError
+from influence_jax.sweeps import sweep as sweeps
 from influence_jax.sweeps.space import Space
 from influence_jax.sweeps.sweep import Record, Sweep
 from tests.cli.commands import assert_refused, refusal
@@ -104,6 +107,22 @@ def test_optuna_chooses(tiny_options, tmp_path, capsys, monkeypatch):
     assert main([*command, "--optuna", storage, "--trials", "3", "--at-once", "2"]) == 0
     assert main(["best", str(out), "--json"]) == 0
     assert capsys.readouterr().out.count('"trial"') == 3 and (out / "final.csv").exists()
+
+
+def test_stopped_while_the_first_program_is_compiled(tiny_options, tmp_path, capsys, monkeypatch):
+    """Nothing is left behind, and the same command begins again."""
+
+    def interrupted(program, place, *_):
+        os.kill(os.getpid(), signal.SIGINT)
+        return Record(update=0, metrics={})
+
+    out = tmp_path / "x"
+    command = [*SWEEP, *tiny_options, "--grid", "learning-rate=1e-3,3e-4", "--quiet", "--out", str(out), "--resume"]
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeps, "run_program", interrupted)
+        assert main(command) == 75
+    assert "Stopped before the first update; nothing was written." in capsys.readouterr().out and not out.exists()
+    assert main(command) == 0 and (out / "final.csv").exists()
 
 
 def test_what_could_not_be_saved_is_said(tmp_path, capsys):
