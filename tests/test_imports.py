@@ -20,7 +20,18 @@ ALLOWED = {
     "envs": {"platforms", "fusion", "types", "config", "settings"},
     "networks": {"platforms", "fusion", "types", "config"},
     "influence": {"fusion", "types", "config", "settings"},
-    "learner": {"fusion", "types", "config", "settings", "metrics", "rewards", "envs", "networks", "influence"},
+    "learner": {
+        "platforms",
+        "fusion",
+        "types",
+        "config",
+        "settings",
+        "metrics",
+        "rewards",
+        "envs",
+        "networks",
+        "influence",
+    },
     "evaluation": {"platforms", "types", "config", "settings", "metrics", "envs", "influence", "learner"},
     "analysis": {"settings"},  # reads files
     "runtime": {

@@ -17,7 +17,7 @@ from influence_jax.evaluation.trace import Trace
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.state import LearnerState, Member
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
-from influence_jax.runtime.run import Run, resume
+from influence_jax.runtime.run import Run
 from influence_jax.settings import ConfigError
 
 
@@ -132,7 +132,7 @@ CALLS = {
     "Devices": (Devices, {"count": None, "mesh": None, "at_once": None}),
     "grid": (influence_jax.grid, {"seeds": 2, "learning_rate": [1e-3]}),
     "train": (influence_jax.train, {"experiment": CONFIG, "hyperparams": {}, "out": None} | START | RUNNING),
-    "resume": (resume, {"out": "nowhere"} | TRUST | RUNNING),
+    "resume": (influence_jax.resume, {"out": "nowhere"} | TRUST | RUNNING),
     "load": (influence_jax.load, {"out": "nowhere"} | TRUST),
     "merge": (influence_jax.merge, {"shards": ["nowhere"], "out": "x"} | TRUST),
     "sweep": (influence_jax.sweep, {"experiment": CONFIG, "out": "x", "resume": False} | SPACE | RUNNING),

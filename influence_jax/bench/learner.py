@@ -96,7 +96,7 @@ def updates(learner: Learner, preset: str, **labels: Any) -> Program:
 
 def chunk(learner: Learner) -> Callable:
     """Return the function that training compiles: a chunk of updates of all members."""
-    return jax.vmap(functools.partial(train.chunk, learner), in_axes=(0, None))
+    return jax.vmap(functools.partial(train.train_step, learner), in_axes=(0, None))
 
 
 def chunk_arguments(learner: Learner) -> tuple:

@@ -9,9 +9,9 @@ import tyro
 from influence_jax.cli import sweep, train
 from influence_jax.cli.devices import DeviceOptions, chosen, connect
 from influence_jax.cli.options import check, parse, whole
-from influence_jax.runtime import run
 from influence_jax.runtime.compilation import keep_compiled_programs
-from influence_jax.sweeps.resume import resume as resume_sweep
+from influence_jax.sweeps.resume import resume
+from influence_jax.sweeps.sweep import Sweep
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,16 +41,15 @@ def main(arguments: list[str]) -> int:
     check(options)
     connect(options)
     keep_compiled_programs()
-    is_sweep = (options.directory / "sweep.json").exists()
     with train.progress(options.quiet or options.json) as callback:
-        result = (resume_sweep if is_sweep else run.resume)(
+        result = resume(
             options.directory,
             total_steps=options.total_steps,
             trust=options.trust,
             devices=chosen(options),
             callback=callback,
         )
-    if is_sweep:
+    if isinstance(result, Sweep):
         return sweep.finish(result, options)
     if options.total_steps is not None and not options.json:
         print(f"The schedules refer to {result.config.total_steps:,} steps since this part of the run (run.json).")

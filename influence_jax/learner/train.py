@@ -1,4 +1,4 @@
-"""The training of one member: its first state, and chunks of updates between log points."""
+"""The training of one member as two pure functions: its first state, and the updates between two log points."""
 
 import functools
 from typing import Any
@@ -14,15 +14,27 @@ from influence_jax.learner.sight import share_of_the_knowable
 from influence_jax.learner.state import LearnerState
 from influence_jax.learner.update import update
 from influence_jax.metrics import init_episode_sums
+from influence_jax.platforms import usual_promotion
 from influence_jax.rewards import init_scale
 
 
+@usual_promotion()
 def init(
     learner: Learner, key: jax.Array, hyperparams: Hyperparams | None = None, env_params: Any = None
 ) -> LearnerState:
-    """Start one member: parameters, environments and statistics, all from one key.
+    """Return the first state of one member: parameters, environments and statistics, all from one key.
 
-    ``hyperparams``, f32[] or f32[N] each, and ``env_params`` are the configuration's where they are not given.
+    It is a pure function, as `train_step` is.
+
+    Args:
+        learner: from `make_learner`.
+        key: a typed key; that of a run with seed 7 is ``jax.random.key(7)``.
+        hyperparams: f32[], or f32[N] with a value for each agent; the configuration's by default.
+        env_params: the game's numbers; the configuration's by default.
+
+    Example:
+        >>> start = jax.jit(jax.vmap(lambda seed: influence_jax.init(learner, jax.random.key(seed))))
+        >>> state = start(jax.numpy.arange(4))
     """
     params_key, rollout_key, run_key = jax.random.split(key, 3)
     spec, num_envs = learner.env.spec, learner.config.learner.num_envs
@@ -77,11 +89,28 @@ def per_agent(hyperparams: Hyperparams, num_agents: int) -> Hyperparams:
     return jax.tree.map(lambda x: jnp.broadcast_to(jnp.asarray(x, jnp.float32), (num_agents,)), hyperparams)
 
 
-def chunk(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tuple[LearnerState, dict[str, jax.Array]]:
-    """Do ``log_interval`` updates of one member; return ``(state, {name: mean over the chunk})``.
+@usual_promotion()
+def train_step(
+    learner: Learner, state: LearnerState, num_updates: jax.Array | None = None
+) -> tuple[LearnerState, dict[str, jax.Array]]:
+    """Do ``config.log_interval`` updates of one member and return its new state and its metrics.
 
-    ``num_updates f32[]`` is the length of the run, to which the schedules refer.
+    It is a pure function, to be jitted, vmapped over members, scanned or sharded; `influence_jax.train` is a host loop around it.
+
+    Args:
+        learner: from `make_learner`.
+        state: from `init`, or from the last step.
+        num_updates: f32[], updates in the whole run, to which schedules refer; those of the configuration by default.
+
+    Returns:
+        The state, and means over the updates: f32[], or f32[N] for what each agent has. What was not measured is NaN.
+
+    Example:
+        >>> step = jax.jit(jax.vmap(functools.partial(influence_jax.train_step, learner)))
+        >>> state, metrics = step(state)
     """
+    if num_updates is None:  # as an argument would be, which no compiler turns into a product
+        num_updates = jax.lax.optimization_barrier(jnp.float32(learner.config.num_updates))
 
     def step(state, _):
         return update(learner, state, num_updates)

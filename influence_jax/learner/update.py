@@ -217,7 +217,7 @@ def gradient_step(learner: Learner, hparams, rate, params, opt_state, batch: Age
 def gradients_by_term(learner: Learner, hparams, params, batch: AgentBatch, carry) -> dict[str, jax.Array]:
     """Return ``{"gradient/<module>/<term>": f32[P]}``, what each term of the loss asks of the encoder and the action head.
 
-    Those of one rollout are mostly noise; the norm of their mean over a chunk is not (`influence_jax.learner.train.chunk`).
+    Those of one rollout are mostly noise; the norm of their mean over a chunk is not (`influence_jax.learner.train.train_step`).
     """
     terms, pull_back = jax.vjp(lambda params: agent_loss(params, learner, hparams, batch, carry)[1][0], params)
     logs = {}

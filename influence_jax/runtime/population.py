@@ -195,7 +195,7 @@ def compile_chunk(learner: Learner, places: Any = None, at_once: int | None = No
 
     ``places`` are the shardings of the state. Each device works on its own members, and on ``at_once`` of them at a time.
     """
-    one = functools.partial(train.chunk, learner)
+    one = functools.partial(train.train_step, learner)
 
     def all_of_them(state, num_updates):
         if at_once is None:

@@ -459,7 +459,7 @@ def _refuse_ends(config: ExperimentConfig, draws: Mapping[str, Draw]) -> None:
 @functools.lru_cache(maxsize=2)  # it traces an update
 def _scalar_metrics(learner: Learner) -> list[str]:
     state = jax.eval_shape(lambda: train.init(learner, jax.random.key(0)))
-    _, metrics = jax.eval_shape(functools.partial(train.chunk, learner), state, jnp.float32(0))
+    _, metrics = jax.eval_shape(functools.partial(train.train_step, learner), state, jnp.float32(0))
     return sorted(name for name, x in metrics.items() if not x.shape)
 
 

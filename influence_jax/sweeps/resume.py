@@ -1,12 +1,16 @@
-"""Go on with what a directory of trials holds, a sweep or a search."""
+"""Go on with what a directory holds: a run, a sweep, a search."""
 
 import dataclasses
 import pathlib
 from collections.abc import Callable
 
+from influence_jax.config import ConfigError
+from influence_jax.learner.learner import Learner
 from influence_jax.runtime import directory
+from influence_jax.runtime import run as runs
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
 from influence_jax.runtime.loop import LogPoint
+from influence_jax.runtime.run import Run
 from influence_jax.settings import whole_number
 from influence_jax.sweeps.adaptive import search
 from influence_jax.sweeps.sweep import Sweep, read_about, run_sweep, trusted
@@ -16,16 +20,37 @@ def resume(
     out: str | pathlib.Path,
     *,
     total_steps: float | None = None,
+    learner: Learner | None = None,
     trust: bool = False,
     devices: Devices = ALL_DEVICES,
     callback: Callable[[LogPoint], None] | None = None,
-) -> Sweep:
-    """Go on with the sweep or the search in a directory, as it was begun; see `influence_jax.runtime.run.resume`.
+) -> Run | Sweep:
+    """Go on with the run, the sweep or the search in a directory, exactly as if it had not stopped.
+
+    Args:
+        out: the directory.
+        total_steps: environment steps of each member, instead of what they were to be; see `influence_jax.runtime.run.resume`.
+        learner: the learner of a run with parts of your own.
+        trust: whether it may name code outside of this package, which is then imported.
+        devices: how members are laid over devices, whatever they were before.
+        callback: called after each log point.
 
     Raises:
-        ConfigError: there is none, or it needs code that is not trusted.
+        ConfigError: there is nothing to go on with, it is longer already, or it needs code that is not trusted.
+
+    Example:
+        >>> run = influence_jax.resume("runs/harvest-moa", total_steps=4e6)
     """
     path = directory.checked_path(out)
+    if not (path / "sweep.json").exists():
+        return runs.resume(
+            path, total_steps=total_steps, learner=learner, trust=trust, devices=devices, callback=callback
+        )
+    runs.check_arguments(devices, callback, trust=trust)
+    if learner is not None:
+        raise ConfigError(
+            f"learner is a {type(learner).__name__} for {str(path)!r}, which holds a sweep; allowed: None."
+        )
     about = read_about(path)
     config, space, _ = trusted(path, about, trust)
     if total_steps is not None:

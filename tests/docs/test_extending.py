@@ -35,8 +35,8 @@ def laboratory(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-def test_there_are_eight_recipes():
-    assert [title[:2] for title in TITLES] == [f"{i}." for i in range(1, 9)]
+def test_there_are_nine_recipes():
+    assert [title[:2] for title in TITLES] == [f"{i}." for i in range(1, 10)]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=TITLES)

@@ -1,14 +1,19 @@
 """The first state of a member, and chunks of updates."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import influence_jax
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
+from influence_jax.platforms import traced_for
 from influence_jax.runtime import population
 from tests.learner.worlds import probe_config
+from tests.runtime.runs import assert_same, assert_same_metrics
 
 
 def test_chunk_compiles_once_and_advances_the_clock():
@@ -24,13 +29,31 @@ def test_chunk_compiles_once_and_advances_the_clock():
 @pytest.mark.slow
 def test_a_chunk_is_its_updates_one_after_another(learner, state, step):
     """Two updates: the parameters to rounding, and the means over both."""
-    after, logs = jax.jit(lambda state: train.chunk(learner, state, 100.0))(state)
+    after, logs = jax.jit(lambda state: train.train_step(learner, state, 100.0))(state)
     one, first = step(state)
     two, second = step(one)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), after.params, two.params)
     np.testing.assert_array_equal(after.rollout_state.env_state.time, two.rollout_state.env_state.time)
     both = jax.tree.map(jnp.add, first["step_reward"], second["step_reward"])
     np.testing.assert_allclose(logs["step_reward"], both.value(), rtol=1e-5)
+
+
+def test_a_loop_of_ones_own_is_the_training():
+    """To the bit, the whole state, in a process that knows nothing of how `train` traces."""
+    learner = make_learner(probe_config(model="moa", seeds=2, total_steps=80))
+    with traced_for(None):
+        start = jax.jit(jax.vmap(lambda seed: influence_jax.init(learner, jax.random.key(seed))))
+        step = jax.jit(
+            jax.vmap(functools.partial(influence_jax.train_step, learner)),
+            compiler_options=influence_jax.compiler_options(),
+        )
+        state = start(np.arange(2))
+        for _ in range(2):
+            state, metrics = step(state)
+    run = influence_jax.train(learner)
+    assert run.update == int(state.update[0]) == 4
+    assert_same(state, run.state)
+    assert_same_metrics(metrics, {name: run.metrics[name][-1] for name in metrics})
 
 
 def test_a_member_starts_from_its_key_and_its_own_numbers(learner):

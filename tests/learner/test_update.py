@@ -208,7 +208,7 @@ def test_diagnostics_split_the_gradient_by_term():
     config = probe_config()
     learner = make_learner(dataclasses.replace(config, learner=dataclasses.replace(config.learner, diagnostics=True)))
     state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
-    _, logs = jax.jit(functools.partial(train.chunk, learner))(state, 10.0)
+    _, logs = jax.jit(functools.partial(train.train_step, learner))(state, 10.0)
     for module, terms in (
         ("encoder", {"policy", "value", "entropy", "auxiliary"}),
         ("action_head", {"policy", "value", "entropy", "auxiliary"}),
@@ -275,4 +275,4 @@ def test_what_a_game_measures_has_a_name_of_its_own(learner, name):
     with pytest.raises(
         ConfigError, match=r"env.spec.metric_names has the names \w+; allowed are names that are not taken"
     ):
-        jax.eval_shape(lambda key: train.chunk(own, train.init(own, key), 1.0), jax.random.key(0))
+        jax.eval_shape(lambda key: train.train_step(own, train.init(own, key), 1.0), jax.random.key(0))

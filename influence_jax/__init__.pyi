@@ -1,0 +1,51 @@
+"""The public names: this list is what `influence_jax` imports when asked, and what type checkers read."""
+
+from . import analysis as analysis
+from . import presets as presets
+from .analysis.comparison import compare as compare
+from .analysis.figures import plot_comparison as plot_comparison
+from .analysis.figures import plot_event_locked as plot_event_locked
+from .analysis.figures import plot_influence as plot_influence
+from .analysis.figures import plot_influence_in_time as plot_influence_in_time
+from .analysis.figures import plot_learning_curves as plot_learning_curves
+from .analysis.figures import plot_schelling as plot_schelling
+from .config import EnvConfig as EnvConfig
+from .config import ExperimentConfig as ExperimentConfig
+from .config import Hyperparams as Hyperparams
+from .config import InfluenceConfig as InfluenceConfig
+from .config import LearnerConfig as LearnerConfig
+from .config import NetworkConfig as NetworkConfig
+from .envs import make as make
+from .envs import register as register
+from .envs.base import Environment as Environment
+from .envs.render import Film as Film
+from .evaluation.episodes import Evaluation as Evaluation
+from .evaluation.episodes import evaluate as evaluate
+from .evaluation.intervention import Interventions as Interventions
+from .evaluation.intervention import intervene as intervene
+from .evaluation.moment import Moment as Moment
+from .evaluation.play import play as play
+from .evaluation.policy import Policy as Policy
+from .evaluation.trace import Trace as Trace
+from .learner.learner import Learner as Learner
+from .learner.learner import make_learner as make_learner
+from .learner.train import init as init
+from .learner.train import train_step as train_step
+from .runtime.compilation import compiler_options as compiler_options
+from .runtime.compilation import keep_compiled_programs as keep_compiled_programs
+from .runtime.devices import Devices as Devices
+from .runtime.loop import LogPoint as LogPoint
+from .runtime.population import grid as grid
+from .runtime.progress import Progress as Progress
+from .runtime.run import Run as Run
+from .runtime.run import train as train
+from .settings import ConfigError as ConfigError
+from .sweeps.adaptive import search as search
+from .sweeps.merge import merge as merge
+from .sweeps.resume import resume as resume
+from .sweeps.sweep import Sweep as Sweep
+from .sweeps.sweep import load as load
+from .sweeps.sweep import sweep as sweep
+from .types import TimeStep as TimeStep
+
+__version__: str
