@@ -26,7 +26,7 @@ AROUND = 10  # steps shown before and after the opening
 # (8 actions): it is worth while above this weight.
 PREDICTED_THRESHOLD = 1 / math.log(8)
 
-# Learned the same way in every condition; the presets say how, and README.md why.
+# Learned the same way in every condition; the presets say how, and docs/learner.md why.
 CONFIG = dataclasses.replace(influence_jax.presets.get("box-trapped"), seeds=SEEDS)
 
 
