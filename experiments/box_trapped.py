@@ -92,7 +92,7 @@ def draw(watched: dict[str, tuple[np.ndarray, np.ndarray]], path: pathlib.Path) 
 
 
 def main(out: pathlib.Path = HERE.parent / "runs" / "box_trapped") -> None:
-    """Train every condition and write a table, a figure and two films to experiments/results/box_trapped.
+    """Train every condition and write a table, a figure and two videos to experiments/results/box_trapped.
 
     Args:
         out: directory of the runs; an unfinished one is resumed.
@@ -111,9 +111,9 @@ def main(out: pathlib.Path = HERE.parent / "runs" / "box_trapped") -> None:
             watched[name] = opened[seeds], influence[seeds]
             table[name] = summarise(*watched[name])
             print(name, table[name]["opened"], flush=True)
-            film = {"a3c": "trapped.gif", f"influence-{SHOWN_WEIGHT:g}": "freed.gif"}.get(name)
-            if film:
-                run.trace(number * SEEDS).film(results / film, fps=8)
+            video = {"a3c": "trapped.gif", f"influence-{SHOWN_WEIGHT:g}": "freed.gif"}.get(name)
+            if video:
+                run.trace(number * SEEDS).video(results / video, fps=8)
     (results / "table.json").write_text(json.dumps({"threshold": PREDICTED_THRESHOLD, "conditions": table}) + "\n")
     draw(watched, results / "figure.png")
 

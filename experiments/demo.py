@@ -24,7 +24,7 @@ ARROW = 1.0  # nats, of an arrow at full width
 
 
 def main() -> None:
-    """Train, watch, and leave pictures in ``demo/``."""
+    """Train, watch, and leave images in ``demo/``."""
     started = time.perf_counter()
     shutil.rmtree(OUT, ignore_errors=True)
     influence_jax.keep_compiled_programs()
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def box_trapped() -> Table:
-    """Train unpaid and paid openers, and film two of the seed that opens most often."""
+    """Train unpaid and paid openers, and video two of the seed that opens most often."""
     config = influence_jax.presets.get("box-trapped-basic")
     members = influence_jax.grid(seeds=SEEDS, influence_weight=WEIGHTS)
     with influence_jax.Progress() as progress:
@@ -45,16 +45,16 @@ def box_trapped() -> Table:
     opened = (evaluation.metrics["opens"][..., 0] > 0).mean(axis=1).reshape(len(WEIGHTS), SEEDS)
     shown = int(opened[-1].argmax())
     traces = [run.trace(number * SEEDS + shown, seed=1) for number in range(len(WEIGHTS))]
-    films = [
-        trace.film(title=f"influence weight {weight}", arrows=ARROW, scale=28).frames
+    videos = [
+        trace.video(title=f"influence weight {weight}", arrows=ARROW, scale=28).frames
         for trace, weight in zip(traces, WEIGHTS, strict=True)
     ]
-    gap = np.full((len(films[0][0]), 12, 3), 255, np.uint8)
-    frames = tuple(np.concatenate([unpaid, gap, paid], axis=1) for unpaid, paid in zip(*films, strict=True))
-    influence_jax.Film(frames, fps=6).save(OUT / "box_trapped.gif")
+    gap = np.full((len(videos[0][0]), 12, 3), 255, np.uint8)
+    frames = tuple(np.concatenate([unpaid, gap, paid], axis=1) for unpaid, paid in zip(*videos, strict=True))
+    influence_jax.Video(frames, fps=6).save(OUT / "box_trapped.gif")
     moments = traces[-1].moments(1)
     if moments:
-        moments[0].picture().save(OUT / "moment.png")
+        moments[0].image().save(OUT / "moment.png")
 
     apples = evaluation.metrics["apples"].mean(axis=1).reshape(len(WEIGHTS), SEEDS, -1).mean(axis=1)
     table = Table(title=f"Box Trapped, {run.update * config.steps_per_update:,} steps, {SEEDS} seeds each")
@@ -66,8 +66,8 @@ def box_trapped() -> Table:
     table.add_row("apples of the opener", *(f"{x:.1f}" for x in apples[:, 0]))
     table.add_row("apples of the trapped agent", *(f"{x:.1f}" for x in apples[:, 1]))
     strongest = [trace.influence[:, 0, 1].max() for trace in traces]
-    table.add_row("strongest influence in the film (nats)", *(f"{x:.2g}" for x in strongest))
-    table.caption = f"The film is of seed {shown}, which opens most often."
+    table.add_row("strongest influence in the video (nats)", *(f"{x:.2g}" for x in strongest))
+    table.caption = f"The video is of seed {shown}, which opens most often."
     return table
 
 
@@ -79,7 +79,7 @@ def harvest() -> Table:
     after = influence_jax.evaluate(run.learner, run.state, HARVEST_EPISODES)
     figure = influence_jax.plot_learning_curves(run, title="Five agents on Harvest, influence as a reward")
     figure.savefig(OUT / "learning_curves.png", dpi=100)
-    run.trace().film(OUT / "harvest.gif", fps=15, stop=200, scale=16)
+    run.trace().video(OUT / "harvest.gif", fps=15, stop=200, scale=16)
     first, last = ({name: x[i].mean() for name, x in run.metrics.items()} for i in (0, -1))
     table = Table(title=f"Harvest, {run.update * config.steps_per_update:,} steps, one seed")
     for column in ("", "start", "end"):

@@ -13,7 +13,7 @@ import influence_jax
 HERE = pathlib.Path(__file__).parent
 SEEDS = 5
 LOG_POINTS = 60
-SHOWN = ("collective_return", "equality", "entropy", "cleans", "fires", "reward_deviation", "explained_variance")
+SHOWN = ("collective_return", "equality", "entropy", "cleans", "fires", "reward_std", "explained_variance")
 SHOWN += ("influence", "mutual_information", "moa_cross_entropy", "moa_marginal_cross_entropy")
 
 

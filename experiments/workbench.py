@@ -3,7 +3,7 @@
     python experiments/workbench.py --out runs/workbench            (a minute or two on two cores)
 
 Agents that are paid for their influence and agents that are not learn on a small Harvest; the directory gets
-both runs, a film and a figure.
+both runs, a video and a figure.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ def main(out: pathlib.Path, steps: float = 1e5, seeds: int = 5) -> None:
     print(*runs, sep="\n")
 
     trace = paid.trace(member=0, seed=1)
-    trace.film(out / "episode.gif")
+    trace.video(out / "episode.gif")
     moment = int(trace.influence.max(axis=(1, 2)).argmax())
     print(f"{trace}; most influence, {trace.influence.max():.2g} nats, in step {moment}")
 

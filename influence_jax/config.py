@@ -70,7 +70,7 @@ class NetworkConfig:
         "separate",
         ("shared", "separate"),
         "Where values are read: from the policy's recurrent core, through which their gradient reaches everything (as in the "
-        'paper), or from dense layers and a core of their own on the same picture, which learns nothing from them ("separate").',
+        'paper), or from dense layers and a core of their own on the same image, which learns nothing from them ("separate").',
     )
     normalise_features: bool = flag(
         True,
@@ -98,7 +98,7 @@ class InfluenceConfig:
         "influence_jax.influence:MODELS",
         '"independent" computes no influence; in "basic" influencers act first and are seen (section 4); in "communication" '
         'agents send messages (section 5); in "moa" each agent asks its own model of the others (section 6).',
-        own=True,
+        custom=True,
     )
     visible_actions: bool = flag(
         False,
@@ -109,7 +109,7 @@ class InfluenceConfig:
         "kl",
         "influence_jax.influence.measures:MEASURES",
         'How far the others\' behaviour moved. "none" computes no influence and logs 0, which saves the time in a baseline.',
-        own=True,
+        custom=True,
         others=("none",),
         used_with=_SOCIAL,
     )
@@ -161,11 +161,11 @@ class LearnerConfig:
         "individual",
         "influence_jax.rewards:SHAPERS",
         "How the environment's rewards of all agents become one agent's reward.",
-        own=True,
+        custom=True,
     )
     observe_rewards: bool = flag(
         False,
-        "Whether inequity-averse agents observe everybody's smoothed rewards, divided by 10, beside the picture "
+        "Whether inequity-averse agents observe everybody's smoothed rewards, divided by 10, beside the image "
         "(Hughes et al. 2018).",
         used_with=_INEQUITY,
     )
@@ -175,7 +175,7 @@ class LearnerConfig:
         "rmsprop",
         "influence_jax.learner.optimizer:OPTIMIZERS",
         "RMSProp (decay .99, eps 2.5e-8 inside the root) or Adam (.9, .999, eps 1e-8).",
-        own=True,
+        custom=True,
     )
     value_loss: str = choice(
         "squared",

@@ -124,7 +124,7 @@ class RewardScale:
             square=fade(self.square, jnp.square(returns).mean(axis=(0, 1))),
         )
 
-    def deviation(self, floor: float = 1.0) -> jax.Array:
+    def std(self, floor: float = 1.0) -> jax.Array:
         """Return the standard deviation of each agent's return f32[N], never below ``floor``, which it is before any."""
         per_weight = reciprocal(jnp.maximum(self.weight, 1e-12))
         variance = self.square * per_weight - jnp.square(self.mean * per_weight)
@@ -153,4 +153,4 @@ def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, disco
     """
     discounted, returns = discounted_sums(scale.discounted, reward, first, discount)
     scale = scale.replace(discounted=discounted).add(returns)
-    return scale, reward * reciprocal(scale.deviation())
+    return scale, reward * reciprocal(scale.std())

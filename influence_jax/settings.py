@@ -94,7 +94,7 @@ class Choices(Allowed):
     """
 
     table: str | tuple[Any, ...]
-    own: bool = False
+    custom: bool = False  # whether a path will do, too
     others: tuple[str, ...] = ()  # names beside those of the table
 
     def names(self) -> list[Any]:
@@ -103,12 +103,12 @@ class Choices(Allowed):
 
     def accept(self, value: Any) -> Any:
         """Accept a name, or a path where paths are allowed."""
-        if not (self.own and is_path(value)) and (not isinstance(value, str | bool) or value not in self.names()):
+        if not (self.custom and is_path(value)) and (not isinstance(value, str | bool) or value not in self.names()):
             raise ValueError
         return value
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.names())) + (" or 'package.module:name'" if self.own else "")
+        return ", ".join(map(str, self.names())) + (" or 'package.module:name'" if self.custom else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,10 +145,15 @@ def value(low: float, high: float, help: str, length: int | None = None) -> Any:
 
 
 def choice(
-    default: Any, table: str | tuple[Any, ...], help: str, own: bool = False, others: tuple[str, ...] = (), **more: Any
+    default: Any,
+    table: str | tuple[Any, ...],
+    help: str,
+    custom: bool = False,
+    others: tuple[str, ...] = (),
+    **more: Any,
 ) -> Any:
     """Declare a choice; see `Choices`."""
-    return _field(default, Choices(table, own, others, optional=default is None), help, **more)
+    return _field(default, Choices(table, custom, others, optional=default is None), help, **more)
 
 
 def flag(default: bool | None, help: str, **more: Any) -> Any:
@@ -185,7 +190,7 @@ def checked(path: str, value: Any, allowed: Allowed) -> Any:
         return allowed.accept(value)
     except (ValueError, TypeError):
         hint = nearest(str(value), [str(name) for name in allowed.names()])
-        if isinstance(allowed, Choices) and allowed.own and not isinstance(value, str):
+        if isinstance(allowed, Choices) and allowed.custom and not isinstance(value, str):
             part = path.rpartition(".")[2]
             hint = f" An object goes into the learner: dataclasses.replace(make_learner(config), {part}=...)."
         shown = " ".join(repr(value).split())  # an array has several lines

@@ -59,7 +59,7 @@ class NetworkSpec:
     context_symbols: int = 1  # how many symbols there are: actions or messages
     num_messages: int = 0  # vocabulary of a second pair of heads, "message" and its value; 0 for none
     moa_targets: int = 0  # other agents whose next action a second branch predicts; 0 for no such branch
-    extra_inputs: int = 0  # X, numbers that enter the policy's recurrent core beside the features of the picture
+    extra_inputs: int = 0  # X, numbers that enter the policy's recurrent core beside the features of the image
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -69,9 +69,9 @@ class NetworkSpec:
 
 @struct.dataclass
 class Observation:
-    """What agents perceive where a picture is not all."""
+    """What agents perceive where an image is not all."""
 
-    picture: jax.Array  # u8[...,V,V,3]
+    image: jax.Array  # u8[...,V,V,3]
     extra: jax.Array  # f32[...,X]
 
 

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # First agents
 #
-# Two agents learn to share a small Harvest; what they learned as curves, numbers, a film, and at a single moment. A minute or
+# Two agents learn to share a small Harvest; what they learned as curves, numbers, a video, and at a single moment. A minute or
 # two on two cores.
 
 # %%
@@ -72,7 +72,7 @@ trace
 trace.frame(20, views=[0], scale=40)
 
 # %%
-trace.film(stop=60, scale=20)
+trace.video(stop=60, scale=20)
 
 # %% [markdown]
 # The same as numbers, one row for each step and agent:
@@ -83,7 +83,7 @@ trace.table()[["step", "agent", "action", "reward", "value", "entropy", "influen
 # %% [markdown]
 # ## One moment
 #
-# What both would do in the state of that picture, had they just been put there:
+# What both would do in the state of that image, had they just been put there:
 
 # %%
 state = jax.tree.map(lambda x: x[20], trace.states)

@@ -31,7 +31,7 @@ STEPS = 200_000
 # %%
 @struct.dataclass
 class Numbers:
-    """The numbers of the game; they are settings, and may differ between the members of a program."""
+    """The environment parameters; they are settings, and may differ between the members of a program."""
 
     toll: jax.Array = value(0, 10, "Price of raising a flag.")
 
@@ -178,7 +178,7 @@ influence_jax.compare(conditions, "flags")
 # %% [markdown]
 # ## What was learned
 #
-# One episode of a pair that is paid for influence. There are no pictures of this game, as it has no map, but everything else.
+# One episode of a pair that is paid for influence. There are no images of this game, as it has no map, but everything else.
 
 # %%
 trace = run.trace(member=3, seed=0)

@@ -36,7 +36,7 @@ GAME, TIMESTEP = jax.tree.map(
 )
 STEPS = {name: np.zeros((3, 5)) for name in ("actions", "rewards", "values")}
 TRACE = Trace(LEARNER.env, None, log_policy=None, observations=None, visible=None, influence=None, metrics={}, **STEPS)
-FILM = influence_jax.Film((np.zeros((4, 4, 3), np.uint8),), 10)
+FILM = influence_jax.Video((np.zeros((4, 4, 3), np.uint8),), 10)
 WRONG = (
     *(
         None,
@@ -119,16 +119,16 @@ CALLS = {
     "play": (influence_jax.play, {"agents": [POLICY], "env": LEARNER.env, "params": None, "seed": 0, "real": False}),
     "Run.policy": (RUN.policy, {"member": 0}),
     "Policy[]": (POLICY.__getitem__, {"agent": 0}),
-    "Film": (influence_jax.Film, {"frames": FILM.frames, "fps": 10}),
-    "Film.save": (FILM.save, {"path": "x.gif"}),
+    "Video": (influence_jax.Video, {"frames": FILM.frames, "fps": 10}),
+    "Video.save": (FILM.save, {"path": "x.gif"}),
     "Run.trace": (RUN.trace, {"member": 0, "seed": 0, "real": False}),
     "Run.evaluate": (RUN.evaluate, {"num_episodes": 1, "seed": 0, "greedy": False}),
     "Run.intervene": (RUN.intervene, {"num_moments": 1, "seed": 0}),
-    "Policy.at": (POLICY.at, {"state": GAME, "mind": None}),
-    "Policy.step": (POLICY.step, {"mind": POLICY.start(), "timestep": TIMESTEP, "key": KEY}),
+    "Policy.at": (POLICY.at, {"state": GAME, "agent_state": None}),
+    "Policy.step": (POLICY.step, {"agent_state": POLICY.start(), "timestep": TIMESTEP, "key": KEY}),
     "Trace.world": (TRACE.world, {"time": 0, "actions": [0] * 5}),
     "Trace.frame": (TRACE.frame, {"time": 0, "arrows": True, "views": (), "scale": 8, "title": ""}),
-    "Trace.film": (TRACE.film, {"start": 0, "stop": 1, "arrows": True, "views": (), "scale": 8, "title": ""}),
+    "Trace.video": (TRACE.video, {"start": 0, "stop": 1, "arrows": True, "views": (), "scale": 8, "title": ""}),
     "Devices": (Devices, {"count": None, "mesh": None, "at_once": None}),
     "grid": (influence_jax.grid, {"seeds": 2, "learning_rate": [1e-3]}),
     "train": (influence_jax.train, {"experiment": CONFIG, "hyperparams": {}, "out": None} | START | RUNNING),

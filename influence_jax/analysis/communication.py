@@ -196,7 +196,7 @@ class CoordinationInMoments:
     selected: float  # over influential moments: what Fig. 5 shows
     random_subset: Measured  # selected against as many steps drawn at random: what few steps give by themselves
     shuffled: Measured  # selected against the moments' own messages exchanged among them: the same
-    by_lot: float  # mean influence in the moments + shuffled.null_mean: as much as messages drawn by lot can show
+    by_chance: float  # mean influence in the moments + shuffled.null_mean: as much as messages drawn at random can show
     meaning: Measured  # speaker's own action and message in the moments, against messages exchanged among them
 
 
@@ -213,7 +213,7 @@ def coordination_in_moments(
 
     ``messages i[...,T,N]``, ``actions i[...,T,N]``, and ``influence f[...,T,K,J]`` of the message of step t on the
     action at t + 1. Moments are chosen by what is then measured, so that coordination in them is high as soon as there
-    is any influence, be messages drawn by lot: ``selected`` far above both nulls says that influence exists. That
+    is any influence, be messages drawn at random: ``selected`` far above both nulls says that influence exists. That
     messages mean something shows in ``meaning``, and in `selection_null` where the listener's answers to every message
     are known.
 
@@ -255,7 +255,7 @@ def coordination_in_moments(
         selected=selected,
         random_subset=against_null(selected, [mutual_information(said[s], answered[s]) for s in subsets]),
         shuffled=shuffled,
-        by_lot=float(of_pair[moments].mean() + shuffled.null_mean),
+        by_chance=float(of_pair[moments].mean() + shuffled.null_mean),
         meaning=against_null(own, [mutual_information(x, did[moments]) for x in exchanged]),
     )
 

@@ -57,7 +57,7 @@ STYLES = (
 )
 
 
-class Picture(Figure):
+class NotebookFigure(Figure):
     """A figure that a notebook shows by itself, and no list of open figures keeps alive."""
 
     def _repr_png_(self) -> bytes:
@@ -182,7 +182,7 @@ def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "
         raise ConfigError(f"trace is {said(trace)}; {error}") from None
     statistics, agents = influence_statistics(influence), range(influence.shape[1])
     if ax is None:
-        figure = Picture(figsize=(10, max(3.3, 1.1 * len(agents))), layout="constrained")
+        figure = NotebookFigure(figsize=(10, max(3.3, 1.1 * len(agents))), layout="constrained")
         figure.suptitle(text("title", title))
         courses, pairs = figure.subfigures(1, 2, width_ratios=(3, 2))
         axes = courses.subplots(len(agents), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
@@ -338,7 +338,7 @@ def _axes(ax: Axes | None, panels: int, title: str) -> tuple[Figure, list[Axes]]
         return ax.figure, [ax]
     columns = min(3, panels)
     rows = -(-panels // columns)
-    figure = Picture(figsize=(max(5.2, 4.2 * columns), 3.3 * rows), layout="constrained")
+    figure = NotebookFigure(figsize=(max(5.2, 4.2 * columns), 3.3 * rows), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for axis in axes[panels:]:
         axis.remove()

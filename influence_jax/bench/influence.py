@@ -12,7 +12,7 @@ from influence_jax import presets
 from influence_jax.bench.harness import Timing, report, save
 from influence_jax.bench.learner import measure_updates, sized, updates
 from influence_jax.influence import axes
-from influence_jax.influence.model import unmeasured
+from influence_jax.influence.model import without_measure
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.types import CounterfactualBatch
 
@@ -70,7 +70,7 @@ def with_influence(learner: Learner) -> Learner:
 
 def without(learner: Learner) -> Learner:
     """The same networks and losses, but nobody asks for influence, so the compiler leaves it out."""
-    return dataclasses.replace(learner, model=unmeasured(learner.model))
+    return dataclasses.replace(learner, model=without_measure(learner.model))
 
 
 def naive(learner: Learner) -> Learner:

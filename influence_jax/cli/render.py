@@ -1,4 +1,4 @@
-"""``influence-jax render``: one episode of the trained agents as a film."""
+"""``influence-jax render``: one episode of the trained agents as a video."""
 
 import dataclasses
 import pathlib
@@ -48,9 +48,9 @@ def main(arguments: list[str]) -> int:
     trained = run.load(options.directory, options.update, trust=options.trust)
     if options.member >= trained.config.seeds:
         raise ConfigError(f"member is {options.member}; allowed are 0 to {trained.config.seeds - 1}.")
-    film = trained.trace(options.member, options.seed).film(fps=options.fps)
+    video = trained.trace(options.member, options.seed).video(fps=options.fps)
     try:
-        film.save(options.out)
+        video.save(options.out)
     except OSError as error:
         raise ConfigError(
             f"out is {str(options.out)!r}, which cannot be written: {error}; allowed are files."

@@ -23,7 +23,7 @@ from influence_jax.settings import ConfigError
 HELP = """usage: influence-jax sweep PRESET --out DIR [--grid NAME=A,B ...] [--random NAME=DRAW ...] [options of train]
 
 Train every combination of the grid, each with --trials draws of the random settings, each with --seeds seeds. What is traced
-(hyper-parameters, numbers of the game) shares a program; every combination of other settings is a program of its own.
+(hyper-parameters, environment parameters) shares a program; every combination of other settings is a program of its own.
 
   --grid NAME=A,B,...      values of a setting, by its path or the last part of it; once for each setting
   --random NAME=DRAW       log:LOW:HIGH, uniform:LOW:HIGH or choice:A,B,...; once for each setting

@@ -184,7 +184,7 @@ def _with_default(field: dataclasses.Field, presets: dict[str, Any]) -> dataclas
 
 
 def _floating(params: Any) -> Any:
-    """Return the numbers of a game as float32 arrays, whatever kind of numbers they are."""
+    """Return the environment parameters as float32 arrays, whatever kind of numbers they are."""
     return jax.tree.map(
         lambda x: jnp.asarray(x, jnp.float32) if jnp.issubdtype(np.asarray(x).dtype, jnp.floating) else x, params
     )

@@ -21,7 +21,7 @@ OPENER = 0
 
 @struct.dataclass
 class BoxTrappedParams:
-    """The numbers of the game."""
+    """The environment parameters."""
 
     apple_reward: jax.Array = value(-math.inf, math.inf, "For entering a cell of the orchard.")  # f32[]
 

@@ -21,7 +21,7 @@ WASTE_RULES = ("lottery", "bernoulli")
 
 @struct.dataclass
 class CleanupParams:
-    """The numbers of the game, f32[] each."""
+    """The environment parameters, f32[] each."""
 
     apple_rate: jax.Array = value(0, 1, "Probability per apple site and step while the river is clean.")
     waste_rate: jax.Array = value(
@@ -192,7 +192,7 @@ class Cleanup(GridWorld):
         """
         clean = primitives.count_free(waste, sites=self.river)
         apple_rate, waste_rate = growth_rates(self.river.sum() - clean, self.river.sum(), params)
-        grown = primitives.happens(noise.apple, apple_rate, sites=self.apple_sites)
+        grown = primitives.bernoulli(noise.apple, apple_rate, sites=self.apple_sites)
 
         flips = clean if self.waste_rule == "lottery" else (clean > 0).astype(jnp.int32)
         appears = noise.waste_coin < 1 - power(1 - waste_rate, flips, self.walls.size)

@@ -21,7 +21,7 @@ NEIGHBOURHOODS = {"square": 2, "disc": 4}  # largest squared distance: 8 and 12 
 
 @struct.dataclass
 class HarvestParams:
-    """The numbers of the game, f32[] each, and f32[4] of regrowth."""
+    """The environment parameters, f32[] each, and f32[4] of regrowth."""
 
     regrowth: jax.Array = value(
         0, 1, "Probability per step with 0, 1, 2, and 3 or more apples in the neighbourhood.", length=4
@@ -150,7 +150,7 @@ class Harvest(GridWorld):
     def grow(self, apples: jax.Array, position: jax.Array, noise: StepNoise, params: HarvestParams) -> jax.Array:
         """Return ``apples bool[H,W]`` with what grows in one step, decided from the map as is; nothing under agents."""
         count = self.apple_neighbours(apples)
-        grown = primitives.happens_by_count(noise.apple, params.regrowth, count, sites=self.apple_sites)
+        grown = primitives.bernoulli_by_count(noise.apple, params.regrowth, count, sites=self.apple_sites)
         return primitives.either(apples, self.unoccupied(grown, position))
 
     def layers(self, state: HarvestState) -> dict[int, jax.Array]:

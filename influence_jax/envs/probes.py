@@ -12,9 +12,9 @@ from flax import struct
 from influence_jax.envs.base import Environment
 from influence_jax.types import EnvSpec
 
-_VIEW = 3  # the smallest picture that the encoder takes
+_VIEW = 3  # the smallest image that the encoder takes
 _CUES = 8  # of `Fines`
-_SIDE = 15  # of its picture, as in the games
+_SIDE = 15  # of its image, as in the games
 _BLOCK = 3
 
 
@@ -35,7 +35,7 @@ class ProbeState:
 
 @dataclasses.dataclass(frozen=True)
 class Probe(Environment):
-    """Each agent is shown a cue, white in one row of its picture, and is paid for giving it as its action."""
+    """Each agent is shown a cue, white in one row of its image, and is paid for giving it as its action."""
 
     num_agents: int = 2
     num_actions: int = 3
@@ -69,8 +69,8 @@ class Probe(Environment):
     def observe(self, state):
         """Show the cues; everybody sees everybody."""
         rows = jnp.arange(_VIEW)[:, None, None] == state.cue[:, None, None, None]
-        picture = jnp.broadcast_to(rows, (self.num_agents, _VIEW, _VIEW, 3))
-        return jnp.where(picture, 255, 0).astype(jnp.uint8), ~jnp.eye(self.num_agents, dtype=bool)
+        image = jnp.broadcast_to(rows, (self.num_agents, _VIEW, _VIEW, 3))
+        return jnp.where(image, 255, 0).astype(jnp.uint8), ~jnp.eye(self.num_agents, dtype=bool)
 
     def _cues(self, key):
         return jax.random.randint(key, (self.num_agents,), 0, min(self.num_actions, _VIEW))
@@ -97,8 +97,8 @@ class Recall(Probe):
 
     def observe(self, state):
         """Show the cues in the first step only."""
-        picture, visible = super().observe(state)
-        return jnp.where(state.time == 0, picture, 0), visible
+        image, visible = super().observe(state)
+        return jnp.where(state.time == 0, image, 0), visible
 
 
 class Stipend(Probe):
@@ -141,8 +141,8 @@ class FinesState:
     """State of `Fines`."""
 
     cue: jax.Array  # i32[N], the cue shown last
-    shown: jax.Array  # bool[N], the cue is in the picture
-    asked: jax.Array  # bool[N], the query is in the picture
+    shown: jax.Array  # bool[N], the cue is in the image
+    asked: jax.Array  # bool[N], the query is in the image
     time: jax.Array  # i32[], steps taken
 
 
@@ -150,7 +150,7 @@ class FinesState:
 class Fines(Environment):
     """Unlearn a costly act, then answer what you see, then what you saw: what the games ask of a learner, in their order.
 
-    A cue is one of eight white blocks around the centre of a black picture; its action pays in this step. A query is a green
+    A cue is one of eight white blocks around the centre of a black image; its action pays in this step. A query is a green
     block in the centre; the action of the last cue of the episode pays. The ninth action, a strike, costs a little and hits each
     other agent with some probability, which costs that one much, as the beams of Cleanup and Harvest do. Until it is unlearned,
     what others do to an agent is far more than what it can earn.
@@ -222,5 +222,5 @@ class Fines(Environment):
         inside = (cells >= corner[..., None]) & (cells < corner[..., None] + _BLOCK)  # bool[N,2,V]
         block = inside[:, 0, :, None] & inside[:, 1, None, :]  # bool[N,V,V]
         lit = jnp.stack([state.shown, state.shown | state.asked, state.shown], axis=-1)  # bool[N,3]
-        picture = jnp.where(block[..., None] & lit[:, None, None], 255, 0).astype(jnp.uint8)
-        return picture, ~jnp.eye(self.num_agents, dtype=bool)
+        image = jnp.where(block[..., None] & lit[:, None, None], 255, 0).astype(jnp.uint8)
+        return image, ~jnp.eye(self.num_agents, dtype=bool)

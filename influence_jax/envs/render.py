@@ -1,7 +1,7 @@
-"""Pictures and films of games for people, on the host: sprites are drawn once for each size and then copied.
+"""Pictures and videos of games for people, on the host: sprites are drawn once for each size and then copied.
 
 Colours are of Okabe and Ito's palette, which the colour-blind can tell apart, and every kind of thing has a shape and a
-lightness of its own, so that a picture in grey says as much.
+lightness of its own, so that a pixels in grey says as much.
 """
 
 import base64
@@ -62,22 +62,22 @@ def render_maps(scenes: Iterable[Scene], scale: int, colours: np.ndarray = visio
         else:
             for row, column in np.argwhere(codes != before):
                 _cell(ground, row, column, scale)[:] = tiles[codes[row, column]]
-        before, picture = codes, ground.copy()
+        before, pixels = codes, ground.copy()
         for row, column in np.argwhere(beams):
-            _put(picture, _beam(int(beams[row, column]), scale), row, column, scale)
+            _put(pixels, _beam(int(beams[row, column]), scale), row, column, scale)
         for agent, ((row, column), quarter_turns) in enumerate(zip(position, heading, strict=True)):
-            _put(picture, _agent(agent, int(quarter_turns), scale), row, column, scale)
-        yield picture
+            _put(pixels, _agent(agent, int(quarter_turns), scale), row, column, scale)
+        yield pixels
 
 
-def _cell(picture: np.ndarray, row: int, column: int, scale: int) -> np.ndarray:
-    return picture[row * scale : (row + 1) * scale, column * scale : (column + 1) * scale]
+def _cell(pixels: np.ndarray, row: int, column: int, scale: int) -> np.ndarray:
+    return pixels[row * scale : (row + 1) * scale, column * scale : (column + 1) * scale]
 
 
-def _put(picture: np.ndarray, sprite: tuple[np.ndarray, np.ndarray], row: int, column: int, scale: int) -> None:
+def _put(pixels: np.ndarray, sprite: tuple[np.ndarray, np.ndarray], row: int, column: int, scale: int) -> None:
     """Lay a sprite ``(colour times opacity, what shows through)`` over a cell."""
     colour, through = sprite
-    cell = _cell(picture, row, column, scale)
+    cell = _cell(pixels, row, column, scale)
     cell[:] = colour + (cell * through >> 8).astype(np.uint8)
 
 
@@ -195,7 +195,7 @@ def _agent(agent: int, quarter_turns: int, scale: int) -> tuple[np.ndarray, np.n
 
 
 def agent_colour(agent: int) -> str:
-    """Return the colour of an agent in pictures; agents 10, 11, ... have those of 0, 1, ..."""
+    """Return the colour of an agent in images; agents 10, 11, ... have those of 0, 1, ..."""
     return AGENT_COLOURS[agent % len(AGENT_COLOURS)]
 
 
@@ -207,13 +207,13 @@ def _on(colour: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """Return the font of pictures, of so many pixels."""
+    """Return the font of images, of so many pixels."""
     return ImageFont.load_default(size)
 
 
-def draw_views(picture: np.ndarray, position: np.ndarray, radius: int, agents: Sequence[int], scale: int) -> np.ndarray:
-    """Return the picture with the window that each of ``agents`` sees outlined in its colour."""
-    image = Image.fromarray(picture)
+def draw_views(pixels: np.ndarray, position: np.ndarray, radius: int, agents: Sequence[int], scale: int) -> np.ndarray:
+    """Return the pixels with the window that each of ``agents`` sees outlined in its colour."""
+    image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
     width = max(2, scale // 8)
     for agent in agents:
@@ -226,15 +226,15 @@ def draw_views(picture: np.ndarray, position: np.ndarray, radius: int, agents: S
     return np.array(image)
 
 
-def draw_arrows(picture: np.ndarray, position: np.ndarray, strength: np.ndarray, scale: int) -> np.ndarray:
-    """Return the picture with an arrow from k to j, in the colour of k, wherever ``strength f32[K,J]`` is above 0.
+def draw_arrows(pixels: np.ndarray, position: np.ndarray, strength: np.ndarray, scale: int) -> np.ndarray:
+    """Return the pixels with an arrow from k to j, in the colour of k, wherever ``strength f32[K,J]`` is above 0.
 
     A strength of 1 or more is drawn at full width, and less in proportion.
     """
     pairs = np.argwhere(strength > 0)
     if not len(pairs):
-        return picture
-    image = Image.fromarray(picture)
+        return pixels
+    image = Image.fromarray(pixels)
     for k, j in pairs:
         start, end = ((position[agent][::-1] + 0.5) * scale for agent in (k, j))
         _arrow(image, start, end, agent_colour(k), min(1.0, float(strength[k, j])), scale)
@@ -271,11 +271,11 @@ def _arrow(image: Image.Image, start: np.ndarray, end: np.ndarray, colour: str, 
     image.paste(patch, tuple(corner), patch)
 
 
-def with_header(picture: np.ndarray, title: str, scores: Sequence[float] = ()) -> np.ndarray:
-    """Return the picture under a line of text: ``title`` at the left, and at the right every agent's score beside its disc."""
-    width = picture.shape[1]
+def with_header(pixels: np.ndarray, title: str, scores: Sequence[float] = ()) -> np.ndarray:
+    """Return the pixels under a line of text: ``title`` at the left, and at the right every agent's score beside its disc."""
+    width = pixels.shape[1]
     entries = [f"{score:g}" for score in scores]
-    height = int(np.clip(width // 12, 24, 44))  # of the width alone, so that all frames of a film are alike
+    height = int(np.clip(width // 12, 24, 44))  # of the width alone, so that all frames of a video are alike
     size = height // 2
     while size > 6 and _header_width(title, entries, size) > width:
         size -= 1
@@ -290,7 +290,7 @@ def with_header(picture: np.ndarray, title: str, scores: Sequence[float] = ()) -
         cell = np.full((side, side, 3), 255, np.uint16)
         strip.paste(Image.fromarray(colour + (cell * through >> 8).astype(np.uint8)), (right, (height - side) // 2))
         right -= size // 2
-    return np.concatenate([np.asarray(strip), picture])
+    return np.concatenate([np.asarray(strip), pixels])
 
 
 def _header_width(title: str, entries: Sequence[str], size: int) -> int:
@@ -300,7 +300,7 @@ def _header_width(title: str, entries: Sequence[str], size: int) -> int:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Film:
+class Video:
     """Frames ``u8[height,width,3]`` one after another; a notebook plays them."""
 
     frames: tuple[np.ndarray, ...] = dataclasses.field(repr=False)
@@ -308,10 +308,10 @@ class Film:
 
     def __post_init__(self) -> None:
         checked("fps", self.fps, Numbers(0.1, 1000))
-        pictures = isinstance(self.frames, tuple | list) and all(isinstance(x, np.ndarray) for x in self.frames)
-        shapes = {(x.dtype, x.shape) for x in self.frames} if pictures else set()
+        images = isinstance(self.frames, tuple | list) and all(isinstance(x, np.ndarray) for x in self.frames)
+        shapes = {(x.dtype, x.shape) for x in self.frames} if images else set()
         if len(shapes) != 1 or any(kind != np.uint8 or len(shape) != 3 or shape[-1] != 3 for kind, shape in shapes):
-            raise ConfigError("frames are no pictures; allowed: a tuple of arrays uint8[height,width,3] of one size.")
+            raise ConfigError("frames are no images; allowed: a tuple of arrays uint8[height,width,3] of one size.")
 
     def save(self, path: str | pathlib.Path) -> None:
         """Write a ``.gif`` or ``.mp4``."""
@@ -321,13 +321,13 @@ class Film:
 
     def _repr_html_(self) -> str:
         with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "film.mp4"
+            path = pathlib.Path(folder) / "video.mp4"
             self.save(path)
             data = base64.b64encode(path.read_bytes()).decode()
         return f'<video controls loop width="{self.frames[0].shape[1]}" src="data:video/mp4;base64,{data}"></video>'
 
     def _repr_png_(self) -> bytes:
-        """The first, a middle and the last frame, for where films are not shown."""
+        """The first, a middle and the last frame, for where videos are not shown."""
         chosen = [self.frames[i] for i in sorted({0, len(self.frames) // 2, len(self.frames) - 1})]
         buffer = io.BytesIO()
         Image.fromarray(np.concatenate(chosen, axis=1)).save(buffer, "png")
@@ -335,11 +335,11 @@ class Film:
 
 
 def save_animation(frames: Sequence[np.ndarray], path: str | pathlib.Path, fps: float = 10) -> None:
-    """Write ``frames``, each u8[height,width,3], as a film of ``fps`` frames per second.
+    """Write ``frames``, each u8[height,width,3], as a video of ``fps`` frames per second.
 
     Raises:
         ConfigError: the suffix of ``path`` is neither ``.gif`` nor ``.mp4``, or there are no frames.
-        ModuleNotFoundError: a film in mp4 is asked for without the package imageio-ffmpeg.
+        ModuleNotFoundError: a video in mp4 is asked for without the package imageio-ffmpeg.
     """
     path = file_path("path", path)
     if path.suffix not in SUFFIXES:
@@ -357,7 +357,7 @@ def _write_gif(frames: Sequence[np.ndarray], path: pathlib.Path, fps: float) -> 
     """Write a GIF with one table of colours for all frames, of each of which only what changes is kept.
 
     The format counts hundredths of a second, and browsers show a frame of less than two of them for ten. Above 50 frames a
-    second frames are therefore left out, and below it delays are rounded so that the film as a whole keeps its speed.
+    second frames are therefore left out, and below it delays are rounded so that the video as a whole keeps its speed.
     """
     if fps > GIF_FPS:
         frames = [frames[int(i * fps / GIF_FPS)] for i in range(math.ceil(len(frames) * GIF_FPS / fps))]

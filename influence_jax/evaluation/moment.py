@@ -1,4 +1,4 @@
-"""A moment of influence beside the world in which it did not happen, as a picture (Figures 2 and 14 of the paper)."""
+"""A moment of influence beside the world in which it did not happen, as an image (Figures 2 and 14 of the paper)."""
 
 import dataclasses
 import io
@@ -18,7 +18,7 @@ class Moment:
     """A moment of influence: what was done and how the other answers, and what would have been done instead.
 
     Of all that the influencer might have done, the alternative is what changes the answer most, times how probable it was.
-    A notebook shows it as `picture`.
+    A notebook shows it as `image`.
 
     >>> moment = run.trace().moments(1)[0]
     >>> moment.influencer, moment.influencee, moment.influence, moment.answer, moment.other_answer
@@ -35,7 +35,7 @@ class Moment:
     answer: np.ndarray = dataclasses.field(repr=False)  # f32[A], the other's probabilities after what was done
     other_answer: np.ndarray = dataclasses.field(repr=False)  # f32[A], after the alternative
 
-    def picture(self) -> Image.Image:
+    def image(self) -> Image.Image:
         """Return both worlds side by side, with what both agents see, above how the other answers in each of them."""
         trace, names = self.trace, self.trace.env.spec.action_names
         env, actions = trace.env, trace.actions[self.time]
@@ -56,12 +56,12 @@ class Moment:
             (really, "done", self.choice, strength),
             (instead, "instead", self.alternative, 0 * strength),
         ):
-            picture = render.draw_views(
+            image = render.draw_views(
                 env.render(state, scale), state.position, env.view_radius, (self.influencer, self.influencee), scale
             )
-            picture = render.draw_arrows(picture, state.position, arrow, scale)
+            image = render.draw_arrows(image, state.position, arrow, scale)
             text = f"{caption}: {said[caption != 'done']} (probability {self.weights[choice]:.2g})"
-            panels.append(render.with_header(picture, text))
+            panels.append(render.with_header(image, text))
         gap = np.full((len(panels[0]), GAP, 3), 255, np.uint8)
         worlds = np.concatenate([panels[0], gap, panels[1]], axis=1)
         title = f"step {self.time}: agent {self.influencer} influences agent {self.influencee} by {self.influence:.2g}"
@@ -71,7 +71,7 @@ class Moment:
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.picture().save(buffer, "png")
+        self.image().save(buffer, "png")
         return buffer.getvalue()
 
 

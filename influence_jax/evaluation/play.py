@@ -93,7 +93,7 @@ def play(
         team=table.seats(0) if len(members) == 1 else np.zeros(len(table.owner), bool),
         _learner=table.learners[0] if len(members) == 1 else None,
         _member=members[0] if len(members) == 1 else None,
-        _minds=steps["minds"][0] if len(members) == 1 else None,
+        _agent_states=steps["agent_states"][0] if len(members) == 1 else None,
         _timesteps=steps["timestep"],
         _noise=jax.tree.map(lambda x: x[:length], steps["noise"]),
         _env_params=env_params,
@@ -219,11 +219,13 @@ def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: ja
     def one_more(x):
         return jax.tree.map(lambda x: x[None], x)
 
-    def rollout_state(mind, state, timestep):
-        return RolloutState(one_more(state), one_more(timestep), mind.carry, mind.memory, mind.shaper_state)
+    def rollout_state(agent_state, state, timestep):
+        return RolloutState(
+            one_more(state), one_more(timestep), agent_state.carry, agent_state.memory, agent_state.shaper_state
+        )
 
     def step(now, t):
-        state, timestep, minds = now
+        state, timestep, agent_states = now
         act_key, noise_key = jax.random.split(jax.random.fold_in(key, t))
         actions = jnp.full(env.spec.num_agents, -1, jnp.int32)
         for number, player in enumerate(table.players):
@@ -235,8 +237,8 @@ def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: ja
         # first, the second what everybody does, and the third tells everybody so.
         for _ in range(1 if len(groups) == 1 else 3):
             decided = []
-            for group, ((learner, member), mind) in enumerate(zip(groups, minds, strict=True)):
-                seats, now = table.seats(group), rollout_state(mind, state, timestep)
+            for group, ((learner, member), agent_state) in enumerate(zip(groups, agent_states, strict=True)):
+                seats, now = table.seats(group), rollout_state(agent_state, state, timestep)
                 forced = None if seats.all() else {"action": jnp.where(seats, -1, actions)[None]}
                 decided.append(act(learner, member, now, act_key, forced))
             for group, (output, *_) in enumerate(decided):
@@ -249,14 +251,14 @@ def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: ja
         noise = env.sample_noise(jax.random.split(noise_key, 1)[0], env_params)
         next_state, after = env.transition(state, actions, noise, env_params)
         then = [
-            mind.replace(
+            agent_state.replace(
                 carry=carry,
                 memory=memory,
                 shaper_state=observed_rewards(
-                    learner, member, rollout_state(mind, state, timestep), after.reward[None]
+                    learner, member, rollout_state(agent_state, state, timestep), after.reward[None]
                 ),
             )
-            for (learner, member), mind, (_, carry, memory) in zip(groups, minds, decided, strict=True)
+            for (learner, member), agent_state, (_, carry, memory) in zip(groups, agent_states, decided, strict=True)
         ]
         seen = {
             "state": state,
@@ -265,7 +267,7 @@ def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: ja
             "log_policy": log_policy,
             "values": values,
             "noise": noise,
-            "minds": minds,
+            "agent_states": agent_states,
             "outputs": [output.replace(activations=None) for output, *_ in decided],
         }
         if groups and "message" in decided[0][0].samples:
@@ -274,9 +276,9 @@ def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: ja
         return (next_state, after, then), seen
 
     state, timestep = env.reset(jax.random.fold_in(key, env.spec.horizon + 1), env_params)
-    minds = [start(learner) for learner in table.learners]
+    agent_states = [start(learner) for learner in table.learners]
     times = jnp.arange(env.spec.horizon + 1, dtype=jnp.uint32)
-    return jax.lax.scan(step, (state, timestep, minds), times)[1]
+    return jax.lax.scan(step, (state, timestep, agent_states), times)[1]
 
 
 def _influence(table: Table, steps: dict[str, Any], length: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from influence_jax.types import TimeStep
 
 
 @struct.dataclass
-class Mind:
+class AgentState:
     """What agents carry from one step to the next; what is inside is the network's, the influence model's and the shaper's."""
 
     carry: Any  # {branch: recurrent state}, leading [N,1]
@@ -61,26 +61,26 @@ class Policy:
     def __len__(self) -> int:
         return self.learner.env.spec.num_agents
 
-    def start(self) -> Mind:
-        """Return the mind of agents at the start of an episode."""
+    def start(self) -> AgentState:
+        """Return the agent_state of agents at the start of an episode."""
         return start(self.learner)
 
-    def step(self, mind: Mind, timestep: TimeStep, key: jax.Array) -> tuple[Decision, Mind]:
+    def step(self, agent_state: AgentState, timestep: TimeStep, key: jax.Array) -> tuple[Decision, AgentState]:
         """Let all agents act on ``timestep``, what the environment's ``reset`` or ``step`` returned.
 
-        >>> decision, mind = policy.step(policy.start(), timestep, jax.random.key(0))
+        >>> decision, agent_state = policy.step(policy.start(), timestep, jax.random.key(0))
         """
-        kinds = {"mind": Mind, "timestep": TimeStep, "key": jax.Array}
-        for (name, kind), value in zip(kinds.items(), (mind, timestep, key), strict=True):
+        kinds = {"agent_state": AgentState, "timestep": TimeStep, "key": jax.Array}
+        for (name, kind), value in zip(kinds.items(), (agent_state, timestep, key), strict=True):
             if not isinstance(value, kind):
                 raise ConfigError(
                     f"{name} is {said(value)}; allowed: {kind.__name__}, as in the example of `Policy.step`."
                 )
-        return _step(self.learner, self.member, mind, timestep, key)
+        return _step(self.learner, self.member, agent_state, timestep, key)
 
     @usual_promotion()
-    def at(self, state: Any, mind: Mind | None = None) -> Decision:
-        """Return what agents would do in any ``state`` of the game; without a ``mind``, as if an episode began there.
+    def at(self, state: Any, agent_state: AgentState | None = None) -> Decision:
+        """Return what agents would do in any ``state`` of the game; without a ``agent_state``, as if an episode began there.
 
         Its actions are a draw by a fixed key.
         """
@@ -96,12 +96,12 @@ class Policy:
             observation=observation,
             reward=nothing,
             discount=jnp.ones((), jnp.float32),
-            first=jnp.asarray(mind is None),
+            first=jnp.asarray(agent_state is None),
             truncated=jnp.zeros((), bool),
             visible=visible,
             metrics=dict.fromkeys(spec.metric_names, nothing),
         )
-        return self.step(self.start() if mind is None else mind, timestep, jax.random.key(0))[0]
+        return self.step(self.start() if agent_state is None else agent_state, timestep, jax.random.key(0))[0]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -118,10 +118,10 @@ def policy_of(learner: Learner, state: LearnerState, member: int = 0) -> Policy:
     return Policy(learner, jax.tree.map(lambda x: x[member], state.member))
 
 
-def start(learner: Learner) -> Mind:
+def start(learner: Learner) -> AgentState:
     """See `Policy.start`."""
     num_agents = learner.env.spec.num_agents
-    return Mind(
+    return AgentState(
         carry=learner.network.zero_carry((num_agents, 1)),
         memory=learner.model.memory.init(1),
         shaper_state=learner.shaper.init(1, num_agents),
@@ -129,14 +129,16 @@ def start(learner: Learner) -> Mind:
 
 
 @compiled()
-def _step(learner: Learner, member: Member, mind: Mind, timestep: TimeStep, key: jax.Array) -> tuple[Decision, Mind]:
+def _step(
+    learner: Learner, member: Member, agent_state: AgentState, timestep: TimeStep, key: jax.Array
+) -> tuple[Decision, AgentState]:
     timestep = jax.tree.map(lambda x: x[None], timestep)
-    shaper_state = mind.shaper_state
+    shaper_state = agent_state.shaper_state
     if learner.config.learner.observe_rewards:  # the reward of the last step comes with this time step
         shaper_state, _ = learner.shaper.apply(
             shaper_state, timestep.reward[None], timestep.first[None], member.hyperparams
         )
-    now = RolloutState(None, timestep, mind.carry, mind.memory, shaper_state)
+    now = RolloutState(None, timestep, agent_state.carry, agent_state.memory, shaper_state)
     output, carry, memory = act(learner, member, now, key)
     output = jax.tree.map(lambda x: x[0], output)
     decision = Decision(
@@ -147,4 +149,4 @@ def _step(learner: Learner, member: Member, mind: Mind, timestep: TimeStep, key:
         messages=output.samples["message"].symbol if "message" in output.samples else None,
         message_log_policy=output.log_policy.get("message"),
     )
-    return decision, Mind(carry, memory, shaper_state)
+    return decision, AgentState(carry, memory, shaper_state)

@@ -15,10 +15,10 @@ from PIL import Image
 from influence_jax.envs import render
 from influence_jax.envs.base import Environment
 from influence_jax.envs.grid.world import GridWorld
-from influence_jax.envs.render import Film
+from influence_jax.envs.render import Video
 from influence_jax.evaluation.intervention import CounterfactualPolicies, counterfactual_policies, real_influence
 from influence_jax.evaluation.moment import Moment
-from influence_jax.evaluation.policy import Mind
+from influence_jax.evaluation.policy import AgentState
 from influence_jax.evaluation.programs import compiled
 from influence_jax.influence.measures import label
 from influence_jax.learner.learner import Learner
@@ -37,7 +37,7 @@ class Trace:
     """One episode of ``T`` steps, on the host; from `Run.trace` or `influence_jax.play`.
 
     >>> trace = run.trace(member=0, seed=1)
-    >>> trace.influence.max(), trace.film("episode.gif")
+    >>> trace.influence.max(), trace.video("episode.gif")
     """
 
     env: Environment
@@ -56,7 +56,7 @@ class Trace:
     team: np.ndarray | None = None  # bool[N], the trained agents, if they are all of one kind
     _learner: Learner | None = dataclasses.field(default=None, repr=False)
     _member: Member | None = dataclasses.field(default=None, repr=False)
-    _minds: Mind | None = dataclasses.field(default=None, repr=False)  # leading T+1
+    _agent_states: AgentState | None = dataclasses.field(default=None, repr=False)  # leading T+1
     _timesteps: TimeStep | None = dataclasses.field(default=None, repr=False)  # leading T+1
     _noise: Any = dataclasses.field(default=None, repr=False)  # leading T
     _env_params: Any = dataclasses.field(default=None, repr=False)
@@ -87,7 +87,7 @@ class Trace:
         self, time: int, *, arrows: bool | float = True, views: Sequence[int] = (), scale: int | None = None,
         title: str = "",
     ) -> Image.Image:  # fmt: skip
-        """Return a picture of the state before the step ``time``, 0 to ``len(trace)``.
+        """Return an image of the state before the step ``time``, 0 to ``len(trace)``.
 
         Args:
             time: which state.
@@ -100,23 +100,23 @@ class Trace:
         checked("time", time, Integers(0, len(self)))
         return Image.fromarray(next(self._frames([time], arrows, views, scale, title)))
 
-    def film(
+    def video(
         self, path: str | pathlib.Path | None = None, *, fps: float = 10, start: int = 0, stop: int | None = None,
         arrows: bool | float = True, views: Sequence[int] = (), scale: int | None = None, title: str = "",
-    ) -> Film:  # fmt: skip
-        """Return the frames from ``start`` to before ``stop`` as a film, which a notebook plays, and write it to ``path``.
+    ) -> Video:  # fmt: skip
+        """Return the frames from ``start`` to before ``stop`` as a video, which a notebook plays, and write it to ``path``.
 
-        >>> run.trace().film("episode.mp4", fps=15)  # or .gif; see `frame` for the other arguments
+        >>> run.trace().video("episode.mp4", fps=15)  # or .gif; see `frame` for the other arguments
         """
         for name, place in (("start", start), ("stop", stop)):
             checked(name, place, Integers(-len(self) - 1, len(self) + 1, optional=name == "stop"))
         times = range(len(self) + 1)[start:stop]
         if not times:
             raise ConfigError(f"start is {start} with stop {stop}; allowed are parts of 0 to {len(self) + 1}.")
-        film = Film(tuple(self._frames(times, arrows, views, scale, title)), fps)
+        video = Video(tuple(self._frames(times, arrows, views, scale, title)), fps)
         if path is not None:
-            film.save(path)
-        return film
+            video.save(path)
+        return video
 
     def table(self) -> Any:
         """Return a pandas data frame with one row for each step and agent; influence is summed over the others.
@@ -156,7 +156,7 @@ class Trace:
 
         Real influence counts where it was found out, and else that which the agents measured. There may be fewer than ``count``.
 
-        >>> run.trace(member=3).moments(1)[0]  # a picture in a notebook
+        >>> run.trace(member=3).moments(1)[0]  # an image in a notebook
 
         Raises:
             ConfigError: there is no influence, there are no trained agents, or agents of more than one kind.
@@ -208,9 +208,13 @@ class Trace:
     def _rollout_states(self) -> RolloutState:
         """Return the whole episode as states of acting, leading T+1, each of one game."""
         one_game = functools.partial(jax.tree.map, lambda x: x[:, None])
-        minds = self._minds
+        agent_states = self._agent_states
         return RolloutState(
-            one_game(self.states), one_game(self._timesteps), minds.carry, minds.memory, minds.shaper_state
+            one_game(self.states),
+            one_game(self._timesteps),
+            agent_states.carry,
+            agent_states.memory,
+            agent_states.shaper_state,
         )
 
     @property
@@ -255,7 +259,7 @@ class Trace:
         self, times: Sequence[int], arrows: bool | float, views: Sequence[int], scale: int | None, title: str
     ) -> Iterator[np.ndarray]:
         if not isinstance(self.env, GridWorld):
-            raise ConfigError(f"{type(self.env).__name__} draws no pictures; allowed are games on a map.")
+            raise ConfigError(f"{type(self.env).__name__} draws no images; allowed are games on a map.")
         scale = default_scale(self.env) if scale is None else checked("scale", scale, Integers(4, 256))
         if not isinstance(arrows, bool | np.bool_):
             checked("arrows", arrows, Numbers(0))
@@ -268,13 +272,13 @@ class Trace:
         chosen = jax.tree.map(lambda x: x[np.asarray(times)], self.states)
         totals = np.concatenate([np.zeros_like(self.rewards[:1]), self.rewards.cumsum(axis=0)])
         strength = self._arrows(arrows)
-        for time, picture in zip(times, self.env.film(chosen, scale), strict=True):
+        for time, image in zip(times, self.env.video(chosen, scale), strict=True):
             position = self.states.position[time]
             if views:
-                picture = render.draw_views(picture, position, self.env.view_radius, views, scale)
-            picture = render.draw_arrows(picture, position, strength[time], scale)
+                image = render.draw_views(image, position, self.env.view_radius, views, scale)
+            image = render.draw_arrows(image, position, strength[time], scale)
             words = f"{title}, step {time}" if title else f"step {time}"
-            yield render.with_header(picture, words, totals[time].tolist())
+            yield render.with_header(image, words, totals[time].tolist())
 
     def _arrows(self, full: bool | float) -> np.ndarray:
         """Return f32[T+1,K,J]: by state, the width of arrows as a share of the widest, 0 for none."""

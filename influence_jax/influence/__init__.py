@@ -8,7 +8,7 @@ from influence_jax.influence.communication import communication
 from influence_jax.influence.independent import independent
 from influence_jax.influence.measures import MEASURES, check
 from influence_jax.influence.moa import moa
-from influence_jax.influence.model import InfluenceModel, unmeasured
+from influence_jax.influence.model import InfluenceModel, without_measure
 from influence_jax.settings import built, implementation
 
 # (config, num_agents, num_actions, measure) -> InfluenceModel
@@ -33,4 +33,4 @@ def make(config: InfluenceConfig, num_agents: int, num_actions: int) -> Influenc
         f"influence.model {config.model!r}", lambda: build(config, num_agents, num_actions, measure), InfluenceModel
     )
     check(name, measure, config.model, realised_is_known=model.source == "policies")
-    return unmeasured(model) if config.measure == "none" else model
+    return without_measure(model) if config.measure == "none" else model

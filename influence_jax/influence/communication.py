@@ -83,7 +83,7 @@ def influence_of_message(trajectory, bootstrap):
     return jnp.concatenate([trajectory.actor_output.influence[1:], bootstrap.influence[None]])
 
 
-def by_lot(key, message, log_policy):
+def at_random(key, message, log_policy):
     """Hear what agents might have said in any of the environments: draws from their mean policies over messages."""
     mean = jax.nn.logsumexp(log_policy, axis=0)  # [N,M]
     return jax.random.categorical(key, mean, shape=message.shape).astype(jnp.int32)
@@ -101,18 +101,18 @@ def silence(key, message, log_policy):
     return jnp.full_like(message, -1)
 
 
-SCRAMBLES = {"lot": by_lot, "another": by_another, "silence": silence}
+SCRAMBLES = {"random": at_random, "another": by_another, "silence": silence}
 
 
 def scrambled(model: InfluenceModel, how: str) -> InfluenceModel:
     """Return a communication model whose messages are exchanged for others before anybody hears them, one's own included.
 
     How much less a learner with it returns than with ``model``, without learning anew, is what messages are worth (Lowe
-    et al. 2019): ``evaluate(dataclasses.replace(learner, model=scrambled(learner.model, "lot")), state)``.
+    et al. 2019): ``evaluate(dataclasses.replace(learner, model=scrambled(learner.model, "random")), state)``.
 
     Args:
         model: of `communication`.
-        how: ``"lot"`` (drawn from how often each agent now says what in any of the environments, of which there should be many),
+        how: ``"random"`` (drawn from how often each agent now says what over the environments, of which there should be many),
             ``"another"`` (what the next agent said) or ``"silence"``.
 
     Raises:

@@ -105,6 +105,6 @@ def as_information(trajectory: Trajectory, bootstrap: ActorOutput) -> tuple[Traj
     return trajectory.replace(actor_output=exchanged(trajectory.actor_output)), exchanged(bootstrap)
 
 
-def unmeasured(model: InfluenceModel) -> InfluenceModel:
+def without_measure(model: InfluenceModel) -> InfluenceModel:
     """Return a model that acts and learns alike, but whose influence is 0, so that no work is done for it."""
     return dataclasses.replace(model, measure=None)

@@ -86,19 +86,19 @@ def apply_gradients(params, opt_state, gradients, optimizer, rate: jax.Array, ma
     gradients, norms = clip_by_module(gradients, max_norm, critic)
     updates, opt_state = optimizer.update(gradients, opt_state, params)
     params = jax.tree.map(lambda p, u: p - rate * u, params, updates)
-    return params, opt_state, norms | fractions_moved(updates)
+    return params, opt_state, norms | update_ratios(updates)
 
 
-def fractions_moved(updates: dict) -> dict[str, jax.Array]:
+def update_ratios(updates: dict) -> dict[str, jax.Array]:
     """Return by what fraction of the learning rate the weights of the encoder, the policy's core and its head moved, mean."""
     parts = {
         "encoder": updates.get("encoder"),
         "core": updates.get("policy"),
         "action_head": updates.get("action_head", {}).get("kernel"),
     }
-    moved = {}
+    ratios = {}
     for name, part in parts.items():
         if part is not None:
             leaves = jax.tree.leaves(part)
-            moved[f"moved_{name}"] = sum(jnp.abs(x).sum() for x in leaves) / sum(x.size for x in leaves)
-    return moved
+            ratios[f"update_ratio_{name}"] = sum(jnp.abs(x).sum() for x in leaves) / sum(x.size for x in leaves)
+    return ratios

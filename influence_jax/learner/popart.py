@@ -19,7 +19,7 @@ SMALLEST_DEVIATION = 1e-2  # in rewards; what returns that never vary are divide
 
 def moments(scale: RewardScale) -> tuple[jax.Array, jax.Array]:
     """Return ``(mu, sigma) f32[N]``."""
-    return scale.mean * reciprocal(jnp.maximum(scale.weight, 1e-12)), scale.deviation(SMALLEST_DEVIATION)
+    return scale.mean * reciprocal(jnp.maximum(scale.weight, 1e-12)), scale.std(SMALLEST_DEVIATION)
 
 
 def value_units(reward_scaling: str, scale: dict[str, RewardScale]) -> dict[str, tuple[jax.Array, jax.Array]]:
@@ -27,7 +27,7 @@ def value_units(reward_scaling: str, scale: dict[str, RewardScale]) -> dict[str,
     if reward_scaling == "popart":
         return {head: moments(x) for head, x in scale.items()}
     if reward_scaling == "running_std":
-        return {head: (jnp.zeros_like(x.mean), x.deviation()) for head, x in scale.items()}
+        return {head: (jnp.zeros_like(x.mean), x.std()) for head, x in scale.items()}
     return {head: (jnp.zeros_like(x.mean), jnp.ones_like(x.mean)) for head, x in scale.items()}
 
 

@@ -27,7 +27,7 @@ class Member:
     """What one member of a population acts with."""
 
     params: Any  # of the networks, leading N
-    env_params: Any  # the game's numbers
+    env_params: Any  # the environment parameters
     hyperparams: Hyperparams  # f32[N] each
 
 
@@ -41,7 +41,7 @@ class LearnerState:
     reward_scale: dict[str, RewardScale]  # by head
     episode_sums: EpisodeSums
     hyperparams: Hyperparams  # f32[N] each; never changes
-    env_params: Any  # the game's numbers; never changes
+    env_params: Any  # the environment parameters; never changes
     key: jax.Array  # of the run; never changes, streams are folded in by counter
     update: jax.Array  # i32[], updates done
     failure: (

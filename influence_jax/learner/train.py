@@ -30,7 +30,7 @@ def init(
         learner: from `make_learner`.
         key: a typed key; that of a run with seed 7 is ``jax.random.key(7)``.
         hyperparams: f32[], or f32[N] with a value for each agent; the configuration's by default.
-        env_params: the game's numbers; the configuration's by default.
+        env_params: the environment parameters; the configuration's by default.
 
     Example:
         >>> start = jax.jit(jax.vmap(lambda seed: influence_jax.init(learner, jax.random.key(seed))))

@@ -106,7 +106,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
 
     # Report.
     logs |= {"current_influence_weight": influence_weight, "current_learning_rate": rate}
-    logs |= {f"{'' if head == 'action' else head + '_'}reward_deviation": x for head, x in units.items()}
+    logs |= {f"{'' if head == 'action' else head + '_'}reward_std": x for head, x in units.items()}
     episode_sums, logs = report(learner, state.episode_sums, trajectory, bootstrap, logs)
     after = state.replace(
         params=params,
@@ -141,7 +141,7 @@ def with_exploration(hparams: Hyperparams, progress: jax.Array) -> Hyperparams:
 def reward_units(reward_scaling: str, scale: dict[str, rewards.RewardScale]) -> dict[str, jax.Array]:
     """Return, by head, how much of the environment's reward is 1 in the losses, f32[N] or f32[]."""
     if reward_scaling == "running_std":
-        return {head: moments.deviation() for head, moments in scale.items()}
+        return {head: moments.std() for head, moments in scale.items()}
     if reward_scaling == "popart":
         return {head: popart.moments(moments)[1] for head, moments in scale.items()}
     return dict.fromkeys(scale, jnp.float32(1))
@@ -290,7 +290,7 @@ def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, 
             total=jnp.where(in_fifth, entropy.mean(axis=-1, keepdims=True), 0.0).sum(axis=(0, 1)),
             count=in_fifth.sum(axis=(0, 1)).astype(jnp.float32),
         ),
-        "entropy_in_company": mean_over(entropy, company),
+        "entropy_with_neighbours": mean_over(entropy, company),
         "entropy_alone": mean_over(entropy, alone),
     }
     ended = valid & (trajectory.truncated | (trajectory.discount == 0))

@@ -181,14 +181,14 @@ class NetworkFunctions:
         """Return each branch's features; of an `Observation`, the policy's and the critic's end with its extra numbers."""
         if not isinstance(observation, Observation):
             return self._features(params, observation)
-        features = self._features(params, observation.picture)
+        features = self._features(params, observation.image)
         return {
             name: x if name == "moa" else jnp.concatenate([x, observation.extra], axis=-1)
             for name, x in features.items()
         }
 
     def _features(self, params, observation):
-        """Return each branch's features of pictures, in pieces that fit a cache.
+        """Return each branch's features of images, in pieces that fit a cache.
 
         What the gradient needs is computed again from the pixels, which is far cheaper than to write it down and read it.
         Cached features are only given a gradient.

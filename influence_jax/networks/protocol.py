@@ -21,7 +21,7 @@ class Network(Protocol):
     """
 
     def init(self, key: jax.Array, observation_shape: tuple[int, int, int]) -> Any:
-        """Return one agent's parameters for pictures of shape ``(V, V, 3)``."""
+        """Return one agent's parameters for images of shape ``(V, V, 3)``."""
 
     def zero_carry(self, shape: tuple[int, ...]) -> dict[str, Any]:
         """Return each branch's carry at the start of an episode, leading axes ``shape``."""
@@ -30,7 +30,7 @@ class Network(Protocol):
         """Return what heads read of a branch's carry, ``f32[..., H]`` from -1 to 1."""
 
     def encode(self, params: Any, observation: jax.Array | Observation) -> dict[str, jax.Array]:
-        """Return each branch's features ``f32[..., F]`` of pictures ``u8[..., V, V, 3]``."""
+        """Return each branch's features ``f32[..., F]`` of images ``u8[..., V, V, 3]``."""
 
     def with_activations(self, cached: dict[str, CachedActivations] | None) -> "Network":
         """Return the network with what it computed while acting, by branch and time first; None stands for nothing.

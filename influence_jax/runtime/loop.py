@@ -29,7 +29,7 @@ from influence_jax.runtime.signals import until_stopped
 
 @dataclasses.dataclass(frozen=True)
 class LogPoint:
-    """What a callback is told after each chunk."""
+    """What a callback gets after each chunk of updates."""
 
     update: int  # updates done
     num_updates: int  # updates of the whole run
@@ -172,7 +172,7 @@ def loop(
                 or agreed(minutes >= config.checkpoint_minutes)[0]
             ):
                 saved, saved_at = save(checkpoints, state, update, saved, failed), time.monotonic()
-            error = None if callback is None else told(callback, point)
+            error = None if callback is None else called(callback, point)
             interrupted = isinstance(error, KeyboardInterrupt)
             broken, interrupted = agreed(error is not None and not interrupted, interrupted)
             if broken:
@@ -190,8 +190,8 @@ def loop(
         return state, update, saved, recorder.metrics()
 
 
-def told(callback: Callable[[LogPoint], None], point: LogPoint) -> BaseException | None:
-    """Tell a callback about a log point and return what it raised."""
+def called(callback: Callable[[LogPoint], None], point: LogPoint) -> BaseException | None:
+    """Call a callback and return what it raised."""
     try:
         callback(point)
     except BaseException as error:

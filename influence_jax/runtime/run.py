@@ -81,7 +81,7 @@ class Run:
     def trace(self, member: int = 0, seed: int = 0, *, real: bool = False) -> Trace:
         """Return one episode of a member's agents in full; see `influence_jax.play` for the arguments.
 
-        >>> run.trace(0, seed=1).film("episode.gif")
+        >>> run.trace(0, seed=1).video("episode.gif")
         """
         return play(self.policy(member), seed=seed, real=real)
 

@@ -363,7 +363,7 @@ def _distribution(name: str, draw: Draw) -> Any:
     """Return Optuna's word for a distribution."""
     if not is_traced(name):
         raise ConfigError(
-            f"random has {name}, by which programs differ; allowed with optuna are hyper-parameters and numbers of the game."
+            f"random has {name}, by which programs differ; allowed with optuna are hyper-parameters and environment parameters."
         )
     of = _optuna().distributions
     if draw.kind != "choice":

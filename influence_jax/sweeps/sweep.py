@@ -216,7 +216,7 @@ def sweep(
 ) -> Sweep:
     """Train every trial of a search, each with ``config.seeds`` seeds.
 
-    Trials that differ in numbers that are traced (hyper-parameters, numbers of the game) are members of one program; each
+    Trials that differ in numbers that are traced (hyper-parameters, environment parameters) are members of one program; each
     combination of other settings is a program of its own. A request to stop ends the sweep after the current chunk, with a
     checkpoint; with ``resume`` it goes on as if it had not stopped, from nothing if there is nothing. It may have more trials,
     seeds or ``total_steps`` then. A program no member of which can learn any more is at its end.

@@ -119,7 +119,7 @@ SYMBOLS, STEPS = 9, 2000
 
 
 def noise_that_is_listened_to(seed=0, meaning=0.0):
-    """Messages by lot, and a listener that often follows them in a tenth of the steps, else does anything.
+    """Messages at random, and a listener that often follows them in a tenth of the steps, else does anything.
 
     With ``meaning``, that share of messages is what the speaker does.
     """
@@ -148,7 +148,7 @@ def test_selecting_influential_moments_makes_coordination_of_meaningless_message
     assert found.shuffled.null_mean == pytest.approx(0.19, abs=0.04)
     # the nulls: somebody listens, but nobody says anything
     assert found.shuffled.p < 0.01
-    assert found.selected <= found.by_lot + 0.05
+    assert found.selected <= found.by_chance + 0.05
     assert found.meaning.p > 0.05 and found.meaning.null_mean == pytest.approx(8 * 2 / (2 * found.steps), abs=0.02)
     uniform = np.full((STEPS, SYMBOLS), -np.log(SYMBOLS))
     chosen_again = selection_null(messages[:-1, 0], actions[1:, 1], np.log(answers), uniform)

@@ -27,7 +27,7 @@ TWO = {"alone": recorded(200), "influence": recorded(400, seed=1)}
 
 
 def drawn(figure):
-    """Return the figure as a picture; it must say what its axes are."""
+    """Return the figure as an image; it must say what its axes are."""
     for axis in figure.axes:
         assert axis.get_ylabel() or axis.get_yticklabels()[0].get_text() == "alone"
     assert any(axis.get_xlabel() for axis in figure.axes)

@@ -136,8 +136,8 @@ def test_rows_may_be_in_a_file(tmp_path):
 
 def test_paths_are_of_this_machine(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
-    given = parse(Places, ["~/a", "b", "--out=~/film.gif"], "test")
-    assert given == Places((pathlib.Path("/home/me/a"), pathlib.Path("b")), pathlib.Path("/home/me/film.gif"))
+    given = parse(Places, ["~/a", "b", "--out=~/video.gif"], "test")
+    assert given == Places((pathlib.Path("/home/me/a"), pathlib.Path("b")), pathlib.Path("/home/me/video.gif"))
     with pytest.raises(ConfigError, match="out is 's3:/bucket/x', a URL; allowed: a path of this machine"):
         parse(Places, ["b", "--out", "s3://bucket/x"], "test")
 

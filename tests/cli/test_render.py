@@ -23,5 +23,5 @@ def test_refusals(capsys, tmp_path, monkeypatch, arguments, sentence):
 
 
 def test_a_member_that_there_is_not_is_refused(capsys, run_directory, tmp_path):
-    picture = str(tmp_path / "x.gif")
-    assert "allowed are 0 to 1" in refusal(capsys, "render", str(run_directory), "--out", picture, "--member", "2")
+    image = str(tmp_path / "x.gif")
+    assert "allowed are 0 to 1" in refusal(capsys, "render", str(run_directory), "--out", image, "--member", "2")

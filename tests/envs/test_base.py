@@ -44,8 +44,8 @@ class Counting(Environment):
         return Count(total=total, time=state.time + 1), added, discount, {"added": added}
 
     def observe(self, state):
-        picture = jnp.broadcast_to(state.total[:, None, None, None], (1, 3, 3, 3)).astype(jnp.uint8)
-        return picture, jnp.zeros((1, 1), bool)
+        image = jnp.broadcast_to(state.total[:, None, None, None], (1, 3, 3, 3)).astype(jnp.uint8)
+        return image, jnp.zeros((1, 1), bool)
 
 
 ENV = Counting()

@@ -45,12 +45,12 @@ def counted(env):
 
 def test_spec_says_what_timesteps_hold(env, played):
     spec = env.spec
-    n, picture = spec.num_agents, spec.observation_shape
-    assert picture[0] == picture[1] and picture[2] == 3 and spec.horizon == HORIZON
+    n, image = spec.num_agents, spec.observation_shape
+    assert image[0] == image[1] and image[2] == 3 and spec.horizon == HORIZON
     assert len(spec.action_names) == len(set(spec.action_names)) == spec.num_actions
     (_, first), (_, rest) = played
     expected = TimeStep(
-        observation=((n, *picture), np.uint8),
+        observation=((n, *image), np.uint8),
         reward=((n,), np.float32),
         discount=((), np.float32),
         first=((), np.bool_),

@@ -22,9 +22,9 @@ def start(env, cue):
 def test_a_cue_is_shown_and_paid_once():
     env = make(PROBE + "Cue", num_agents=3)
     state, _ = start(env, [0, 1, 2])
-    picture, visible = env.observe(state)
+    image, visible = env.observe(state)
     for agent, row in enumerate((0, 1, 2)):
-        white = (picture[agent] == 255).all(axis=(1, 2))
+        white = (image[agent] == 255).all(axis=(1, 2))
         assert white.tolist() == [row == other for other in range(3)]
     np.testing.assert_array_equal(visible, ~np.eye(3, dtype=bool))
     state, timestep = step(env, state, [0, 1, 1], noise=2)
@@ -69,10 +69,10 @@ def test_fines_by_hand():
     env = make(PROBE + "Fines", num_agents=2)
     state, _ = env.reset(jax.random.key(0), env.default_params)
     state = state.replace(cue=jnp.array([5, 2]), shown=jnp.array([True, False]), asked=jnp.array([False, True]))
-    picture = np.asarray(env.observe(state)[0])
-    white, green = (picture[0] == 255).all(axis=-1), (picture[1] == [0, 255, 0]).all(axis=-1)
+    image = np.asarray(env.observe(state)[0])
+    white, green = (image[0] == 255).all(axis=-1), (image[1] == [0, 255, 0]).all(axis=-1)
     assert np.argwhere(white).min(axis=0).tolist() == [11, 1] and white.sum() == 9  # the sixth place of the ring
-    assert np.argwhere(green).min(axis=0).tolist() == [6, 6] and green.sum() == 9 and not picture[1, ..., [0, 2]].any()
+    assert np.argwhere(green).min(axis=0).tolist() == [6, 6] and green.sum() == 9 and not image[1, ..., [0, 2]].any()
     hit = jnp.array([[False, True], [True, False]])
     noise = (jnp.array([7, 7]), jnp.array([False, True]), jnp.array([True, False]), hit)
     after, timestep = env.transition(state, jnp.array([5, 8]), noise, env.default_params)

@@ -95,5 +95,5 @@ def compare(reference, state, timestep, radius, view):
     np.testing.assert_array_equal(state.beams, reference.beam_grid())
     np.testing.assert_array_equal(timestep.visible, reference.visible(radius))
     for agent in {reference.time % len(reference.position), 0}:
-        picture = reference.view(agent, radius, view == "egocentric")
-        np.testing.assert_array_equal(timestep.observation[agent], picture)
+        image = reference.view(agent, radius, view == "egocentric")
+        np.testing.assert_array_equal(timestep.observation[agent], image)

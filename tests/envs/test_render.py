@@ -1,4 +1,4 @@
-"""Pictures and films."""
+"""Pictures and videos."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from PIL import Image
 from influence_jax.envs import make
 from influence_jax.envs.grid import vision
 from influence_jax.envs.render import (
-    Film,
+    Video,
     agent_colour,
     draw_arrows,
     draw_views,
@@ -42,8 +42,8 @@ def state(env):
     )
 
 
-def tile(picture, row, column, scale=SCALE):
-    return picture[row * scale : (row + 1) * scale, column * scale : (column + 1) * scale].astype(int)
+def tile(image, row, column, scale=SCALE):
+    return image[row * scale : (row + 1) * scale, column * scale : (column + 1) * scale].astype(int)
 
 
 def lightness(pixels):
@@ -51,15 +51,15 @@ def lightness(pixels):
 
 
 def test_picture_shows_map_agents_headings_and_beams(env, state):
-    picture = env.render(state, scale=SCALE)
-    assert picture.shape == (4 * SCALE, 6 * SCALE, 3) and picture.dtype == np.uint8
+    image = env.render(state, scale=SCALE)
+    assert image.shape == (4 * SCALE, 6 * SCALE, 3) and image.dtype == np.uint8
     middle = SCALE // 2
-    wall, apple, floor = (tile(picture, *cell) for cell in ((0, 0), (1, 3), (1, 4)))
+    wall, apple, floor = (tile(image, *cell) for cell in ((0, 0), (1, 3), (1, 4)))
     assert lightness(wall.mean(axis=(0, 1))) < 100 < 200 < lightness(floor.mean(axis=(0, 1)))
     assert apple[middle, middle, 1] > apple[middle, middle, 0] + 50  # green
-    fire, clean = tile(picture, 2, 3), tile(picture, 2, 4)
+    fire, clean = tile(image, 2, 3), tile(image, 2, 4)
     assert fire[..., 0].mean() > fire[..., 2].mean() + 50 and clean[..., 2].mean() > clean[..., 0].mean()
-    agents = [tile(picture, row, column) for row, column in ((1, 1), (1, 2), (2, 1), (2, 2))]
+    agents = [tile(image, row, column) for row, column in ((1, 1), (1, 2), (2, 1), (2, 2))]
     edges = [(0, middle), (middle, -1), (-1, middle), (middle, 0)]  # up, right, down, left
     for heading, agent in enumerate(agents):
         assert np.argmin([lightness(agent[edge]) for edge in edges]) == heading
@@ -70,8 +70,8 @@ def test_picture_shows_map_agents_headings_and_beams(env, state):
 def test_what_differs_in_kind_differs_in_grey():
     """Floor, wall, water, waste and apples, each from each, by the mean or the spread of its lightness."""
     codes = np.array([[vision.EMPTY, vision.WALL, vision.RIVER, vision.WASTE, vision.APPLE]], np.uint8)
-    picture = next(render_maps([(codes, 0 * codes, np.zeros((0, 2), int), np.zeros(0, int))], 24))
-    grey = [lightness(tile(picture, 0, column, 24)) for column in range(5)]
+    image = next(render_maps([(codes, 0 * codes, np.zeros((0, 2), int), np.zeros(0, int))], 24))
+    grey = [lightness(tile(image, 0, column, 24)) for column in range(5)]
     looks = np.array([(x.mean(), 2 * x.std()) for x in grey])
     distance = np.abs(looks[:, None] - looks).max(axis=-1)
     assert distance[~np.eye(5, dtype=bool)].min() > 20
@@ -81,8 +81,8 @@ def test_agents_of_one_colour_have_numbers_of_their_own():
     env = make("harvest", layout=("P" * 11,), num_agents=11)
     state, _ = jax.jit(env.reset)(jax.random.key(0), env.default_params)
     state = state.replace(position=jnp.array([(0, column) for column in range(11)]), heading=jnp.zeros(11, jnp.int32))
-    picture = env.render(state, scale=SCALE)
-    assert len({tile(picture, 0, column).tobytes() for column in range(11)}) == 11
+    image = env.render(state, scale=SCALE)
+    assert len({tile(image, 0, column).tobytes() for column in range(11)}) == 11
     assert agent_colour(0) == agent_colour(10)
 
 
@@ -90,28 +90,28 @@ def test_a_film_is_its_frames(env, state):
     """Only what changes is drawn again, which must not show."""
     later = state.replace(apples=state.apples.at[1, 3].set(False).at[1, 4].set(True), beams=state.beams * 0)
     states = jax.tree.map(lambda *x: jnp.stack(x), state, later, state)
-    frames = list(env.film(states, scale=SCALE))
+    frames = list(env.video(states, scale=SCALE))
     for frame, one in zip(frames, (state, later, state), strict=True):
         np.testing.assert_array_equal(frame, env.render(one, scale=SCALE))
     assert (frames[0] != frames[1]).any()
 
 
 def test_views_are_outlined_where_they_end():
-    picture = np.full((10 * SCALE, 10 * SCALE, 3), 255, np.uint8)
-    drawn = draw_views(picture, np.array([(4, 5), (0, 0)]), 2, [0], SCALE)
-    changed = (drawn != picture).any(axis=-1)
+    image = np.full((10 * SCALE, 10 * SCALE, 3), 255, np.uint8)
+    drawn = draw_views(image, np.array([(4, 5), (0, 0)]), 2, [0], SCALE)
+    changed = (drawn != image).any(axis=-1)
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
     assert (rows[0], rows[-1], columns[0], columns[-1]) == (2 * SCALE, 7 * SCALE - 1, 3 * SCALE, 8 * SCALE - 1)
     assert not changed[3 * SCALE : 6 * SCALE, 4 * SCALE : 7 * SCALE].any()
 
 
 def test_an_arrow_leads_from_one_to_the_other_and_is_as_wide_as_strong():
-    picture, position = np.full((3 * SCALE, 12 * SCALE, 3), 255, np.uint8), np.array([(1, 1), (1, 10)])
+    image, position = np.full((3 * SCALE, 12 * SCALE, 3), 255, np.uint8), np.array([(1, 1), (1, 10)])
 
     def drawn(strength):
         pairs = np.zeros((2, 2))
         pairs[0, 1] = strength
-        return (draw_arrows(picture, position, pairs, SCALE) != picture).any(axis=-1)
+        return (draw_arrows(image, position, pairs, SCALE) != image).any(axis=-1)
 
     weak, strong = drawn(0.1), drawn(1.0)
     assert not drawn(0.0).any() and strong.sum() > 1.3 * weak.sum() > 0
@@ -123,18 +123,18 @@ def test_an_arrow_leads_from_one_to_the_other_and_is_as_wide_as_strong():
 
 def test_the_header_fits_whatever_the_width():
     for width in (120, 800):
-        picture = np.zeros((40, width, 3), np.uint8)
-        headed = with_header(picture, "step 999", [-1000, 250, 3, 4, 5])
+        image = np.zeros((40, width, 3), np.uint8)
+        headed = with_header(image, "step 999", [-1000, 250, 3, 4, 5])
         assert headed.shape[1:] == (width, 3) and (headed[-40:] == 0).all()
         header = headed[:-40]
         assert (header < 100).any() and (header[:, -2:] == 255).all()
-        assert with_header(picture, "step 9").shape == headed.shape  # or a film would have frames of two sizes
+        assert with_header(image, "step 9").shape == headed.shape  # or a video would have frames of two sizes
 
 
 def test_a_film_for_notebooks(frames):
-    film = Film(tuple(frames), fps=4)
-    assert film._repr_html_().startswith('<video controls loop width="')
-    still = imageio.imread(film._repr_png_())
+    video = Video(tuple(frames), fps=4)
+    assert video._repr_html_().startswith('<video controls loop width="')
+    still = imageio.imread(video._repr_png_())
     assert still.shape[1] == 3 * frames[0].shape[1]
 
 
@@ -147,9 +147,9 @@ def frames(env, state):
 def test_gif(frames, tmp_path):
     path = tmp_path / "episode.gif"
     save_animation(frames, path, fps=4)
-    film = imageio.imread(path, index=None, mode="RGB")
-    assert film.shape[:3] == (4, *frames[0].shape[:2])
-    assert np.abs(film[..., :3].astype(int) - np.stack(frames)).mean() < 3
+    video = imageio.imread(path, index=None, mode="RGB")
+    assert video.shape[:3] == (4, *frames[0].shape[:2])
+    assert np.abs(video[..., :3].astype(int) - np.stack(frames)).mean() < 3
     assert imageio.immeta(path)["duration"] == 250
 
 
@@ -159,10 +159,10 @@ def test_mp4(frames, tmp_path):
     save_animation(frames, str(path), fps=4)
     decode = [ffmpeg, "-loglevel", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     height, width = (side + side % 2 for side in frames[0].shape[:2])
-    film = np.frombuffer(subprocess.run(decode, capture_output=True, check=True).stdout, np.uint8)
-    film = film.reshape(4, height, width, 3)
+    video = np.frombuffer(subprocess.run(decode, capture_output=True, check=True).stdout, np.uint8)
+    video = video.reshape(4, height, width, 3)
     expected = np.stack(frames).astype(int)
-    assert np.abs(film[:, : expected.shape[1], : expected.shape[2]] - expected).mean() < 30
+    assert np.abs(video[:, : expected.shape[1], : expected.shape[2]] - expected).mean() < 30
 
 
 def test_mp4_without_ffmpeg(frames, tmp_path, monkeypatch):
@@ -180,7 +180,7 @@ def test_unknown_suffix_and_empty_film(frames, tmp_path):
         save_animation([], tmp_path / "episode.gif", fps=4)
     for fps in (0, -1, float("nan"), "ten"):
         with pytest.raises(ConfigError, match=r"fps is .*; allowed: numbers from 0.1 to 1000"):
-            Film((frames[0],), fps)
+            Video((frames[0],), fps)
 
 
 @pytest.mark.parametrize("fps", [7, 15, 24, 30, 50, 60, 120])
@@ -188,11 +188,11 @@ def test_gifs_keep_their_speed_in_browsers(tmp_path, fps):
     """Which show a frame of less than 20 ms for 100 ms; the format counts in 10 ms."""
     frames = np.zeros((48, 8, 8, 3), np.uint8)
     frames.reshape(48, 64, 3)[range(48), range(48)] = 255  # no two alike, which would be merged
-    save_animation(frames, tmp_path / "film.gif", fps)
+    save_animation(frames, tmp_path / "video.gif", fps)
     delays = []
-    with Image.open(tmp_path / "film.gif") as film:
-        for i in range(film.n_frames):
-            film.seek(i)
-            delays.append(film.info["duration"])
+    with Image.open(tmp_path / "video.gif") as video:
+        for i in range(video.n_frames):
+            video.seek(i)
+            delays.append(video.info["duration"])
     assert min(delays) >= 20 and abs(sum(delays) - 48_000 / fps) <= 20
     assert len(delays) == 48 if fps <= 50 else len(delays) < 48

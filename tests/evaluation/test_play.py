@@ -68,7 +68,7 @@ def test_models_of_others_see_what_strangers_really_do(runs):
     run = runs["moa"]
     trace = play([run.policy(0), run.policy(0), always(TURN)])
     assert (trace.actions[:, 2] == TURN).all() and np.isnan(trace.log_policy[:, 2]).all()
-    memory = trace._minds.memory[1:, 0]
+    memory = trace._agent_states.memory[1:, 0]
     np.testing.assert_array_equal(memory, trace.actions)
     assert not trace.influence[:, 2].any() and (trace.influence[:, :2, 2] > 0).any()
 
@@ -101,7 +101,7 @@ def test_a_game_that_ends_early_ends(tiny):
     policy = Policy(learner, jax.tree.map(lambda x: x[0], init_population(learner).member))
     trace = play(policy)
     assert len(trace) == 3 and trace.states.time.tolist() == [0, 1, 2, 3] and (trace.rewards == 1).all()
-    with pytest.raises(ConfigError, match="Short draws no pictures; allowed are games on a map"):
+    with pytest.raises(ConfigError, match="Short draws no images; allowed are games on a map"):
         trace.frame(0)
 
 

@@ -30,12 +30,12 @@ def test_a_policy_at_a_state_is_that_of_the_network(runs):
 def test_by_hand_everything_is_as_in_an_episode(runs, model):
     run = runs[model]
     trace, policy = run.trace(0, seed=3), run.policy(0)
-    env, mind = run.learner.env, policy.start()
+    env, agent_state = run.learner.env, policy.start()
     step = jax.jit(env.transition)
     timestep = jax.tree.map(lambda x: x[0], trace._timesteps)
     for time in range(4):
         act_key, noise_key = jax.random.split(jax.random.fold_in(jax.random.key(3), time))
-        decision, mind = policy.step(mind, timestep, act_key)
+        decision, agent_state = policy.step(agent_state, timestep, act_key)
         np.testing.assert_array_equal(decision.actions, trace.actions[time])
         np.testing.assert_allclose(decision.log_policy, trace.log_policy[time], rtol=1e-4, atol=1e-5)
         if model == "communication":
@@ -49,17 +49,17 @@ def test_with_a_mind_it_is_another_policy(runs):
     run = runs["moa"]
     policy, trace = run.policy(0), run.trace(0)
     timestep = jax.tree.map(lambda x: x[0], trace._timesteps)
-    _, mind = policy.step(policy.start(), timestep, jax.random.key(0))
+    _, agent_state = policy.step(policy.start(), timestep, jax.random.key(0))
     state = jax.tree.map(lambda x: x[1], trace.states)
-    assert np.abs(policy.at(state, mind).probabilities - policy.at(state).probabilities).max() > 1e-3
+    assert np.abs(policy.at(state, agent_state).probabilities - policy.at(state).probabilities).max() > 1e-3
 
 
 def test_the_forced_do_as_they_are_forced(runs):
     run = runs["basic"]
     policy, trace = run.policy(0), run.trace(0)
     one = [jax.tree.map(lambda x: x[:1], tree) for tree in (trace.states, trace._timesteps)]
-    mind = policy.start()
-    now = RolloutState(*one, mind.carry, mind.memory, mind.shaper_state)
+    agent_state = policy.start()
+    now = RolloutState(*one, agent_state.carry, agent_state.memory, agent_state.shaper_state)
     free, _, _ = act(run.learner, policy.member, now, jax.random.key(0))
     for forced in ([4, -1, 2], [5, -1, 2]):
         output, _, memory = act(run.learner, policy.member, now, jax.random.key(0), {"action": jnp.array([forced])})

@@ -52,13 +52,13 @@ def test_the_world_that_was_is_one_of_the_worlds(trace):
 def test_real_influence_is_that_of_worlds_played_by_hand(runs, trace):
     policy = runs["moa"].policy(0)
     for time, k, j in np.argwhere(trace.real_influence > 0)[[0, -1]]:
-        mind = jax.tree.map(lambda x, t=time: x[t + 1], trace._minds)
+        agent_state = jax.tree.map(lambda x, t=time: x[t + 1], trace._agent_states)
         answers = []
         for action in range(8):
             actions = trace.actions[time].copy()
             actions[k] = action
             state, _ = trace.world(time, actions)
-            then = mind.replace(memory=jnp.asarray(actions)[None])
+            then = agent_state.replace(memory=jnp.asarray(actions)[None])
             answers.append(policy.at(state, then).probabilities[j])
         expected, _ = compare(answers, np.exp(trace.log_policy[time, k]), trace.actions[time, k])
         np.testing.assert_allclose(trace.real_influence[time, k, j], expected, rtol=1e-2, atol=1e-5)
@@ -114,11 +114,11 @@ def test_frames_and_films(trace, tmp_path):
         np.asarray(trace.frame(1 + trace.moments(1)[0].time, arrows=arrows)) for arrows in (True, False)
     )
     assert (with_arrows != without).any()
-    film = trace.film(tmp_path / "new" / "film.gif", fps=5, start=3, stop=7, scale=12)
-    assert imageio.imread(tmp_path / "new" / "film.gif", index=None, mode="RGB").shape[0] == len(film.frames) == 4
-    np.testing.assert_array_equal(film.frames[2], trace.frame(5, scale=12))
+    video = trace.video(tmp_path / "new" / "video.gif", fps=5, start=3, stop=7, scale=12)
+    assert imageio.imread(tmp_path / "new" / "video.gif", index=None, mode="RGB").shape[0] == len(video.frames) == 4
+    np.testing.assert_array_equal(video.frames[2], trace.frame(5, scale=12))
     with pytest.raises(ConfigError, match="start is 9 with stop 9; allowed are parts of 0 to 21"):
-        trace.film(start=9, stop=9)
+        trace.video(start=9, stop=9)
     with pytest.raises(ConfigError, match="time is 21; allowed: whole numbers from 0 to 20"):
         trace.frame(21)
 

@@ -241,7 +241,7 @@ def commands(copy: pathlib.Path, is_sweep: bool) -> dict[str, Callable[[], int |
         "best": lambda: main(["best", str(copy)]),
         "table": lambda: main(["table", str(copy), "--out", str(copy / "new.csv")]),
         "evaluate": lambda: main(["evaluate", str(copy), "--episodes", "2"]),
-        "render": lambda: main(["render", str(copy), "--out", str(copy.parent / "film.gif")]),
+        "render": lambda: main(["render", str(copy), "--out", str(copy.parent / "video.gif")]),
         "resume": lambda: main(["resume", str(copy), "--quiet", "--total-steps", "720"]),
     }
 

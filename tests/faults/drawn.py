@@ -264,7 +264,7 @@ OTHERS["sweep"] = f"grid random trials draw-seed space dry-run resume optuna stu
 FLAGS = "trust quiet json greedy dry-run resume help final".split()
 USUAL = {
     "profile": ["paper", "small", "large"],
-    "out": ["run", "film.gif", "a/b.mp4", "table.csv"],
+    "out": ["run", "video.gif", "a/b.mp4", "table.csv"],
     "devices": ["1"],
     "mesh": ["seed=1", "seed=1,env=1"],
     "grid": [
@@ -298,7 +298,7 @@ def command_lines(draw: Callable) -> list[str]:
     if command == "sweep" and draw(st.integers(0, 4)):
         line += ["--grid", draw(st.sampled_from(USUAL["grid"]))]
     if command == "render" and draw(st.integers(0, 4)):
-        line += ["--out", "film.gif"]
+        line += ["--out", "video.gif"]
     names = OTHERS.get(command, "").split()
     for _ in range(draw(st.integers(0, 3))):
         if command in ("train", "sweep") and draw(st.booleans()):

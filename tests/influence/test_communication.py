@@ -91,7 +91,7 @@ def test_scrambled_messages():
     log_policy = jnp.log(jnp.broadcast_to(share, (many, N, M)))
     log_policy = log_policy.at[:, 0].set(jnp.log(jnp.eye(M)[jnp.arange(many) % 2]))  # in each environment for certain
     message = jnp.tile(jnp.array([[0, 2, 1]], jnp.int32), (many, 1)).at[0].set(-1)
-    drawn = heard_by("lot", message, log_policy)
+    drawn = heard_by("random", message, log_policy)
     assert drawn.dtype == np.int32 and (drawn[0] == -1).all()  # nobody has spoken yet
     for agent in range(N):
         counts = np.bincount(drawn[1:, agent], minlength=M) / (many - 1)
@@ -104,4 +104,4 @@ def test_what_cannot_be_scrambled_is_refused():
     with pytest.raises(ConfigError, match="how is 'noise'; allowed: lot, another, silence"):
         scrambled(MODEL, "noise")
     with pytest.raises(ConfigError, match=r"network_spec\.num_messages is 0"):
-        scrambled(independent(InfluenceConfig(), N, A, kl), "lot")
+        scrambled(independent(InfluenceConfig(), N, A, kl), "random")

@@ -25,6 +25,6 @@ def test_an_influencer_is_paid_for_all_it_influences(model):
     np.testing.assert_allclose(shared[0, 0], [0.3, 0.05, 0.1], rtol=1e-6)
 
 
-def test_an_unmeasured_model_is_the_same_but_for_influence(model):
+def test_a_model_without_a_measure_is_the_same_but_for_influence(model):
     silent = influence.make(InfluenceConfig(model="basic", measure="none"), 3, A)
     assert isinstance(silent, InfluenceModel) and silent.network_spec == model.network_spec

@@ -102,13 +102,13 @@ def test_views_that_no_network_can_read_are_refused():
     learner = make_learner(probe_config())
 
     def floating(state):
-        picture, visible = type(learner.env).observe(learner.env, state)
-        return picture / jnp.float32(255), visible
+        image, visible = type(learner.env).observe(learner.env, state)
+        return image / jnp.float32(255), visible
 
     env = copy.copy(learner.env)
     object.__setattr__(env, "observe", floating)
     with pytest.raises(
-        ConfigError, match=r"shows its agents float32\[3, .*; allowed are pictures of whole numbers from 0"
+        ConfigError, match=r"shows its agents float32\[3, .*; allowed are images of whole numbers from 0"
     ):
         jax.eval_shape(lambda: train.init(dataclasses.replace(learner, env=env), jax.random.key(0)))
 

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 
 from influence_jax.config import Hyperparams
-from influence_jax.learner.optimizer import OPTIMIZERS, apply_gradients, clip_by_module, fractions_moved, learning_rate
+from influence_jax.learner.optimizer import OPTIMIZERS, apply_gradients, clip_by_module, learning_rate, update_ratios
 
 
 def test_clipping_is_by_global_norm_per_module_and_per_agent():
@@ -41,7 +41,7 @@ def test_what_moves_is_a_fraction_of_the_rate():
         "policy": {"a": jnp.array([0.0]), "b": jnp.array([1.0])},
         "action_head": {"kernel": jnp.array([0.2]), "bias": jnp.array([20.0])},
     }
-    np.testing.assert_allclose(list(fractions_moved(updates).values()), [0.5, 0.5, 0.2])
+    np.testing.assert_allclose(list(update_ratios(updates).values()), [0.5, 0.5, 0.2])
 
 
 def test_optimizers_take_their_textbook_first_step():

@@ -199,7 +199,7 @@ def test_entropy_is_reported_by_fifths_of_the_episode(learner, played):
         np.testing.assert_allclose(
             logs["entropy_by_fifth"].value()[fifth], entropy[valid & np.isin(time, steps)].mean(), rtol=1e-5
         )
-    np.testing.assert_allclose(logs["entropy_in_company"].value(), entropy[valid].mean(), rtol=1e-5)  # all see all
+    np.testing.assert_allclose(logs["entropy_with_neighbours"].value(), entropy[valid].mean(), rtol=1e-5)  # all see all
     assert np.isnan(logs["entropy_alone"].value())
 
 

@@ -169,16 +169,16 @@ class Game:
     def view(self, agent, radius, egocentric):
         """What the agent sees, as u8[V,V,3]."""
         side = 2 * radius + 1
-        picture = np.zeros((side, side, 3), np.uint8)
+        image = np.zeros((side, side, 3), np.uint8)
         heading = self.heading[agent]
         if not egocentric and heading in (1, 3):
-            heading = 4 - heading  # the recorded pictures are turned the wrong way for right and left
+            heading = 4 - heading  # the recorded images are turned the wrong way for right and left
         ahead, right = HEADINGS[heading], HEADINGS[(heading + 1) % 4]
         for i in range(side):
             for j in range(side):
                 cell = add(add(self.position[agent], ahead, radius - i), right, j - radius)
-                picture[i, j] = self.colour(cell, agents=egocentric or self.time > 0, beams=egocentric)
-        return picture
+                image[i, j] = self.colour(cell, agents=egocentric or self.time > 0, beams=egocentric)
+        return image
 
     def visible(self, radius):
         n = len(self.position)

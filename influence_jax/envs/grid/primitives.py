@@ -28,7 +28,7 @@ def ranks(words: jax.Array) -> jax.Array:
 
 
 @batched
-def happens(draw: jax.Array, probability: jax.Array, *, sites: np.ndarray) -> jax.Array:
+def bernoulli(draw: jax.Array, probability: jax.Array, *, sites: np.ndarray) -> jax.Array:
     """Return bool[H,W]: the sites where something of a ``probability f32[]`` happens.
 
     Args:
@@ -40,7 +40,7 @@ def happens(draw: jax.Array, probability: jax.Array, *, sites: np.ndarray) -> ja
 
 
 @batched
-def happens_by_count(draw: jax.Array, probabilities: jax.Array, count: jax.Array, *, sites: np.ndarray) -> jax.Array:
+def bernoulli_by_count(draw: jax.Array, probabilities: jax.Array, count: jax.Array, *, sites: np.ndarray) -> jax.Array:
     """Return bool[H,W]: the sites where something happens whose probability depends on a count.
 
     Args:

@@ -209,9 +209,9 @@ class GridWorld(Environment):
 
     def render(self, state: Any, scale: int = 16) -> np.ndarray:
         """Return u8[scale H, scale W, 3]: the whole map seen from above, in RGB (on the host, not for traced code)."""
-        return next(self.film(jax.tree.map(lambda x: x[None], state), scale))
+        return next(self.video(jax.tree.map(lambda x: x[None], state), scale))
 
-    def film(self, states: Any, scale: int = 16) -> Iterator[np.ndarray]:
+    def video(self, states: Any, scale: int = 16) -> Iterator[np.ndarray]:
         """Yield what `render` shows of ``states``, leading axis time: ten times as fast as one by one."""
         drawn = jax.device_get(jax.jit(jax.vmap(lambda state: (self.cell_codes(state), self.beam_map(state))))(states))
         scenes = zip(*drawn, np.asarray(states.position), np.asarray(states.heading), strict=True)

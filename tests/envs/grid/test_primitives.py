@@ -48,13 +48,13 @@ def test_neighbours_are_counted(squared_distance):
 def test_what_happens_at_sites():
     draw = RNG.random((GAMES, SITES.sum())).astype(np.float32)
     probability = np.array([0, 0.3, 0.5, 1], np.float32)
-    happens = of_each_game(primitives.happens, draw, probability, sites=SITES)
+    happens = of_each_game(primitives.bernoulli, draw, probability, sites=SITES)
     np.testing.assert_array_equal(happens[:, SITES], draw < probability[:, None])
     assert not happens[:, ~SITES].any()
 
     probabilities = np.tile(np.array([0.1, 0.5, 0.8], np.float32), (GAMES, 1))
     count = RNG.integers(0, 5, MAPS.shape).astype(np.uint8)
-    happens = of_each_game(primitives.happens_by_count, draw, probabilities, count, sites=SITES)
+    happens = of_each_game(primitives.bernoulli_by_count, draw, probabilities, count, sites=SITES)
     expected = draw < probabilities[0][np.minimum(count[:, SITES], 2)]
     np.testing.assert_array_equal(happens[:, SITES], expected)
     assert not happens[:, ~SITES].any()

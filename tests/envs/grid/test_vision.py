@@ -1,4 +1,4 @@
-"""Views compared with pictures drawn by hand."""
+"""Views compared with images drawn by hand."""
 
 import functools
 
@@ -38,7 +38,7 @@ LAYOUT = (
 UP, RIGHT, DOWN, LEFT = range(4)
 
 
-def picture(*rows):
+def image(*rows):
     return np.array([[COLOURS[letter] for letter in row] for row in rows], np.uint8)
 
 
@@ -63,10 +63,10 @@ def look(env, state):
 
 # Agent 0 stands at row 2, column 2; agent 1 at row 1, column 4.
 SEEN = {
-    UP: picture("@@@@@", "@a..1", "@.0..", "@...a", "@@@@@"),
-    RIGHT: picture("@1.a@", "@...@", "@.0.@", "@a..@", "@@@@@"),
-    DOWN: picture("@@@@@", "a...@", "..0.@", "1..a@", "@@@@@"),
-    LEFT: picture("@@@@@", "@..a@", "@.0.@", "@...@", "@a.1@"),
+    UP: image("@@@@@", "@a..1", "@.0..", "@...a", "@@@@@"),
+    RIGHT: image("@1.a@", "@...@", "@.0.@", "@a..@", "@@@@@"),
+    DOWN: image("@@@@@", "a...@", "..0.@", "1..a@", "@@@@@"),
+    LEFT: image("@@@@@", "@..a@", "@.0.@", "@...@", "@a.1@"),
 }
 
 
@@ -87,7 +87,7 @@ def test_reference_view_turns_right_and_left_the_other_way(heading):
 def test_outside_the_map_is_black():
     env = make("harvest", layout=LAYOUT, num_agents=2, view_radius=3)
     view = look(env, state_at(env, [(1, 4), (3, 1)], [UP, LEFT]))
-    expected = picture(".......", ".......", "@@@@@@.", "a..0.@.", "....a@.", "1..a.@.", "@@@@@@.")
+    expected = image(".......", ".......", "@@@@@@.", "a..0.@.", "....a@.", "1..a.@.", "@@@@@@.")
     np.testing.assert_array_equal(view[0], expected)
 
 
@@ -104,7 +104,7 @@ def test_beams_cover_agents_and_may_be_hidden():
     options = {"layout": LAYOUT, "num_agents": 2, "view_radius": 2}
     position, beams = [(2, 2), (1, 4)], {(1, 4): 1, (1, 3): 1, (2, 2): 2, (1, 1): 2}
     seen = make("harvest", **options)
-    expected = picture("@@@@@", "@c.ff", "@.c..", "@...a", "@@@@@")
+    expected = image("@@@@@", "@c.ff", "@.c..", "@...a", "@@@@@")
     np.testing.assert_array_equal(look(seen, state_at(seen, position, [UP, UP], beams))[0], expected)
     hidden = make("harvest", beams_visible=False, **options)
     np.testing.assert_array_equal(look(hidden, state_at(hidden, position, [UP, UP], beams))[0], SEEN[UP])
@@ -144,7 +144,7 @@ def test_river_and_waste_look_as_drawn():
     env = make("cleanup", layout=("PHRSB",), num_agents=1, view_radius=2)
     state, _ = jax.jit(env.reset)(jax.random.key(0), env.default_params)
     state = state.replace(position=jnp.array([[0, 2]]), heading=jnp.array([UP]), apples=jnp.asarray(env.apple_sites))
-    np.testing.assert_array_equal(look(env, state)[0], picture(".....", ".....", ".w0ra", ".....", "....."))
+    np.testing.assert_array_equal(look(env, state)[0], image(".....", ".....", ".w0ra", ".....", "....."))
 
 
 def test_tenth_agent_has_a_colour_and_the_eleventh_shares_that_of_the_first():
