@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from influence_jax.settings import (
@@ -17,6 +17,7 @@ from influence_jax.settings import (
     nearest,
     number,
     texts,
+    whole_number,
 )
 
 _MODEL = "influence.model"
@@ -370,6 +371,45 @@ class ExperimentConfig:
         """Updates of the whole run, a multiple of ``log_interval``."""
         per_log = self.steps_per_update * self.log_interval
         return -(-self.total_steps // per_log) * self.log_interval
+
+    def override(self, **settings: Any) -> "ExperimentConfig":
+        """Return the configuration with other settings, each by its path or by the last part of it where that is unique.
+
+        The game's settings go by their paths, ``"env.num_agents"`` or ``"env.params.hit_penalty"``; whether it has them is
+        checked when it is made.
+
+        Raises:
+            ConfigError: there is no such setting, or there are several.
+
+        Example:
+            >>> config.override(num_envs=8, lstm_size=32, **{"env.params.hit_penalty": 0})
+        """
+        known = [path for path, _, _ in declared(self)]
+        name, options, params, values = self.env.name, dict(self.env.options), dict(self.env.params), {}
+        for path, value in settings.items():
+            part, _, own = path.partition(".")
+            if path == "env.name":
+                name = value
+            elif path.startswith("env.params."):
+                params[path.removeprefix("env.params.")] = value
+            elif part == "env" and own:
+                options[own] = value
+            else:
+                values[full_path(path, known)] = whole_number(value)
+        return dataclasses.replace(_rebuilt(self, values), env=EnvConfig(name, options, params))
+
+
+def full_path(name: str, known: Sequence[str], what: str = "setting") -> str:
+    """Return the one of the ``known`` paths that a path, or the last part of one, stands for.
+
+    Raises:
+        ConfigError: there is none, or there are several.
+    """
+    fitting = [name] if name in known else [path for path in known if path.endswith(f".{name}")]
+    if len(fitting) != 1:
+        allowed = " or ".join(fitting) if fitting else "settings, as `train --help` lists them"
+        raise ConfigError(f"{name!r} is not one {what}; allowed: {allowed}.{nearest(name, list(known))}")
+    return fitting[0]
 
 
 def declared(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field, Any]]:

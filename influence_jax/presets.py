@@ -7,6 +7,7 @@ returns, scaling of rewards) is the profile's.
 """
 
 import dataclasses
+from typing import Any
 
 from influence_jax.config import (
     ConfigError,
@@ -250,12 +251,24 @@ def names() -> dict[str, str]:
     }
 
 
-def get(name: str, profile: str | None = None) -> ExperimentConfig:
-    """Return the configuration of a preset, learned as the profile says; None stands for ``"paper"``.
+def get(name: str, profile: str | None = None, **settings: Any) -> ExperimentConfig:
+    """Return the configuration of a preset, learned as the profile says, with some settings changed.
+
+    Args:
+        name: of the preset; `names` lists them.
+        profile: ``"paper"``, ``"small"`` or ``"large"``; None stands for ``"paper"``.
+        settings: see `ExperimentConfig.override`.
 
     Raises:
-        ConfigError: there is no such preset or profile, or the preset has none.
+        ConfigError: there is no such preset, profile or setting, or the preset has no profiles.
+
+    Example:
+        >>> influence_jax.presets.get("harvest-moa", profile="small", num_envs=8)
     """
+    return _named(name, profile).override(**settings)
+
+
+def _named(name: str, profile: str | None) -> ExperimentConfig:
     for argument, value in (("name", name), ("profile", "" if profile is None else profile)):
         if not isinstance(value, str):
             raise ConfigError(

@@ -1,7 +1,6 @@
 """What all tests share."""
 
 import ctypes
-import dataclasses
 import functools
 import gc
 import sys
@@ -11,7 +10,6 @@ import pytest
 from jax._src import compiler
 
 from influence_jax import presets
-from influence_jax.config import EnvConfig
 from influence_jax.platforms import traced_for, usual_tracing
 from influence_jax.runtime import loop
 
@@ -107,19 +105,10 @@ def quickly():
 @pytest.fixture(scope="session")
 def tiny():
     """A whole experiment in a second or two: two MOA agents on a small Harvest, two members, 100 updates."""
-    config = presets.get("harvest-moa", profile="small")
-    return dataclasses.replace(
-        config,
-        env=EnvConfig("harvest", num_agents=2, horizon=20, layout=TINY_MAP, view_radius=2),
-        network=dataclasses.replace(
-            config.network, conv_channels=2, hidden_size=8, lstm_size=8, critic="shared", moa_encoder="shared"
-        ),
-        learner=dataclasses.replace(config.learner, num_envs=3, rollout_length=4),
-        total_steps=3 * 4 * 100,
-        seeds=2,
-        log_interval=10,
-        checkpoint_interval=4,
-    )
+    game = {"env.num_agents": 2, "env.horizon": 20, "env.layout": TINY_MAP, "env.view_radius": 2}
+    network = {"conv_channels": 2, "hidden_size": 8, "lstm_size": 8, "critic": "shared", "moa_encoder": "shared"}
+    run = {"total_steps": 3 * 4 * 100, "seeds": 2, "log_interval": 10, "checkpoint_interval": 4}
+    return presets.get("harvest-moa", "small", num_envs=3, rollout_length=4, **game, **network, **run)
 
 
 @pytest.fixture
@@ -127,15 +116,9 @@ def tiny_presets(monkeypatch):
     """Let presets have tiny networks, and updates of 20 environment steps, for scripts that ask for presets themselves."""
     get = presets.get
 
-    def tiny(name, profile=None):
-        config = get(name, profile)
-        return dataclasses.replace(
-            config,
-            network=dataclasses.replace(
-                config.network, conv_channels=2, hidden_size=8, critic="shared", moa_encoder="shared"
-            ),
-            learner=dataclasses.replace(config.learner, num_envs=4, rollout_length=5),
-        )
+    def tiny(name, profile=None, **settings):
+        small = {"conv_channels": 2, "hidden_size": 8, "critic": "shared", "moa_encoder": "shared"}
+        return get(name, profile).override(**small | {"num_envs": 4, "rollout_length": 5} | settings)
 
     monkeypatch.setattr(presets, "get", tiny)
 

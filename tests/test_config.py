@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from influence_jax import influence, rewards
+from influence_jax import influence, presets, rewards
 from influence_jax.config import (
     ConfigError,
     EnvConfig,
@@ -193,3 +193,24 @@ def test_configurations_that_cannot_be_read(text, words):
     with pytest.raises(ConfigError) as error:
         from_json(text)
     assert words in str(error.value)
+
+
+def test_settings_are_changed_by_their_short_names():
+    """What is not named stays: a critic of its own, say, whatever the network's size."""
+    config = presets.get("harvest-moa", "small")
+    changed = config.override(
+        num_envs=8,
+        lstm_size=32,
+        total_steps=2e6,
+        **{"env.num_agents": 3, "env.params.hit_penalty": 0, "influence.measure": "jsd"},
+    )
+    assert (changed.learner.num_envs, changed.network.lstm_size, changed.total_steps) == (8, 32, 2_000_000)
+    assert changed.env == EnvConfig("harvest", num_agents=3, params={"hit_penalty": 0})
+    assert changed.influence.measure == "jsd" and changed.network.critic == config.network.critic == "separate"
+    back = {"num_envs": 64, "lstm_size": 128, "total_steps": config.total_steps, "influence.measure": "kl"}
+    assert changed.override(**back) == dataclasses.replace(config, env=changed.env)
+    assert presets.get("harvest-moa", "small", num_envs=8) == config.override(num_envs=8)
+    with pytest.raises(ConfigError, match=r"'num_env' is not one setting; .* Did you mean 'learner.num_envs'"):
+        config.override(num_env=3)
+    with pytest.raises(ConfigError, match=r"'env' is not one setting"):
+        config.override(env=3)

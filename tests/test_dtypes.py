@@ -36,13 +36,14 @@ evaluate(learner, state, 2)
 @pytest.mark.parametrize(
     "presets",
     [
-        [("cleanup-moa", "large")],
+        pytest.param([("cleanup-moa", "large")], marks=pytest.mark.slow),
+        [("harvest-basic", "paper")],
         pytest.param(
             [("harvest-communication", "paper"), ("box-trapped-basic", None), ("cleanup-basic", "small")],
             marks=pytest.mark.slow,
         ),
     ],
-    ids=["a model of others", "all others"],
+    ids=["a model of others", "basic", "all others"],
 )
 def test_64_bits_change_nothing(presets):
     environment = os.environ | quickly() | {"JAX_ENABLE_X64": "1"}

@@ -12,7 +12,7 @@ from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.update import update
 
-SHOWN = ("cleanup-communication",)
+SHOWN = ("harvest-basic",)
 
 
 def by_cost(name):

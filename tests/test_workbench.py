@@ -4,11 +4,14 @@ import ast
 import pathlib
 import runpy
 
+import pytest
+
 import influence_jax
 
 SCRIPT = pathlib.Path(__file__).parents[1] / "experiments" / "workbench.py"
 
 
+@pytest.mark.slow
 def test_it_runs(tmp_path, capsys, tiny_presets):
     runpy.run_path(str(SCRIPT))["main"](tmp_path / "runs", steps=800, seeds=2)
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"unpaid", "paid", "episode.gif", "comparison.png"}

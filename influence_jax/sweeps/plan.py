@@ -12,7 +12,7 @@ from influence_jax.config import ConfigError, ExperimentConfig
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.runtime import population
 from influence_jax.settings import Integers, checked
-from influence_jax.sweeps.space import HYPERPARAM_NAMES, Space, is_traced, with_settings
+from influence_jax.sweeps.space import HYPERPARAM_NAMES, Space, is_traced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _program(config: ExperimentConfig, settings: list[dict[str, Any]], part: Par
     # Settings are checked together: a trial's own numbers count beside its static settings, not those that it replaces.
     own = {f"hyperparams.{name}": x for name, x in traced[0].items() if name in HYPERPARAM_NAMES and np.ndim(x) == 0}
     try:
-        learner = make_learner(dataclasses.replace(with_settings(config, static | own), seeds=len(columns["seed"])))
+        learner = make_learner(config.override(**static, **own, seeds=len(columns["seed"])))
         learner = population.with_members(learner, columns)
     except ConfigError as error:
         said = ", ".join(f"{name} {value!r}" for name, value in static.items())

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from influence_jax import envs
-from influence_jax.config import ConfigError, EnvConfig, ExperimentConfig, Hyperparams, declared
-from influence_jax.settings import Integers, checked, file_path, nearest, whole_number
+from influence_jax.config import ConfigError, ExperimentConfig, Hyperparams, declared, full_path
+from influence_jax.settings import Integers, checked, file_path, whole_number
 
 KINDS = ("log", "uniform", "choice")
 HYPERPARAMS = "hyperparams."
@@ -167,32 +167,12 @@ def names_of(config: ExperimentConfig) -> list[str]:
 
 def full_name(name: str, known: list[str]) -> str:
     """Return the name of the setting that a path, a name or the last part of one stands for."""
-    wanted = name.replace("-", "_").removeprefix(HYPERPARAMS)
-    fitting = [wanted] if wanted in known else [path for path in known if path.endswith(f".{wanted}")]
-    if len(fitting) != 1:
-        allowed = " or ".join(fitting) if fitting else "settings, as `train --help` lists them"
-        raise ConfigError(f"{name!r} is not one setting of a sweep; allowed: {allowed}.{nearest(wanted, known)}")
-    return fitting[0]
+    return full_path(name.replace("-", "_").removeprefix(HYPERPARAMS), known, "setting of a sweep")
 
 
 def is_traced(name: str) -> bool:
     """Whether members of one program may differ in a setting."""
     return name in HYPERPARAM_NAMES or name.startswith("env.params.")
-
-
-def with_settings(config: ExperimentConfig, settings: Mapping[str, Any]) -> ExperimentConfig:
-    """Return the configuration with other values of some settings that are not traced."""
-    for path, value in settings.items():
-        part, _, name = path.partition(".")
-        if part == "env":
-            options, params = dict(config.env.options), dict(config.env.params)
-            place = params if name.startswith("params.") else options
-            place[name.removeprefix("params.")] = value
-            config = dataclasses.replace(config, env=EnvConfig(config.env.name, options, params))
-        else:
-            changed = dataclasses.replace(getattr(config, part), **{name: value})
-            config = dataclasses.replace(config, **{part: changed})
-    return config
 
 
 def read_draw(path: str, text: str | Draw) -> Draw:

@@ -39,7 +39,14 @@ def test_there_are_nine_recipes():
     assert [title[:2] for title in TITLES] == [f"{i}." for i in range(1, 10)]
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=TITLES)
+LONG = ("2.", "5.", "7.", "8.")
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(x, marks=[pytest.mark.slow] if x[:2] in LONG else []) for x in RECIPES],
+    ids=TITLES,
+)
 def test_recipe(recipe, laboratory, tiny_presets):
     names = {}
     exec(dict(blocks(INTRODUCTION))["python"], names)

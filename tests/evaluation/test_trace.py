@@ -139,7 +139,7 @@ def test_refusals(runs, trace, monkeypatch):
     alone = dataclasses.replace(trace, influence=0 * trace.influence, real_influence=None)
     with pytest.raises(ConfigError, match="this episode has no moment of influence"):
         alone.moments(1)
-    with pytest.raises(ConfigError, match=r"actions are int32\[2\] for one game of 3 agents"):
+    with pytest.raises(ConfigError, match=r"actions is \[1, 2\]; allowed are 3 whole numbers"):
         trace.world(0, [1, 2])
     with pytest.raises(ModuleNotFoundError, match=r"table\(\) needs the package pandas, which is not installed"):
         trace.table()

@@ -101,7 +101,7 @@ def test_scrambled_messages():
 
 
 def test_what_cannot_be_scrambled_is_refused():
-    with pytest.raises(ConfigError, match="how is 'noise'; allowed: lot, another, silence"):
+    with pytest.raises(ConfigError, match="how is 'noise'; allowed: random, another, silence"):
         scrambled(MODEL, "noise")
     with pytest.raises(ConfigError, match=r"network_spec\.num_messages is 0"):
         scrambled(independent(InfluenceConfig(), N, A, kl), "random")

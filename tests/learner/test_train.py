@@ -38,6 +38,7 @@ def test_a_chunk_is_its_updates_one_after_another(learner, state, step):
     np.testing.assert_allclose(logs["step_reward"], both.value(), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_loop_of_ones_own_is_the_training():
     """To the bit, the whole state, in a process that knows nothing of how `train` traces."""
     learner = make_learner(probe_config(model="moa", seeds=2, total_steps=80))

@@ -20,9 +20,8 @@ from influence_jax.networks.agent import NetworkFunctions
 from tests.learner.worlds import MODELS, probe_config, weighted
 
 
-@pytest.mark.parametrize(
-    "model", [*(pytest.param(model, marks=pytest.mark.slow) for model in ("basic", "communication")), "moa"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["basic", "communication", "moa"])
 def test_a_baseline_learns_the_same_without_measuring_influence(model):
     """And it is cheaper: all exponentials of the counterfactuals are gone."""
     config = probe_config(model=model, hyperparams=Hyperparams(influence_weight=0.0))
@@ -220,7 +219,8 @@ def test_diagnostics_split_the_gradient_by_term():
     assert logs["gradient_share_action_head_value"] == 0 and logs["gradient_share_encoder_auxiliary"] > 0
 
 
-@pytest.mark.parametrize("scaling", ["running_std", pytest.param("popart", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scaling", ["running_std", "popart"])
 def test_a_game_paid_in_cents_is_learned_like_one_paid_in_euros(scaling):
     """The weights of entropy, of influence and of the model of others are in rewards, and are scaled where these are."""
     gradients = []

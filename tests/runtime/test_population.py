@@ -29,6 +29,7 @@ def test_grid_gives_the_same_seeds_to_every_setting():
     assert influence_jax.grid(seeds=[7, 9])["seed"].tolist() == [7, 9]
 
 
+@pytest.mark.slow
 def test_three_rates_two_weights_and_four_seeds_are_one_program(single, tmp_path):
     values = influence_jax.grid(seeds=4, learning_rate=[1e-3, 3e-4, 0], influence_weight=[0, 2.5])
     run = influence_jax.train(single, hyperparams=values, out=tmp_path / "run")

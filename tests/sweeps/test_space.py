@@ -7,7 +7,7 @@ import pytest
 
 from influence_jax import presets
 from influence_jax.config import ConfigError
-from influence_jax.sweeps.space import Draw, make_space, read, read_draw, read_values, with_settings
+from influence_jax.sweeps.space import Draw, make_space, read, read_draw, read_values
 
 CONFIG = presets.get("harvest-moa", profile="small")
 
@@ -74,13 +74,6 @@ def test_trials_may_be_listed(tmp_path):
     for beside in ({"grid": {"discount": [0.9]}}, {"trials": 2}, {"seed": 1}):
         with pytest.raises(ConfigError, match="listed is given beside grid, random, trials or seed"):
             make_space(CONFIG, listed=[{"learning_rate": 1.0}], **beside)
-
-
-def test_settings_of_all_kinds_are_set():
-    wanted = {"env.num_agents": 3, "env.params.hit_penalty": 7.0, "learner.num_envs": 4, "network.critic": "separate"}
-    config = with_settings(CONFIG, wanted)
-    assert config.env.options["num_agents"] == 3 and config.env.params["hit_penalty"] == 7.0
-    assert config.learner.num_envs == 4 and config.network.critic == "separate"
 
 
 @pytest.mark.parametrize(
