@@ -59,8 +59,14 @@ def _plain(path: str, values: Any) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes of each agent's own network (section 4 of the paper's supplement)."""
+    """Each agent's own network, and its sizes (section 4 of the paper's supplement)."""
 
+    name: str = choice(
+        "lstm",
+        "influence_jax.networks.agent:NETWORKS",
+        "The network: a convolution, dense layers and an LSTM, or one of your own, which is given the spec and these settings.",
+        custom=True,
+    )
     conv_channels: int = integer(6, 1, "Output channels of the 3 x 3 convolution.")
     hidden_size: int = integer(32, 1, "Units of each of the two dense layers.")
     lstm_size: int = integer(128, 1, "Units of the LSTM.")

@@ -218,17 +218,17 @@ def finish(found: Any, given: Any) -> int:
 
 def describe(programs: list[Any], seeds: int, shard: tuple[int, int] | None) -> str:
     """Say what there is to do, and what memory it takes."""
-    from influence_jax.runtime.memory import peak_formula
+    from influence_jax.runtime.memory import has_formula, peak_formula
 
     members = [len(program.trials) for program in programs]
-    needed = max(peak_formula(program.learner) for program in programs)
+    needed = [peak_formula(program.learner) for program in programs if has_formula(program.learner)]
+    memory = f"; {max(needed) / 1e9:.3g} GB for all members of a program at once" if needed else ""
     shown = ", ".join(map(str, members[:8])) + (", ..." if len(members) > 8 else "")
     trials = {trial for program in programs for trial in program.trials}
     part = "" if shard is None else "shard {}/{}: ".format(*shard)
     return (
         f"{part}{len(trials)} trials x {seeds} seeds = {sum(members)} members in {len(programs)} "
-        f"program{'s' if len(programs) > 1 else ''} of {shown}; {steps_of(programs):,} environment steps; "
-        f"{needed / 1e9:.3g} GB for all members of a program at once"
+        f"program{'s' if len(programs) > 1 else ''} of {shown}; {steps_of(programs):,} environment steps{memory}"
     )
 
 

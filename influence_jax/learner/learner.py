@@ -13,7 +13,7 @@ from influence_jax.config import ConfigError, ExperimentConfig, code_paths, vali
 from influence_jax.envs.base import Environment
 from influence_jax.influence.model import InfluenceModel
 from influence_jax.learner.optimizer import OPTIMIZERS
-from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
+from influence_jax.networks.agent import NETWORKS
 from influence_jax.networks.protocol import Network
 from influence_jax.rewards import SHAPERS, Shaper
 from influence_jax.settings import built, implementation
@@ -118,10 +118,12 @@ def make_learner(config: ExperimentConfig) -> Learner:
         model = dataclasses.replace(model, network_spec=spec)
     make_optimizer = implementation("learner.optimizer", config.learner.optimizer, OPTIMIZERS)
     optimizer = built(f"learner.optimizer {config.learner.optimizer!r}", make_optimizer, optax.GradientTransformation)
+    name, spec = config.network.name, model.network_spec
+    make_network = implementation("network.name", name, NETWORKS)
     parts = {
         "env": env,
         "model": model,
-        "network": NetworkFunctions(AgentNetwork(config.network, model.network_spec)),
+        "network": built(f"network.name {name!r}", lambda: make_network(spec, config.network), Network),
         "optimizer": optimizer,
         "shaper": shaper,
         "metrics": tuple(implementation("learner.metrics", name, {}) for name in config.learner.metrics),

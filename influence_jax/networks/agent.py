@@ -6,6 +6,7 @@ Everything here is for one agent; the learner vmaps over agents, whose parameter
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -259,3 +260,8 @@ class NetworkFunctions:
         """Return each branch's recurrent state at the start of an episode."""
         names = branch_names(self.module.sizes, self.module.spec)
         return {name: zero_carry((*shape, self.module.sizes.lstm_size)) for name in names}
+
+
+NETWORKS: dict[str, Callable[[NetworkSpec, NetworkConfig], NetworkFunctions]] = {
+    "lstm": lambda spec, sizes: NetworkFunctions(AgentNetwork(sizes, spec))
+}

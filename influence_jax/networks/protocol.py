@@ -1,12 +1,13 @@
 """What the learner and the influence models ask of a network."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 
 from influence_jax.types import CachedActivations, Observation
 
 
+@runtime_checkable
 class Network(Protocol):
     """One agent's network as pure functions of its parameters, which callers vmap over agents.
 

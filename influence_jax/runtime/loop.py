@@ -82,7 +82,7 @@ def prepare(learner: Learner, members: list[dict[str, Any]], devices: Devices) -
     with _own_code_explained(learner):
         shapes = jax.eval_shape(lambda: population.init_population(learner, population.values_of(members)))
         at_once = devices.at_once
-        if at_once is None and not learner.replaced:
+        if at_once is None and memory.has_formula(learner):
             at_once = memory.members_that_fit(learner, on_a_device, memory.device_memory())
     return Program(learner, members, mesh, as_shapes(mesh, shapes), at_once)
 
@@ -251,6 +251,6 @@ def explained(program: Program):
             raise
         members = len(program.members) // program.mesh.shape["seed"]
         message = f"seeds is {len(program.members)}, {members} of them on a device, which is too small for so many."
-        if not program.learner.replaced:  # of a network of one's own there is no formula
+        if memory.has_formula(program.learner):
             message = memory.too_large(program.learner, members, memory.device_memory())
         raise MemoryError(f"out of memory: {message} (members_at_once makes it smaller)") from error

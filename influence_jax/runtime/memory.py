@@ -13,13 +13,18 @@ import jax
 from influence_jax.config import ConfigError
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import rollout
-from influence_jax.networks.agent import num_pieces
+from influence_jax.networks.agent import NetworkFunctions, num_pieces
 from influence_jax.platforms import usual_tracing
 from influence_jax.runtime.population import init_population
 
 
 class TooLargeError(ConfigError, MemoryError):
     """A device does not even have the memory for one member at a time."""
+
+
+def has_formula(learner: Learner) -> bool:
+    """Whether `peak_formula` holds; of networks and models of one's own it knows nothing."""
+    return isinstance(learner.network, NetworkFunctions) and not learner.replaced
 
 
 def peak_formula(learner: Learner, members: int | None = None, at_once: int | None = None) -> int:

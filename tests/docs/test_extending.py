@@ -1,15 +1,20 @@
 """The recipes of docs/extending.md, run as they stand from a package outside of ours."""
 
+import contextlib
+import importlib
 import pathlib
 import re
 import shlex
 import sys
 
+import jax
 import numpy as np
 import pytest
 
 import influence_jax
+from influence_jax import types
 from influence_jax.cli import main
+from influence_jax.config import NetworkConfig
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "extending.md").read_text()
@@ -60,22 +65,31 @@ def test_recipe(recipe, laboratory, tiny_presets):
                 program, *arguments = shlex.split(command)
                 assert program == "influence-jax" and main(arguments) == 0, command
     for directory in (laboratory / "runs").glob("*"):
-        if directory.name != "plain":  # whose network is in no configuration
-            with (
-                pytest.raises(influence_jax.ConfigError, match="outside of this package")
-                if "my_lab" in (directory / "config.json").read_text()
-                else _nothing()
-            ):
-                influence_jax.load(directory)
-            assert np.isfinite(influence_jax.load(directory, trust=True).metrics["entropy"]).all()
+        foreign = "my_lab" in (directory / "config.json").read_text()
+        refused = pytest.raises(influence_jax.ConfigError, match="outside of this package")
+        with refused if foreign else contextlib.nullcontext():
+            influence_jax.load(directory)
+        assert np.isfinite(influence_jax.load(directory, trust=True).metrics["entropy"]).all()
 
 
-class _nothing:
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        return False
+def test_alternatives_of_the_gru_are_naive_reruns(laboratory):
+    """What its recipe claims of `alternatives`, for every symbol of every block."""
+    (recipe,) = [recipe for recipe in RECIPES if recipe.startswith("6.")]
+    (laboratory / "my_lab" / "networks.py").write_text(dict(blocks(recipe))["file"])
+    spec = types.NetworkSpec(4, context_blocks=2, context_symbols=4, moa_targets=2)
+    network = importlib.import_module("my_lab.networks").GRU(spec, NetworkConfig(lstm_size=5))
+    params = network.init(jax.random.key(0), (3, 3, 3))
+    carry = {name: jax.random.normal(jax.random.key(1), (7, 5)) for name in network.branches}
+    features = network.encode(params, jax.random.randint(jax.random.key(2), (7, 3, 3, 3), 0, 255))
+    for name, (count, symbols, _) in network.branches.items():
+        context = jax.random.randint(jax.random.key(3), (7, count), 0, symbols)
+        gates = network.precompute(params, name, carry[name], features[name])
+        _, complete, _ = network.resolve(params, name, carry[name], gates, context)
+        for block in range(count):
+            found = network.alternatives(params, name, carry[name], complete, context[:, block], block)
+            for symbol in range(symbols):
+                _, _, rerun = network.resolve(params, name, carry[name], gates, context.at[:, block].set(symbol))
+                jax.tree.map(lambda x, y, c=symbol: np.testing.assert_allclose(x[:, c], y, atol=1e-5), found, rerun)
 
 
 def test_recipes_touch_nothing_of_ours():
