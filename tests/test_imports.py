@@ -33,8 +33,10 @@ ALLOWED = {
         "influence",
     },
     "evaluation": {"platforms", "types", "config", "settings", "metrics", "envs", "influence", "learner"},
-    "analysis": {"settings"},  # reads files
+    "log_format": set(),
+    "analysis": {"log_format", "settings"},  # reads files
     "runtime": {
+        "log_format",
         "platforms",
         "types",
         "config",
@@ -46,7 +48,7 @@ ALLOWED = {
         "evaluation",
         "analysis",
     },
-    "sweeps": {"platforms", "config", "settings", "envs", "learner", "runtime", "analysis"},
+    "sweeps": {"log_format", "platforms", "config", "settings", "envs", "learner", "runtime", "analysis"},
     "cli": {
         *("config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "sweeps", "analysis"),
         "__version__",

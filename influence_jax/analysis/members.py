@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from influence_jax.analysis.labels import distinct, labels
-from influence_jax.analysis.load import SHARED, load_metrics
+from influence_jax.analysis.load import load_metrics
+from influence_jax.log_format import SHARED
 from influence_jax.settings import ConfigError, file_path, nearest, said
 
 Metrics = Mapping[str, np.ndarray]  # [U,S], or [U,S,N] for what each agent has

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from influence_jax.analysis.load import SHARED
+from influence_jax.log_format import SHARED
 from influence_jax.settings import ConfigError, said
 
 

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 from tensorboardX import SummaryWriter
 
-from influence_jax.analysis import load
+from influence_jax import log_format
 from influence_jax.config import ConfigError
 
 # Every log point has these, NaN where the game or the influence model knows no such thing.
@@ -52,12 +52,12 @@ class Recorder:
         self._unwritten: list[tuple[dict, dict[str, np.ndarray]]] = []
 
     def write(self, shared: dict[str, float], metrics: dict[str, np.ndarray]) -> None:
-        """Record what all members share, as of `load.SHARED`, and metrics f32[S, ...]."""
+        """Record what all members share, as of `log_format.SHARED`, and metrics f32[S, ...]."""
         members = len(next(iter(metrics.values())))
         metrics = dict.fromkeys(ALWAYS, np.full((members,), np.nan, np.float32)) | metrics
         if self._directory is None:
-            line, values = load.pack(shared, metrics, 0)
-            self._points.append(load.unpack(line, memoryview(values)))
+            line, values = log_format.pack(shared, metrics, 0)
+            self._points.append(log_format.unpack(line, memoryview(values)))
             return
         self._unwritten.append((shared, metrics))
         try:
@@ -71,8 +71,8 @@ class Recorder:
             self._silent = True
 
     def metrics(self) -> dict[str, np.ndarray]:
-        """Return everything recorded so far, as of `influence_jax.analysis.load.load_metrics`."""
-        return load.as_arrays(self._points) if self._directory is None else load.load_metrics(self._directory)
+        """Return everything recorded so far, as of `influence_jax.analysis.load_metrics`."""
+        return log_format.as_arrays(self._points) if self._directory is None else log_format.read(self._directory)
 
     def close(self) -> None:
         """Finish the files."""
@@ -83,7 +83,7 @@ class Recorder:
         """Write all log points that are not written yet: first the values, then the line that speaks of them."""
         while self._unwritten:
             shared, metrics = self._unwritten[0]
-            line, values = load.pack(shared, metrics, self._offset)
+            line, values = log_format.pack(shared, metrics, self._offset)
             for name, data in (("metrics.f32", values), ("metrics.jsonl", line.encode())):
                 with open(self._directory / name, "ab") as file:
                     begin = file.tell() if name == "metrics.jsonl" else self._offset
@@ -154,7 +154,7 @@ def _truncate(path: pathlib.Path, values: pathlib.Path, update: int) -> tuple[in
                 point = json.loads(line)
                 late, last, clock = point["update"] > update, point["members"], float(point["seconds"])
                 size = 4 * last["count"] * sum(int(np.prod(shape)) for shape in last["columns"].values())
-            except load.DAMAGE:
+            except log_format.DAMAGE:
                 late, last, clock = not line.endswith(b"\n"), None, seconds
             if late:
                 break

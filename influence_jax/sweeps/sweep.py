@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from influence_jax.analysis.labels import labels
-from influence_jax.analysis.load import SHARED
 from influence_jax.analysis.members import joined
 from influence_jax.analysis.tables import final_rows, pandas, run_rows
 from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json, to_dict
 from influence_jax.learner.learner import Learner, make_learner
+from influence_jax.log_format import SHARED
 from influence_jax.runtime import directory, population
 from influence_jax.runtime import run as runs
 from influence_jax.runtime.checkpoint import Checkpoints, differences
