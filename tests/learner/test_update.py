@@ -8,14 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.config import ConfigError, Hyperparams
-from influence_jax.envs.probes import Cue
+from influence_jax.config import Hyperparams
 from influence_jax.influence.controls import controlled_influence_reward
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import rollout
-from influence_jax.learner.update import in_units, report, update, with_exploration
-from influence_jax.metrics import init_episode_sums
+from influence_jax.learner.update import in_units, update, with_exploration
 from influence_jax.networks.agent import NetworkFunctions
 from tests.learner.worlds import MODELS, probe_config, weighted
 
@@ -187,21 +185,6 @@ def test_every_model_learns_with_a_critic_of_its_own(model):
     assert logs["grad_norm_critic"].value() > 0 and all(jnp.isfinite(x).all() for x in jax.tree.leaves(after.params))
 
 
-def test_entropy_is_reported_by_fifths_of_the_episode(learner, played):
-    """The probe's episodes have six steps, so the fifths hold steps 0 and 1, 2, 3, 4, and 5."""
-    _, trajectory, bootstrap = played
-    episode_sums = init_episode_sums(4, 3, ("answers",), jnp.ones(4, bool))
-    _, logs = report(learner, episode_sums, trajectory, bootstrap, {})
-    entropy = np.asarray(trajectory.actor_output.samples["action"].entropy).mean(axis=-1)
-    time, valid = np.asarray(trajectory.time), np.asarray(trajectory.valid)
-    for fifth, steps in enumerate(((0, 1), (2,), (3,), (4,), (5,))):
-        np.testing.assert_allclose(
-            logs["entropy_by_fifth"].value()[fifth], entropy[valid & np.isin(time, steps)].mean(), rtol=1e-5
-        )
-    np.testing.assert_allclose(logs["entropy_with_neighbours"].value(), entropy[valid].mean(), rtol=1e-5)  # all see all
-    assert np.isnan(logs["entropy_alone"].value())
-
-
 def test_diagnostics_split_the_gradient_by_term():
     """The terms add up to the whole, and the shares to 1."""
     config = probe_config()
@@ -248,31 +231,3 @@ def test_weights_are_divided_by_the_unit_of_their_head():
     np.testing.assert_allclose(found, [0.1, 0.2, 2.0], rtol=1e-6)
     unchanged = hparams.replace(entropy_coef=0.0, message_entropy_coef=0.0, moa_loss_weight=0.0)
     assert divided.replace(entropy_coef=0.0, message_entropy_coef=0.0, moa_loss_weight=0.0) == unchanged
-
-
-@pytest.mark.parametrize("name", ["learning_rate", "seed", "entropy", "current_learning_rate"])
-def test_a_metric_of_ones_own_has_a_name_of_its_own(learner, state, name):
-    """Not that of a setting, which is a column of the same tables, nor that of another metric."""
-    own = dataclasses.replace(learner, metrics=(lambda trajectory: {name: trajectory.reward.sum(axis=-1)},))
-    with pytest.raises(
-        ConfigError, match=f"learner.metrics has the names {name}; allowed are names that are not taken"
-    ):
-        jax.eval_shape(lambda state: update(own, state, 100.0), state)
-
-
-@pytest.mark.parametrize("name", ["learning_rate", "entropy", "returns"])
-def test_what_a_game_measures_has_a_name_of_its_own(learner, name):
-    """Or the entropy of a policy, say, would be what a game calls so."""
-
-    class Renamed(Cue):
-        def dynamics(self, state, actions, noise, params):
-            *rest, metrics = super().dynamics(state, actions, noise, params)
-            return *rest, {name: metrics["answers"]}
-
-    env = Renamed(num_agents=3, horizon=6)
-    env.spec = dataclasses.replace(env.spec, metric_names=(name,))
-    own = dataclasses.replace(learner, env=env)
-    with pytest.raises(
-        ConfigError, match=r"env.spec.metric_names has the names \w+; allowed are names that are not taken"
-    ):
-        jax.eval_shape(lambda key: train.train_step(own, train.init(own, key), 1.0), jax.random.key(0))
