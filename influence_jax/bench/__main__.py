@@ -1,11 +1,12 @@
 """The benchmarks' command line, ``python -m influence_jax.bench QUESTION [options]``; also ``influence-jax bench``."""
 
+import dataclasses
 import importlib
 import sys
 
 import tyro
 
-from influence_jax.config import ConfigError, nearest
+from influence_jax.settings import ConfigError, file_path, nearest
 
 QUESTIONS = {
     "env": "environment steps a second, beside the same games in C",
@@ -39,6 +40,8 @@ def main(arguments: list[str]) -> int:
         options = tyro.cli(
             question.Arguments, args=rest, prog=f"influence-jax bench {name}", description=question.__doc__
         )
+        if getattr(options, "out", None) is not None:
+            options = dataclasses.replace(options, out=file_path("out", options.out))
         return question.main(options) or 0
     except ConfigError as error:
         print(f"influence-jax bench: {error}", file=sys.stderr)

@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.table import Table
 
 import influence_jax
-from influence_jax.settings import file_path
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -221,7 +220,6 @@ def save(out: pathlib.Path | None, name: str, question: str, **content: Any) -> 
     """
     if out is None:
         return
-    out = file_path("out", out)
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"question": question, "machine": stamp(), **content}, indent=2)
     (out / f"{name}.json").write_text(text + "\n")

@@ -1,7 +1,7 @@
 """Pictures and videos of games for people, on the host: sprites are drawn once for each size and then copied.
 
 Colours are of Okabe and Ito's palette, which the colour-blind can tell apart, and every kind of thing has a shape and a
-lightness of its own, so that a pixels in grey says as much.
+lightness of its own, so that an image in grey says as much.
 """
 
 import base64
@@ -212,7 +212,7 @@ def font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def draw_views(pixels: np.ndarray, position: np.ndarray, radius: int, agents: Sequence[int], scale: int) -> np.ndarray:
-    """Return the pixels with the window that each of ``agents`` sees outlined in its colour."""
+    """Return the image with the window that each of ``agents`` sees outlined in its colour."""
     image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
     width = max(2, scale // 8)
@@ -227,7 +227,7 @@ def draw_views(pixels: np.ndarray, position: np.ndarray, radius: int, agents: Se
 
 
 def draw_arrows(pixels: np.ndarray, position: np.ndarray, strength: np.ndarray, scale: int) -> np.ndarray:
-    """Return the pixels with an arrow from k to j, in the colour of k, wherever ``strength f32[K,J]`` is above 0.
+    """Return the image with an arrow from k to j, in the colour of k, wherever ``strength f32[K,J]`` is above 0.
 
     A strength of 1 or more is drawn at full width, and less in proportion.
     """
@@ -272,7 +272,7 @@ def _arrow(image: Image.Image, start: np.ndarray, end: np.ndarray, colour: str, 
 
 
 def with_header(pixels: np.ndarray, title: str, scores: Sequence[float] = ()) -> np.ndarray:
-    """Return the pixels under a line of text: ``title`` at the left, and at the right every agent's score beside its disc."""
+    """Return the image under a line of text: ``title`` at the left, and at the right every agent's score beside its disc."""
     width = pixels.shape[1]
     entries = [f"{score:g}" for score in scores]
     height = int(np.clip(width // 12, 24, 44))  # of the width alone, so that all frames of a video are alike

@@ -62,7 +62,7 @@ class Policy:
         return self.learner.env.spec.num_agents
 
     def start(self) -> AgentState:
-        """Return the agent_state of agents at the start of an episode."""
+        """Return the state of agents at the start of an episode."""
         return start(self.learner)
 
     def step(self, agent_state: AgentState, timestep: TimeStep, key: jax.Array) -> tuple[Decision, AgentState]:
@@ -80,7 +80,7 @@ class Policy:
 
     @usual_promotion()
     def at(self, state: Any, agent_state: AgentState | None = None) -> Decision:
-        """Return what agents would do in any ``state`` of the game; without a ``agent_state``, as if an episode began there.
+        """Return what agents would do in any ``state`` of the game; without an ``agent_state``, as if an episode began there.
 
         Its actions are a draw by a fixed key.
         """

@@ -64,9 +64,8 @@ class Progress:
         if self._bar:
             self._bar.update(self._task, total=point.num_updates, completed=point.update, description=text)
         elif now - self._spoken >= LINE_EVERY or point.update == point.num_updates:
-            with contextlib.suppress(
-                OSError, SystemExit
-            ):  # nobody reads on, at which rich's own console exits; training goes on
+            # Where nobody reads on, at which rich's own console would exit, training goes on.
+            with contextlib.suppress(OSError, SystemExit):
                 self._console.print(text, highlight=False, soft_wrap=True)
             self._spoken = now
 
