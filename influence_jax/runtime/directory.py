@@ -12,7 +12,7 @@ import platform
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -131,10 +131,11 @@ def _holds_results(directory: pathlib.Path) -> bool:
     return any((directory / "checkpoints").glob("[0-9]*")) or (log.exists() and log.stat().st_size > 0)
 
 
-def reclaim(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]]) -> None:
-    """Refuse to go on with a run under another configuration, or with other members."""
-    given = flat(learner.config) | {"members": members}
-    different = differences(given, flat(load_config(directory)[0]) | {"members": load_members(directory, learner)})
+def reclaim(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]], free: Sequence[str] = ()) -> None:
+    """Refuse to go on with a run under another configuration but for ``free`` settings, or with other members."""
+    saved = flat(load_config(directory)[0]) | {"members": load_members(directory, learner)}
+    given = flat(learner.config) | {"members": members} | {name: saved[name] for name in free}
+    different = differences(given, saved)
     if different:
         raise ConfigError(f"{str(directory)!r} holds a run under another configuration: {'; '.join(different)}.")
 

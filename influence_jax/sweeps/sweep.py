@@ -334,7 +334,7 @@ def run_program(program: Program, place: pathlib.Path, devices, callback) -> Rec
     except FloatingPointError:  # all of its members failed, each of which a warning has named
         return record_of(place, program)
     failed = [failure["member"] for failure in run.failures]
-    return Record(run.update, run.metrics, failed, saved=run.saved == run.update)
+    return Record(run.update, run.metrics, failed, saved=not run.update or run.saved == run.update)
 
 
 def record_of(place: pathlib.Path, program: Program) -> Record:
@@ -385,7 +385,8 @@ def load(
     begun = max((number for number, update in enumerate(updates, start=1) if update), default=0)
     for place, program, update in zip(places[:begun], programs, updates, strict=False):
         if (place / "config.json").exists():
-            directory.reclaim(place, program.learner, population.member_settings(program.learner, program.hyperparams))
+            members = population.member_settings(program.learner, program.hyperparams)
+            directory.reclaim(place, program.learner, members, directory.FREE)  # it may not have been lengthened yet
         if not update and (place / "config.json").exists():
             raise ConfigError(
                 f"{str(place)!r} has no checkpoints, which programs after it have; allowed is to go on with the sweep "

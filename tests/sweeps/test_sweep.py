@@ -126,6 +126,23 @@ def test_what_was_edited_is_named(whole, tmp_path):
         influence_jax.load(tmp_path / "x")
 
 
+def test_a_sweep_that_is_made_longer_is_read_on_the_way(tmp_path):
+    """The second of its programs is as long as before, until its turn comes."""
+    space = {"grid": {"learner.num_envs": [2, 4], "learning_rate": [1e-3, 3e-4]}}
+    influence_jax.sweep(tiny_probe(), **space, out=tmp_path / "x")
+    stopped = resume(tmp_path / "x", total_steps=240, callback=stop_at(14))
+    assert stopped.records[0].saved and [record.update for record in influence_jax.load(tmp_path / "x").records] == [
+        14,
+        6,
+    ]
+
+
+def test_a_stop_before_the_first_update_is_no_failure_to_save(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "_timed", lambda program, stop: (None, 0.0))  # it was being compiled
+    (record,) = influence_jax.sweep(tiny_probe(), listed=[{"discount": 0.9}], out=tmp_path / "x").records
+    assert record.update == 0 and record.saved
+
+
 def test_a_tidy_table(whole):
     table = whole[0].table()
     assert len(table) == 4 * 2 * 4 and list(table["trial"].unique()) == [0, 1, 2, 3]
