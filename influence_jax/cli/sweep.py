@@ -190,7 +190,7 @@ def finish(found: Any, given: Any) -> int:
         print("Stopped before the first update; nothing was written.")
         return train.STOPPED
     unsaved = [number for number, record in enumerate(found.records) if not record.saved]
-    too_large = [number for number, record in enumerate(found.records) if record.problem]
+    too_large = [number for number, record in enumerate(found.records) if record.too_large]
     for numbers, problem in ((unsaved, "could not be saved in the end"), (too_large, "need more memory than there is")):
         if numbers:
             print(f"influence-jax: the programs {', '.join(map(str, numbers))} {problem}.", file=sys.stderr)

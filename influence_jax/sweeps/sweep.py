@@ -51,7 +51,7 @@ class Record:
     failed: Sequence[int] = ()  # the members that learn no more
     pruned: bool = False  # whether a search ended it early
     saved: bool = True  # whether a checkpoint has all of it
-    problem: str = ""  # why it could not be trained here
+    too_large: bool = False  # whether it needs more memory than there is here
 
     def ended(self, program: Program) -> bool:
         """Whether the program was trained to its end, or no member of it can learn any more, or is to."""
@@ -302,8 +302,8 @@ def run_sweep(path, space, config, shard, resume, devices, callback) -> Sweep:
                 records.append(run_program(program, place_of(path, number), devices, ends_all(callback, stop)))
             except MemoryError as error:
                 warnings.warn(f"program {number} cannot be trained here: {error}", stacklevel=3)
-                records.append(dataclasses.replace(record_of(place_of(path, number), program), problem=str(error)))
-            if not (records[-1].ended(program) or records[-1].problem):
+                records.append(dataclasses.replace(record_of(place_of(path, number), program), too_large=True))
+            if not (records[-1].ended(program) or records[-1].too_large):
                 break
     return Sweep(space, programs, path, records)
 

@@ -137,7 +137,7 @@ def test_what_could_not_be_saved_is_said(tmp_path, capsys):
     said = capsys.readouterr()
     assert said.out.startswith("Stopped; 0 of 1 programs are done. Go on with: influence-jax resume")
     assert said.err == "influence-jax: the programs 0 could not be saved in the end.\n"
-    too_large = dataclasses.replace(found, records=[dataclasses.replace(record, saved=True, problem="too large")])
+    too_large = dataclasses.replace(found, records=[dataclasses.replace(record, saved=True, too_large=True)])
     assert finish(too_large, None) == 1 and "the programs 0 need more memory" in capsys.readouterr().err
     saved = dataclasses.replace(found, records=[dataclasses.replace(record, saved=True)])
     assert finish(saved, None) == 75 and "Stopped and saved" in capsys.readouterr().out
