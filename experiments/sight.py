@@ -84,10 +84,7 @@ def variants() -> dict[str, Learner]:
 
 def measured(learner: Learner, seeds: int, total_steps: int, out: pathlib.Path) -> dict[str, Any]:
     """Train and return, from the last tenth of the run, every agent's scores by seed."""
-    config = learner.config
-    log_interval = max(1, total_steps // config.steps_per_update // 20)
-    config = dataclasses.replace(config, total_steps=total_steps, log_interval=log_interval, seeds=seeds)
-    run = influence_jax.train(dataclasses.replace(learner, config=config), out=out, resume=out.exists())
+    run = influence_jax.train(learner, seeds=seeds, total_steps=total_steps, out=out, resume=out.exists())
     late = {name: values[-2:].mean(axis=0) for name, values in run.metrics.items()}  # [S] or [S,N]
     scores = {
         "answered": late["agent_answers"] / late["agent_cues"],

@@ -154,7 +154,7 @@ class LearnerConfig:
 
     algorithm: str = choice(
         "a2c",
-        "influence_jax.learner.update:ALGORITHMS",
+        "influence_jax.learner.algorithms:ALGORITHMS",
         "One gradient step a rollout, or clipped surrogate steps over several epochs of minibatches.",
     )
     ppo_epochs: int = integer(4, 1, "Passes over a rollout (PPO).", used_with=_PPO)
@@ -184,17 +184,11 @@ class LearnerConfig:
         "RMSProp (decay .99, eps 2.5e-8 inside the root) or Adam (.9, .999, eps 1e-8).",
         custom=True,
     )
-    value_loss: str = choice(
-        "squared",
-        "influence_jax.learner.losses:VALUE_ERRORS",
-        "Half the squared error, or Huber's loss with its corner at 1 in units of the scaled reward.",
-    )
     reward_scaling: str = choice(
         "none",
-        ("none", "running_std", "popart"),
-        "In which unit losses are computed, per agent and head, by running moments with a half-life of 100,000 steps: the "
-        'game\'s; the deviation of the discounted return, never below 1, by which rewards are divided ("running_std"); or '
-        'the deviation of the value\'s targets, with their mean taken off and values kept when both change ("popart").',
+        ("none", "running_std"),
+        "By what rewards are divided, per agent and head: nothing, or the running standard deviation of the discounted return "
+        '(half-life 100,000 steps), never below 1 ("running_std").',
     )
     diagnostics: bool = flag(
         False,

@@ -206,7 +206,7 @@ _PPO_ENTROPY = 0.012
 PROFILES = {
     "paper": Profile(
         "close to the asynchronous original: short rollouts, raw rewards, the n-step return",
-        LearnerConfig(num_envs=32, rollout_length=20, optimizer="rmsprop", value_loss="squared", reward_scaling="none"),
+        LearnerConfig(num_envs=32, rollout_length=20, optimizer="rmsprop", reward_scaling="none"),
         {"gae_lambda": 1.0, "max_grad_norm": 2.0, "value_coef": 0.1},  # a clip of 40 for a sum over 20 steps
         50,
         network=NetworkConfig(critic="shared", normalise_features=False),

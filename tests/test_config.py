@@ -20,8 +20,8 @@ from influence_jax.config import (
     validate,
 )
 from influence_jax.influence.measures import MEASURES
+from influence_jax.learner.algorithms import ALGORITHMS
 from influence_jax.learner.optimizer import OPTIMIZERS
-from influence_jax.learner.update import ALGORITHMS
 from influence_jax.settings import Allowed, Choices, Integers, Texts
 
 SETTINGS = {path: field for path, field, _ in declared(ExperimentConfig())}

@@ -5,6 +5,7 @@ probability of what the agent chose, and the reward had influence been the mutua
 reward of exactly 0 stands for a step without a pair that counts: nobody in sight, nothing heard, the end of an episode.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -55,13 +56,15 @@ def _mean(x: jax.Array, where: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(where, x, 0.0), axis=(0, 1)) / jnp.maximum(where.sum(axis=(0, 1), dtype=jnp.float32), 1.0)
 
 
-CONTROLS = {"none": none, "shuffled": shuffled, "noise": noise, "entropy": entropy, "mi": mi}
+Control = Callable[[jax.Array, jax.Array, jax.Array, jax.Array], jax.Array]
+
+CONTROLS: dict[str, Control] = {"none": none, "shuffled": shuffled, "noise": noise, "entropy": entropy, "mi": mi}
 
 
 def controlled_influence_reward(
-    model: InfluenceModel, control: str, key: jax.Array, trajectory: Trajectory, bootstrap: ActorOutput, share: Any
+    model: InfluenceModel, control: Control, key: jax.Array, trajectory: Trajectory, bootstrap: ActorOutput, share: Any
 ) -> jax.Array:
     """Return what agents are paid as influence, ``f32[T,E,N]`` nats: `InfluenceModel.influence_reward` or a control of it."""
     information = model.influence_reward(*as_information(trajectory, bootstrap), share)
     surprisal = -trajectory.actor_output.samples[model.channel].log_prob
-    return CONTROLS[control](key, model.influence_reward(trajectory, bootstrap, share), surprisal, information)
+    return control(key, model.influence_reward(trajectory, bootstrap, share), surprisal, information)

@@ -11,7 +11,9 @@ import optax
 from influence_jax import envs, influence
 from influence_jax.config import ConfigError, ExperimentConfig, code_paths, validate
 from influence_jax.envs.base import Environment
+from influence_jax.influence.controls import CONTROLS, Control
 from influence_jax.influence.model import InfluenceModel
+from influence_jax.learner.algorithms import A2C, ALGORITHMS, PPO
 from influence_jax.learner.optimizer import OPTIMIZERS
 from influence_jax.networks.agent import NETWORKS
 from influence_jax.networks.protocol import Network
@@ -27,9 +29,10 @@ Metric = Callable[[Trajectory], dict[str, jax.Array]]  # f32[T,E,...] each, aver
 class Learner:
     """What stays fixed while a member of the population learns; a static argument of what is compiled.
 
-    Any part may be replaced by one of your own, ``dataclasses.replace(make_learner(config), optimizer=...)``; where
-    ``env_params`` are, the configuration follows. Learners are equal where they come from equal configurations and from this
-    package alone, so that what was compiled for one serves the other.
+    `make_learner` resolves a configuration into it once; what acts and learns reads these fields, never the configuration. Any
+    part may be replaced by one of your own, ``dataclasses.replace(make_learner(config), optimizer=...)``; where ``env_params``
+    are, the configuration follows. Learners are equal where they come from equal configurations and from this package alone, so
+    that what was compiled for one serves the other.
     """
 
     config: ExperimentConfig
@@ -39,7 +42,15 @@ class Learner:
     network: Network
     optimizer: optax.GradientTransformation  # scales gradients; the learning rate is applied after it
     shaper: Shaper
-    metrics: tuple[Metric, ...] = ()
+    algorithm: A2C | PPO
+    control: Control  # what is paid in the place of influence
+    metrics: tuple[Metric, ...]
+    num_envs: int  # E
+    rollout_length: int  # T
+    log_interval: int  # updates between log points
+    observe_rewards: bool  # agents see everybody's smoothed rewards
+    scale_rewards: bool  # rewards are divided by the running deviation of the return
+    diagnostics: bool  # gradients are reported by the terms of the loss
     configured: dict[str, Any] = dataclasses.field(
         default_factory=dict, repr=False
     )  # the parts as the configuration has them, and the settings that they were made of, "settings"
@@ -126,18 +137,34 @@ def make_learner(config: ExperimentConfig) -> Learner:
         "network": built(f"network.name {name!r}", lambda: make_network(spec, config.network), Network),
         "optimizer": optimizer,
         "shaper": shaper,
+        "algorithm": ALGORITHMS[config.learner.algorithm](config.learner),
+        "control": CONTROLS[config.influence.control],
         "metrics": tuple(implementation("learner.metrics", name, {}) for name in config.learner.metrics),
     }
     config = dataclasses.replace(config, env=env_config)
-    configured = parts | {"settings": _settings_of_parts(config)}
-    return Learner(config=config, env_params=env_params, configured=configured, **parts)
+    return Learner(
+        config=config,
+        env_params=env_params,
+        configured=parts | {"settings": _settings_of_parts(config)},
+        num_envs=config.learner.num_envs,
+        rollout_length=config.learner.rollout_length,
+        log_interval=config.log_interval,
+        observe_rewards=config.learner.observe_rewards,
+        scale_rewards=config.learner.reward_scaling == "running_std",
+        diagnostics=config.learner.diagnostics,
+        **parts,
+    )
 
 
 def _settings_of_parts(config: ExperimentConfig) -> tuple[Any, ...]:
     """Return the settings that the parts of a learner are made of."""
-    learner = config.learner
-    chosen = learner.shaper, learner.optimizer, learner.metrics, learner.observe_rewards
-    return dataclasses.replace(config.env, params={}), config.network, config.influence, *chosen
+    return (
+        dataclasses.replace(config.env, params={}),
+        config.network,
+        config.influence,
+        config.learner,
+        config.log_interval,
+    )
 
 
 def _shaper(name: str) -> Shaper:

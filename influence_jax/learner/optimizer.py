@@ -59,15 +59,15 @@ def learning_rate(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
     return hparams.learning_rate + progress * (hparams.learning_rate_end - hparams.learning_rate)
 
 
-def clip_by_module(gradients: dict, max_norm: jax.Array, critic: str) -> tuple[dict, dict[str, jax.Array]]:
-    """Clip the model of others, a ``"separate"`` critic and the rest each by its own global norm.
+def clip_by_module(gradients: dict, max_norm: jax.Array) -> tuple[dict, dict[str, jax.Array]]:
+    """Clip the model of others, a critic of its own and the rest each by its own global norm.
 
     One clip for all would let a large error of a prediction, or of a value, shrink the step of the policy. A shared encoder
     counts with the policy. Returns ``(gradients, norms before clipping)``.
     """
     modules = {"moa": {name for name in gradients if name.startswith("moa")}}
     values = {name for name in gradients if name == "critic" or name.endswith("value_head")}
-    modules["critic"] = set() if critic == "shared" else values
+    modules["critic"] = values if "critic" in gradients else set()
     modules["policy"] = set(gradients) - modules["moa"] - modules["critic"]
     clipped, norms = dict(gradients), {}
     for module, names in modules.items():
@@ -81,9 +81,9 @@ def clip_by_module(gradients: dict, max_norm: jax.Array, critic: str) -> tuple[d
     return clipped, norms
 
 
-def apply_gradients(params, opt_state, gradients, optimizer, rate: jax.Array, max_norm: jax.Array, critic: str):
+def apply_gradients(params, opt_state, gradients, optimizer, rate: jax.Array, max_norm: jax.Array):
     """Clip, scale and step one agent: ``(params, opt_state, norms)``."""
-    gradients, norms = clip_by_module(gradients, max_norm, critic)
+    gradients, norms = clip_by_module(gradients, max_norm)
     updates, opt_state = optimizer.update(gradients, opt_state, params)
     params = jax.tree.map(lambda p, u: p - rate * u, params, updates)
     return params, opt_state, norms | update_ratios(updates)

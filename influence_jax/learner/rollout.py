@@ -64,7 +64,7 @@ def rollout(
             env_keys, rollout_state.env_state, rollout_state.timestep, output.action, member.env_params
         )
         shaper_state = rollout_state.shaper_state
-        if learner.config.learner.observe_rewards:
+        if learner.observe_rewards:
             shaper_state, _ = learner.shaper.apply(
                 shaper_state, after.reward[None], now.first[None], member.hyperparams
             )
@@ -103,7 +103,7 @@ def act(
 
 def observed_rewards(learner: Learner, member: Member, rollout_state: RolloutState, reward: jax.Array) -> Any:
     """Return the shaper's state after a step's ``reward f32[E,N]``; it stays as it is where agents do not observe it."""
-    if not learner.config.learner.observe_rewards:
+    if not learner.observe_rewards:
         return rollout_state.shaper_state
     first = rollout_state.timestep.first
     return learner.shaper.apply(rollout_state.shaper_state, reward[None], first[None], member.hyperparams)[0]
@@ -112,7 +112,7 @@ def observed_rewards(learner: Learner, member: Member, rollout_state: RolloutSta
 def perceived(learner: Learner, rollout_state: RolloutState) -> TimeStep:
     """Return the time step as agents perceive it: with ``observe_rewards`` everybody's smoothed rewards, their own first."""
     timestep = rollout_state.timestep
-    if not learner.config.learner.observe_rewards:
+    if not learner.observe_rewards:
         return timestep
     levels = jnp.where(timestep.first[:, None], 0.0, learner.shaper.observe(rollout_state.shaper_state))
     extra = own_first(levels / OBSERVED_REWARD_SCALE)

@@ -6,8 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from influence_jax.config import Hyperparams
-from influence_jax.learner import popart
+from influence_jax.config import ConfigError, Hyperparams
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import init_rollout
 from influence_jax.learner.sight import share_of_the_knowable
@@ -15,7 +14,7 @@ from influence_jax.learner.state import LearnerState
 from influence_jax.learner.update import update
 from influence_jax.metrics import init_episode_sums
 from influence_jax.platforms import usual_promotion
-from influence_jax.rewards import init_scale
+from influence_jax.rewards import RewardScale, init_scale
 
 
 @usual_promotion()
@@ -37,7 +36,7 @@ def init(
         >>> state = start(jax.numpy.arange(4))
     """
     params_key, rollout_key, run_key = jax.random.split(key, 3)
-    spec, num_envs = learner.env.spec, learner.config.learner.num_envs
+    spec, num_envs = learner.env.spec, learner.num_envs
     env_params = learner.env_params if env_params is None else env_params
     init_params = functools.partial(learner.network.init, observation_shape=spec.observation_shape)
     params = jax.vmap(init_params)(jax.random.split(params_key, spec.num_agents))
@@ -58,21 +57,21 @@ def init(
 
 
 def begin_with(learner: Learner, state: LearnerState, other: Learner, trained: LearnerState) -> LearnerState:
-    """Return the state of all members, leading S, with the parameters of another run and the unit in which they give values.
+    """Return the state of all members, leading S, with the parameters of another run and the units of its values.
 
-    ``trained`` has as many members, or one for all. Where rewards are scaled in the same way, the moments go on from the other
-    run's; otherwise the value heads are converted, so that values are worth the same in rewards.
+    ``trained`` has as many members, or one for all. Where both runs scale rewards, the moments go on from the other run's; where
+    only the other one did, its value heads are rescaled, so that values are worth the same in rewards.
     """
 
     def spread(tree, like):
         return jax.tree.map(lambda x, y: jnp.broadcast_to(x, y.shape), tree, like)
 
     params = spread(trained.params, state.params)
-    method, before = (x.config.learner.reward_scaling for x in (learner, other))
-    if method != before:
-        old = jax.vmap(lambda scale: popart.value_units(before, scale))(trained.reward_scale)
-        new = jax.vmap(lambda scale: popart.value_units(method, scale))(state.reward_scale)
-        return state.replace(params=jax.vmap(popart.preserve_values)(params, spread(old, new), new))
+    if not other.scale_rewards:
+        return state.replace(params=params)
+    if not learner.scale_rewards:
+        units = {head: jax.vmap(RewardScale.std)(x) for head, x in trained.reward_scale.items()}
+        return state.replace(params=rescaled_values(params, units))
     scale = {
         head: x.replace(
             weight=spread(trained.reward_scale[head].weight, x.weight),
@@ -82,6 +81,21 @@ def begin_with(learner: Learner, state: LearnerState, other: Learner, trained: L
         for head, x in state.reward_scale.items()
     }
     return state.replace(params=params, reward_scale=scale)
+
+
+def rescaled_values(params: dict, units: dict[str, jax.Array]) -> dict:
+    """Return parameters, leading [S,N], with the output of each head's value head multiplied by its unit ``f32[S,N]``."""
+    params = dict(params)
+    for head, unit in units.items():
+        name = "value_head" if head == "action" else f"{head}_value_head"
+        if name not in params:
+            raise ConfigError(
+                "learner.reward_scaling is 'none' after a run with 'running_std', whose values have to be rescaled, but the "
+                f"network has no parameters {name!r}; allowed there: 'running_std'."
+            )
+        kernel, bias = params[name]["kernel"], params[name]["bias"]
+        params[name] = {"kernel": unit[..., None, None] * kernel, "bias": unit[..., None] * bias}
+    return params
 
 
 def per_agent(hyperparams: Hyperparams, num_agents: int) -> Hyperparams:
@@ -115,7 +129,7 @@ def train_step(
     def step(state, _):
         return update(learner, state, num_updates)
 
-    state, logs = jax.lax.scan(step, state, length=learner.config.log_interval)
+    state, logs = jax.lax.scan(step, state, length=learner.log_interval)
     logs = jax.tree.map(lambda x: x.sum(axis=0), logs)
     logs = {name: mean.value() for name, mean in logs.items()}
     vectors = {name: logs.pop(name) for name in list(logs) if name.startswith("gradient/")}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import influence_jax
+from influence_jax.config import ConfigError
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.platforms import traced_for
@@ -68,3 +69,32 @@ def test_a_member_starts_from_its_key_and_its_own_numbers(learner):
     kernel = one.params["action_head"]["kernel"]
     assert jnp.any(kernel[0] != kernel[1]), "every agent begins as somebody of its own"
     assert int(one.update) == 0
+
+
+@pytest.mark.parametrize("before", ["running_std", "none"])
+@pytest.mark.parametrize("after", ["running_std", "none"])
+def test_values_survive_the_start_from_another_run(before, after):
+    """In rewards, whatever the units of the two runs; where both scale rewards the moments are taken over."""
+
+    def learner(scaling):
+        return make_learner(probe_config(seeds=2).override(reward_scaling=scaling))
+
+    def values(learner, state):
+        unit = jax.vmap(lambda scale: scale.std())(state.reward_scale["action"]) if learner.scale_rewards else 1.0
+        head = state.params["value_head"]
+        return unit * (head["bias"][..., 0] + head["kernel"].sum(axis=(-2, -1)))
+
+    source, target = learner(before), learner(after)
+    trained, fresh = (population.init_population(x) for x in (source, target))
+    returns = jnp.array([30.0, -2.0, 5.0]) + 4 * jax.random.normal(jax.random.key(0), (2, 3, 4, 3))
+    seen = jax.vmap(lambda scale, x: scale.add(x))(trained.reward_scale["action"], returns)
+    trained = trained.replace(reward_scale={"action": seen}, params=jax.tree.map(lambda x: x + 0.5, trained.params))
+    found = train.begin_with(target, fresh, source, trained)
+    np.testing.assert_allclose(values(target, found), values(source, trained), rtol=1e-4)
+    assert (found.reward_scale["action"].weight > 0).all() == (before == after == "running_std")
+    np.testing.assert_array_equal(found.reward_scale["action"].discounted, fresh.reward_scale["action"].discounted)
+
+
+def test_a_network_without_such_a_value_head_cannot_be_rescaled():
+    with pytest.raises(ConfigError, match=r"no parameters 'value_head'; allowed there: 'running_std'"):
+        train.rescaled_values({"policy": jnp.zeros((2, 3))}, {"action": jnp.ones((2, 3))})
