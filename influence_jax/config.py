@@ -64,12 +64,13 @@ class NetworkConfig:
     name: str = choice(
         "lstm",
         "influence_jax.networks.agent:NETWORKS",
-        "The network: a convolution, dense layers and an LSTM, or one of your own, which is given the spec and these settings.",
+        "The network: a convolution, dense layers and an LSTM (as in the paper), a GRU or a layer without memory "
+        '("feedforward"); or one of your own, which is given the spec and these settings.',
         custom=True,
     )
     conv_channels: int = integer(6, 1, "Output channels of the 3 x 3 convolution.")
     hidden_size: int = integer(32, 1, "Units of each of the two dense layers.")
-    lstm_size: int = integer(128, 1, "Units of the LSTM.")
+    lstm_size: int = integer(128, 1, "Units of the core.")
     message_embedding: int = integer(
         32, 1, "Units of the linear layer between the LSTM and the messages (Table 2).", used_with=_TALKING
     )

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from influence_jax.config import NetworkConfig
+from influence_jax.networks.cores import SymbolicCore, SymbolicDense, SymbolicGRU
 from influence_jax.networks.encoder import ConvEncoder
 from influence_jax.networks.matmul import matmul
-from influence_jax.networks.recurrent import Carry, SymbolicLSTM, zero_carry
+from influence_jax.networks.recurrent import Carry, SymbolicLSTM
 from influence_jax.platforms import by_platform
 from influence_jax.types import CachedActivations, NetworkSpec, Observation
 
@@ -31,6 +32,7 @@ class Branch(nn.Module):
     sizes: NetworkConfig
     blocks: int
     symbols: int
+    core_type: type[SymbolicLSTM | SymbolicCore]
     extra_inputs: int = 0
 
     def setup(self):
@@ -40,7 +42,7 @@ class Branch(nn.Module):
         self.first = dense(sizes.hidden_size, sizes.precision, kernel_init=he)
         self.second = dense(sizes.hidden_size, sizes.precision, kernel_init=he)
         self.norm = nn.LayerNorm() if sizes.normalise_features else lambda features: features
-        self.core = SymbolicLSTM(
+        self.core = self.core_type(
             sizes.lstm_size, sizes.hidden_size + self.extra_inputs, self.blocks, self.symbols, sizes.precision
         )
 
@@ -59,25 +61,25 @@ class AgentNetwork(nn.Module):
 
     sizes: NetworkConfig
     spec: NetworkSpec
+    core_type: type[SymbolicLSTM | SymbolicCore] = SymbolicLSTM
 
     def setup(self):
         """Create the branches and their heads."""
         actions, targets, precision = self.spec.num_actions, self.spec.moa_targets, self.sizes.precision
         small = nn.initializers.variance_scaling(0.01**2, "fan_in", "normal")  # near-uniform distributions at the start
         self.encoder = ConvEncoder(self.sizes.conv_channels, precision)
-        self.policy = Branch(self.sizes, self.spec.context_blocks, self.spec.context_symbols, self.spec.extra_inputs)
+        reads = self.spec.context_blocks, self.spec.context_symbols, self.core_type, self.spec.extra_inputs
+        self.policy = Branch(self.sizes, *reads)
         self.action_head = dense(actions, precision, kernel_init=small)
         self.value_head = dense(1, precision)
         if self.sizes.critic == "separate":
-            self.critic = Branch(
-                self.sizes, self.spec.context_blocks, self.spec.context_symbols, self.spec.extra_inputs
-            )
+            self.critic = Branch(self.sizes, *reads)
         if self.spec.num_messages:
             self.message_embedding = dense(self.sizes.message_embedding, precision)
             self.message_head = dense(self.spec.num_messages, precision, kernel_init=small)
             self.message_value_head = dense(1, precision)
         if targets:
-            self.moa = Branch(self.sizes, targets + 1, actions)
+            self.moa = Branch(self.sizes, targets + 1, actions, self.core_type)
             if self.sizes.moa_encoder == "own":
                 self.moa_encoder = ConvEncoder(self.sizes.conv_channels, precision)
             self.moa_head = dense(targets * actions, precision, kernel_init=small)
@@ -121,7 +123,7 @@ class AgentNetwork(nn.Module):
             branch = self.branches[name]
             extra = jnp.zeros((*features.shape[:-1], branch.extra_inputs), jnp.float32)
             features = jnp.concatenate([features, extra], axis=-1)
-            carry = zero_carry((*features.shape[:-1], self.sizes.lstm_size))
+            carry = self.core_type.zero_carry(features.shape[:-1], self.sizes.lstm_size)
             context = jnp.zeros((*features.shape[:-1], branch.blocks), jnp.int32)
             self.resolve(name, carry, self.precompute(name, carry, features), context)
 
@@ -259,9 +261,15 @@ class NetworkFunctions:
     def zero_carry(self, shape: tuple[int, ...]) -> dict[str, Carry]:
         """Return each branch's recurrent state at the start of an episode."""
         names = branch_names(self.module.sizes, self.module.spec)
-        return {name: zero_carry((*shape, self.module.sizes.lstm_size)) for name in names}
+        return {name: self.module.core_type.zero_carry(shape, self.module.sizes.lstm_size) for name in names}
 
 
-NETWORKS: dict[str, Callable[[NetworkSpec, NetworkConfig], NetworkFunctions]] = {
-    "lstm": lambda spec, sizes: NetworkFunctions(AgentNetwork(sizes, spec))
+def with_core(core_type: type[SymbolicLSTM | SymbolicCore]) -> Callable[[NetworkSpec, NetworkConfig], NetworkFunctions]:
+    """Return what makes a network with such a core, whatever the spec and the sizes."""
+    return lambda spec, sizes: NetworkFunctions(AgentNetwork(sizes, spec, core_type))
+
+
+NETWORKS = {
+    name: with_core(core)
+    for name, core in {"lstm": SymbolicLSTM, "gru": SymbolicGRU, "feedforward": SymbolicDense}.items()
 }

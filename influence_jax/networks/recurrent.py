@@ -12,15 +12,10 @@ from influence_jax.networks.matmul import matmul
 
 @struct.dataclass
 class Carry:
-    """LSTM state before a step."""
+    """The state of a core before a step."""
 
     hidden: jax.Array  # f32[...,H]
-    cell: jax.Array  # f32[...,H]
-
-
-def zero_carry(shape: tuple[int, ...]) -> Carry:
-    """Return the state at the start of an episode."""
-    return Carry(hidden=jnp.zeros(shape, jnp.float32), cell=jnp.zeros(shape, jnp.float32))
+    cell: jax.Array  # f32[...,H], of an LSTM alone
 
 
 def reset_carry(carry: Carry, first: jax.Array) -> Carry:
@@ -55,6 +50,12 @@ class SymbolicLSTM(nn.Module):
         self.input_kernel = self.param("input_kernel", initializer, (rows, width), jnp.float32)
         self.recurrent_kernel = self.param("recurrent_kernel", initializer, (self.size, width), jnp.float32)
         self.bias = self.param("bias", lambda _: jnp.zeros(width, jnp.float32).at[self.size : 2 * self.size].set(1.0))
+
+    @staticmethod
+    def zero_carry(shape: tuple[int, ...], size: int) -> Carry:
+        """Return the state at the start of an episode."""
+        zeros = jnp.zeros((*shape, size), jnp.float32)
+        return Carry(hidden=zeros, cell=zeros)
 
     def precompute(self, carry: Carry, features: jax.Array) -> jax.Array:
         """Return the gates before any symbol is known, ``f32[..., 4H]``."""

@@ -9,7 +9,8 @@ import pytest
 
 from influence_jax import presets
 from influence_jax.networks import agent
-from influence_jax.networks.recurrent import Carry, zero_carry
+from influence_jax.networks.recurrent import SymbolicLSTM
+from influence_jax.types import NetworkSpec
 from tests.networks.worlds import SMALL, louder, network
 
 PAPER = presets.get("harvest-a3c", "paper").network
@@ -36,18 +37,19 @@ def test_parameter_counts_of_the_papers_networks(spec, count):
     assert sum(np.prod(x.shape) for x in jax.tree.leaves(params)) == count
 
 
-def test_unroll_is_the_steps_one_by_one_and_forgets_at_first():
-    functions = network(num_actions=4, context_symbols=4, context_blocks=2)
+@pytest.mark.parametrize("core", agent.NETWORKS)
+def test_unroll_is_the_steps_one_by_one_and_forgets_at_first(core):
+    functions = agent.NETWORKS[core](NetworkSpec(num_actions=4, context_symbols=4, context_blocks=2), SMALL)
     params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
     keys = jax.random.split(jax.random.key(1), 3)
     features = jax.random.normal(keys[0], (6, 3, 5))
     context = jax.random.randint(keys[1], (6, 3, 2), -1, 4)
     first = jnp.zeros((6, 3), bool).at[2, 1].set(True)
-    carry = Carry(*(jax.random.normal(keys[2], (2, 3, 7))))
+    start = functions.zero_carry((3,))["policy"]
+    carry = jax.tree.map(lambda x: jax.random.normal(keys[2], x.shape), start)
     unrolled = functions.unroll(params, "policy", carry, features, context, first)
     for t in range(6):
-        zero = zero_carry((3, 7))
-        carry = jax.tree.map(lambda c, z, t=t: jnp.where(first[t][:, None], z, c), carry, zero)
+        carry = jax.tree.map(lambda c, z, t=t: jnp.where(first[t][:, None], z, c), carry, start)
         gates = functions.precompute(params, "policy", carry, features[t])
         carry, _, heads = functions.resolve(params, "policy", carry, gates, context[t])
         np.testing.assert_allclose(unrolled["action"][t], heads["action"], atol=1e-5)
@@ -90,7 +92,7 @@ def test_every_product_of_the_network_can_be_bfloat16():
 
         def loss(params):
             features = functions.encode(params, images)["policy"]
-            heads = functions.unroll(params, "policy", zero_carry((3, 7)), features, context, first)
+            heads = functions.unroll(params, "policy", SymbolicLSTM.zero_carry((3,), 7), features, context, first)
             return sum(jnp.sum(jnp.sin(x)) for x in heads.values())
 
         return jax.jit(jax.value_and_grad(loss))(params)

@@ -7,12 +7,12 @@ import pytest
 
 from influence_jax.networks.recurrent import (
     Carry,
+    SymbolicLSTM,
     Weights,
     reset_carry,
     step_gates,
     step_gates_with_each,
     unroll,
-    zero_carry,
 )
 from tests.networks.worlds import louder, network
 
@@ -94,7 +94,7 @@ def test_gradient_of_the_unroll_is_that_of_its_steps():
 def test_bad_symbol_is_the_zero_vector():
     functions = network(num_actions=4, context_symbols=4, context_blocks=1)
     params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
-    carry, features = zero_carry((7,)), jnp.ones(5)
+    carry, features = SymbolicLSTM.zero_carry((), 7), jnp.ones(5)
     gates = functions.precompute(params, "policy", carry, features)
     _, resolved, _ = functions.resolve(params, "policy", carry, gates, jnp.array([-1]))
     np.testing.assert_array_equal(gates, resolved)
