@@ -7,6 +7,10 @@ from flax import struct
 
 from influence_jax.fusion import reciprocal
 
+# Of advantages, in scaled rewards. Where nothing is paid, advantages are the errors of the values; made as large as real ones,
+# they would push policies until these depend on nothing (docs/learner.md).
+SMALLEST_DEVIATION = 0.01
+
 
 @struct.dataclass
 class HeadBatch:
@@ -24,10 +28,13 @@ def policy_gradient(logits: jax.Array, symbol: jax.Array, advantage: jax.Array, 
 
 
 def clipped_surrogate(logits, symbol, log_prob, advantage, mask, clip: jax.Array) -> jax.Array:
-    """Return PPO's loss (Schulman et al. 2017, equation 7), with advantages of mean 0 and deviation 1 in the batch."""
+    """Return PPO's loss (Schulman et al. 2017, equation 7), with advantages of mean 0 and deviation 1 in the batch.
+
+    Advantages that vary by less than `SMALLEST_DEVIATION` are divided by that, and so stay small.
+    """
     advantage = jax.lax.stop_gradient(advantage)
     centred = advantage - masked_mean(advantage, mask)
-    advantage = centred * reciprocal(jnp.sqrt(masked_mean(jnp.square(centred), mask)) + 1e-8)
+    advantage = centred * reciprocal(jnp.maximum(jnp.sqrt(masked_mean(jnp.square(centred), mask)), SMALLEST_DEVIATION))
     ratio = jnp.exp(distrax.Categorical(logits=logits).log_prob(symbol) - log_prob)
     bounded = jnp.clip(ratio, 1.0 - clip, 1.0 + clip)
     return -masked_mean(jnp.minimum(ratio * advantage, bounded * advantage), mask)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.learner.losses import (
+    SMALLEST_DEVIATION,
     clipped_surrogate,
     clipped_value_loss,
     explained_variance,
@@ -33,6 +34,20 @@ def test_clipped_surrogate_by_hand():
     np.testing.assert_allclose(loss, -(1.2 * 1 + 0.8 * -1) / 2, rtol=1e-5)
     unmoved = clipped_surrogate(logits, action, jnp.log(jnp.array([0.6, 0.2])), advantage, mask, 0.2)
     np.testing.assert_allclose(unmoved, 0.0, atol=1e-6)
+
+
+def test_advantages_that_hardly_vary_stay_small():
+    """A deviation of a tenth of the smallest: a tenth of the push."""
+    log_prob, action, mask = jnp.log(jnp.array([0.5, 0.5])), jnp.array([0, 1]), jnp.ones(2, bool)
+
+    def push(deviation):
+        advantage = 3.0 + deviation * jnp.array([1.0, -1.0])
+        return jax.grad(clipped_surrogate)(jnp.zeros((2, 2)), action, log_prob, advantage, mask, 0.2)
+
+    usual = push(1.0)
+    np.testing.assert_allclose(usual, [[-0.25, 0.25], [-0.25, 0.25]], rtol=1e-5)
+    np.testing.assert_allclose(push(10 * SMALLEST_DEVIATION), usual, rtol=1e-4)
+    np.testing.assert_allclose(push(0.1 * SMALLEST_DEVIATION), 0.1 * usual, rtol=1e-3)
 
 
 def test_value_losses_by_hand():
