@@ -1,4 +1,4 @@
-"""The settings of an experiment: static ones shape the program, hyper-parameters are traced numbers."""
+"""The settings of an experiment: static settings shape the program, hyper-parameters are traced numbers."""
 
 import dataclasses
 import json
@@ -30,10 +30,10 @@ _ANY = math.inf
 
 @dataclasses.dataclass(frozen=True, init=False)
 class EnvConfig:
-    """Which game, and what is not as the game has it by default: ``EnvConfig("cleanup", num_agents=3)``.
+    """A game, and the settings in which it differs from its defaults: ``EnvConfig("cleanup", num_agents=3)``.
 
-    ``options`` are static fields of the game, such as ``num_agents``, ``horizon`` or ``layout``; ``params`` are its traced
-    numbers, such as ``hit_penalty``. Both are the game's own, so what there is depends on it (``influence-jax envs``).
+    ``options`` are static fields of the game, such as ``num_agents``, ``horizon`` or ``layout``. ``params`` are its traced
+    numbers, such as ``hit_penalty``. Each game defines its own; ``influence-jax envs`` lists them.
     """
 
     name: str
@@ -50,73 +50,74 @@ class EnvConfig:
 
 
 def _plain(path: str, values: Any) -> dict[str, Any]:
-    """Lists become tuples, so that a configuration read from JSON equals the one written."""
+    """Turn lists into tuples, so that a configuration read from JSON equals the one written."""
     values = {} if isinstance(values, tuple) and not values else values
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{path} is {values!r}; allowed: names and values.")
+        raise ConfigError(f"{path} is {values!r}; allowed: a mapping of names to values.")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class NetworkConfig:
-    """Each agent's own network, and its sizes (section 4 of the paper's supplement)."""
+    """The network of each agent and its sizes (section 4 of the paper's supplement)."""
 
     name: str = choice(
         "lstm",
         "influence_jax.networks.agent:NETWORKS",
-        "The network: a convolution, dense layers and an LSTM (as in the paper), a GRU or a layer without memory "
-        '("feedforward"); or one of your own, which is given the spec and these settings.',
+        'The network: a convolution, dense layers and a core: an LSTM ("lstm", as in the paper), a GRU ("gru") or a layer without '
+        'memory ("feedforward"). Your own receives the spec and these settings.',
         custom=True,
     )
     conv_channels: int = integer(6, 1, "Output channels of the 3 x 3 convolution.")
     hidden_size: int = integer(32, 1, "Units of each of the two dense layers.")
-    lstm_size: int = integer(128, 1, "Units of the core.")
+    lstm_size: int = integer(128, 1, "Units of the recurrent core.")
     message_embedding: int = integer(
-        32, 1, "Units of the linear layer between the LSTM and the messages (Table 2).", used_with=_TALKING
+        32, 1, "Units of the linear layer between the core and the message head (Table 2).", used_with=_TALKING
     )
     critic: str = choice(
         "separate",
         ("shared", "separate"),
-        "Where values are read: from the policy's recurrent core, through which their gradient reaches everything (as in the "
-        'paper), or from dense layers and a core of their own on the same image, which learns nothing from them ("separate").',
+        'Where values are read: "shared" reads them from the recurrent core of the policy, so their gradient reaches everything '
+        '(as in the paper); "separate" gives them their own dense layers and core on the same encoded image, where their '
+        "gradient stops.",
     )
     normalise_features: bool = flag(
         True,
-        "Whether the features that enter a recurrent core have mean 0 and variance 1, by a layer norm (the paper has none).",
+        "Whether to apply a layer norm to the features that enter a recurrent core (the paper has none).",
     )
     moa_encoder: str = choice(
         "shared",
         ("shared", "own"),
-        "Whether the model of others, where there is one, looks through the policy's convolution (as in the paper) or one of "
-        "its own.",
+        'Which convolution the model of others uses: that of the policy ("shared", as in the paper) or its own ("own").',
     )
     precision: str = choice(
         "float32",
         ("float32", "bfloat16"),
-        "To what the factors of matrix products are rounded; parameters, sums and everything else are float32.",
+        "Precision of the factors of matrix products. Parameters, sums and everything else stay in float32.",
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class InfluenceConfig:
-    """How influence is produced and measured."""
+    """How influence arises and how it is measured."""
 
     model: str = choice(
         "independent",
         "influence_jax.influence:MODELS",
-        '"independent" computes no influence; in "basic" influencers act first and are seen (section 4); in "communication" '
-        'agents send messages (section 5); in "moa" each agent asks its own model of the others (section 6).',
+        '"independent": no influence. "basic": influencers act first and the others see their actions (section 4). '
+        '"communication": agents send messages (section 5). "moa": each agent has a model of the other agents (section 6).',
         custom=True,
     )
     visible_actions: bool = flag(
         False,
-        "Whether an independent agent is told the others' last actions; a basic and a moa agent always is.",
+        "Whether independent agents observe the others' last actions. Basic and moa agents always do.",
         used_with={_MODEL: ("independent",)},
     )
     measure: str = choice(
         "kl",
         "influence_jax.influence.measures:MEASURES",
-        'How far the others\' behaviour moved. "none" computes no influence and logs 0, which saves the time in a baseline.',
+        'How to measure the change in what the others do. "none" skips the computation and logs 0, which '
+        "saves time in a baseline.",
         custom=True,
         others=("none",),
         used_with=_SOCIAL,
@@ -124,60 +125,61 @@ class InfluenceConfig:
     num_influencers: int = integer(
         1,
         1,
-        "K of the basic model: agents 0 to K-1 act first and influence the rest.",
+        "K in the basic model: agents 0 to K-1 act first and influence the rest.",
         used_with={_MODEL: ("basic",)},
     )
-    num_messages: int = integer(9, 1, "Vocabulary of the communication model.", used_with=_TALKING)
+    num_messages: int = integer(9, 1, "Vocabulary size of the communication model.", used_with=_TALKING)
     credit: str = choice(
         "cause",
         ("cause", "effect"),
-        "Which message of the communication model is rewarded: the one that influenced, or the one sent when its effect shows.",
+        'Which message is rewarded for influence: the one that had the effect ("cause"), or the one sent when the effect shows '
+        '("effect").',
         used_with=_TALKING,
     )
     control: str = choice(
         "none",
         "influence_jax.influence.controls:CONTROLS",
-        "Negative control, what is paid instead of influence at the same scale: the influence of another environment "
+        "Negative control that replaces the influence reward at the same scale: the influence of another environment "
         '("shuffled"), random numbers ("noise"), the influencer\'s own surprisal ("entropy"), or the mutual information, '
         'which does not depend on the action ("mi").',
         used_with=_SOCIAL,
     )
     moa_train_only_visible: bool = flag(
         True,
-        'Whether the model of others is trained only on agents in view (Table 3, "MOA loss only when visible").',
+        'Whether to train the model of others only on agents in view (Table 3, "MOA loss only when visible").',
         used_with={_MODEL: ("moa",)},
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class LearnerConfig:
-    """Shape and rules of one synchronous update."""
+    """Shapes and algorithm of one synchronous update."""
 
     algorithm: str = choice(
         "a2c",
         "influence_jax.learner.algorithms:ALGORITHMS",
-        "One gradient step a rollout, or clipped surrogate steps over several epochs of minibatches.",
+        '"a2c": one gradient step per rollout. "ppo": clipped surrogate steps over epochs of minibatches.',
     )
     ppo_epochs: int = integer(4, 1, "Passes over a rollout (PPO).", used_with=_PPO)
     ppo_minibatches: int = integer(
         8,
         1,
-        "Groups of environments in a pass, at most one for each environment (PPO); time is never shuffled.",
+        "Minibatches per pass (PPO), each a group of environments; at most num_envs. Time is never shuffled.",
         used_with=_PPO,
     )
     shaper: str = choice(
         "individual",
         "influence_jax.rewards:SHAPERS",
-        "How the environment's rewards of all agents become one agent's reward.",
+        "How all agents' environment rewards are combined into each agent's reward.",
         custom=True,
     )
     observe_rewards: bool = flag(
         False,
-        "Whether inequity-averse agents observe everybody's smoothed rewards, divided by 10, beside the image "
+        "Whether inequity-averse agents observe everybody's smoothed rewards, divided by 10, in addition to the image "
         "(Hughes et al. 2018).",
         used_with=_INEQUITY,
     )
-    num_envs: int = integer(32, 1, "E, parallel environments of each member.")
+    num_envs: int = integer(32, 1, "E, parallel environments per member.")
     rollout_length: int = integer(20, 1, "T, environment steps between updates.")
     optimizer: str = choice(
         "rmsprop",
@@ -188,75 +190,81 @@ class LearnerConfig:
     reward_scaling: str = choice(
         "none",
         ("none", "running_std"),
-        "By what rewards are divided, per agent and head: nothing, or the running standard deviation of the discounted return "
-        '(half-life 100,000 steps), never below 1 ("running_std").',
+        'What rewards are divided by, per agent and head: nothing ("none"), or the running standard deviation of the discounted '
+        'return, never below 1, with a half-life of 100,000 steps ("running_std").',
     )
     diagnostics: bool = flag(
         False,
-        "Whether to log what share each term of the loss has in the gradient of the encoder and the action head, at the price "
-        "of a backward pass for each term.",
+        "Whether to log the share of each loss term in the gradient of the encoder and the action head. Costs one backward pass "
+        "per term.",
     )
     metrics: tuple[str, ...] = texts(
         (),
-        "Functions of a rollout whose means over valid steps are logged beside the others, each "
-        '"package.module:function".',
+        'Your own metrics, each "package.module:function" of a rollout. Their means over valid steps are logged.',
         paths=True,
     )
 
     @property
     def gradient_steps(self) -> int:
-        """Gradient steps of one update."""
+        """Gradient steps per update."""
         return self.ppo_epochs * self.minibatches if self.algorithm == "ppo" else 1
 
     @property
     def minibatches(self) -> int:
-        """Gradient steps of one pass of PPO over a rollout."""
+        """Gradient steps in one PPO pass over a rollout."""
         return min(self.ppo_minibatches, self.num_envs)
 
 
 @dataclasses.dataclass(frozen=True)
 class Hyperparams:
-    """Every continuous number of the learner. Traced: a sweep over them is a vmap, never a new compilation.
+    """Every continuous number of the learner. They are traced, so a sweep over them is a vmap and never recompiles.
 
-    In a run each is f32[N], one number for each agent, and members of a population may differ in all of them.
+    In a run each is f32[N], one value per agent, and members of a population may differ in all of them.
     """
 
-    learning_rate: float = number(1e-3, 0, _ANY, "At the start of the run; falls linearly.")
-    learning_rate_end: float = number(1e-5, 0, _ANY, "At the end of the run.")
+    learning_rate: float = number(
+        1e-3, 0, _ANY, "Learning rate at the start of the run; decays linearly to learning_rate_end."
+    )
+    learning_rate_end: float = number(1e-5, 0, _ANY, "Learning rate at the end of the run.")
     discount: float = number(0.99, 0, 1, "Gamma, per environment step.")
-    gae_lambda: float = number(1.0, 0, 1, "Lambda of the returns; 1 is the n-step return to the end of the rollout.")
+    gae_lambda: float = number(1.0, 0, 1, "Lambda of the returns; 1 gives the n-step return to the end of the rollout.")
     entropy_coef: float = number(
         0.001,
         0,
         _ANY,
-        "Weight of the policy's entropy bonus, in rewards per nat; with PPO, in deviations of the advantage per nat.",
+        "Weight of the policy's entropy bonus, in rewards per nat; with PPO, in standard deviations of the advantage per nat.",
     )
     exploration: float = number(
-        0.0, 0, _ANY, "Added to every head's entropy weight, in its unit, at the start of the run; falls linearly to 0."
+        0.0,
+        0,
+        _ANY,
+        "Extra entropy weight of every head at the start of the run, in the unit of its entropy weight; decays linearly to 0.",
     )
     exploration_fraction: float = number(
-        0.5, 0, 1, "Fraction of the run after which exploration is 0.", unused_with={"hyperparams.exploration": 0}
+        0.5, 0, 1, "Fraction of the run after which exploration reaches 0.", unused_with={"hyperparams.exploration": 0}
     )
     value_coef: float = number(
         0.5,
         0,
         _ANY,
-        "Weight of the value loss, which is in squared rewards as scaled, beside a policy loss in such rewards.",
+        "Weight of the value loss. It is in squared scaled rewards, the policy loss in scaled rewards.",
     )
     ppo_clip: float = number(
         0.2,
         0,
         _ANY,
-        "How far a probability may move in one rollout's epochs, as a ratio, and a value, in scaled rewards (PPO).",
+        "PPO's clip range: of the probability ratio, and of the change in value, in scaled rewards.",
         used_with=_PPO,
     )
-    max_grad_norm: float = number(40.0, 0, _ANY, "Global-norm clip, per agent and per module, in rewards as scaled.")
+    max_grad_norm: float = number(
+        40.0, 0, _ANY, "Global-norm gradient clip, per agent and per module, in scaled rewards."
+    )
     extrinsic_weight: float = number(1.0, -_ANY, _ANY, "Alpha, the weight of the environment's reward.")
     fine_softening: float = number(
         0.0,
         0,
         1,
-        "Fraction of the run over which fines rise to their size: a reward r below -1 counts as -|r|^p, and p rises linearly "
+        "Fraction of the run over which fines ramp up to full size: a reward r below -1 counts as -|r|^p, and p rises linearly "
         "from 0 to 1.",
     )
     influence_weight: float = number(
@@ -271,17 +279,17 @@ class Hyperparams:
         0.0,
         0,
         _ANY,
-        "What influencees of the basic model are paid, as a fraction of what their influencers get (Table 1: 0 or 1).",
+        "Reward of influencees in the basic model, as a fraction of their influencers' reward (Table 1: 0 or 1).",
         used_with={_MODEL: ("basic",)},
     )
     influence_curriculum: float = number(
-        0.0, 0, 1, "Fraction of the run over which beta rises linearly from 0.", used_with=_SOCIAL
+        0.0, 0, 1, "Fraction of the run over which beta rises linearly from 0 to its value.", used_with=_SOCIAL
     )
     moa_loss_weight: float = number(
         1.0,
         0,
         _ANY,
-        "Weight of the cross-entropy of the model of other agents, in rewards per nat; with PPO, in deviations of the advantage.",
+        "Weight of the model of others' cross-entropy, in rewards per nat; with PPO, in standard deviations of the advantage.",
         used_with={_MODEL: ("moa",)},
     )
     message_extrinsic_weight: float = number(
@@ -291,47 +299,47 @@ class Hyperparams:
         1.0,
         0,
         _ANY,
-        "Weight of the message head's policy and value losses, relative to the action's (a ratio).",
+        "Weight of the message head's policy and value losses relative to those of the action head.",
         used_with=_TALKING,
     )
     message_entropy_coef: float = number(
         0.001,
         0,
         _ANY,
-        "Weight of the message head's entropy bonus, outside the loss weight, in the unit of hyperparams.entropy_coef.",
+        "Weight of the message head's entropy bonus, not multiplied by message_loss_weight; unit as for entropy_coef.",
         used_with=_TALKING,
     )
     prosocial_weight: float = number(
         0.85,
         -_ANY,
         _ANY,
-        "Eta of prosocial agents: what a reward of another agent is worth to oneself.",
+        "Eta, the weight that prosocial agents give to the rewards of the others.",
         used_with={"learner.shaper": ("prosocial",)},
     )
     envy: float = number(
         5.0,
         -_ANY,
         _ANY,
-        "Of inequity-averse agents: weight of being behind (Hughes et al. 2018, alpha).",
+        "Inequity aversion: weight of the penalty for earning less than others (alpha in Hughes et al. 2018).",
         used_with=_INEQUITY,
     )
     guilt: float = number(
         0.05,
         -_ANY,
         _ANY,
-        "Of inequity-averse agents: weight of being ahead (Hughes et al. 2018, beta).",
+        "Inequity aversion: weight of the penalty for earning more than others (beta in Hughes et al. 2018).",
         used_with=_INEQUITY,
     )
     inequity_decay: float = number(
         0.975,
         0,
         1,
-        "Of inequity-averse agents: lambda of the smoothed rewards that are compared, multiplied by the discount.",
+        "Inequity aversion: lambda of the smoothed rewards, which decay by discount times lambda.",
         used_with=_INEQUITY,
     )
 
     def replace(self, **changes: Any) -> "Hyperparams":
-        """Return a copy with other numbers."""
+        """Return a copy with some values changed."""
         return dataclasses.replace(self, **changes)
 
 
@@ -347,40 +355,40 @@ class ExperimentConfig:
     total_steps: int = integer(
         300_000_000,
         1,
-        "Environment steps of each member; rounded up to whole log intervals.",
+        "Environment steps per member; rounded up to whole log intervals.",
         high=10**15,
     )
-    seeds: int = integer(1, 1, "S, members trained side by side in one program.", high=2**20)
-    seed: int = integer(0, 0, "Seed of the first member; the others count on from it.")
+    seeds: int = integer(1, 1, "S, the number of members trained side by side in one program.", high=2**20)
+    seed: int = integer(0, 0, "Seed of the first member; the next members take seed + 1, seed + 2, ...")
     log_interval: int = integer(20, 1, "Updates between log points.")
-    checkpoint_interval: int = integer(50, 1, "Log points between checkpoints; one is always written at the end.")
-    checkpoint_minutes: float = number(10.0, 0, _ANY, "Minutes after which a checkpoint is written in any case.")
-    keep: int = integer(2, 1, "Newest checkpoints that stay on disk.")
+    checkpoint_interval: int = integer(50, 1, "Log points between checkpoints. The end of the run always writes one.")
+    checkpoint_minutes: float = number(10.0, 0, _ANY, "Maximum minutes between checkpoints.")
+    keep: int = integer(2, 1, "Number of checkpoints to keep on disk, newest first.")
     tensorboard: str = choice(
         "summary",
         ("summary", "members", "none"),
-        "What TensorBoard is given: mean and quantiles over the members, each member, or nothing.",
+        'What goes to TensorBoard: mean and quantiles over members ("summary"), each member ("members"), or nothing ("none").',
     )
 
     @property
     def steps_per_update(self) -> int:
-        """Environment steps of each member in one update."""
+        """Environment steps per member in one update."""
         return self.learner.num_envs * self.learner.rollout_length
 
     @property
     def num_updates(self) -> int:
-        """Updates of the whole run, a multiple of ``log_interval``."""
+        """Updates in the whole run, a multiple of ``log_interval``."""
         per_log = self.steps_per_update * self.log_interval
         return -(-self.total_steps // per_log) * self.log_interval
 
     def override(self, **settings: Any) -> "ExperimentConfig":
-        """Return the configuration with other settings, each by its path or by the last part of it where that is unique.
+        """Return a copy with some settings changed, each named by its path or, where unique, the last part of its path.
 
-        The game's settings go by their paths, ``"env.num_agents"`` or ``"env.params.hit_penalty"``; whether it has them is
-        checked when it is made.
+        Name the game's settings by their full paths, ``"env.num_agents"`` or ``"env.params.hit_penalty"``. They are checked
+        when the game is made.
 
         Raises:
-            ConfigError: there is no such setting, or there are several.
+            ConfigError: a name matches no setting, or several.
 
         Example:
             >>> config.override(num_envs=8, lstm_size=32, **{"env.params.hit_penalty": 0})
@@ -401,20 +409,21 @@ class ExperimentConfig:
 
 
 def full_path(name: str, known: Sequence[str], what: str = "setting") -> str:
-    """Return the one of the ``known`` paths that a path, or the last part of one, stands for.
+    """Return the known path that a name stands for: the path itself, or its last part where that is unique.
 
     Raises:
-        ConfigError: there is none, or there are several.
+        ConfigError: the name matches no path, or several.
     """
     fitting = [name] if name in known else [path for path in known if path.endswith(f".{name}")]
     if len(fitting) != 1:
-        allowed = " or ".join(fitting) if fitting else "settings, as `train --help` lists them"
-        raise ConfigError(f"{name!r} is not one {what}; allowed: {allowed}.{nearest(name, list(known))}")
+        problem = f"names more than one {what}" if fitting else f"is not a {what}"
+        allowed = " or ".join(fitting) if fitting else "the settings that `train --help` lists"
+        raise ConfigError(f"{name!r} {problem}; allowed: {allowed}.{nearest(name, list(known))}")
     return fitting[0]
 
 
 def declared(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field, Any]]:
-    """Yield ``(path, field, value)`` of every setting but the game's, such as ``"learner.num_envs"``."""
+    """Yield ``(path, field, value)`` of every setting except the game's; a path is such as ``"learner.num_envs"``."""
     for field in dataclasses.fields(config):
         value, path = getattr(config, field.name), prefix + field.name
         if field.type is EnvConfig:
@@ -426,14 +435,14 @@ def declared(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.F
 
 
 def validate(config: ExperimentConfig) -> ExperimentConfig:
-    """Return the configuration in plain numbers and texts; the game's settings are checked when it is made.
+    """Check every setting except the game's, and return the configuration as plain numbers and strings.
 
     Raises:
-        ConfigError: a setting cannot be used, or is of no use with another one.
+        ConfigError: a value is not allowed, or has no effect in combination with another setting.
     """
     for name, kind in {field.name: field.type for field in dataclasses.fields(ExperimentConfig)}.items():
         if dataclasses.is_dataclass(kind) and not isinstance(getattr(config, name), kind):
-            raise ConfigError(f"{name} is {getattr(config, name)!r}; allowed: a {kind.__name__}.")
+            raise ConfigError(f"{name} is {getattr(config, name)!r}; allowed: an instance of {kind.__name__}.")
     values = {path: checked(path, value, field.metadata["allowed"]) for path, field, value in declared(config)}
     for path, field, _ in declared(config):
         refuse_unused(path, field, values)
@@ -441,12 +450,12 @@ def validate(config: ExperimentConfig) -> ExperimentConfig:
     influence, learner = config.influence, config.learner
     if influence.control == "shuffled" and learner.num_envs < 2:
         raise ConfigError(
-            "learner.num_envs is 1 with influence.control 'shuffled'; allowed with it: whole numbers from 2 up, since every "
-            "environment is paid the influence of another."
+            "learner.num_envs is 1 with influence.control 'shuffled', which pays each environment the influence of another; "
+            "allowed: whole numbers from 2 up."
         )
     if learner.algorithm == "ppo" and learner.num_envs % learner.minibatches:
         raise ConfigError(
-            f"learner.ppo_minibatches is {learner.ppo_minibatches} with {learner.num_envs} environments; allowed are the "
+            f"learner.ppo_minibatches is {learner.ppo_minibatches} with learner.num_envs {learner.num_envs}; allowed: "
             "divisors of learner.num_envs."
         )
     for name, size, limit in (
@@ -455,24 +464,24 @@ def validate(config: ExperimentConfig) -> ExperimentConfig:
         ("total_steps in updates", config.num_updates, INT32_MAX),
     ):
         if size > limit:
-            raise ConfigError(f"{name} is {size}; allowed are whole numbers up to {limit}.")
+            raise ConfigError(f"{name} is {size}; allowed: whole numbers up to {limit}.")
     return config
 
 
 def refuse_unused(path: str, field: dataclasses.Field, values: Mapping[str, Any]) -> None:
-    """Raise a `ConfigError` for a setting that another one would ignore in silence; ``values`` are all of them by path."""
+    """Raise a `ConfigError` for a setting that another setting leaves without effect; ``values`` holds all by path."""
     used_with, unused_with = field.metadata["used_with"], field.metadata["unused_with"]
     for other in {**used_with, **unused_with}:
         value, chosen = values[path], values[other]
         used = other not in used_with or chosen in used_with[other] or is_path(chosen)
         if value != field.default and (not used or (other in unused_with and chosen == unused_with[other])):
             raise ConfigError(
-                f"{path} is {value!r} with {other} {chosen!r}, which does not use it; allowed there: {field.default!r}."
+                f"{path} is {value!r}, but {other} {chosen!r} does not use it; allowed: {field.default!r}."
             )
 
 
 def code_paths(config: ExperimentConfig) -> dict[str, str]:
-    """Return the settings that name code outside of this package, which to open a run of somebody's must not import."""
+    """Return the settings that name code outside this package. Opening somebody else's run must not import such code."""
     values = {path: value for path, _, value in declared(config)} | {"env.name": config.env.name}
     named = {path: value if isinstance(value, tuple) else (value,) for path, value in values.items()}
     return {
@@ -484,7 +493,7 @@ def code_paths(config: ExperimentConfig) -> dict[str, str]:
 
 
 def to_dict(config: ExperimentConfig) -> dict[str, Any]:
-    """Return every setting as plain data, nested as the classes are."""
+    """Return every setting as nested plain data."""
     return {
         field.name: to_dict(value) if dataclasses.is_dataclass(value) else value
         for field in dataclasses.fields(config)
@@ -501,18 +510,20 @@ def from_json(text: str) -> ExperimentConfig:
     """Read what `to_json` wrote.
 
     Raises:
-        ConfigError: it is not JSON, or holds what is no setting.
+        ConfigError: the text is not valid JSON, or names an unknown setting.
     """
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise ConfigError(f"a configuration is not JSON: {error}; allowed is what `train` writes.") from None
+        raise ConfigError(f"the configuration is not valid JSON: {error}; allowed: what `train` writes.") from None
     return _build(ExperimentConfig, values, "")
 
 
 def _build(cls: type, values: Any, path: str) -> Any:
     if not isinstance(values, dict):
-        raise ConfigError(f"{path.rstrip('.') or 'a configuration'} is {values!r}; allowed: an object of settings.")
+        raise ConfigError(
+            f"{path.rstrip('.') or 'the configuration'} is {values!r}; allowed: a JSON object of settings."
+        )
     fields = {f.name: f for f in dataclasses.fields(cls)}
     arguments = {}
     for name, value in values.items():
@@ -524,7 +535,7 @@ def _build(cls: type, values: Any, path: str) -> Any:
         if dataclasses.is_dataclass(kind):
             value = _build(kind, value, f"{path}{name}.")
         elif kind not in (str, Any) and cls is EnvConfig and not isinstance(value, dict):
-            raise ConfigError(f"{path}{name} is {value!r}; allowed: an object of settings.")
+            raise ConfigError(f"{path}{name} is {value!r}; allowed: a JSON object of settings.")
         arguments[name] = tuple(value) if isinstance(value, list) else value
     return cls(**arguments)
 

@@ -1,4 +1,4 @@
-"""Social metrics, computed inside the program and averaged over whatever window a log point covers."""
+"""Social metrics, computed inside the program and averaged over the updates of a log point."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ from flax import struct
 
 @struct.dataclass
 class Mean:
-    """A mean in the making: means over several updates add up, and an empty one reads as NaN."""
+    """A running mean as total and count, so that means of several updates add up; empty, its value is NaN."""
 
     total: jax.Array
     count: jax.Array
@@ -18,7 +18,7 @@ class Mean:
 
 
 def mean_over(values: jax.Array, mask: jax.Array) -> Mean:
-    """Average ``values [*B, ...]`` over the leading axes where ``mask bool[*B]`` holds; trailing axes are kept."""
+    """Average ``values [*B, ...]`` over the leading axes where ``mask bool[*B]`` is true; keep trailing axes."""
     axes = tuple(range(mask.ndim))
     expanded = mask.reshape(*mask.shape, *([1] * (values.ndim - mask.ndim)))
     return Mean(total=jnp.where(expanded, values, 0.0).sum(axis=axes), count=mask.sum().astype(jnp.float32))
@@ -27,7 +27,7 @@ def mean_over(values: jax.Array, mask: jax.Array) -> Mean:
 def equality(returns: jax.Array) -> jax.Array:
     """One minus the Gini coefficient of ``returns f32[..., N]``, in [0, 1] (section 5 of the paper's supplement).
 
-    With N agents and non-negative returns it is at least 1/N. Where the sum is not positive it is 0 by definition.
+    With N agents and non-negative returns it is at least 1/N. If the sum is not positive it is defined as 0.
     """
     total = returns.sum(axis=-1)
     differences = jnp.abs(returns[..., :, None] - returns[..., None, :]).sum(axis=(-2, -1))
@@ -37,15 +37,15 @@ def equality(returns: jax.Array) -> jax.Array:
 
 @struct.dataclass
 class EpisodeSums:
-    """Sums over the running episode of each environment."""
+    """Sums over the current episode of each environment."""
 
     reward: jax.Array  # f32[E,N]
     metrics: dict[str, jax.Array]  # f32[E,N], the environment's metrics
-    whole: jax.Array  # bool[E], False for an episode that was joined part-way
+    whole: jax.Array  # bool[E], False if the sums do not start with the episode
 
 
 def init_episode_sums(num_envs: int, num_agents: int, names: tuple[str, ...], whole: jax.Array) -> EpisodeSums:
-    """Return empty sums."""
+    """Return sums of 0."""
     zeros = jnp.zeros((num_envs, num_agents), jnp.float32)
     return EpisodeSums(reward=zeros, metrics=dict.fromkeys(names, zeros), whole=whole)
 
@@ -53,9 +53,9 @@ def init_episode_sums(num_envs: int, num_agents: int, names: tuple[str, ...], wh
 def add_episodes(
     episode_sums: EpisodeSums, reward, metrics, first, ended
 ) -> tuple[EpisodeSums, EpisodeSums, jax.Array]:
-    """Add up a rollout, time first. Returns ``(episode_sums, sums after each step, finished bool[T,E])``.
+    """Add a rollout, time first. Returns ``(episode_sums, sums after each step, finished bool[T,E])``.
 
-    ``finished`` marks the steps that ended an episode seen from its start; read the sums there.
+    ``finished`` marks the last step of each episode that was summed from its start; read the sums there.
     """
 
     def step(episode_sums, now):

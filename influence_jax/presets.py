@@ -1,9 +1,9 @@
-"""The paper's experiments as configurations, and profiles of the learner to run them with.
+"""The paper's experiments as configurations, and learner profiles to run them with.
 
-Numbers are those of Tables 1 to 3 of the paper's supplement: entropy weight, learning rate at start and end, influence weight,
-curriculum (there in millions of environment steps, here as a fraction of the 300 million of a full run, so that it scales with
-a shorter one) and weight of the model-of-others loss. What the paper does not state (optimiser, rollout length, clipping,
-returns, scaling of rewards) is the profile's.
+Tables 1 to 3 of the paper's supplement give the entropy weight, the learning rate at start and end, the influence weight, its
+curriculum and the weight of the model-of-others loss. The paper states the curriculum in millions of environment steps. Here it
+is a fraction of the full run of 300 million, so it scales to shorter runs. The profile sets what the paper does not state:
+optimiser, rollout length, clipping, returns and reward scaling.
 """
 
 import dataclasses
@@ -54,7 +54,7 @@ def _message(entropy: float, weight: float, extrinsic: float) -> dict[str, float
 
 @dataclasses.dataclass(frozen=True)
 class _Preset:
-    """One column of a table, in one game."""
+    """One column of one of the paper's tables, for one game."""
 
     summary: str
     influence: InfluenceConfig
@@ -67,11 +67,11 @@ _CLEANUP_A3C = _rates(0.00176, 0.00126, 0.000012)
 _HARVEST_A3C = _rates(0.000687, 0.00136, 0.000028)
 _INDEPENDENT = InfluenceConfig()
 
-# What a baseline of the communication model uses for its message head is not in the paper; it is that of the treatment.
+# The paper does not state the message head's settings in the communication baseline; we use those of the treatment.
 _PRESETS = {
     "cleanup-a3c": _Preset("independent agents (Table 1, A3C)", _INDEPENDENT, _CLEANUP_A3C),
     "cleanup-visible-actions": _Preset(
-        "basic model without its reward (Table 1, visible actions)", _basic(3), _CLEANUP_A3C
+        "basic model without influence reward (Table 1, visible actions)", _basic(3), _CLEANUP_A3C
     ),
     "cleanup-basic": _Preset(
         "basic influence, one influencer (Table 1, influence)",
@@ -79,7 +79,7 @@ _PRESETS = {
         _rates(0.000248, 0.00107, 0.000042, beta=0.146, curriculum=140, influencee_share=1.0),
     ),
     "cleanup-communication-baseline": _Preset(
-        "messages paid by the environment alone (Table 2, baseline)",
+        "messages with the environment's reward only (Table 2, baseline)",
         _talking(9),
         _rates(0.000249, 0.00223, 0.000022, **_message(0.000789, 0.0758, 1.0)),
     ),
@@ -89,7 +89,7 @@ _PRESETS = {
         _rates(0.00305, 0.00249, 0.0000127, beta=2.752, curriculum=1, **_message(0.000789, 0.0758, 0.0)),
     ),
     "cleanup-moa-baseline": _Preset(
-        "a model of the other agents that pays nothing (Table 3, MOA baseline)",
+        "a model of the other agents, without influence reward (Table 3, MOA baseline)",
         _moa(False),
         _rates(0.00176, 0.00123, 0.000012, moa_loss_weight=1.312),
     ),
@@ -99,14 +99,17 @@ _PRESETS = {
         _rates(0.00176, 0.00123, 0.000012, beta=0.620, curriculum=40, moa_loss_weight=15.007),
     ),
     "cleanup-prosocial": _Preset(
-        "agents that care for all rewards (supplement, section 10.5.2)", _INDEPENDENT, _CLEANUP_A3C, "prosocial"
+        "prosocial agents, who also value the others' rewards (supplement, section 10.5.2)",
+        _INDEPENDENT,
+        _CLEANUP_A3C,
+        "prosocial",
     ),
     "cleanup-inequity-aversion": _Preset(
         "envious and guilty agents (Hughes et al. 2018)", _INDEPENDENT, _CLEANUP_A3C, "inequity_averse"
     ),
     "harvest-a3c": _Preset("independent agents (Table 1, A3C)", _INDEPENDENT, _HARVEST_A3C),
     "harvest-visible-actions": _Preset(
-        "basic model without its reward (Table 1, visible actions)", _basic(3), _rates(0.00184, 0.00215, 0.000013)
+        "basic model without influence reward (Table 1, visible actions)", _basic(3), _rates(0.00184, 0.00215, 0.000013)
     ),
     "harvest-basic": _Preset(
         "basic influence, three influencers (Table 1, influence)",
@@ -114,7 +117,7 @@ _PRESETS = {
         _rates(0.00025, 0.00107, 0.000042, beta=0.224, curriculum=140),
     ),
     "harvest-communication-baseline": _Preset(
-        "messages paid by the environment alone (Table 2, baseline)",
+        "messages with the environment's reward only (Table 2, baseline)",
         _talking(7),
         _rates(0.000174, 0.00137, 0.0000127, **_message(0.00208, 0.0709, 1.0)),
         message_embedding=16,
@@ -126,7 +129,7 @@ _PRESETS = {
         message_embedding=16,
     ),
     "harvest-moa-baseline": _Preset(
-        "a model of the other agents that pays nothing (Table 3, MOA baseline)",
+        "a model of the other agents, without influence reward (Table 3, MOA baseline)",
         _moa(False),
         _rates(0.00495, 0.00206, 0.000022, moa_loss_weight=1.711),
     ),
@@ -136,7 +139,10 @@ _PRESETS = {
         _rates(0.00223, 0.00120, 0.000044, beta=2.521, curriculum=226, moa_loss_weight=10.911),
     ),
     "harvest-prosocial": _Preset(
-        "agents that care for all rewards (supplement, section 10.5.2)", _INDEPENDENT, _HARVEST_A3C, "prosocial"
+        "prosocial agents, who also value the others' rewards (supplement, section 10.5.2)",
+        _INDEPENDENT,
+        _HARVEST_A3C,
+        "prosocial",
     ),
     "harvest-inequity-aversion": _Preset(
         "envious and guilty agents (Hughes et al. 2018)", _INDEPENDENT, _HARVEST_A3C, "inequity_averse"
@@ -144,8 +150,8 @@ _PRESETS = {
 }
 
 
-# Box Trapped is learned the same way in every condition. Entropy falls from .42 to .02: while both agents still try everything,
-# the box is opened now and then, and the trapped agent finds out that it may leave. Without that nobody listens, and there is
+# Every condition of Box Trapped trains with these settings. The entropy weight falls from .42 to .02: while both agents still
+# try everything, the box is opened now and then, and the trapped agent learns to leave. Otherwise nobody listens, and there is
 # nothing to influence (experiments/README.md).
 _BOX_TRAPPED = ExperimentConfig(
     env=EnvConfig("box-trapped", view_radius=5),
@@ -166,11 +172,11 @@ _BOX_TRAPPED = ExperimentConfig(
     log_interval=150,
 )
 
-# Presets whose every setting is ours, and which so have no profile.
+# Presets without a profile, because every setting is our own.
 _COMPLETE = {
     "box-trapped": ("independent agents on Box Trapped, who never open the box (section 10.3)", _BOX_TRAPPED),
     "box-trapped-basic": (
-        "basic influence on Box Trapped, for which the box is opened (section 10.3)",
+        "basic influence on Box Trapped, which makes agents open the box (section 10.3)",
         dataclasses.replace(
             _BOX_TRAPPED, influence=_basic(1), hyperparams=_BOX_TRAPPED.hyperparams.replace(influence_weight=2.0)
         ),
@@ -180,18 +186,18 @@ _COMPLETE = {
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """How a preset is learned, where the paper is silent."""
+    """The learner's settings that the paper does not state."""
 
     summary: str
     learner: LearnerConfig
     hyperparams: dict[str, float]
     log_interval: int
-    entropy: float | None = None  # weight of the entropy bonus of every head; None: the tables'
+    entropy: float | None = None  # weight of every head's entropy bonus; None takes the tables'
     network: NetworkConfig = NetworkConfig(moa_encoder="own")
 
 
-# Advantages are normalised, so that learning rates and entropy weights have units of their own; one for all experiments, so that
-# they differ in what they are about.
+# PPO normalises advantages, so the tables' learning rates and entropy weights do not carry over. All presets share these values,
+# so that they differ only in what they compare.
 _PPO = {
     "gae_lambda": 0.95,
     "max_grad_norm": 1.0,
@@ -200,19 +206,19 @@ _PPO = {
     "learning_rate_end": 0.0,
     "fine_softening": 0.2,
 }
-# With a third of it one agent in eight forgets Recall; with three times as much agents on Harvest see half.
+# With a third of this, one agent in eight forgets Recall; with three times as much, agents on Harvest have half the sight.
 _PPO_ENTROPY = 0.012
 
 PROFILES = {
     "paper": Profile(
         "close to the asynchronous original: short rollouts, raw rewards, the n-step return",
         LearnerConfig(num_envs=32, rollout_length=20, optimizer="rmsprop", reward_scaling="none"),
-        {"gae_lambda": 1.0, "max_grad_norm": 2.0, "value_coef": 0.1},  # a clip of 40 for a sum over 20 steps
+        {"gae_lambda": 1.0, "max_grad_norm": 2.0, "value_coef": 0.1},  # the paper's clip of 40 is for a sum of 20 steps
         50,
         network=NetworkConfig(critic="shared", normalise_features=False),
     ),
     "large": Profile(
-        "several epochs of clipped steps on large synchronous batches, for an accelerator",
+        "PPO with several epochs on large synchronous batches, for an accelerator",
         LearnerConfig(
             algorithm="ppo",
             num_envs=256,
@@ -227,7 +233,7 @@ PROFILES = {
         entropy=_PPO_ENTROPY,
     ),
     "small": Profile(
-        "clipped steps on small minibatches, each used once, for some million steps on a CPU",
+        "PPO with a single epoch of small minibatches, for a few million steps on a CPU",
         LearnerConfig(
             algorithm="ppo",
             num_envs=64,
@@ -245,22 +251,22 @@ PROFILES = {
 
 
 def names() -> dict[str, str]:
-    """Return each preset's name and what it is."""
+    """Return the name and summary of each preset."""
     return {name: preset.summary for name, preset in _PRESETS.items()} | {
         name: summary for name, (summary, _) in _COMPLETE.items()
     }
 
 
 def get(name: str, profile: str | None = None, **settings: Any) -> ExperimentConfig:
-    """Return the configuration of a preset, learned as the profile says, with some settings changed.
+    """Return the configuration of a preset with a profile, with some settings changed.
 
     Args:
-        name: of the preset; `names` lists them.
-        profile: ``"paper"``, ``"small"`` or ``"large"``; None stands for ``"paper"``.
-        settings: see `ExperimentConfig.override`.
+        name: a preset; `names` lists them.
+        profile: ``"paper"``, ``"small"`` or ``"large"``; None means ``"paper"``.
+        settings: changes, as for `ExperimentConfig.override`.
 
     Raises:
-        ConfigError: there is no such preset, profile or setting, or the preset has no profiles.
+        ConfigError: the preset, profile or setting does not exist, or the preset has no profiles.
 
     Example:
         >>> influence_jax.presets.get("harvest-moa", profile="small", num_envs=8)
@@ -272,13 +278,11 @@ def _named(name: str, profile: str | None) -> ExperimentConfig:
     for argument, value in (("name", name), ("profile", "" if profile is None else profile)):
         if not isinstance(value, str):
             raise ConfigError(
-                f"{argument} is {value!r}; allowed: a name, such as 'harvest-moa' of the profile 'small'."
+                f"{argument} is {value!r}; allowed: strings, such as the preset 'harvest-moa' or the profile 'small'."
             )
     if name in _COMPLETE:
         if profile is not None:
-            raise ConfigError(
-                f"profile is {profile!r} with preset {name!r}, which has none; allowed there is to give none."
-            )
+            raise ConfigError(f"profile is {profile!r}, but preset {name!r} has no profiles; allowed: None.")
         return _COMPLETE[name][1]
     if name not in _PRESETS:
         allowed = names()

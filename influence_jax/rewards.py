@@ -1,4 +1,4 @@
-"""Rewards: the environment's rewards shaped, the influence weight of the curriculum, and scaling to a learnable size."""
+"""Reward shaping, the influence curriculum and reward scaling."""
 
 import dataclasses
 from collections.abc import Callable
@@ -13,18 +13,18 @@ from influence_jax.fusion import reciprocal
 
 
 def influence_weight(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
-    """Return beta after the fraction ``progress f32[]`` of the run: linear from 0, then constant (section 3)."""
+    """Return beta after the fraction ``progress f32[]`` of the run: a linear ramp from 0, then constant (section 3)."""
     rising = progress < hparams.influence_curriculum
     ramp = jnp.where(rising, progress / jnp.where(rising, hparams.influence_curriculum, 1.0), 1.0)
     return hparams.influence_weight * ramp
 
 
 def softened(reward: jax.Array, hparams: Hyperparams, progress: jax.Array) -> jax.Array:
-    """Return the environment's ``reward f32[T,E,N]`` as agents learn from it after the fraction ``progress f32[]`` of the run.
+    """Soften the fines in ``reward f32[T,E,N]`` after the fraction ``progress f32[]`` of the run.
 
     Over the first ``fine_softening`` of the run a reward r below -1 counts as ``-|r|^p``, with p rising linearly from 0 to 1.
-    While everybody still fires, what others do to an agent costs it far more than its own choices, and this noise would be all
-    that it learns from. Reported returns are never softened.
+    While everybody still fires, the others cost an agent far more than its own choices do, and it would learn from nothing but
+    this noise. Reported returns are never softened.
     """
     rising = progress < hparams.fine_softening
     power = jnp.where(rising, progress / jnp.where(rising, hparams.fine_softening, 1.0), 1.0)
@@ -34,13 +34,13 @@ def softened(reward: jax.Array, hparams: Hyperparams, progress: jax.Array) -> ja
 
 @dataclasses.dataclass(frozen=True)
 class Shaper:
-    """How the environment's rewards of all agents become each agent's reward.
+    """A map from the environment's rewards of all agents to each agent's reward.
 
     Attributes:
-        init: ``(num_envs, num_agents) -> state``, what the shaper remembers.
+        init: ``(num_envs, num_agents) -> state``, the shaper's initial state.
         apply: ``(state, reward f32[T,E,N], first bool[T,E], hparams) -> (state, reward f32[T,E,N])``; hyper-parameters are f32[N]
-            or scalars, and ``first`` marks the steps that begin an episode.
-        observe: ``state -> f32[E,N]``, what every agent may see of the state (``learner.observe_rewards``), or None.
+            or scalars, and ``first`` marks the first step of each episode.
+        observe: ``state -> f32[E,N]``, the part of the state that agents may observe (``learner.observe_rewards``), or None.
     """
 
     init: Callable[[int, int], Any]
@@ -49,7 +49,7 @@ class Shaper:
 
 
 def stateless(apply: Callable[[jax.Array, Hyperparams], jax.Array]) -> Shaper:
-    """Return the shaper of a function ``(reward f32[T,E,N], hparams) -> f32[T,E,N]``."""
+    """Wrap a function ``(reward f32[T,E,N], hparams) -> f32[T,E,N]`` as a shaper without state."""
     return Shaper(
         init=lambda num_envs, num_agents: (),
         apply=lambda state, reward, first, hparams: (state, apply(reward, hparams)),
@@ -57,7 +57,7 @@ def stateless(apply: Callable[[jax.Array, Hyperparams], jax.Array]) -> Shaper:
 
 
 def individual(reward: jax.Array, hparams: Hyperparams) -> jax.Array:
-    """Leave every agent its own reward."""
+    """Return each agent's own reward unchanged."""
     del hparams
     return reward
 
@@ -68,9 +68,9 @@ def prosocial(reward: jax.Array, hparams: Hyperparams) -> jax.Array:
 
 
 def inequity_averse(smoothed: jax.Array, reward: jax.Array, first: jax.Array, hparams: Hyperparams):
-    """Subtract envy and guilt about temporally smoothed rewards f32[E,N] (Hughes et al. 2018, equations 1 to 3)."""
+    """Subtract envy and guilt, computed from temporally smoothed rewards f32[E,N] (Hughes et al. 2018, equations 1 to 3)."""
     smoothed, levels = discounted_sums(smoothed, reward, first, hparams.discount * hparams.inequity_decay)
-    ahead = levels[..., :, None] - levels[..., None, :]  # [T,E,i,j]: by how much i is ahead of j
+    ahead = levels[..., :, None] - levels[..., None, :]  # [T,E,i,j]: how far i is ahead of j
     others = max(1, reward.shape[-1] - 1)
     envy = jnp.maximum(-ahead, 0.0).sum(axis=-1) / others
     guilt = jnp.maximum(ahead, 0.0).sum(axis=-1) / others
@@ -89,9 +89,9 @@ SHAPERS: dict[str, Shaper] = {
 
 
 def discounted_sums(total: jax.Array, reward: jax.Array, first: jax.Array, decay: jax.Array):
-    """Sum the past ``reward f32[T,E,N]`` of each episode, fading by ``decay`` a step.
+    """Sum the past ``reward f32[T,E,N]`` of each episode, discounted by ``decay`` per step.
 
-    Starts from ``total f32[E,N]``; returns the last sums and those after every step, f32[T,E,N].
+    Starts from ``total f32[E,N]``. Returns the final sums and the sums after every step, f32[T,E,N].
     """
 
     def step(total, now):
@@ -104,15 +104,15 @@ def discounted_sums(total: jax.Array, reward: jax.Array, first: jax.Array, decay
 
 @struct.dataclass
 class RewardScale:
-    """Moments of each agent's return, fading with a half-life of `RETURN_HALF_LIFE`."""
+    """Exponentially weighted moments of each agent's return, with half-life `RETURN_HALF_LIFE`."""
 
-    discounted: jax.Array  # f32[E,N], discounted sum of the rewards of this episode so far
+    discounted: jax.Array  # f32[E,N], discounted sum of rewards in the current episode
     weight: jax.Array  # f32[], total weight of the moments; approaches 1
-    mean: jax.Array  # f32[N], times weight
-    square: jax.Array  # f32[N], times weight
+    mean: jax.Array  # f32[N], multiplied by weight
+    square: jax.Array  # f32[N], multiplied by weight
 
     def add(self, returns: jax.Array) -> "RewardScale":
-        """Return the moments with those of ``returns f32[T,E,N]``."""
+        """Return the moments updated with ``returns f32[T,E,N]``."""
         keep = 0.5 ** (returns.shape[0] * returns.shape[1] / RETURN_HALF_LIFE)
 
         def fade(old, new):
@@ -125,17 +125,17 @@ class RewardScale:
         )
 
     def std(self, floor: float = 1.0) -> jax.Array:
-        """Return the standard deviation of each agent's return f32[N], never below ``floor``, which it is before any."""
+        """Return the standard deviation of each agent's return f32[N], at least ``floor``; before any return it is ``floor``."""
         per_weight = reciprocal(jnp.maximum(self.weight, 1e-12))
         variance = self.square * per_weight - jnp.square(self.mean * per_weight)
         return jnp.sqrt(jnp.maximum(variance, floor**2))
 
 
-RETURN_HALF_LIFE = 100_000  # environment steps; the fines of a first phase must not hide the apples of the next
+RETURN_HALF_LIFE = 100_000  # environment steps; short enough that early fines do not hide later apples
 
 
 def init_scale(num_envs: int, num_agents: int) -> RewardScale:
-    """Return the statistics before any reward."""
+    """Return the moments before any reward."""
     zeros = jnp.zeros(num_agents, jnp.float32)
     return RewardScale(
         discounted=jnp.zeros((num_envs, num_agents), jnp.float32),
@@ -146,10 +146,9 @@ def init_scale(num_envs: int, num_agents: int) -> RewardScale:
 
 
 def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, discount: jax.Array):
-    """Update the moments with ``reward f32[T,E,N]`` and divide it by the standard deviation, never below 1.
+    """Update the moments with ``reward f32[T,E,N]`` and divide the reward by the standard deviation, at least 1.
 
-    The mean is not subtracted, so ratios between rewards, and with them the game, stay as they are. Returns
-    ``(scale, reward)``.
+    The mean is not subtracted, so ratios between rewards stay the same and the game does not change. Returns ``(scale, reward)``.
     """
     discounted, returns = discounted_sums(scale.discounted, reward, first, discount)
     scale = scale.replace(discounted=discounted).add(returns)

@@ -1,7 +1,7 @@
-"""What a setting may be: each field of a configuration carries its help and its range or its choices.
+"""Declarations of settings: each field of a configuration carries its help and its range or choices.
 
-A field is declared by `integer`, `number`, `choice`, `flag` or `texts`; checks, refusals, ``--help`` and the docs read that
-declaration, so that nothing is said twice. Nothing here imports JAX, so that a wrong setting is refused at once.
+`integer`, `number`, `choice`, `flag` and `texts` declare a field. Checks, error messages and ``--help`` all read that one
+declaration. This module does not import JAX, so a bad setting is refused at once.
 """
 
 import dataclasses
@@ -20,33 +20,35 @@ FLOAT32_MAX = 3.4028234663852886e38
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be used; the message names the setting, its value and what is allowed."""
+    """A setting that cannot be used. The message has the form ``SETTING is VALUE; allowed: WHAT``."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Allowed:
-    """What a value may be; `str` of it ends the sentence "allowed: ..."."""
+    """The allowed values of a setting; its `str` follows "allowed: " in messages."""
 
-    optional: bool = dataclasses.field(default=False, kw_only=True)  # None stands for a default from elsewhere
+    optional: bool = dataclasses.field(
+        default=False, kw_only=True
+    )  # whether None is allowed, for a default from elsewhere
 
     def accept(self, value: Any) -> Any:
         """Return the value as plain Python data; raise a ValueError if it is not allowed."""
         raise NotImplementedError
 
     def names(self) -> list[str]:
-        """Return what there is to choose from, for hints; nothing for a range."""
+        """Return the names to choose from, for hints; empty for a range."""
         return []
 
 
 @dataclasses.dataclass(frozen=True)
 class Integers(Allowed):
-    """Whole numbers of a range."""
+    """Whole numbers in a range."""
 
     low: int
     high: int = INT32_MAX
 
     def accept(self, value: Any) -> int:
-        """Accept Python's and NumPy's integers."""
+        """Accept integers of Python and NumPy."""
         if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not self.low <= value <= self.high:
             raise ValueError
         return int(value)
@@ -57,14 +59,14 @@ class Integers(Allowed):
 
 @dataclasses.dataclass(frozen=True)
 class Numbers(Allowed):
-    """Finite numbers of a range that float32 can hold, or ``length`` of them."""
+    """Finite numbers in a range that float32 can represent, or ``length`` of them."""
 
     low: float = -FLOAT32_MAX
     high: float = FLOAT32_MAX
     length: int | None = None
 
     def accept(self, value: Any) -> float | tuple[float, ...]:
-        """Accept Python's and NumPy's numbers."""
+        """Accept numbers of Python and NumPy."""
         if self.length is None:
             return self._accept_one(value)
         if not hasattr(value, "__getitem__") or isinstance(value, str | dict) or len(value) != self.length:
@@ -87,15 +89,15 @@ class Numbers(Allowed):
 
 @dataclasses.dataclass(frozen=True)
 class Choices(Allowed):
-    """One of some names, or ``"package.module:name"`` where one's own will do.
+    """One of several names, or with ``custom`` the path ``"package.module:name"`` of your own code.
 
-    ``table`` is where the names are implemented, ``"package.module:TABLE"``, and imported only when somebody asks; or the
-    values themselves.
+    ``table`` is either the values themselves or ``"package.module:TABLE"``, where they are implemented; that module is only
+    imported when needed.
     """
 
     table: str | tuple[Any, ...]
-    custom: bool = False  # whether a path will do, too
-    others: tuple[str, ...] = ()  # names beside those of the table
+    custom: bool = False  # whether a path is allowed, too
+    others: tuple[str, ...] = ()  # names in addition to the table's
 
     def names(self) -> list[Any]:
         """Return all names."""
@@ -113,19 +115,19 @@ class Choices(Allowed):
 
 @dataclasses.dataclass(frozen=True)
 class Texts(Allowed):
-    """Any number of texts, such as the rows of a map; with ``paths`` each is ``"package.module:name"``."""
+    """Any number of strings, such as the rows of a map; with ``paths`` each is ``"package.module:name"``."""
 
     paths: bool = False
 
     def accept(self, value: Any) -> tuple[str, ...]:
-        """Accept a sequence of texts, or one text with line breaks."""
+        """Accept a sequence of strings, or one string with line breaks."""
         rows = tuple(value.strip("\n").split("\n") if isinstance(value, str) else value)
         if not all(isinstance(row, str) and (is_path(row) or not self.paths) for row in rows):
             raise ValueError
         return rows
 
     def __str__(self) -> str:
-        return "texts of the form 'package.module:name'" if self.paths else "texts"
+        return "strings of the form 'package.module:name'" if self.paths else "strings"
 
 
 def integer(default: int | None, low: int, help: str, high: int = INT32_MAX, **more: Any) -> Any:
@@ -134,12 +136,12 @@ def integer(default: int | None, low: int, help: str, high: int = INT32_MAX, **m
 
 
 def number(default: float, low: float, high: float, help: str, **more: Any) -> Any:
-    """Declare a number that is traced or static; infinite limits stand for what float32 holds."""
+    """Declare a number, traced or static; infinite limits become the limits of float32."""
     return _field(default, Numbers(max(low, -FLOAT32_MAX), min(high, FLOAT32_MAX)), help, **more)
 
 
 def value(low: float, high: float, help: str, length: int | None = None) -> Any:
-    """Declare a number of a game, or ``length`` of them, whose default the game gives."""
+    """Declare a parameter of a game, or ``length`` of them; the game provides the default."""
     allowed = Numbers(max(low, -FLOAT32_MAX), min(high, FLOAT32_MAX), length)
     return dataclasses.field(metadata={"allowed": allowed, "help": help})
 
@@ -157,12 +159,12 @@ def choice(
 
 
 def flag(default: bool | None, help: str, **more: Any) -> Any:
-    """Declare a switch."""
+    """Declare a boolean."""
     return _field(default, Choices((True, False), optional=default is None), help, **more)
 
 
 def texts(default: tuple[str, ...], help: str, paths: bool = False) -> Any:
-    """Declare a sequence of texts."""
+    """Declare a sequence of strings."""
     return _field(default, Texts(paths), help)
 
 
@@ -173,7 +175,7 @@ def _field(
     used_with: dict[str, tuple[str, ...]] | None = None,
     unused_with: dict[str, Any] | None = None,
 ) -> Any:
-    """Declare a field; with other settings by their paths, it is of use only with some choices, or not with a value."""
+    """Declare a field, with the values of other settings that use it (``used_with``) or do not (``unused_with``), by path."""
     metadata = {"allowed": allowed, "help": help, "used_with": used_with or {}, "unused_with": unused_with or {}}
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -182,7 +184,7 @@ def checked(path: str, value: Any, allowed: Allowed) -> Any:
     """Return the value as plain data.
 
     Raises:
-        ConfigError: it is not allowed.
+        ConfigError: the value is not allowed.
     """
     if value is None and allowed.optional:
         return None
@@ -192,13 +194,13 @@ def checked(path: str, value: Any, allowed: Allowed) -> Any:
         hint = nearest(str(value), [str(name) for name in allowed.names()])
         if isinstance(allowed, Choices) and allowed.custom and not isinstance(value, str):
             part = path.rpartition(".")[2]
-            hint = f" An object goes into the learner: dataclasses.replace(make_learner(config), {part}=...)."
-        shown = " ".join(repr(value).split())  # an array has several lines
+            hint = f" To use an object, put it into the learner: dataclasses.replace(make_learner(config), {part}=...)."
+        shown = " ".join(repr(value).split())  # the repr of an array has several lines
         raise ConfigError(f"{path} is {shown}; allowed: {allowed}.{hint}") from None
 
 
 def check_fields(settings: Any) -> None:
-    """Check every declared field of a frozen dataclass in place, as `checked` does."""
+    """Apply `checked` to every declared field of a frozen dataclass, in place."""
     for field in dataclasses.fields(settings):
         if "allowed" in field.metadata:
             value = checked(field.name, getattr(settings, field.name), field.metadata["allowed"])
@@ -206,33 +208,33 @@ def check_fields(settings: Any) -> None:
 
 
 def nearest(name: Any, allowed: list[str]) -> str:
-    """Return ' Did you mean ...?' for a misspelt name, or nothing."""
+    """Return " Did you mean ...?" for a misspelt name, or an empty string."""
     close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5) if isinstance(name, str) else []
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def said(value: Any) -> str:
-    """Describe a value in a few words."""
+    """Describe a value in a few words, for a message."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"an array of {value.dtype} of shape {list(value.shape)}"
     try:
         shown = " ".join(repr(value).split())
-    except Exception:  # somebody's own
+    except Exception:  # a user's own __repr__ may raise anything
         shown = f"a {type(value).__name__}"
     return shown if len(shown) <= 60 else f"{shown[:56]} ..."
 
 
 def file_path(setting: str, value: Any) -> pathlib.Path:
-    """Return the path of a file or a directory, ``~`` written out.
+    """Return the path of a file or directory, with ``~`` expanded.
 
     Raises:
-        ConfigError: it is no path, or a URL.
+        ConfigError: the value is not a path, or is a URL.
     """
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ConfigError(f"{setting} is {said(value)}; allowed: the path of a file or a directory.")
+        raise ConfigError(f"{setting} is {said(value)}; allowed: the path of a file or directory.")
     if re.match("[A-Za-z][A-Za-z0-9+.-]+:/", os.fspath(value)):
         raise ConfigError(
-            f"{setting} is {str(value)!r}, a URL; allowed: a path of this machine, where it may be mounted."
+            f"{setting} is {str(value)!r}, a URL; allowed: a path on this machine, such as a mount of it."
         )
     try:
         return pathlib.Path(value).expanduser()
@@ -241,7 +243,7 @@ def file_path(setting: str, value: Any) -> pathlib.Path:
 
 
 def is_path(name: Any) -> bool:
-    """Whether a name is of the form ``"package.module:name"``."""
+    """Whether a name has the form ``"package.module:name"``."""
     return isinstance(name, str) and ":" in name
 
 
@@ -249,40 +251,38 @@ def import_object(path: str) -> Any:
     """Return what ``"package.module:name"`` names.
 
     Raises:
-        ConfigError: there is no such module, or nothing of that name in it.
+        ConfigError: the module cannot be imported, or has nothing of that name.
     """
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (Exception, SystemExit) as error:  # whatever a module does while it is imported
+    except (Exception, SystemExit) as error:  # importing a module can raise anything
         problem = f"{type(error).__name__}: {error}".replace("\n", " ")
-        raise ConfigError(
-            f"{path!r} cannot be loaded ({problem}); allowed are names that Python can import."
-        ) from error
+        raise ConfigError(f"{path!r} cannot be loaded ({problem}); allowed: names that Python can import.") from error
 
 
 def implementation(setting: str, name: str, table: dict[str, Any], kind: type | tuple[type, ...] = Callable) -> Any:
-    """Return what a setting names: an entry of the table, or an object of one's own.
+    """Return what a setting names: an entry of the table, or the object at a path.
 
     Raises:
-        ConfigError: there is no such name, or what it names is not of this ``kind``.
+        ConfigError: the name is unknown, or what it names is not of this ``kind``.
     """
     try:
         found = import_object(name) if is_path(name) else table.get(name) if isinstance(name, str) else None
     except ConfigError as error:
         raise ConfigError(f"{setting} is {error}") from error.__cause__
     if not isinstance(found, kind):
-        own = "'package.module:name' of something that can be called"
+        own = "'package.module:name' of a callable"
         allowed = " or ".join(filter(None, (", ".join(table), own)))
         raise ConfigError(f"{setting} is {name!r}; allowed: {allowed}.{nearest(name, list(table))}")
     return found
 
 
 def built(setting: str, build: Callable[[], Any], kind: type) -> Any:
-    """Return what code of one's own makes.
+    """Return what a user's own code builds.
 
     Raises:
-        ConfigError: it fails, or makes something that is not of this ``kind``.
+        ConfigError: the code raises, or returns something that is not of this ``kind``.
     """
     try:
         made = build()
@@ -290,13 +290,13 @@ def built(setting: str, build: Callable[[], Any], kind: type) -> Any:
         raise
     except Exception as error:
         problem = f"{type(error).__name__}: {error}".replace("\n", " ")
-        raise ConfigError(f"{setting} fails ({problem}); allowed is what returns a {kind.__name__}.") from error
+        raise ConfigError(f"{setting} fails ({problem}); allowed: callables that return {kind.__name__}.") from error
     if not isinstance(made, kind):
-        raise ConfigError(f"{setting} returned {type(made).__name__}; allowed is what returns a {kind.__name__}.")
+        raise ConfigError(f"{setting} returned {type(made).__name__}; allowed: callables that return {kind.__name__}.")
     return made
 
 
 def whole_number(value: Any) -> Any:
-    """Read 2e6 as 2000000; leave alone what is not whole, for a check to refuse."""
+    """Turn 2e6 into 2000000; return anything that is not whole unchanged, for a later check to refuse."""
     whole = isinstance(value, numbers.Real) and math.isfinite(value) and value == int(value)
     return int(value) if whole and not isinstance(value, bool) else value

@@ -16,6 +16,7 @@ from influence_jax.config import (
     code_paths,
     declared,
     from_json,
+    full_path,
     to_json,
     validate,
 )
@@ -117,7 +118,7 @@ def test_what_would_be_ignored_is_refused(path):
             except ConfigError as error:
                 assert "does not use it" not in str(error), error
         else:
-            with pytest.raises(ConfigError, match="does not use it; allowed there"):
+            with pytest.raises(ConfigError, match=rf"{path} is .*, but {other} .* does not use it; allowed: "):
                 validate(config)
 
 
@@ -126,13 +127,20 @@ def test_what_would_be_ignored_is_refused(path):
     [
         (
             {"influence": InfluenceConfig(model="basic", control="shuffled"), "learner": LearnerConfig(num_envs=1)},
-            "learner.num_envs is 1 with influence.control 'shuffled'",
+            "learner.num_envs is 1 with influence.control 'shuffled', which pays each environment the influence of another; "
+            "allowed: whole numbers from 2 up.",
         ),
-        ({"learner": LearnerConfig(algorithm="ppo", num_envs=9)}, "the divisors of learner.num_envs"),
-        ({"hyperparams": Hyperparams(exploration_fraction=0.25)}, "hyperparams.exploration 0.0, which does not use it"),
+        (
+            {"learner": LearnerConfig(algorithm="ppo", num_envs=9)},
+            "learner.ppo_minibatches is 8 with learner.num_envs 9; allowed: divisors",
+        ),
+        (
+            {"hyperparams": Hyperparams(exploration_fraction=0.25)},
+            "is 0.25, but hyperparams.exploration 0.0 does not use it",
+        ),
         (
             {"learner": LearnerConfig(num_envs=2**20, rollout_length=2**20)},
-            "allowed are whole numbers up to 2147483647",
+            "allowed: whole numbers up to 2147483647",
         ),
         ({"seed": 2**31 - 1, "seeds": 2}, "seed plus seeds is 2147483649"),
         ({"total_steps": 10**15}, "total_steps in updates is"),
@@ -157,7 +165,7 @@ def test_what_a_value_leaves_unused_is_declared():
     for path, others in declared_so.items():
         ((other, value),) = others.items()
         config = with_setting(path, 0.25, with_setting(other, value, moa))
-        with pytest.raises(ConfigError, match=rf"{path} is 0.25 with {other} .*, which does not use it; allowed there"):
+        with pytest.raises(ConfigError, match=rf"{path} is 0.25, but {other} .* does not use it; allowed: "):
             validate(config)
         validate(with_setting(other, 0.5 if value == 0 else "kl", config))
 
@@ -181,12 +189,12 @@ def test_code_of_others_is_named():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "not JSON"),
-        ("[]", "a configuration is []; allowed: an object"),
+        ("{", "the configuration is not valid JSON"),
+        ("[]", "the configuration is []; allowed: a JSON object"),
         ('{"sed": 1}', "sed is not a setting; allowed: env, network, influence"),
-        ('{"learner": 3}', "learner is 3; allowed: an object"),
+        ('{"learner": 3}', "learner is 3; allowed: a JSON object"),
         ('{"learner": {"num_env": 3}}', "metrics. Did you mean 'num_envs'?"),
-        ('{"env": {"options": 3}}', "env.options is 3; allowed: an object"),
+        ('{"env": {"options": 3}}', "env.options is 3; allowed: a JSON object"),
     ],
 )
 def test_configurations_that_cannot_be_read(text, words):
@@ -210,7 +218,9 @@ def test_settings_are_changed_by_their_short_names():
     back = {"num_envs": 64, "lstm_size": 128, "total_steps": config.total_steps, "influence.measure": "kl"}
     assert changed.override(**back) == dataclasses.replace(config, env=changed.env)
     assert presets.get("harvest-moa", "small", num_envs=8) == config.override(num_envs=8)
-    with pytest.raises(ConfigError, match=r"'num_env' is not one setting; .* Did you mean 'learner.num_envs'"):
+    with pytest.raises(ConfigError, match=r"'num_env' is not a setting; allowed: .* Did you mean 'learner.num_envs'"):
         config.override(num_env=3)
-    with pytest.raises(ConfigError, match=r"'env' is not one setting"):
+    with pytest.raises(ConfigError, match=r"'env' is not a setting; allowed: the settings that `train --help` lists"):
         config.override(env=3)
+    with pytest.raises(ConfigError, match=r"'x' names more than one setting; allowed: a\.x or b\.x\."):
+        full_path("x", ["a.x", "b.x", "c.y"])

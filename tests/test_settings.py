@@ -69,8 +69,8 @@ def test_accepted(allowed, given, accepted):
         (Choices(("kl", "jsd")), "a:b", "x is 'a:b'; allowed: kl, jsd."),
         (Choices((True, False)), 1, "x is 1; allowed: True, False."),
         (Choices(("kl",), custom=True), "tv", "x is 'tv'; allowed: kl or 'package.module:name'."),
-        (Texts(), ["one", 2], "x is ['one', 2]; allowed: texts."),
-        (Texts(paths=True), ("one",), "x is ('one',); allowed: texts of the form 'package.module:name'."),
+        (Texts(), ["one", 2], "x is ['one', 2]; allowed: strings."),
+        (Texts(paths=True), ("one",), "x is ('one',); allowed: strings of the form 'package.module:name'."),
         (Integers(1, 3), None, "x is None; allowed: whole numbers from 1 to 3."),
     ],
 )
@@ -108,7 +108,7 @@ def test_what_a_name_stands_for():
     for name, sentence in (
         (
             "sun",
-            "fold is 'sun'; allowed: sum, max or 'package.module:name' of something that can be called. Did you mean",
+            "fold is 'sun'; allowed: sum, max or 'package.module:name' of a callable. Did you mean",
         ),
         ("math:pi", "fold is 'math:pi'; allowed: sum, max or"),
         ("no_such_module:x", "'no_such_module:x' cannot be loaded"),

@@ -1,4 +1,4 @@
-"""The command line: one module for each command, imported when it is asked for."""
+"""The command line. Each command is a module, imported only when the command runs."""
 
 import importlib
 import os
@@ -12,18 +12,18 @@ USAGE = """usage: influence-jax COMMAND ...
 
   presets                   list the experiments
   envs [NAME]               list the games, or the settings of one
-  train PRESET --out DIR    train agents; with --help every setting is explained
-  resume DIR                go on with a run that was stopped
+  train PRESET --out DIR    train agents; --help explains every setting
+  resume DIR                continue a run or sweep that was stopped
   sweep PRESET --grid ...   train many settings in few programs; also --random and --trials
-  submit ... -- sweep ...   a sweep as a job array of SLURM, which goes on when it was stopped
-  merge DIR DIR --out DIR   the shards of a sweep, which several processes trained, as one sweep
-  best DIR                  the best settings of a sweep
-  table DIR --out FILE      metrics of a run or a sweep as a .parquet or .csv
-  evaluate DIR              returns of the trained agents in whole episodes
-  render DIR --out FILE     one episode of the trained agents as a .gif or .mp4
-  bench QUESTION            how fast it is on this machine; without a question they are listed
+  submit ... -- sweep ...   write a SLURM job array for a sweep, which requeues itself when stopped
+  merge DIR DIR --out DIR   join the shards of a sweep into one sweep
+  best DIR                  print the best settings of a sweep
+  table DIR --out FILE      write the metrics of a run or sweep as .parquet or .csv
+  evaluate DIR              play whole episodes with the trained agents and report returns
+  render DIR --out FILE     play one episode and save it as .gif or .mp4
+  bench QUESTION            measure speed or memory on this machine; without QUESTION, list the questions
 
-influence-jax COMMAND --help explains the options of a command; --version prints the version.
+influence-jax COMMAND --help explains the options of a command. influence-jax --version prints the version.
 """
 COMMANDS = (
     "presets",
@@ -42,11 +42,11 @@ COMMANDS = (
 
 
 def run() -> NoReturn:
-    """Run the command that was typed, and end the process with its status."""
+    """Run the typed command and exit with its status."""
     from influence_jax.runtime.signals import still_works
 
     status = main()
-    if still_works():  # it was stopped while something was compiled, for which Python would wait
+    if still_works():  # stopped during a compilation, which Python would wait for
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
@@ -54,10 +54,10 @@ def run() -> NoReturn:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return the exit status.
+    """Run a command and return its exit status.
 
-    2 for what cannot be done, 1 for a failed run, 75 for one that was stopped and saved, or lost one of its processes, and can
-    be resumed, 130 for one that was interrupted at once, 141 where what reads the output is gone, as shells have it.
+    0: success. 1: the run failed. 2: bad arguments. 75: stopped and saved, or lost one of its processes; resume it. 130:
+    interrupted immediately. 141: the reader of the output closed the pipe, as in shells.
     """
     try:
         try:
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says so once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports it again at exit
         return 141
 
 
@@ -83,7 +83,7 @@ def _main(arguments: list[str]) -> int:
             return 0
         if name not in COMMANDS:
             raise ConfigError(f"command is {name!r}; allowed: {', '.join(COMMANDS)}.{nearest(name, list(COMMANDS))}")
-        # As with `python -m`, but last, so that nothing there stands in for a module that is installed.
+        # As with `python -m`, but last, so that nothing here shadows an installed module.
         if os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())
         return importlib.import_module(f"influence_jax.cli.{name}").main(rest)
@@ -97,7 +97,7 @@ def _main(arguments: list[str]) -> int:
         raise
     except ConnectionError as error:
         print(f"influence-jax: {error}", file=sys.stderr, flush=True)
-        os._exit(75)  # JAX would wait for the process that is gone
+        os._exit(75)  # JAX would wait for the dead process
     except KeyboardInterrupt:
         print("influence-jax: stopped", file=sys.stderr)
         return 130

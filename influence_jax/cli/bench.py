@@ -1,4 +1,4 @@
-"""``influence-jax bench``: how fast it is on this machine."""
+"""``influence-jax bench``: measure speed and memory on this machine."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""``influence-jax best``: the best settings of a sweep."""
+"""``influence-jax best``: print the best settings of a sweep."""
 
 import dataclasses
 import json
@@ -13,20 +13,20 @@ from influence_jax.settings import ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class BestOptions:
-    """Print the settings of the best trials of a sweep, by the mean over their seeds at the end of the run.
+    """Print the settings of the best trials of a sweep, ranked by the mean over their seeds at the end of the run.
 
-    Whoever reports the best of many settings on the seeds that chose them reports their luck too: train the best ones anew.
+    The best of many settings are partly lucky. Train them again on new seeds before you report them.
     """
 
     directory: tyro.conf.Positional[pathlib.Path]
     """Directory of a sweep."""
-    count: whole(1, 10**6, "How many.") = 5
+    count: whole(1, 10**6, "Number of trials to print.") = 5
     metric: str = "collective_return"
-    """By which metric; more is better."""
+    """Metric to rank by; higher is better."""
     space: pathlib.Path | None = None
-    """Write these settings to a file, for `influence-jax sweep --space FILE` to train again, or further."""
+    """File to write these settings to, for `influence-jax sweep --space FILE`."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside of the package that the sweep names."""
+    """Whether to import code outside the package that the sweep names."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to print one line of JSON instead of a table."""
 
@@ -41,9 +41,11 @@ def main(arguments: list[str]) -> int:
 
     found = load(options.directory, trust=options.trust)
     if not isinstance(found, Sweep):
-        raise ConfigError(f"{str(options.directory)!r} holds a run; allowed is the directory of a sweep.")
+        raise ConfigError(f"{str(options.directory)!r} holds a run; allowed: the directory of a sweep.")
     if not found.recorded:
-        raise ConfigError(f"{str(options.directory)!r} holds a sweep without results yet; allowed is one with results.")
+        raise ConfigError(
+            f"{str(options.directory)!r} holds a sweep without results yet; allowed: a sweep with results."
+        )
     rows = found.best(options.count, options.metric)
     if options.space is not None:
         settings = found.space.settings()
@@ -53,10 +55,10 @@ def main(arguments: list[str]) -> int:
             write_json(options.space, {"listed": [settings[row["trial"]] for row in rows]})
         except (OSError, ValueError) as error:
             raise ConfigError(
-                f"space {str(options.space)!r} cannot be written: {error}; allowed is a new file."
+                f"space {str(options.space)!r} cannot be written: {error}; allowed: a new file."
             ) from None
     if options.json:
-        print(json.dumps([{name: None if x != x else x for name, x in row.items()} for row in rows]))  # NaN is no JSON
+        print(json.dumps([{name: None if x != x else x for name, x in row.items()} for row in rows]))  # JSON has no NaN
     else:
         show_best(rows)
     return 0

@@ -1,4 +1,4 @@
-"""Options that say on which devices and hosts members are trained."""
+"""Options for the devices and hosts to train on."""
 
 import dataclasses
 from typing import Annotated, Any
@@ -11,30 +11,30 @@ from influence_jax.settings import INT32_MAX, ConfigError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeviceOptions:
-    """Which devices and hosts to use; those of one machine by default."""
+    """Devices and hosts to use; by default all devices of this machine."""
 
-    devices: whole(1, INT32_MAX, "How many devices to lay members over; all by default.", optional=True) = None
+    devices: whole(1, INT32_MAX, "Number of devices to split members over; default: all.", optional=True) = None
     mesh: str | None = None
-    """Devices along members and environments, such as seed=4,env=2."""
+    """Devices along members and along environments, such as seed=4,env=2."""
     members_at_once: whole(
-        1, INT32_MAX, "Members that a device works on at a time; as many as fit its memory by default.", optional=True
+        1, INT32_MAX, "Members that a device trains at a time; default: as many as fit its memory.", optional=True
     ) = None
     distributed: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether this process is one of several on several hosts, each started with the same command; SLURM, Open MPI, Kubernetes
-    and TPU pods say which, or the next three options."""
+    """Whether this process is one of several, each started with the same command. SLURM, Open MPI, Kubernetes and TPU pods tell
+    it which one it is; elsewhere, give the next three options."""
     coordinator: str | None = None
-    """Address host:port of the first process."""
-    process_id: whole(0, INT32_MAX, "Number of this process.", optional=True) = None
-    num_processes: whole(1, INT32_MAX, "How many processes there are.", optional=True) = None
+    """Address of process 0, host:port."""
+    process_id: whole(0, INT32_MAX, "Number of this process, from 0.", optional=True) = None
+    num_processes: whole(1, INT32_MAX, "Number of processes.", optional=True) = None
 
 
 def connect(options: Any) -> None:
-    """Join the processes of several hosts, if there are any; before JAX is used for anything else."""
+    """Join the other processes if ``distributed`` is set; call this before any other use of JAX."""
     given = {name: getattr(options, name) for name in ("coordinator", "process_id", "num_processes")}
     if not options.distributed:
         for name, value in given.items():
             if value is not None:
-                raise ConfigError(f"{name} is {value!r} without distributed, which uses it; allowed there: nothing.")
+                raise ConfigError(f"{name} is {value!r}, but only --distributed uses it; allowed: nothing.")
         return
     from influence_jax.runtime import devices
 
@@ -42,7 +42,7 @@ def connect(options: Any) -> None:
 
 
 def chosen(options: Any) -> Any:
-    """Return the `Devices` that the options say."""
+    """Return the `Devices` that the options describe."""
     from influence_jax.runtime.devices import Devices
 
     return Devices(options.devices, _mesh(options.mesh), options.members_at_once)

@@ -9,9 +9,9 @@ from influence_jax.settings import ConfigError
 
 
 def main(arguments: list[str]) -> int:
-    """Print a line for each game, or every setting of the named ones; with ``--json`` an object."""
+    """Print one line per game, or every setting of the named games; with ``--json``, one JSON object."""
     if arguments and arguments[0] in ("-h", "--help"):
-        print("usage: influence-jax envs [NAME ...] [--json]\n\nList the games, or every setting of the named ones.")
+        print("usage: influence-jax envs [NAME ...] [--json]\n\nList the games, or every setting of the named games.")
         return 0
     names = [argument for argument in arguments if argument != "--json"]
     for name in names:
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
 
 
 def describe(name: str) -> dict[str, Any]:
-    """Return what there is to say of a game: a summary, its actions and its settings."""
+    """Describe a game: its summary, actions and settings."""
     env = envs.make(name)
     settings = {
         f"env.{field.name}": {"default": getattr(env, field.name), "help": field.metadata.get("help", "")}

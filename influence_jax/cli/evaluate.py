@@ -1,4 +1,4 @@
-"""``influence-jax evaluate``: returns of the trained agents in whole episodes."""
+"""``influence-jax evaluate``: play whole episodes with the trained agents and report returns."""
 
 import dataclasses
 import json
@@ -21,22 +21,22 @@ from influence_jax.settings import INT32_MAX, ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions:
-    """Play whole episodes with the trained agents; print a table and write evaluation.json into the run's directory."""
+    """Play whole episodes with the trained agents, print a table and write evaluation.json into the run's directory."""
 
     directory: tyro.conf.Positional[pathlib.Path]
     """Directory of a run."""
-    episodes: whole(1, 10**6, "Episodes of each member.") = 20
-    seed: whole(0, INT32_MAX, "The same seed gives the same games to every member and every run.") = 0
+    episodes: whole(1, 10**6, "Episodes per member.") = 20
+    seed: whole(0, INT32_MAX, "Seed of the games; the same seed gives every member and every run the same games.") = 0
     greedy: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to take the most probable actions and messages instead of sampling."""
+    """Whether to take the most probable actions and messages instead of sampling them."""
     interventions: whole(
         0,
         10**6,
-        "Moments in which the influence that models of others see is checked: each action of each agent is really tried.",
+        "Moments at which to compare modelled with real influence, by trying every action of each agent.",
     ) = 0
-    update: whole(0, INT32_MAX, "Which checkpoint, by the updates done; the newest by default.", optional=True) = None
+    update: whole(0, INT32_MAX, "Checkpoint to load, by number of updates; default: the newest.", optional=True) = None
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside of the package that the run names."""
+    """Whether to import code outside the package that the run names."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to print one line of JSON instead of a table."""
 
@@ -65,22 +65,22 @@ def main(arguments: list[str]) -> int:
     try:
         path.write_text(json.dumps(results) + "\n")
     except OSError as error:
-        raise ConfigError(f"{str(path)!r} cannot be written: {error}; allowed are files.") from error
+        raise ConfigError(f"{str(path)!r} cannot be written: {error}; allowed: files.") from error
     if options.json:
         print(json.dumps(results))
         return 0
     if options.interventions:
-        print("influence of each member, as its models of others see it and as it is:")
+        print("influence in the models of others against real influence, by member:")
         for member, (x, pairs) in enumerate(zip(correlation, found.pairs, strict=True)):
-            shown = "none, since one of the two does not vary over them" if x is None else f"{x:.3f}"
-            print(f"  member {member}: correlation {shown}, over {pairs:,} pairs that count")
+            shown = "undefined, because one of the two is constant" if x is None else f"{x:.3f}"
+            print(f"  member {member}: correlation {shown}, over {pairs:,} valid pairs")
     Terminal().print(evaluation_table(evaluation, f"{options.episodes} episodes after {trained.update:,} updates"))
     print(f"every episode: {path}")
     return 0
 
 
 def evaluation_table(evaluation: Evaluation, title: str) -> Table:
-    """Show each member's means over episodes, and the standard deviation of the collective return."""
+    """Tabulate each member's means over episodes and the standard deviation of the collective return."""
     table = Table(title=title, box=rich.box.SIMPLE, pad_edge=False)
     columns = {"equality": evaluation.equality, "influence": evaluation.influence}
     columns |= {name: values.sum(axis=-1) for name, values in evaluation.metrics.items()}

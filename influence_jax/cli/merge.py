@@ -1,4 +1,4 @@
-"""``influence-jax merge``: the shards of a sweep as one sweep."""
+"""``influence-jax merge``: join the shards of a sweep into one sweep."""
 
 import dataclasses
 import pathlib
@@ -11,23 +11,23 @@ from influence_jax.cli.options import check, parse
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MergeOptions:
-    """Join the finished shards of a sweep in a new directory, which holds the same sweep as if one process had trained it.
+    """Join the finished shards of a sweep into a new directory, as if one process had trained the whole sweep.
 
-    The shards are copied, and stay where they are.
+    The shards are copied and stay where they are.
     """
 
     directories: tyro.conf.Positional[tuple[pathlib.Path, ...]]
     """Directories of all shards, in any order."""
     out: pathlib.Path
-    """Directory of the whole sweep."""
+    """Directory to write the whole sweep to."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside of the package that the sweep names."""
+    """Whether to import code outside the package that the sweep names."""
     quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to print nothing."""
 
 
 def main(arguments: list[str]) -> int:
-    """Merge, and print the best settings."""
+    """Merge the shards and print the best settings."""
     options = parse(MergeOptions, arguments, "influence-jax merge")
     check(options)
     from influence_jax.cli.sweep import show_results, write_results

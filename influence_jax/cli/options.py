@@ -1,4 +1,4 @@
-"""Options of the command line, made of the fields that declare the settings."""
+"""Command-line options, generated from the declarations of the settings."""
 
 import argparse
 import collections
@@ -30,7 +30,11 @@ from influence_jax.settings import (
 
 
 def parse(options: type, arguments: list[str], prog: str) -> Any:
-    """Read the arguments into a class of options; refuse an unknown option in a sentence."""
+    """Parse the arguments into a class of options.
+
+    Raises:
+        ConfigError: an option is unknown or malformed.
+    """
     refuse_unknown(arguments, option_names(options))
     said = io.StringIO()
     try:
@@ -45,19 +49,19 @@ def parse(options: type, arguments: list[str], prog: str) -> Any:
 
 
 def refuse_more_values(arguments: list[str], said: str) -> None:
-    """Raise a `ConfigError` where one option is followed by several values, as ``said`` by the parser, which names none."""
+    """Raise a `ConfigError` if one option got several values; ``said`` is the parser's message, which does not name it."""
     for place, name in enumerate(arguments):
         values = list(itertools.takewhile(lambda text: not text.startswith("--"), arguments[place + 1 :]))
         if name.startswith("--") and len(values) > 1 and f"Unrecognized options: {' '.join(values[1:])}" in said:
             short = name.rpartition(".")[2].removeprefix("--")
             raise ConfigError(
-                f"{name.removeprefix('--')} has {len(values)} values, {' '.join(values)}; allowed is one. Several are tried by "
+                f"{name.removeprefix('--')} has {len(values)} values, {' '.join(values)}; allowed: one. To try several, use "
                 f"`influence-jax sweep` with --grid {short}={','.join(values)}."
             )
 
 
 def _with_paths(given: Any) -> Any:
-    """Return the options with ``~`` written out in every path; refuse URLs."""
+    """Return the options with ``~`` expanded in every path; refuse URLs."""
 
     def path_of(name: str, value: Any) -> Any:
         if isinstance(value, tuple):
@@ -69,21 +73,20 @@ def _with_paths(given: Any) -> Any:
 
 
 def parse_some(parser: argparse.ArgumentParser, arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Read the options that a parser knows; return them and the other arguments."""
+    """Parse the options that a parser knows; return them and the remaining arguments."""
     try:
         for argument in arguments:
-            if argument.startswith("--") and argument.endswith("=--"):  # which argparse takes for no value at all
+            if argument.startswith("--") and argument.endswith("=--"):  # argparse takes this for a missing value
                 raise argparse.ArgumentError(None, f"argument {argument.removesuffix('=--')}: expected one argument")
         return parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
-        raise ConfigError(f"{error}; allowed is an option with its value.") from None
+        raise ConfigError(f"{error}; allowed: an option with its value.") from None
 
 
 def setting(name: str, allowed: Allowed | None, help: str, default: Any) -> tuple[str, Any, Any]:
     """Return a field for `dataclasses.make_dataclass`.
 
-    What a value may be, the declaration of the setting knows and says best, so a text that does not parse is handed on as it
-    is.
+    Text that does not parse is passed on unchanged, because the check of the setting gives the better error message.
     """
     if isinstance(allowed, Choices) and allowed.table == (True, False) and not allowed.optional:
         return name, Annotated[bool, tyro.conf.arg(help=help)], dataclasses.field(default=default)
@@ -99,7 +102,7 @@ def setting(name: str, allowed: Allowed | None, help: str, default: Any) -> tupl
 
 
 def _shown(value: Any) -> list[str]:
-    """Write a default for the help text, which has no room for a map."""
+    """Format a default for the help text, which has no room for a map."""
     if isinstance(value, tuple | list):
         return [str(x) for x in value] if len(value) < 5 else [f"{len(value)} rows"]
     return [str(value)]
@@ -137,7 +140,7 @@ def _reader(allowed: Allowed | None) -> Callable[[list[str]], Any]:
 
 
 def read_integer(text: str) -> int | float | str:
-    """Read 2000000 and 2e6 alike."""
+    """Parse an integer, such as 2000000 or 2e6; return anything else as it is."""
     try:
         return int(text)
     except ValueError:
@@ -145,7 +148,7 @@ def read_integer(text: str) -> int | float | str:
 
 
 def read_float(text: str) -> float | str:
-    """Read a number; leave alone what is none."""
+    """Parse a number; return any other text unchanged."""
     try:
         return float(text)
     except ValueError:
@@ -153,7 +156,7 @@ def read_float(text: str) -> float | str:
 
 
 def _read_rows(texts: list[str]) -> tuple[str, ...] | str:
-    """Read ``@FILE`` as the rows of a file; other texts are the rows themselves."""
+    """Read the rows from a file if given ``@FILE``; otherwise the texts are the rows."""
     if len(texts) != 1 or not texts[0].startswith("@") or "\n" in texts[0]:
         return tuple(texts)
     path = file_path("a file of rows", texts[0][1:])
@@ -191,7 +194,7 @@ def option_names(options: type, prefix: str = "") -> list[str]:
 
 
 def in_full(arguments: list[str], known: list[str]) -> list[str]:
-    """Write options that were named by the last part of their path, such as ``--algorithm``, in full where only one fits."""
+    """Expand options given by the last part of their path, such as ``--algorithm``, where that is unique."""
 
     def full(argument: str) -> str:
         name, equals, value = argument.partition("=")
@@ -206,27 +209,27 @@ def in_full(arguments: list[str], known: list[str]) -> list[str]:
 
 
 def refuse_unknown(arguments: list[str], known: list[str]) -> None:
-    """Raise a `ConfigError` for an option that there is not."""
+    """Raise a `ConfigError` for an option that is unknown or given twice."""
     for argument in arguments:
         name = argument.partition("=")[0].replace("_", "-")
         if argument.startswith("--") and name not in [*known, "--help"]:
-            raise ConfigError(f"{name} is not an option.{nearest(name, known)} (--help lists all of them.)")
+            raise ConfigError(f"{name} is not an option.{nearest(name, known)} (--help lists all options.)")
     given = collections.Counter(
         argument.partition("=")[0].replace("_", "-") for argument in arguments if argument[:2] == "--"
     )
     twice = [name for name, count in given.items() if count > 1]
     if twice:
-        raise ConfigError(f"{twice[0]} is given {given[twice[0]]} times; allowed is once.")
+        raise ConfigError(f"{twice[0]} is given {given[twice[0]]} times; allowed: once.")
 
 
 def whole(low: int, high: int, help: str, optional: bool = False) -> Any:
-    """Return the annotation of an option that is a whole number, which `check` reads again."""
+    """Return the annotation of a whole-number option, which `check` enforces."""
     allowed = Integers(low, high, optional=optional)
     return Annotated[(setting("", allowed, help, None)[1], allowed)]
 
 
 def check(options: Any) -> None:
-    """Raise a `ConfigError` for the first option of `whole` that is not allowed."""
+    """Raise a `ConfigError` for the first `whole` option that is out of range."""
     for field in dataclasses.fields(options):
         for hint in typing.get_args(field.type)[1:] if typing.get_origin(field.type) is Annotated else ():
             if isinstance(hint, Allowed):

@@ -1,4 +1,4 @@
-"""``influence-jax render``: one episode of the trained agents as a video."""
+"""``influence-jax render``: save one episode of the trained agents as a video."""
 
 import dataclasses
 import pathlib
@@ -15,18 +15,18 @@ from influence_jax.settings import INT32_MAX, ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class RenderOptions:
-    """Play one episode with the trained agents and save it as an animation."""
+    """Play one episode with the trained agents and save it as a video."""
 
     directory: tyro.conf.Positional[pathlib.Path]
     """Directory of a run."""
     out: pathlib.Path
     """File to write, .gif or .mp4."""
-    member: whole(0, INT32_MAX, "Which member of the population plays.") = 0
+    member: whole(0, INT32_MAX, "Member of the population that plays.") = 0
     seed: whole(0, INT32_MAX, "Seed of the episode.") = 0
-    fps: whole(1, 1000, "Steps shown per second.") = 15
-    update: whole(0, INT32_MAX, "Which checkpoint, by the updates done; the newest by default.", optional=True) = None
+    fps: whole(1, 1000, "Steps per second of video.") = 15
+    update: whole(0, INT32_MAX, "Checkpoint to load, by number of updates; default: the newest.", optional=True) = None
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside of the package that the run names."""
+    """Whether to import code outside the package that the run names."""
 
 
 def main(arguments: list[str]) -> int:
@@ -34,26 +34,22 @@ def main(arguments: list[str]) -> int:
     options = parse(RenderOptions, arguments, "influence-jax render")
     options = dataclasses.replace(options, out=options.out.expanduser())
     if options.out.suffix not in SUFFIXES:
-        raise ConfigError(f"out is {str(options.out)!r}; allowed are files that end in {' or '.join(SUFFIXES)}.")
+        raise ConfigError(f"out is {str(options.out)!r}; allowed: files that end in {' or '.join(SUFFIXES)}.")
     check(options)
     try:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         if options.out.is_dir():
             raise OSError("it is a directory")
     except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"out is {str(options.out)!r}, which cannot be written: {error}; allowed are files."
-        ) from error
+        raise ConfigError(f"out is {str(options.out)!r}, which cannot be written: {error}; allowed: files.") from error
     keep_compiled_programs()
     trained = run.load(options.directory, options.update, trust=options.trust)
     if options.member >= trained.config.seeds:
-        raise ConfigError(f"member is {options.member}; allowed are 0 to {trained.config.seeds - 1}.")
+        raise ConfigError(f"member is {options.member}; allowed: 0 to {trained.config.seeds - 1}.")
     video = trained.trace(options.member, options.seed).video(fps=options.fps)
     try:
         video.save(options.out)
     except OSError as error:
-        raise ConfigError(
-            f"out is {str(options.out)!r}, which cannot be written: {error}; allowed are files."
-        ) from error
+        raise ConfigError(f"out is {str(options.out)!r}, which cannot be written: {error}; allowed: files.") from error
     print(f"one episode after {trained.update:,} updates: {options.out}")
     return 0

@@ -1,4 +1,4 @@
-"""``influence-jax resume``: go on with a run or a sweep that was stopped."""
+"""``influence-jax resume``: continue a run or a sweep that was stopped."""
 
 import dataclasses
 import pathlib
@@ -16,19 +16,18 @@ from influence_jax.sweeps.sweep import Sweep
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ResumeOptions(DeviceOptions):
-    """Go on with a run or a sweep, exactly as if it had not stopped."""
+    """Continue a run or a sweep, exactly as if it had not stopped."""
 
     directory: tyro.conf.Positional[pathlib.Path]
     """Directory of a run or a sweep."""
     total_steps: whole(
         1,
         10**15,
-        "Environment steps of each member in the whole run, instead of what it was to be. The schedules refer to the new length "
-        "from here on.",
+        "New total of environment steps per member, to make the run longer. From here on, schedules refer to the new length.",
         optional=True,
     ) = None
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside of the package that the run names."""
+    """Whether to import code outside the package that the run names."""
     quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to show no progress."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -36,7 +35,7 @@ class ResumeOptions(DeviceOptions):
 
 
 def main(arguments: list[str]) -> int:
-    """Go on with a run or a sweep."""
+    """Continue a run or a sweep."""
     options: Any = parse(ResumeOptions, arguments, "influence-jax resume")
     check(options)
     connect(options)
@@ -52,5 +51,5 @@ def main(arguments: list[str]) -> int:
     if isinstance(result, Sweep):
         return sweep.finish(result, options)
     if options.total_steps is not None and not options.json:
-        print(f"The schedules refer to {result.config.total_steps:,} steps since this part of the run (run.json).")
+        print(f"From this part of the run on, schedules refer to {result.config.total_steps:,} steps (run.json).")
     return train.say(result, options.directory, options.json)

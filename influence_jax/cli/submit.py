@@ -1,4 +1,4 @@
-"""``influence-jax submit``: a sweep as a job array of SLURM, one shard for each task."""
+"""``influence-jax submit``: write a SLURM job array for a sweep, one shard per task."""
 
 import argparse
 import os
@@ -14,21 +14,22 @@ from influence_jax.settings import ConfigError, file_path
 
 HELP = """usage: influence-jax submit --array 0-15 [--time 04:00:00] [SLURM's options] -- sweep PRESET --out DIR ...
 
-Write DIR/job.sh, a job array whose task I trains shard I of the sweep in DIR/shard-I. `sbatch DIR/job.sh` sends it; sent again,
-it goes on with what is there. A task that is stopped, since its time is over or by SLURM, saves, is queued again and goes on.
+Write DIR/job.sh, a job array whose task I trains shard I of the sweep in DIR/shard-I. Submit it with `sbatch DIR/job.sh`. If you
+submit it again, it continues with what is there. When a task reaches its time limit, or SLURM preempts it, it saves, requeues
+itself and continues.
 
-  --array 0-LAST           as many shards, and tasks; 0-LAST%K lets K of them run at a time
-  --send                   send it at once
+  --array 0-LAST           one shard and one task per number; 0-LAST%K runs at most K tasks at a time
+  --send                   submit the script at once
   --NAME VALUE, --NAME     any other long option of sbatch, such as --time, --partition, --gpus or --exclusive
-  --signal B:USR1@120      how many seconds before its time is over a task is told to save; a log point should fit in
+  --signal B:USR1@120      seconds before the time limit at which a task is told to save; leave time for one log point
 
-What follows -- is a sweep as on the command line, without --shard and --resume, and is checked before anything is written.
+Write a sweep command after --, without --shard and --resume. It is checked before anything is written.
 """
 DEFAULTS = {"requeue": None, "signal": "B:USR1@120", "open-mode": "append"}
 SCRIPT = """#!/bin/bash
 {options}
 
-# What was stopped and saved ends with 75, and with 138 where USR1 came before there was anything to save.
+# Status 75: stopped and saved. 138: USR1 came before there was anything to save.
 out={out}/shard-$SLURM_ARRAY_TASK_ID
 {command} --shard "$SLURM_ARRAY_TASK_ID/{shards}" --out "$out" --resume &
 pid=$!
@@ -41,7 +42,7 @@ exit $status
 
 
 def main(arguments: list[str]) -> int:
-    """Check the sweep, write the script, and say how to send it."""
+    """Check the sweep, write the script, and print how to submit it."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     if {"-h", "--help"} & {*arguments[:end]}:
         print(HELP, end="")
@@ -54,9 +55,9 @@ def main(arguments: list[str]) -> int:
         raise ConfigError(f"what follows -- is {name!r}; allowed: sweep and its options.")
     send = "send" in options
     if options.pop("send", None) is not None:
-        raise ConfigError("--send takes no value; allowed is --send alone.")
+        raise ConfigError("--send takes no value; allowed: --send alone.")
     if send and shutil.which("sbatch") is None:
-        raise ConfigError("send is True, and there is no sbatch here; allowed on a machine that submits to SLURM.")
+        raise ConfigError("send is True, but this machine has no sbatch; allowed: machines that submit to SLURM.")
     shards, (out, command) = int(array[1]) + 1, _own(command)
     sweep.main([*command, "--out", str(out / "shard-0"), "--shard", f"0/{shards}", "--dry-run"])
     path = write(out, options, [sys.executable, "-m", "influence_jax", "sweep", *command], shards)
@@ -64,14 +65,16 @@ def main(arguments: list[str]) -> int:
     if send:
         sent = subprocess.run(["sbatch", str(path)], check=False).returncode
         if sent:
-            raise ConfigError(f"sbatch ended with {sent}; {str(path)!r} is written; allowed is to send that.")
+            raise ConfigError(
+                f"sbatch ended with {sent}; {str(path)!r} is written. Submit it by hand: sbatch {place}/job.sh"
+            )
     print(f"{'' if send else f'sbatch {shlex.quote(str(path))}  # and '}when all {shards} tasks are done:")
     print(f"influence-jax merge {place}/shard-* --out {place}/whole")
     return 0
 
 
 def write(out: pathlib.Path, options: dict[str, str | None], command: list[str], shards: int) -> pathlib.Path:
-    """Write the script into the directory of the sweep."""
+    """Write the script into the sweep's directory."""
     path, place = out / "job.sh", out.absolute()
     options = DEFAULTS | {"chdir": os.getcwd(), "output": f"{place}/%A_%a.log"} | options
     lines = [f"#SBATCH --{name}" + ("" if x is None else f"={shlex.quote(x)}") for name, x in options.items()]
@@ -84,34 +87,34 @@ def write(out: pathlib.Path, options: dict[str, str | None], command: list[str],
             file.write(text)
     except FileExistsError:
         raise ConfigError(
-            f"out is {str(out)!r}, which has a job.sh; allowed are to send that, or another directory."
+            f"out is {str(out)!r}, which already has a job.sh; allowed: another directory, or submit the script that is there."
         ) from None
     except OSError as error:
-        raise ConfigError(f"out is {str(out)!r}, which cannot be written: {error}; allowed are directories.") from error
+        raise ConfigError(f"out is {str(out)!r}, which cannot be written: {error}; allowed: directories.") from error
     return path
 
 
 def _slurm_options(arguments: list[str]) -> dict[str, str | None]:
-    """Read ``--name=value``, ``--name value`` and ``--name``."""
+    """Parse ``--name=value``, ``--name value`` and ``--name``."""
     found: dict[str, str | None] = {}
     name = None
     for argument in arguments:
         if "\n" in argument:
-            raise ConfigError(f"{argument!r} has more than one line; allowed is one.")
+            raise ConfigError(f"{argument!r} has more than one line; allowed: one.")
         if argument.startswith("--"):
             name, equals, value = argument[2:].partition("=")
             if name in found:
-                raise ConfigError(f"--{name} is given 2 times; allowed is once.")
+                raise ConfigError(f"--{name} is given 2 times; allowed: once.")
             found[name] = value if equals else None
         elif name is None or found[name] is not None:
-            raise ConfigError(f"{argument!r} is not an option; allowed before -- are long options of sbatch.")
+            raise ConfigError(f"{argument!r} is not an option; allowed before --: long options of sbatch.")
         else:
             found[name] = argument
     return found
 
 
 def _own(command: list[str]) -> tuple[pathlib.Path, list[str]]:
-    """Take the directory out of the options of a sweep, and refuse what is submit's to say."""
+    """Split the sweep's options into its directory and the rest; refuse options that submit sets itself."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--shard")
@@ -120,10 +123,10 @@ def _own(command: list[str]) -> tuple[pathlib.Path, list[str]]:
     try:
         own, rest = parser.parse_known_args(command)
     except argparse.ArgumentError as error:
-        raise ConfigError(f"{error}; allowed is an option with its value.") from None
+        raise ConfigError(f"{error}; allowed: an option with its value.") from None
     for name in ("shard", "resume", "dry_run"):
         if getattr(own, name):
-            raise ConfigError(f"{name} is {getattr(own, name)!r} in a sweep to submit; allowed there: nothing.")
+            raise ConfigError(f"{name} is {getattr(own, name)!r}, but submit sets it itself; allowed: nothing.")
     if own.out is None:
         raise ConfigError("out is missing in the sweep to submit; allowed: --out DIR.")
     return file_path("out", own.out), rest

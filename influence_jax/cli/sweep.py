@@ -1,4 +1,4 @@
-"""``influence-jax sweep``: many settings of one experiment, in as few programs as their shapes allow."""
+"""``influence-jax sweep``: train many settings of one experiment, in as few programs as their shapes allow."""
 
 import argparse
 import csv
@@ -22,38 +22,38 @@ from influence_jax.settings import ConfigError
 
 HELP = """usage: influence-jax sweep PRESET --out DIR [--grid NAME=A,B ...] [--random NAME=DRAW ...] [options of train]
 
-Train every combination of the grid, each with --trials draws of the random settings, each with --seeds seeds. What is traced
-(hyper-parameters, environment parameters) shares a program; every combination of other settings is a program of its own.
+Train every combination of the grid, each with --trials draws of the random settings, each with --seeds seeds. Traced settings
+(hyper-parameters, environment parameters) share a program; every combination of other settings is a program of its own.
 
-  --grid NAME=A,B,...      values of a setting, by its path or the last part of it; once for each setting
-  --random NAME=DRAW       log:LOW:HIGH, uniform:LOW:HIGH or choice:A,B,...; once for each setting
-  --trials N               draws of the random settings for each combination of the grid (1)
-  --draw-seed N            seed of the draws (0); the same draws for every experiment with the same seed
-  --space FILE             grid, random, trials and seed in a file of JSON, instead of these options; or trials `listed` one by
-                           one, as `influence-jax best --space FILE` writes them
-  --optuna STORAGE         let Optuna choose the trials, --random being their distributions, until the study in this data base
-                           (sqlite:///study.db, say, which many processes may share) has --trials of them (64)
-  --study NAME             with --optuna: the study in there (influence_jax)
+  --grid NAME=A,B,...      values of a setting, by its path or the last part of it; once per setting
+  --random NAME=DRAW       log:LOW:HIGH, uniform:LOW:HIGH or choice:A,B,...; once per setting
+  --trials N               draws of the random settings per combination of the grid (1)
+  --draw-seed N            seed of the draws (0); the same seed gives every experiment the same draws
+  --space FILE             JSON file with grid, random, trials and seed instead of these options, or with trials `listed` one by
+                           one, as written by `influence-jax best --space FILE`
+  --optuna STORAGE         let Optuna choose trials from the --random distributions until the study in this database has --trials
+                           of them (64); several processes may share it, for example sqlite:///study.db
+  --study NAME             with --optuna: name of the study (influence_jax)
   --sampler-seed N         with --optuna: seed of its sampler (0)
   --sampler MODULE:NAME    with --optuna: a sampler, such as optuna.samplers:CmaEsSampler (TPE)
   --pruner MODULE:NAME     with --optuna: a pruner, such as optuna.pruners:MedianPruner (none)
-  --at-once N              with --optuna: how many trials are asked for and trained side by side (8)
-  --metric NAME            with --optuna: what is to be large at the end of a run (collective_return)
-  --shard I/N              only the I-th (from 0) of N parts of the trials, in a directory of its own, for `influence-jax merge`;
-                           in a job array of SLURM it must be given; with --resume it is that of DIR
-  --dry-run                say how many members and programs there are and what memory they take, and stop
-  --measure                with --dry-run: train the first program for two log points, and say how long all would take
-  --resume                 go on with the sweep in DIR, if there is one, given the same command, or with more trials, more --seeds
-                           or more --total-steps; without changes, `influence-jax resume DIR` does
+  --at-once N              with --optuna: trials to request and train side by side (8)
+  --metric NAME            with --optuna: metric to maximise at the end of a run (collective_return)
+  --shard I/N              train only part I (from 0) of N of the trials, in a directory of its own, for `influence-jax merge`;
+                           required in a SLURM job array; with --resume, the default is the shard in DIR
+  --dry-run                print the number of members and programs and their memory, and stop
+  --measure                with --dry-run: train the first program for two log points, and estimate how long all would take
+  --resume                 continue the sweep in DIR, if there is one, with the same command or with more trials, --seeds or
+                           --total-steps; without changes, `influence-jax resume DIR` does the same
 
-The options of train hold for all trials; `influence-jax train PRESET --help` explains them.
+All options of train apply to every trial; `influence-jax train PRESET --help` explains them.
 """
 
 ADAPTIVE = ("optuna", "study", "at_once", "metric", "sampler_seed", "sampler", "pruner")
 
 
 def main(arguments: list[str]) -> int:
-    """Run a sweep, and print its best settings."""
+    """Run a sweep and print its best settings."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name in ("--grid", "--random"):
         parser.add_argument(name, action="append", default=[])
@@ -66,11 +66,11 @@ def main(arguments: list[str]) -> int:
         print(HELP, end="")
         return 0
     if own.measure and not own.dry_run:
-        raise ConfigError("measure is True without dry_run; allowed is both, or neither.")
+        raise ConfigError("measure is True without dry_run; allowed: both or neither.")
     adaptive, space = _adaptive(own), _space(own)
     given = train.read(rest, "sweep")
     if given.start_from is not None:
-        raise ConfigError(f"from is {str(given.start_from)!r} in a sweep; allowed there: nothing.")
+        raise ConfigError(f"from is {str(given.start_from)!r}, but sweeps start from scratch; allowed: nothing.")
     check(given)
     if adaptive:
         return search(given, train.as_config(given), space, adaptive, own.resume)
@@ -85,18 +85,16 @@ def _recorded_shard(out: pathlib.Path) -> Any:
 
 
 def _adaptive(own: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments of `influence_jax.search`; nothing if trials are not to be chosen."""
+    """Return the arguments of `influence_jax.search`, empty without --optuna."""
     given = {name: getattr(own, name) for name in ADAPTIVE if getattr(own, name) is not None}
     if own.optuna is None:
         if given:
-            raise ConfigError(
-                f"{next(iter(given))} is given without optuna, which uses it; allowed is both, or neither."
-            )
+            raise ConfigError(f"{next(iter(given))} is given without optuna, which uses it; allowed: both or neither.")
         return {}
     for name in ("grid", "space", "draw_seed", "shard", "dry_run"):
         if getattr(own, name):
             raise ConfigError(
-                f"{name} is {getattr(own, name)!r} beside optuna, which chooses the trials; allowed is one of them."
+                f"{name} is {getattr(own, name)!r} together with optuna, which chooses the trials; allowed: one of them."
             )
     given |= {name: read_integer(given[name]) for name in ("at_once", "sampler_seed") if name in given}
     if "sampler_seed" in given:
@@ -113,7 +111,7 @@ def _space(own: argparse.Namespace) -> dict[str, Any]:
     if own.space is not None:
         for name in ("grid", "random", "trials", "draw_seed"):
             if getattr(own, name):
-                raise ConfigError(f"{name} is {getattr(own, name)!r} beside space; allowed is one of them.")
+                raise ConfigError(f"{name} is {getattr(own, name)!r} together with space; allowed: one of them.")
         return space.read(own.space)
     found: dict[str, Any] = {"grid": {}, "random": {}}
     for kind in found:
@@ -122,7 +120,7 @@ def _space(own: argparse.Namespace) -> dict[str, Any]:
             if not equals or not values:
                 raise ConfigError(f"{kind} is {text!r}; allowed: a setting and its values, NAME=A,B.")
             if name in found[kind]:
-                raise ConfigError(f"{kind} has {name!r} 2 times; allowed is once.")
+                raise ConfigError(f"{kind} has {name!r} 2 times; allowed: once.")
             found[kind][name] = space.read_values(values) if kind == "grid" else values
     numbers = {"trials": own.trials, "seed": own.draw_seed}
     return found | {name: read_integer(text) for name, text in numbers.items() if text is not None}
@@ -131,9 +129,9 @@ def _space(own: argparse.Namespace) -> dict[str, Any]:
 def shard_of(
     text: str | None, recorded: Sequence[int] | None, environment: Mapping[str, str]
 ) -> tuple[int, int] | None:
-    """Return which of how many parts this process trains: as the option says, or the sweep that it goes on with.
+    """Return the shard that this process trains, as ``(index, count)``: from the option, or as recorded in the resumed sweep.
 
-    A task of a job array cannot know: of an array of which a part is sent again, SLURM tells the size of that part alone.
+    A job array has to pass the option: if only part of an array is resubmitted, SLURM reports the size of that part.
     """
     if text is not None:
         if not re.fullmatch(r"\d+/\d+", text):
@@ -144,14 +142,14 @@ def shard_of(
         return tuple(recorded)
     if "SLURM_ARRAY_TASK_ID" in environment:
         raise ConfigError(
-            "shard is missing in a task of a job array of SLURM; allowed: --shard I/N, such as "
+            "shard is missing in a task of a SLURM job array; allowed: --shard I/N, such as "
             "--shard $SLURM_ARRAY_TASK_ID/16 in an array 0-15, or 0/1 for all trials."
         )
     return None
 
 
 def run(given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] | None, own: argparse.Namespace) -> int:
-    """Say what will be done, do it, and say what came out."""
+    """Print the plan, run it, and print the results."""
     from influence_jax.runtime import directory
     from influence_jax.runtime.compilation import keep_compiled_programs
     from influence_jax.sweeps.space import make_space
@@ -172,7 +170,7 @@ def run(given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] |
 
 
 def search(given: Any, config: Any, space: dict[str, Any], adaptive: dict[str, Any], resume: bool) -> int:
-    """Let Optuna choose, and say what came out."""
+    """Let Optuna choose the trials, and print the results."""
     from influence_jax.runtime.compilation import keep_compiled_programs
     from influence_jax.sweeps.adaptive import search as search_adaptively
 
@@ -184,40 +182,40 @@ def search(given: Any, config: Any, space: dict[str, Any], adaptive: dict[str, A
 
 
 def finish(found: Any, given: Any) -> int:
-    """Write and show what there is; return the exit status."""
+    """Write and show the results; return the exit status."""
     path = found.path
     if not found.finished and not (path / "sweep.json").exists():
         print("Stopped before the first update; nothing was written.")
         return train.STOPPED
     unsaved = [number for number, record in enumerate(found.records) if not record.saved]
     too_large = [number for number, record in enumerate(found.records) if record.too_large]
-    for numbers, problem in ((unsaved, "could not be saved in the end"), (too_large, "need more memory than there is")):
+    for numbers, problem in ((unsaved, "could not be saved at the end"), (too_large, "need more memory than there is")):
         if numbers:
-            print(f"influence-jax: the programs {', '.join(map(str, numbers))} {problem}.", file=sys.stderr)
+            print(f"influence-jax: programs {', '.join(map(str, numbers))} {problem}.", file=sys.stderr)
     if not found.finished:
         done = f"{found.num_finished} of {len(found.programs)} programs are done"
         how = "Stopped" if unsaved or too_large else "Stopped and saved"
-        print(f"{how}; {done}. Go on with: influence-jax resume {shlex.quote(str(path))}")
+        print(f"{how}; {done}. Continue with: influence-jax resume {shlex.quote(str(path))}")
         return 1 if unsaved or too_large else train.STOPPED
     if found.failed:
         print(
-            f"influence-jax: {len(found.failed)} trials failed, some seed of which learns no more: "
+            f"influence-jax: {len(found.failed)} trials failed, because a seed diverged: "
             f"{', '.join(map(str, found.failed))}.",
             file=sys.stderr,
         )
     if not found.recorded:
-        raise ConfigError(f"{str(path)!r} holds a sweep whose log points are lost; allowed is one with results.")
+        raise ConfigError(f"{str(path)!r} holds a sweep whose log points are lost; allowed: a sweep with results.")
     try:
         write_results(found, path)
     except OSError as error:
-        raise ConfigError(f"results in {str(path)!r} cannot be written: {error}; allowed are files.") from error
+        raise ConfigError(f"results in {str(path)!r} cannot be written: {error}; allowed: files.") from error
     if not (given.quiet or given.json):
         show_results(found, path)
     return 1 if unsaved else 0
 
 
 def describe(programs: list[Any], seeds: int, shard: tuple[int, int] | None) -> str:
-    """Say what there is to do, and what memory it takes."""
+    """Describe the trials, members and programs, and their memory."""
     from influence_jax.runtime.memory import has_formula, peak_formula
 
     members = [len(program.trials) for program in programs]
@@ -233,7 +231,7 @@ def describe(programs: list[Any], seeds: int, shard: tuple[int, int] | None) -> 
 
 
 def measure(programs: list[Any], devices: Any) -> str:
-    """Train the first program for two log points, in memory, and say how long all programs would take at that rate."""
+    """Train the first program for two log points, in memory, and estimate how long all programs would take."""
     from influence_jax.runtime import run as runs
 
     first, points = programs[0], []
@@ -245,23 +243,23 @@ def measure(programs: list[Any], devices: Any) -> str:
 
     done = runs.train(first.learner, hyperparams=first.hyperparams, devices=devices, callback=stop)
     if not points:
-        raise KeyboardInterrupt  # somebody's, while it was compiled
+        raise KeyboardInterrupt  # the user's, during the compilation
     rate = points[-1].steps_per_second
     seconds = steps_of(programs) / rate + done.compile_seconds * len(programs)
     return (
-        f"about {datetime.timedelta(seconds=round(seconds))} in all: the first program does {rate:,.0f} environment steps "
-        f"a second here, once it is compiled, which takes {done.compile_seconds:.0f} s"
+        f"about {datetime.timedelta(seconds=round(seconds))} in all: the first program compiles in {done.compile_seconds:.0f} s "
+        f"and then runs {rate:,.0f} environment steps per second here"
     )
 
 
 def steps_of(programs: list[Any]) -> int:
-    """Return the environment steps of all members of all programs."""
+    """Return the total environment steps of all members of all programs."""
     configs = [program.learner.config for program in programs]
     return sum(c.seeds * c.num_updates * c.steps_per_update for c in configs)
 
 
 def write_results(found: Any, path: pathlib.Path) -> None:
-    """Write ``final.csv``, one row for each member, and ``best.png``, the curves of the best trials."""
+    """Write ``final.csv``, one row per member, and ``best.png``, the curves of the best trials."""
     from influence_jax.analysis.figures import plot_learning_curves
 
     rows = found.rows()
@@ -274,7 +272,7 @@ def write_results(found: Any, path: pathlib.Path) -> None:
 
 
 def show_results(found: Any, path: pathlib.Path) -> None:
-    """Print the best trials, and where the rest is."""
+    """Print the best trials and where to find the rest."""
     show_best(found.best(5))
     print(f"every member: {path / 'final.csv'}; the best: {path / 'best.png'}")
 

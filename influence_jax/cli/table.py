@@ -1,4 +1,4 @@
-"""``influence-jax table``: what a run or a sweep recorded, as one file."""
+"""``influence-jax table``: write the metrics of a run or a sweep to one file."""
 
 import dataclasses
 import importlib.util
@@ -15,10 +15,10 @@ SUFFIXES = (".parquet", ".csv")
 
 @dataclasses.dataclass(frozen=True)
 class TableOptions:
-    """Write the metrics of a run or a sweep as a tidy table: a row for each member and log point.
+    """Write the metrics of a run or a sweep as a tidy table, one row per member and log point.
 
-    The settings of a member are columns, as are the values of each agent, `agent_returns[0]` and so on. Needs pandas, and for
-    .parquet pyarrow: pip install 'influence_jax[analysis]'.
+    A member's settings are columns, and so is each agent's value: `agent_returns[0]` and so on. Needs pandas, and pyarrow for
+    .parquet: pip install 'influence_jax[analysis]'.
     """
 
     directory: tyro.conf.Positional[pathlib.Path]
@@ -26,9 +26,9 @@ class TableOptions:
     out: pathlib.Path
     """File to write, .parquet or .csv."""
     final: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to write one row for each member instead, with the mean of each metric over the end of the run."""
+    """Whether to write one row per member instead, with the mean of each metric over the end of the run."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside of the package that is named."""
+    """Whether to import code outside the package that the run or sweep names."""
 
 
 def main(arguments: list[str]) -> int:
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     options = parse(TableOptions, arguments, "influence-jax table")
     out = options.out
     if out.suffix not in SUFFIXES:
-        raise ConfigError(f"out is {str(out)!r}; allowed are files that end in {' or '.join(SUFFIXES)}.")
+        raise ConfigError(f"out is {str(out)!r}; allowed: files that end in {' or '.join(SUFFIXES)}.")
     check(options)
     from influence_jax.analysis.tables import final_rows, pandas
     from influence_jax.sweeps.sweep import Sweep, load
@@ -44,13 +44,14 @@ def main(arguments: list[str]) -> int:
     frames = pandas()
     if out.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise ConfigError(
-            "pyarrow is not installed, which .parquet needs; allowed is to install it (pip install 'influence_jax[analysis]'), "
-            "or .csv."
+            f"out is {str(out)!r}, which needs pyarrow; allowed: .csv, or .parquet after pip install 'influence_jax[analysis]'."
         )
     found = load(options.directory, trust=options.trust)
     recorded = found.recorded if isinstance(found, Sweep) else found.metrics
     if not recorded:
-        raise ConfigError(f"{str(options.directory)!r} holds no log points yet; allowed is what has some.")
+        raise ConfigError(
+            f"{str(options.directory)!r} holds no log points yet; allowed: a run or a sweep with log points."
+        )
     if options.final:
         rows = found.rows() if isinstance(found, Sweep) else final_rows(found.metrics, found.members)
         table = frames.DataFrame(rows)
@@ -60,8 +61,8 @@ def main(arguments: list[str]) -> int:
         with open(out, "xb") as file:
             table.to_csv(file, index=False) if out.suffix == ".csv" else table.to_parquet(file, index=False)
     except FileExistsError:
-        raise ConfigError(f"out is {str(out)!r}, which exists; allowed is a new file.") from None
+        raise ConfigError(f"out is {str(out)!r}, which exists; allowed: a new file.") from None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"out is {str(out)!r}, which cannot be written: {error}; allowed are files.") from error
+        raise ConfigError(f"out is {str(out)!r}, which cannot be written: {error}; allowed: files.") from error
     print(f"{len(table):,} rows: {out}")
     return 0

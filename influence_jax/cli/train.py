@@ -1,4 +1,4 @@
-"""``influence-jax train``: train agents and write what happens to a directory."""
+"""``influence-jax train``: train agents and record the run in a directory."""
 
 import argparse
 import contextlib
@@ -20,13 +20,13 @@ from influence_jax.settings import ConfigError, file_path
 
 
 def main(arguments: list[str]) -> int:
-    """Train a preset, or the configuration of a file, with the given settings instead of its own."""
+    """Train a preset or a configuration file, with some settings changed."""
     given = read(arguments, "train")
     return run(given, as_config(given))
 
 
 def read(arguments: list[str], command: str) -> Any:
-    """Return the options of ``train``, or of another ``command`` that takes them."""
+    """Parse the options of ``train``, or of another ``command`` that takes them."""
     early, preset = _early(arguments)
     if preset is None and early.config is None and early.start_from is None and not early.help:
         raise ConfigError(
@@ -36,20 +36,22 @@ def read(arguments: list[str], command: str) -> Any:
     connect(early)
     if early.config is not None:
         if preset is not None or early.profile is not None:
-            raise ConfigError(f"config is {str(early.config)!r} beside a preset or a profile; allowed is one of them.")
+            raise ConfigError(
+                f"config is {str(early.config)!r} together with a preset or a profile; allowed: one of them."
+            )
         config = _read(file_path("config", early.config), early.trust)
     elif preset is None and early.start_from is not None:
         config = _read(file_path("from", early.start_from) / "config.json", early.trust)
     if preset is None and early.help:
         list_presets.main([])
-        print("\nThe settings, here with the defaults of the package; `train PRESET --help` shows those of a preset.\n")
+        print("\nThe settings, with the defaults of the package; `train PRESET --help` shows the values of a preset.\n")
     kind = train_options(config, early.env_name)
     arguments = in_full(arguments if preset is None else arguments[1:], option_names(kind))
     return parse(kind, arguments, f"influence-jax {command} {preset or 'PRESET'}")
 
 
 def _early(arguments: list[str]) -> tuple[argparse.Namespace, str | None]:
-    """Return the options on which others depend, and the preset."""
+    """Return the options that other options depend on, and the preset."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--profile")
     parser.add_argument("--config", type=pathlib.Path)
@@ -71,41 +73,40 @@ def _read(path: pathlib.Path, trust: bool) -> ExperimentConfig:
     config, replaced = read_config(path)
     if replaced:
         raise ConfigError(
-            f"config {str(path)!r} is of a run with parts of its own ({', '.join(replaced)}); allowed are configurations that "
-            "say everything."
+            f"config {str(path)!r} belongs to a run with replaced parts ({', '.join(replaced)}), which it does not describe; "
+            "allowed: configurations of runs without."
         )
     foreign = code_paths(config)
     if foreign and not trust:
         named = ", ".join(f"{setting} {name!r}" for setting, name in foreign.items())
-        raise ConfigError(f"config {str(path)!r} names code outside of this package ({named}); allowed with --trust.")
+        raise ConfigError(f"config {str(path)!r} names code outside of this package ({named}); allowed: --trust.")
     members = path.with_name("members.json")
     if members.exists() and any(set(member) - {"member", "seed"} for member in json.loads(members.read_text())):
         raise ConfigError(
-            f"config {str(path)!r} is of a run whose members have settings of their own; allowed are configurations that say "
-            "everything."
+            f"config {str(path)!r} belongs to a run whose members differ in their settings, which it does not describe; "
+            "allowed: configurations of runs with the same settings for all members."
         )
     return validate(config)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainOptions(DeviceOptions):
-    """Train agents and write what happens to a directory. A setting that is not given is the preset's."""
+    """Train agents and record the run in a directory. Settings that you do not give are those of the preset."""
 
     out: pathlib.Path
     """Directory of the new run."""
     profile: str | None = None
-    """How the preset is learned where the paper is silent: paper, large (accelerators), small (CPU) or ppo; paper if none is
-    given."""
+    """Settings of the learner that the paper does not state: paper (the default), large (accelerators) or small (CPU)."""
     config: pathlib.Path | None = None
-    """A file like a run's config.json, instead of a preset."""
+    """Configuration file, such as a run's config.json, instead of a preset."""
     start_from: Annotated[pathlib.Path | None, tyro.conf.arg(name="from")] = None
-    """Directory of a run with whose parameters this one begins, and with whose settings, without a preset or --config."""
+    """Directory of a run to start from: its parameters, and without a preset or --config also its settings."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside of the package that --from or --config names."""
+    """Whether to import code outside the package that --from or --config names."""
     quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to show no progress."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to show no progress, and to end with one line of JSON."""
+    """Whether to show no progress and end with one line of JSON."""
 
 
 FEW_STEPS = 1000
@@ -113,7 +114,7 @@ _PARTS = ("network", "influence", "learner", "hyperparams")
 
 
 def train_options(config: ExperimentConfig, env_name: str | None) -> type[TrainOptions]:
-    """Return the class of all options of `train`, whose defaults are those of a configuration."""
+    """Return the class of all options of `train`, with the values of a configuration as defaults."""
     parts = {"env": _env_section(config.env, env_name)}
     parts |= {name: section(name, _declared(getattr(config, name))) for name in _PARTS}
     sections = [(name, part, dataclasses.field(default_factory=part)) for name, part in parts.items()]
@@ -166,7 +167,7 @@ def _env_section(config: EnvConfig, name: str | None) -> type:
 
 
 def as_config(given: Any) -> ExperimentConfig:
-    """Return the configuration that the options say."""
+    """Return the configuration that the options describe."""
     env = {field.name: getattr(given.env, field.name) for field in dataclasses.fields(given.env)}
     changes = {field.name: getattr(given, field.name) for field in dataclasses.fields(ExperimentConfig)}
     kinds = {field.name: field.type for field in dataclasses.fields(ExperimentConfig)}
@@ -177,7 +178,7 @@ def as_config(given: Any) -> ExperimentConfig:
 
 
 def run(given: Any, config: ExperimentConfig) -> int:
-    """Train, and say how it ended."""
+    """Train, and report how the run ended."""
     from influence_jax.learner.learner import make_learner
     from influence_jax.runtime import run as runs
     from influence_jax.runtime.compilation import keep_compiled_programs
@@ -190,8 +191,9 @@ def run(given: Any, config: ExperimentConfig) -> int:
     gradient_steps = config.num_updates * config.learner.gradient_steps
     if gradient_steps < FEW_STEPS and not (given.quiet or given.json):
         print(
-            f"influence-jax: this run takes {gradient_steps} gradient steps; agents hardly learn in fewer than {FEW_STEPS} "
-            "(total_steps, learner.num_envs, learner.rollout_length, learner.ppo_epochs and learner.ppo_minibatches decide).",
+            f"influence-jax: this run takes {gradient_steps} gradient steps; agents hardly learn in fewer than {FEW_STEPS}. The "
+            "number follows from total_steps, learner.num_envs, learner.rollout_length, learner.ppo_epochs and "
+            "learner.ppo_minibatches.",
             file=sys.stderr,
         )
     with progress(given.quiet or given.json) as callback:
@@ -208,7 +210,7 @@ def run(given: Any, config: ExperimentConfig) -> int:
 
 @contextlib.contextmanager
 def progress(quiet: bool):
-    """Give a callback that shows progress, or None."""
+    """Yield a callback that shows progress, or None."""
     from influence_jax.runtime.devices import is_first_process
 
     if quiet or not is_first_process():
@@ -221,26 +223,26 @@ def progress(quiet: bool):
 
 
 def say_who_is_blind(result: Any) -> None:
-    """Warn where agents hardly use what they see: whatever they return, their influence means nothing."""
+    """Warn if agents hardly use what they see; then their influence means nothing, whatever their returns."""
     from influence_jax.analysis.curves import BLIND, final_sight
 
     blind = final_sight(result.metrics) < BLIND
     if blind.any():
         print(
-            f"influence-jax: {blind.sum()} of {blind.size} agents are blind: what they do hardly depends on what they see (sight "
-            f"below {BLIND} nats). Nobody can influence them, whatever they return; see docs/learner.md.",
+            f"influence-jax: {blind.sum()} of {blind.size} agents are blind: their actions hardly depend on what they see (sight "
+            f"below {BLIND} nats). Nobody can influence them, whatever their returns; see docs/learner.md.",
             file=sys.stderr,
         )
 
 
-STOPPED = 75  # "try again later" (EX_TEMPFAIL), by which a script tells it from what failed
+STOPPED = 75  # EX_TEMPFAIL, "try again later": lets a script tell a stopped run from a failed one
 
 
 def say(result: Any, out: pathlib.Path, as_json: bool) -> int:
     """Print how a run ended; return the exit status."""
     if as_json:
         returns = result.metrics["collective_return"][-1].tolist() if result.metrics else []
-        last = [x if x == x else None for x in returns]  # NaN, where no episode ended, is no JSON
+        last = [x if x == x else None for x in returns]  # NaN where no episode ended; JSON has none
         about = {"out": str(out), "update": result.update, "num_updates": result.config.num_updates}
         about |= {"finished": result.finished, "saved": result.saved, "failures": result.failures}
         print(json.dumps(about | {"collective_return": last}))
@@ -251,9 +253,9 @@ def say(result: Any, out: pathlib.Path, as_json: bool) -> int:
         say_who_is_blind(result)
         if not result.finished:
             how = "Stopped and saved" if result.saved == result.update else "Stopped"
-            print(f"{how}. Go on with: influence-jax resume {shlex.quote(str(out))}")
+            print(f"{how}. Continue with: influence-jax resume {shlex.quote(str(out))}")
     if result.saved != result.update and result.update:
-        newest = f"that after {result.saved} updates" if result.saved else "none"
+        newest = f"the one after {result.saved} updates" if result.saved else "none"
         print(
             f"influence-jax: the state after {result.update} updates could not be saved; the newest checkpoint in {str(out)!r} "
             f"is {newest}.",

@@ -18,7 +18,7 @@ def test_on_the_command_line(tmp_path, monkeypatch, capfd):
     ("arguments", "sentence"),
     [
         (["evn"], "question is 'evn'; allowed: env, learner, "),
-        (["env", "--out", "gs://bucket/x"], "a URL; allowed: a path of this machine"),
+        (["env", "--out", "gs://bucket/x"], "a URL; allowed: a path on this machine"),
         (["learner", "--presets", "cleanup-a3d"], "Did you mean 'cleanup-a3c'?"),
     ],
 )

@@ -106,7 +106,7 @@ class Counted:
         ("here --turns 1e1", "turns is 10; allowed: whole numbers from 1 to 5."),
         ("here --turns 2.5", "turns is 2.5; allowed: whole numbers from 1 to 5."),
         ("here --update x", "update is 'x'; allowed: whole numbers from 0 to 9."),
-        ("here --turns 1 --turns=2", "--turns is given 2 times; allowed is once."),
+        ("here --turns 1 --turns=2", "--turns is given 2 times; allowed: once."),
         ("", "Required options Missing from test: STR place (required)"),
         ("here there", "Unrecognized options: there; test --help lists what is allowed."),
         ("here --turns", "Missing value for argument '--turns'"),
@@ -138,7 +138,7 @@ def test_paths_are_of_this_machine(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     given = parse(Places, ["~/a", "b", "--out=~/video.gif"], "test")
     assert given == Places((pathlib.Path("/home/me/a"), pathlib.Path("b")), pathlib.Path("/home/me/video.gif"))
-    with pytest.raises(ConfigError, match="out is 's3:/bucket/x', a URL; allowed: a path of this machine"):
+    with pytest.raises(ConfigError, match="out is 's3:/bucket/x', a URL; allowed: a path on this machine"):
         parse(Places, ["b", "--out", "s3://bucket/x"], "test")
 
 

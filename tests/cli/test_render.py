@@ -15,7 +15,7 @@ def test_render(run_directory, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("render x --out x.png", "out is 'x.png'; allowed are files that end in .gif or .mp4."),
+        ("render x --out x.png", "out is 'x.png'; allowed: files that end in .gif or .mp4."),
     ],
 )
 def test_refusals(capsys, tmp_path, monkeypatch, arguments, sentence):
@@ -24,4 +24,6 @@ def test_refusals(capsys, tmp_path, monkeypatch, arguments, sentence):
 
 def test_a_member_that_there_is_not_is_refused(capsys, run_directory, tmp_path):
     image = str(tmp_path / "x.gif")
-    assert "allowed are 0 to 1" in refusal(capsys, "render", str(run_directory), "--out", image, "--member", "2")
+    assert "member is 2; allowed: 0 to 1" in refusal(
+        capsys, "render", str(run_directory), "--out", image, "--member", "2"
+    )

@@ -15,7 +15,7 @@ def test_stop_and_go_on_as_told(tiny_options, tmp_path, capsys, monkeypatch):
     arguments = [*TRAIN, *tiny_options, "--out", str(tmp_path / "my run")]
     monkeypatch.setattr(Progress, "__call__", press)
     assert main(arguments) == 75
-    advice = capsys.readouterr().out.splitlines()[-1].partition("Go on with: ")[2]
+    advice = capsys.readouterr().out.splitlines()[-1].partition("Continue with: ")[2]
     program, *arguments = shlex.split(advice)
     assert program == "influence-jax" and arguments == ["resume", str(tmp_path / "my run")]
     assert main(arguments) == 0

@@ -50,7 +50,9 @@ def test_it_sends(tmp_path, monkeypatch, capfd, status):
     command = ["submit", "--array", "0-2", "--send", "--", *SWEEP, "--out", "x"]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert main(command) == 2 and "there is no sbatch here" in capfd.readouterr().err and not list(tmp_path.iterdir())
+    assert (
+        main(command) == 2 and "this machine has no sbatch" in capfd.readouterr().err and not list(tmp_path.iterdir())
+    )
     (tmp_path / "sbatch").write_text(f"#!/bin/sh\necho got $1\nexit {status}\n")
     (tmp_path / "sbatch").chmod(0o755)
     assert main(command) == (2 if status else 0)
@@ -104,11 +106,17 @@ def test_a_task_that_fails_is_not_queued_again(script):
         ("--array 1-4 -- sweep", "array is '1-4'; allowed: 0-LAST"),
         ("--array 0-1", "what follows -- is None; allowed: sweep and its options"),
         ("--array 0-1 -- train harvest-moa", "what follows -- is 'train'; allowed: sweep"),
-        ("--array 0-1 -p gpu -- sweep", "'-p' is not an option; allowed before -- are long options of sbatch"),
+        ("--array 0-1 -p gpu -- sweep", "'-p' is not an option; allowed before --: long options of sbatch"),
         ("--array 0-1 --time 1 --time 2 -- sweep", "--time is given 2 times"),
         ("--array 0-1 -- sweep harvest-moa", "out is missing in the sweep to submit; allowed: --out DIR."),
-        ("--array 0-1 -- sweep harvest-moa --out x --resume", "resume is True in a sweep to submit"),
-        ("--array 0-1 -- sweep harvest-moa --out x --shard 0/2", "shard is '0/2' in a sweep to submit"),
+        (
+            "--array 0-1 -- sweep harvest-moa --out x --resume",
+            "resume is True, but submit sets it itself; allowed: nothing",
+        ),
+        (
+            "--array 0-1 -- sweep harvest-moa --out x --shard 0/2",
+            "shard is '0/2', but submit sets it itself; allowed: nothing",
+        ),
         ("--array 0-1 -- sweep harvest-moa --out x", "grid and random are empty"),
         (
             "--array 0-2 -- sweep harvest-moa --out x --grid discount=.9,.8",
@@ -122,4 +130,4 @@ def test_refusals(capsys, tmp_path, monkeypatch, arguments, sentence):
 
 def test_nothing_is_overwritten(script, capsys):
     assert main(["submit", "--array", "0-1", "--", *SWEEP, "--out", "runs/x"]) == 2
-    assert "which has a job.sh; allowed are to send that, or another directory" in capsys.readouterr().err
+    assert "which already has a job.sh; allowed: another directory, or submit the script" in capsys.readouterr().err

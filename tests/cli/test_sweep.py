@@ -40,9 +40,10 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert "4 trials x 2 seeds = 8 members in 1 program of 8; 9,600 environment steps" in said
     found = re.search(
-        r"about (\d):(\d\d):(\d\d) in all: the first program does ([\d,]+) .* takes (\d+) s$", said.strip()
+        r"about (\d):(\d\d):(\d\d) in all: the first program compiles in (\d+) s and then runs ([\d,]+) .* here$",
+        said.strip(),
     )
-    hours, minutes, seconds, rate, compiling = (int(x.replace(",", "")) for x in found.groups())
+    hours, minutes, seconds, compiling, rate = (int(x.replace(",", "")) for x in found.groups())
     assert abs(3600 * hours + 60 * minutes + seconds - (9600 / rate + compiling)) <= 2
     assert not out.exists()
     with monkeypatch.context() as patch:
@@ -67,7 +68,7 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
     assert main(again) == 0 and "2 trials x 2 seeds = 4 members in 1 program of 4" in capsys.readouterr().err
     sentence = refusal(capsys, "best", str(out), "--metric", "colective_return")
     assert "metric is 'colective_return'; allowed: " in sentence and "Did you mean 'collective_return'?" in sentence
-    assert "it exists; allowed is a new file" in refusal(capsys, "best", str(out), "--space", chosen)
+    assert "it exists; allowed: a new file" in refusal(capsys, "best", str(out), "--space", chosen)
     assert main(["sweep", "--help"]) == 0
 
 
@@ -77,16 +78,16 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
         ("", "grid and random are empty"),
         ("--grid discount", "grid is 'discount'; allowed: a setting and its values, NAME=A,B."),
         ("--grid discount=.9 --grid discount=.8", "grid has 'discount' 2 times"),
-        ("--grid dsicount=.9", "'dsicount' is not one setting of a sweep"),
+        ("--grid dsicount=.9", "'dsicount' is not a setting of a sweep"),
         ("--grid discount=2", "is 2; allowed: numbers from 0 to 1"),
         ("--grid learning-rate=1e-3,abc", "hyperparams['learning_rate'] is 'abc'; allowed: numbers"),
         ("--random discount=log:0:1", "allowed: log:LOW:HIGH"),
-        ("--grid discount=.9 --space nowhere.json", "beside space; allowed is one of them"),
+        ("--grid discount=.9 --space nowhere.json", "together with space; allowed: one of them"),
         ("--space nowhere.json", "space 'nowhere.json' cannot be read"),
-        ("--grid discount=.9 --from x", "from is 'x' in a sweep"),
-        ("--grid discount=.9 --measure", "measure is True without dry_run; allowed is both, or neither."),
+        ("--grid discount=.9 --from x", "from is 'x', but sweeps start from scratch; allowed: nothing"),
+        ("--grid discount=.9 --measure", "measure is True without dry_run; allowed: both or neither."),
         ("--grid discount=.9 --nonsense 3", "--nonsense is not an option"),
-        ("--grid discount=.9 --draw-seed=--", "argument --draw-seed: expected one argument; allowed is an option with"),
+        ("--grid discount=.9 --draw-seed=--", "argument --draw-seed: expected one argument; allowed: an option with"),
         ("--grid discount=.9 --mesh seed=7", "mesh['seed'] is 7 for 1; allowed are numbers that divide it"),
         ("--grid critic=shared,none", "network.critic is 'none'; allowed"),
         ("--grid discount=.9,.8 --shard 1", "shard is '1'; allowed: I/N, such as 3/16, with I from 0."),
@@ -135,10 +136,10 @@ def test_what_could_not_be_saved_is_said(tmp_path, capsys):
     (tmp_path / "sweep.json").touch()
     assert finish(found, None) == 1
     said = capsys.readouterr()
-    assert said.out.startswith("Stopped; 0 of 1 programs are done. Go on with: influence-jax resume")
-    assert said.err == "influence-jax: the programs 0 could not be saved in the end.\n"
+    assert said.out.startswith("Stopped; 0 of 1 programs are done. Continue with: influence-jax resume")
+    assert said.err == "influence-jax: programs 0 could not be saved at the end.\n"
     too_large = dataclasses.replace(found, records=[dataclasses.replace(record, saved=True, too_large=True)])
-    assert finish(too_large, None) == 1 and "the programs 0 need more memory" in capsys.readouterr().err
+    assert finish(too_large, None) == 1 and "programs 0 need more memory" in capsys.readouterr().err
     saved = dataclasses.replace(found, records=[dataclasses.replace(record, saved=True)])
     assert finish(saved, None) == 75 and "Stopped and saved" in capsys.readouterr().out
 
@@ -149,6 +150,6 @@ def test_a_shard_is_never_guessed():
     assert shard_of("5/8", None, array) == (5, 8) and shard_of(None, [5, 8], array) == (5, 8)
     assert shard_of(None, None, {}) is None
     with pytest.raises(
-        ConfigError, match=r"shard is missing in a task of a job array .*--shard \$SLURM_ARRAY_TASK_ID/16"
+        ConfigError, match=r"shard is missing in a task of a SLURM job array; .*--shard \$SLURM_ARRAY_TASK_ID/16"
     ):
         shard_of(None, None, array)

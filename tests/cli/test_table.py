@@ -17,7 +17,7 @@ def test_all_log_points_of_all_members(run_directory, tmp_path, capsys, name, re
     table = read(out)
     assert len(table) == members * points and {"member", "agent_returns[0]"} <= set(table.columns)
     pandas.testing.assert_frame_equal(table, run.table(), check_dtype=False)
-    assert "exists; allowed is a new file" in refusal(capsys, "table", str(run_directory), "--out", str(out))
+    assert "exists; allowed: a new file" in refusal(capsys, "table", str(run_directory), "--out", str(out))
 
 
 def test_one_row_for_each_member(run_directory, tmp_path):
@@ -31,7 +31,7 @@ def test_one_row_for_each_member(run_directory, tmp_path):
 
 
 def test_what_cannot_be_written_is_refused(capsys, run_directory, tmp_path):
-    assert "allowed are files that end in .parquet or .csv" in refusal(
+    assert "allowed: files that end in .parquet or .csv" in refusal(
         capsys, "table", str(run_directory), "--out", "x.txt"
     )
     assert "holds no run" in refusal(capsys, "table", str(tmp_path), "--out", str(tmp_path / "x.csv"))

@@ -37,26 +37,26 @@ def test_train_writes_a_run(tiny, run_directory):
         ("train harvest-moa --out x --hyperparams.discount high", "hyperparams.discount is 'high'; allowed"),
         (
             "train harvest-moa --out x --measure none",
-            "with influence.measure 'none', which does not use it; allowed there: 0.0.",
+            "but influence.measure 'none' does not use it; allowed: 0.0.",
         ),
         ("train harvest-moa --out x --influence.measure jds", "Did you mean 'jsd'?"),
         (
             "train harvest-moa --out x --influence-weight 0 2.5",
-            "hyperparams.influence-weight has 2 values, 0 2.5; allowed is one. Several are tried by `influence-jax sweep` with "
+            "hyperparams.influence-weight has 2 values, 0 2.5; allowed: one. To try several, use `influence-jax sweep` with "
             "--grid influence-weight=0,2.5.",
         ),
         ("train harvest-moa --out x --env.layout @map.txt", "'@map.txt' cannot be read"),
-        ("train harvest-moa --out gs://bucket/x", "out is 'gs:/bucket/x', a URL; allowed: a path of this machine"),
+        ("train harvest-moa --out gs://bucket/x", "out is 'gs:/bucket/x', a URL; allowed: a path on this machine"),
         ("train --from nowhere --out x", "nowhere"),
         (
             "train harvest-a3c --out x --hyperparams.influence-weight 1",
-            "with influence.model 'independent', which does not use it; allowed there: 0.0.",
+            "but influence.model 'independent' does not use it; allowed: 0.0.",
         ),
         ("train harvest-moa --out x --algorithm a3c", "learner.algorithm is 'a3c'; allowed: a2c, ppo."),
         ("train harvest-moa --out x --discount=2", "hyperparams.discount is 2.0; allowed"),
         (
             "train harvest-moa --out x --influence.credit effect",
-            "influence.credit is 'effect' with influence.model 'moa', which does not use it; allowed there: 'cause'.",
+            "influence.credit is 'effect', but influence.model 'moa' does not use it; allowed: 'cause'.",
         ),
         ("train harvest-moa --out x --env.name harvset", "Did you mean 'harvest'?"),
         ("train harvest-moa --out x --env.num-agents 99", "at most one agent per start cell"),
@@ -107,7 +107,7 @@ def test_what_could_not_be_saved_is_said(run_directory, tmp_path, capsys):
         and "is none." in said.err
     )
     assert say(dataclasses.replace(done, saved=80), tmp_path, as_json=False) == 1
-    assert "is that after 80 updates." in capsys.readouterr().err
+    assert "is the one after 80 updates." in capsys.readouterr().err
     assert say(dataclasses.replace(done, update=0, saved=None), tmp_path, as_json=False) == 75
     assert "nothing was written" in capsys.readouterr().out
 
@@ -119,7 +119,7 @@ def test_help_explains_every_setting(capsys):
     text = capsys.readouterr().out
     for option in option_names(train_options(presets.get("harvest-moa"), None)):
         assert option.replace("no-", "") in text
-    for explained in ("Environment steps of each member", "Weight of the policy's entropy bonus", "(default: 0.00223)"):
+    for explained in ("Environment steps per member", "Weight of the policy's entropy bonus", "(default: 0.00223)"):
         assert explained in text
 
 
@@ -144,7 +144,10 @@ def test_a_file_of_settings_is_data(tmp_path, capsys, monkeypatch, tiny_options)
     for arguments, words in (
         (["--config", "foreign.json"], "names code outside of this package (learner.shaper 'loud_module:shaper')"),
         (["--config", "foreign.json", "--trust"], "code of others was run"),
-        (["--config", "run/config.json", "--profile", "small"], "beside a preset or a profile"),
+        (
+            ["--config", "run/config.json", "--profile", "small"],
+            "together with a preset or a profile; allowed: one of them",
+        ),
     ):
         assert main(["train", *arguments, "--out", "new"]) == 2
         assert words in capsys.readouterr().err

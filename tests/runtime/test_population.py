@@ -120,7 +120,7 @@ def test_a_number_of_the_game_is_that_of_its_member(single):
         ({"discount": [0.5, float("nan")]}, "is nan; allowed: numbers from 0 to 1."),
         ({"learning_rate": [[1, 2, 3]]}, "has shape [1, 3]; allowed: [1] or [1, 2], members first."),
         ({"learning_rate": 0.1}, "has shape []; allowed: [1] or [1, 2], members first."),
-        ({"envy": [1, 2]}, "does not use it; allowed there: 5.0."),
+        ({"envy": [1, 2]}, "does not use it; allowed: 5.0."),
         ({"exploration_fraction": [0.5, 0.25]}, "exploration_fraction is 0.25 with hyperparams.exploration 0.0"),
         (
             {"exploration": [[0.1, 0], [0.1, 0.1]], "exploration_fraction": [0.2]},
@@ -143,9 +143,7 @@ def test_members_go_together_with_the_settings_that_all_share(single):
         influence=dataclasses.replace(single.influence, measure="none"),
         hyperparams=single.hyperparams.replace(influence_weight=0.0),
     )
-    with pytest.raises(
-        ConfigError, match=r"influence_weight is 2.5 with influence.measure 'none', which does not use it"
-    ):
+    with pytest.raises(ConfigError, match=r"influence_weight is 2.5, but influence.measure 'none' does not use it"):
         influence_jax.train(unmeasured, hyperparams={"influence_weight": [0, 2.5]})
     learner = make_learner(single)
     population.with_members(learner, {"exploration": [0.1, 0.2], "exploration_fraction": [0.2, 0.3]})

@@ -279,7 +279,7 @@ def test_directories_that_are_not_for_a_run(tiny, tmp_path):
         (tmp_path / "file/run", "file' is a file"),
         (tmp_path / "link/run", "links to nothing"),
         (tmp_path / ("x" * 300), "cannot be"),
-        ("gs://bucket/run", "out is 'gs://bucket/run', a URL; allowed: a path of this machine"),
+        ("gs://bucket/run", "out is 'gs://bucket/run', a URL; allowed: a path on this machine"),
         (pathlib.Path("gs://bucket/run"), "a URL"),
         (tmp_path / "a\0b", "cannot be"),
         ("", "out is ''; allowed: the path"),

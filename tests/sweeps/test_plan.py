@@ -36,7 +36,7 @@ def test_settings_that_go_together_only_with_one_another(tiny):
     measured, unmeasured = make_plan(tiny, make_space(tiny, grid))
     assert tiny.hyperparams.influence_weight > 0 and unmeasured.learner.config.influence.measure == "none"
     assert measured.hyperparams["influence_weight"].tolist() == [0.0, 0.0]
-    with pytest.raises(ConfigError, match=r"influence_weight.* is 2.5 with influence.measure 'none'"):
+    with pytest.raises(ConfigError, match=r"influence_weight.* is 2.5, but influence.measure 'none' does not use it"):
         make_plan(tiny, make_space(tiny, grid | {"influence_weight": [0.0, 2.5]}))
 
 

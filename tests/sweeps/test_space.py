@@ -65,7 +65,7 @@ def test_trials_may_be_listed(tmp_path):
     assert make_space(CONFIG, **read(tmp_path / "space.json")) == space
     for listed, sentence in (
         ([{"learning_rate": 1.0}, {"discount": 0.5}], "allowed are the same settings in each"),
-        ([{"dsicount": 1.0}], "'dsicount' is not one setting of a sweep"),
+        ([{"dsicount": 1.0}], "'dsicount' is not a setting of a sweep"),
         ([{}], "allowed are settings with their values"),
         ("discount", "allowed are settings with their values"),
     ):
@@ -80,7 +80,7 @@ def test_trials_may_be_listed(tmp_path):
     "arguments, sentence",
     [
         ({}, "grid and random are empty; allowed is at least one setting"),
-        ({"grid": {"learning_rat": [1]}}, "'learning_rat' is not one setting of a sweep.*Did you mean"),
+        ({"grid": {"learning_rat": [1]}}, "'learning_rat' is not a setting of a sweep.*Did you mean"),
         ({"grid": {"learning_rate": []}}, r"grid learning_rate is \[\]; allowed are sequences"),
         ({"grid": {"learning_rate": [1, 1]}}, "allowed is each value once"),
         ({"grid": {"learning_rate": "1,2"}}, "allowed are sequences"),
@@ -91,7 +91,7 @@ def test_trials_may_be_listed(tmp_path):
         ({"random": {"discount": "choice:"}}, "allowed: log:LOW:HIGH"),
         ({"grid": {"discount": [0.9]}, "trials": 3}, "trials is 3 without random"),
         ({"random": {"discount": "uniform:0:1"}, "trials": 0}, "trials is 0; allowed: whole numbers from 1"),
-        ({"grid": {"seeds": [1, 2]}}, "'seeds' is not one setting of a sweep"),
+        ({"grid": {"seeds": [1, 2]}}, "'seeds' is not a setting of a sweep"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(arguments, sentence):

@@ -56,7 +56,10 @@ def test_a_seed_gives_the_same_trials_and_processes_draw_other_ones(tmp_path, sa
     [
         ({"sampler": "optuna.samplers:Nothing"}, "sampler is 'optuna.samplers:Nothing' cannot be loaded"),
         ({"sampler": "optuna.pruners:NopPruner"}, "sampler 'optuna.pruners:NopPruner' fails"),
-        ({"pruner": "builtins:dict"}, "pruner 'builtins:dict' returned dict; allowed is what returns a BasePruner"),
+        (
+            {"pruner": "builtins:dict"},
+            "pruner 'builtins:dict' returned dict; allowed: callables that return BasePruner",
+        ),
     ],
 )
 def test_what_is_no_sampler_or_pruner_is_refused(storage, wanted, words):
