@@ -64,8 +64,8 @@ class NetworkConfig:
     name: str = choice(
         "lstm",
         "influence_jax.networks.agent:NETWORKS",
-        'The network: a convolution, dense layers and a core: an LSTM ("lstm", as in the paper), a GRU ("gru") or a layer without '
-        'memory ("feedforward"). Your own receives the spec and these settings.',
+        'The network: convolution, dense layers and a core, which is an LSTM ("lstm", as in the paper), a GRU ("gru") or a layer '
+        'without memory ("feedforward"). Your own receives the spec and these settings.',
         custom=True,
     )
     conv_channels: int = integer(6, 1, "Output channels of the 3 x 3 convolution.")

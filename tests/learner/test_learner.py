@@ -83,7 +83,10 @@ def test_what_was_replaced_is_noticed_and_recorded():
     [
         ({"optimizer": "builtins:dict"}, ["learner.optimizer", "builtins:dict", "returned dict"]),
         ({"shaper": SHAPERS["prosocial"]}, ["learner.shaper is Shaper", "make_learner(config), shaper=...)"]),
-        ({"observe_rewards": True}, ["learner.observe_rewards is True with learner.shaper 'individual'"]),
+        (
+            {"observe_rewards": True},
+            ["learner.observe_rewards is True, but learner.shaper 'individual' does not use it"],
+        ),
     ],
 )
 def test_refusals(changes, words):

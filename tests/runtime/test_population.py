@@ -121,10 +121,13 @@ def test_a_number_of_the_game_is_that_of_its_member(single):
         ({"learning_rate": [[1, 2, 3]]}, "has shape [1, 3]; allowed: [1] or [1, 2], members first."),
         ({"learning_rate": 0.1}, "has shape []; allowed: [1] or [1, 2], members first."),
         ({"envy": [1, 2]}, "does not use it; allowed: 5.0."),
-        ({"exploration_fraction": [0.5, 0.25]}, "exploration_fraction is 0.25 with hyperparams.exploration 0.0"),
+        (
+            {"exploration_fraction": [0.5, 0.25]},
+            "exploration_fraction is 0.25, but hyperparams.exploration 0.0 does not use it",
+        ),
         (
             {"exploration": [[0.1, 0], [0.1, 0.1]], "exploration_fraction": [0.2]},
-            "is 0.2 with hyperparams.exploration 0.0",
+            "is 0.2, but hyperparams.exploration 0.0 does not use it",
         ),
         ({"seed": [-1]}, "is -1; allowed: whole numbers from 0"),
         ({"seed": [[1, 2]]}, "has shape [1, 2]; allowed: [1], members first."),
