@@ -10,6 +10,7 @@ ROOT = pathlib.Path(__file__).parents[1] / "influence_jax"
 # What each part may import from the package, beside itself. The leaves do not know one another.
 ALLOWED = {
     "settings": set(),
+    "batching": set(),
     "platforms": set(),
     "fusion": {"platforms"},
     "config": {"settings"},
@@ -17,7 +18,7 @@ ALLOWED = {
     "presets": {"config", "settings"},
     "metrics": {"types", "config"},
     "rewards": {"fusion", "types", "config"},
-    "envs": {"platforms", "fusion", "types", "config", "settings"},
+    "envs": {"batching", "platforms", "fusion", "types", "config", "settings"},
     "networks": {"platforms", "fusion", "types", "config"},
     "influence": {"fusion", "types", "config", "settings"},
     "learner": {

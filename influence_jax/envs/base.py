@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from influence_jax.envs.grid.batching import replaced_where
+from influence_jax.batching import replaced_where
 from influence_jax.platforms import usual_promotion
 from influence_jax.settings import ConfigError
 from influence_jax.types import EnvSpec, TimeStep

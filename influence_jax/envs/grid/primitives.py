@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax.batching import batched, leading, trailing
 from influence_jax.envs.grid import beams, cells, maps, movement, random_bits, vision
-from influence_jax.envs.grid.batching import batched, leading, trailing
 from influence_jax.fusion import fusion_boundary
 
 

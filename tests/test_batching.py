@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.envs.grid.batching import batched, leading, replaced_where, trailing
+from influence_jax.batching import batched, leading, replaced_where, trailing
 
 
 @batched
