@@ -18,7 +18,7 @@ from .config import NetworkConfig as NetworkConfig
 from .envs import make as make
 from .envs import register as register
 from .envs.base import Environment as Environment
-from .envs.render import Video as Video
+from .envs.grid.render import Video as Video
 from .evaluation.episodes import Evaluation as Evaluation
 from .evaluation.episodes import evaluate as evaluate
 from .evaluation.intervention import Interventions as Interventions

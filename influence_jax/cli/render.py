@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from influence_jax.cli.options import check, parse, whole
-from influence_jax.envs.render import SUFFIXES
+from influence_jax.envs.grid.render import SUFFIXES
 from influence_jax.runtime import run
 from influence_jax.runtime.compilation import keep_compiled_programs
 from influence_jax.settings import INT32_MAX, ConfigError

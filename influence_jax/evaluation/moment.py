@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from influence_jax.envs import render
+from influence_jax.envs.grid import render
 
 PANEL = 480  # pixels of the longer side of each world's map
 GAP = 16

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from influence_jax.envs import render
 from influence_jax.envs.base import Environment
+from influence_jax.envs.grid import render
+from influence_jax.envs.grid.render import Video
 from influence_jax.envs.grid.world import GridWorld
-from influence_jax.envs.render import Video
 from influence_jax.evaluation.intervention import CounterfactualPolicies, counterfactual_policies, real_influence
 from influence_jax.evaluation.moment import Moment
 from influence_jax.evaluation.policy import AgentState

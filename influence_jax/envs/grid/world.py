@@ -12,7 +12,7 @@ import numpy as np
 
 from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import maps, primitives, random_bits, vision
-from influence_jax.envs.render import render_maps
+from influence_jax.envs.grid.render import render_maps
 from influence_jax.platforms import usual_promotion
 from influence_jax.settings import ConfigError, check_fields, choice, flag, integer
 from influence_jax.types import EnvSpec

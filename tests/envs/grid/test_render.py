@@ -12,7 +12,7 @@ from PIL import Image
 
 from influence_jax.envs import make
 from influence_jax.envs.grid import vision
-from influence_jax.envs.render import (
+from influence_jax.envs.grid.render import (
     Video,
     agent_colour,
     draw_arrows,
