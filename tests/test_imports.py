@@ -103,6 +103,17 @@ def test_environments_know_nothing_of_influence():
         assert "influence" not in path.read_text().replace("influence_jax", "")
 
 
+def test_only_kernels_ask_which_machine_it_is():
+    asking = [path for path in (ROOT / "envs").rglob("*.py") if "by_platform" in path.read_text()]
+    assert asking == [ROOT / "envs/grid/kernels/__init__.py"]
+
+
+def test_kernels_stand_below_games():
+    below = tuple(f"influence_jax.{name}" for name in ("envs.grid.kernels", "fusion", "platforms"))
+    for path in (ROOT / "envs/grid/kernels").glob("*.py"):
+        assert all(name.startswith(below) for name in imports(path) if name.startswith("influence_jax"))
+
+
 GAMES = ("cleanup", "harvest", "box_trapped")
 MACHINE = {
     "vmap",

@@ -5,17 +5,16 @@ before a wall or the edge of the map, and at the first agent, which it covers. A
 """
 
 import functools
-import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from influence_jax.envs.grid import cells
-from influence_jax.envs.grid.movement import DIRECTIONS, direction, turned
+from influence_jax.envs.grid import cells, kernels
+from influence_jax.envs.grid.kernels.reference import Rays, steps
+from influence_jax.envs.grid.movement import direction, turned
 from influence_jax.fusion import fusion_boundary
-from influence_jax.platforms import by_platform
 
 NO_BEAM, FIRE_BEAM, CLEAN_BEAM = range(3)  # codes in the map of beams
 
@@ -24,28 +23,9 @@ NO_BEAM, FIRE_BEAM, CLEAN_BEAM = range(3)  # codes in the map of beams
 class Lanes:
     """The three lanes (left, middle, right) that each agent's beam has, or would have."""
 
-    row: jax.Array  # i32[3,N,E], of the first cell, which may lie in a wall or outside the map
-    column: jax.Array  # i32[3,N,E]
-    down: jax.Array  # i32[N,E], rows of one step along the lanes
-    right: jax.Array  # i32[N,E], columns of one step along the lanes
+    rays: Rays
     reach: jax.Array  # i32[3,N,E], number of cells covered, at most the length of a beam
-    distance: (
-        jax.Array
-    )  # i32[3,N,N,E], steps from the first cell to the second agent, or the length if it is not on the lane
-
-
-def clear_runs(walls: np.ndarray, length: int) -> np.ndarray:
-    """Return i32[4,H+2,W+2]: by heading and cell (shifted by one), the free cells in a row from it, at most ``length``."""
-    height, width = walls.shape
-    free = np.pad(~walls, 1 + length)
-    runs = np.zeros((4, height + 2, width + 2), np.int32)
-    for heading, (down, right) in enumerate(DIRECTIONS):
-        open_so_far = np.ones((height + 2, width + 2), bool)
-        for step in range(length):
-            top, left = length + step * down, length + step * right
-            open_so_far &= free[top : top + height + 2, left : left + width + 2]
-            runs[heading] += open_so_far
-    return runs
+    distance: jax.Array  # i32[3,N,N,E], steps from the first cell to the second agent; off the lane, the length
 
 
 def cast(row: jax.Array, column: jax.Array, heading: jax.Array, walls: np.ndarray, length: int) -> Lanes:
@@ -68,24 +48,9 @@ def cast(row: jax.Array, column: jax.Array, heading: jax.Array, walls: np.ndarra
         nearest = functools.reduce(jnp.minimum, (distance[:, :, agent] for agent in range(len(row))))
         return jnp.minimum(free, nearest + 1), jnp.minimum(distance, length)
 
-    first = start(row, column, heading)
-    by_index, by_bits = (functools.partial(f, walls=walls, length=length) for f in (_free_by_index, _free_by_bits))
-    free = by_platform(heading, *first, tpu=by_bits, default=by_index)
-    return Lanes(*first, *meet(row, column, *first, free))
-
-
-def _free_by_index(heading, row, column, down, right, walls: np.ndarray, length: int) -> jax.Array:
-    """Return i32[3,N,E], the free cells from the first of each lane on, at most ``length``: one look at a table."""
-    runs = clear_runs(walls, length)
-    return jnp.asarray(runs.reshape(-1))[(heading * runs.shape[1] + row + 1) * runs.shape[2] + column + 1]
-
-
-def _free_by_bits(heading, row, column, down, right, walls: np.ndarray, length: int) -> jax.Array:
-    """See `_free_by_index`; one look at the map for every cell."""
-    free = np.pad(~walls, length)
-    place = (row + length) * free.shape[1] + column + length
-    reached = [cells.look_up(free, place + step * (down * free.shape[1] + right)) for step in range(length)]
-    return sum(reach.astype(jnp.int32) for reach in itertools.accumulate(reached, jnp.logical_and))
+    rays = Rays(heading, *start(row, column, heading))
+    free = kernels.clear_cells(rays, walls=walls, length=length)
+    return Lanes(rays, *meet(row, column, rays.row, rays.column, rays.down, rays.right, free))
 
 
 @fusion_boundary
@@ -97,22 +62,19 @@ def hits(lanes: Lanes, fires: jax.Array) -> jax.Array:
 
 def lane_cells(lanes: Lanes, width: int, length: int) -> jax.Array:
     """Return i32[L,3,N,E]: the numbers of the cells along lanes of a ``length`` on a map of ``width``, reached or not."""
-    step = _steps(length)
+    step = steps(length)
 
     @fusion_boundary
     def along(row, column, down, right):
         return row * width + column + step * (down * width + right)
 
-    return along(lanes.row, lanes.column, lanes.down, lanes.right)
+    rays = lanes.rays
+    return along(rays.row, rays.column, rays.down, rays.right)
 
 
 def covers(lanes: Lanes, length: int) -> jax.Array:
     """Return bool[L,3,N,E]: which of `lane_cells` the lanes reach."""
-    return _steps(length) < lanes.reach
-
-
-def _steps(length: int) -> np.ndarray:
-    return np.arange(length, dtype=np.int32)[:, None, None, None]
+    return steps(length) < lanes.reach
 
 
 def clean(
@@ -133,7 +95,7 @@ def clean(
         The lanes with the reach of the cleaning ones shortened; the cells i32[3*N,E] on which they end, -1 for the lanes
         that remove nothing; and i32[N,E], how many each agent removed.
     """
-    step, length = _steps(len(cell)), len(cell)
+    step, length = steps(len(cell)), len(cell)
 
     def first(dirty):  # i32[3,N,E], the length where it meets no waste
         return functools.reduce(jnp.minimum, jnp.where(dirty, step, length))
@@ -175,54 +137,12 @@ def trace(
 
     ``cell`` are the `lane_cells` of the lanes, and ``shape`` is that of the map, (H, W).
     """
-    number = np.min_scalar_type(2 * len(rank))
-    by_index, by_bars = (functools.partial(f, shape=shape, number=number) for f in (_trace_by_index, _trace_by_bars))
     beam = jnp.where(fires | cleans, 2 * rank + jnp.where(cleans, 2, 1), 0)  # in acting order, odd for fire, 0 for none
-    last = by_platform(lanes, cell, beam, cpu=by_index, default=by_bars)
+    dtype = np.min_scalar_type(2 * len(rank))
+    last = kernels.highest_beam(lanes.rays, lanes.reach, cell, beam, shape=shape, dtype=dtype)
 
     def kind(last):
         beam = jnp.where((last & 1) > 0, jnp.uint8(FIRE_BEAM), jnp.uint8(CLEAN_BEAM))
         return jnp.where(last > 0, beam, jnp.uint8(NO_BEAM))
 
     return cells.elementwise(kind)(last)
-
-
-def _trace_by_index(lanes: Lanes, cell: jax.Array, beam: jax.Array, shape: tuple[int, int], number: np.dtype):
-    """Return [E,H,W], the highest ``beam i32[N,E]`` on each cell; beams are put one after another."""
-
-    @fusion_boundary
-    def covered(reach, cell, beam):
-        there = jnp.where(_steps(len(cell)) < reach, beam, 0).astype(number)
-        cell = jnp.clip(cell, 0, shape[0] * shape[1] - 1)
-        return cell.reshape(-1, cell.shape[-1]), there.reshape(-1, cell.shape[-1])
-
-    @fusion_boundary
-    def nothing():
-        return jnp.zeros((cell.shape[-1], *shape), number)
-
-    return cells.scatter_max(nothing(), *covered(lanes.reach, cell, beam))
-
-
-def _trace_by_bars(lanes: Lanes, cell: jax.Array, beam: jax.Array, shape: tuple[int, int], number: np.dtype):
-    """See `_trace_by_index`; every cell asks all lanes at once, each of which is a bar of rows and columns."""
-    del cell
-    beam = jnp.broadcast_to(beam, lanes.reach.shape)
-
-    def within(first, step, size):  # bool[3,N,size,E]
-        last = first + step * (lanes.reach - 1)
-        place = np.arange(size, dtype=np.int32)[:, None]
-        low, high = jnp.minimum(first, last)[:, :, None], jnp.maximum(first, last)[:, :, None]
-        return (low <= place) & (place <= high)
-
-    rows, columns = within(lanes.row, lanes.down, shape[0]), within(lanes.column, lanes.right, shape[1])
-    rows = jnp.where(rows & (lanes.reach > 0)[:, :, None], beam[:, :, None], 0)
-    last = functools.reduce(
-        jnp.maximum,
-        (
-            jnp.where(across[None], along[:, None], 0)
-            for along, across in zip(
-                rows.reshape(-1, *rows.shape[2:]), columns.reshape(-1, *columns.shape[2:]), strict=True
-            )
-        ),
-    )
-    return jnp.moveaxis(last, -1, 0).astype(number)

@@ -1,9 +1,8 @@
-"""Maps of a batch of games: looked up and marked at few cells, or computed cell by cell.
+"""Maps of a batch of games: marked at few cells, or computed cell by cell.
 
 A cell is given by its number, row * W + column; arrays of cells trail with the batch, ``i32[K,E]``.
 """
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -11,60 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.grid import maps
+from influence_jax.envs.grid import kernels, maps
 from influence_jax.fusion import fusion_boundary
-from influence_jax.platforms import by_platform
-
-
-def gather(maps: jax.Array, cell: jax.Array) -> jax.Array:
-    """Return bool[...,E]: what ``maps bool[E,H,W]`` hold at ``cell i32[...,E]``; for cells outside, at any cell."""
-    return by_platform(maps, cell, tpu=gather_by_bits, default=gather_by_index)
-
-
-def gather_by_index(maps: jax.Array, cell: jax.Array) -> jax.Array:
-    """See `gather`."""
-    return maps.reshape(-1).at[_in_batch(maps.shape, cell)].get(mode="clip")
-
-
-def gather_by_bits(maps: jax.Array, cell: jax.Array) -> jax.Array:
-    """See `gather`; every row of a map is a few words, of which the right one is selected, for a TPU has no use for loads."""
-    width = maps.shape[2]
-    bits = jnp.where(maps, _bits(width), np.uint32(0))
-    parts = (jnp.sum(bits[..., first : first + 32], axis=-1, dtype=jnp.uint32) for first in range(0, width, 32))
-    words = jnp.stack([part.T for part in parts], axis=1).reshape(-1, len(maps))  # u32[H * count, E]
-    return _bit_of(words, width, cell)
-
-
-def look_up(drawn: np.ndarray, cell: jax.Array) -> jax.Array:
-    """Return bool like ``cell i32``: what ``drawn bool[H,W]``, the same in all games, holds there; all cells are inside."""
-    by_bits, by_index = (functools.partial(way, drawn) for way in (look_up_by_bits, look_up_by_index))
-    return by_platform(cell, tpu=by_bits, default=by_index)
-
-
-def look_up_by_index(drawn: np.ndarray, cell: jax.Array) -> jax.Array:
-    """See `look_up`."""
-    return jnp.asarray(drawn.reshape(-1))[cell]
-
-
-def look_up_by_bits(drawn: np.ndarray, cell: jax.Array) -> jax.Array:
-    """See `look_up` and `gather_by_bits`."""
-    width = drawn.shape[1]
-    bits = np.where(drawn, _bits(width), np.uint32(0))
-    parts = [bits[:, first : first + 32].sum(axis=1, dtype=np.uint32) for first in range(0, width, 32)]
-    return _bit_of(np.stack(parts, axis=1).reshape(-1), width, cell)
-
-
-def _bits(width: int) -> np.ndarray:
-    return np.uint32(1) << (np.arange(width, dtype=np.uint32) % 32)
-
-
-def _bit_of(words: jax.Array | np.ndarray, width: int, cell: jax.Array) -> jax.Array:
-    """Return bool like ``cell``: its bit in ``words``, which hold 32 columns of a row each, row after row."""
-    row, column = cell // width, cell % width
-    which, chosen = row * -(-width // 32) + column // 32, jnp.zeros(cell.shape, jnp.uint32)
-    for number, word in enumerate(words):
-        chosen = jnp.where(which == number, word, chosen)
-    return (chosen >> (column % 32).astype(jnp.uint32) & 1) > 0
 
 
 @fusion_boundary
@@ -77,39 +24,7 @@ def scatter(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
         value: scalar or [K,1], of the type of the maps.
     """
     value = jnp.broadcast_to(value, cell.shape).astype(maps.dtype)
-    return by_platform(maps, cell, value, cpu=scatter_by_index, default=scatter_by_comparison)
-
-
-@fusion_boundary
-def scatter_max(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """Return ``maps [E,H,W]`` with the highest ``value [K,E]`` at ``cell i32[K,E]``, all inside, unless what is there is higher.
-
-    A value of 0 changes nothing.
-    """
-    return maps.reshape(-1).at[_in_batch(maps.shape, cell)].max(value, mode="promise_in_bounds").reshape(maps.shape)
-
-
-# A CPU puts one value after another, which takes it less than a nanosecond each. Elsewhere every cell asks at once.
-
-
-def scatter_by_index(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """See `scatter`."""
-    place = jnp.where(cell < 0, maps.size, _in_batch(maps.shape, cell))
-    return maps.reshape(-1).at[place].set(value, mode="drop").reshape(maps.shape)
-
-
-def scatter_by_comparison(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """See `scatter`."""
-    numbers = np.arange(maps.shape[1] * maps.shape[2], dtype=np.int32).reshape(maps.shape[1:])
-    for there, put in zip(cell, value, strict=True):
-        maps = jnp.where(there[:, None, None] == numbers, put[:, None, None], maps)
-    return maps
-
-
-def _in_batch(shape: tuple[int, int, int], cell: jax.Array) -> jax.Array:
-    """Return i32[...,E]: the place of a ``cell i32[...,E]`` among all cells of the batch."""
-    games, height, width = shape
-    return np.arange(games, dtype=np.int32) * (height * width) + cell
+    return kernels.scatter(maps, cell, value)
 
 
 def elementwise(function: Callable) -> Callable:
@@ -144,21 +59,9 @@ def nth(counts: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
         within its place.
     """
     counts = counts.astype(jnp.int32)
-    before = by_platform(counts, tpu=_before_by_product, default=_before_by_sums)
+    before = kernels.exclusive_cumsum(counts)
     place = jnp.sum(before + counts <= n, axis=0, dtype=jnp.int32)
     return place, n - jnp.max(jnp.where(before <= n, before, 0), axis=0)
-
-
-def _before_by_sums(counts: jax.Array) -> jax.Array:
-    """Return i32[K,E], how many are in all earlier places."""
-    earlier = np.tri(len(counts), k=-1, dtype=bool)[..., None]
-    return jnp.sum(jnp.where(earlier, counts, 0), axis=1, dtype=jnp.int32)
-
-
-def _before_by_product(counts: jax.Array) -> jax.Array:
-    """See `_before_by_sums`; a TPU has a unit for matrix products."""
-    earlier = np.tri(len(counts), k=-1, dtype=np.float32)
-    return jnp.dot(earlier, counts.astype(jnp.float32), precision="highest").astype(jnp.int32)
 
 
 def free_by_row(taken: jax.Array, sites: np.ndarray) -> jax.Array:
@@ -181,7 +84,7 @@ def nth_free(taken: jax.Array, n: jax.Array, sites: np.ndarray) -> jax.Array:
     row, rest = nth(free_by_row(taken, sites), n)
     columns = np.arange(across.start, across.stop, dtype=np.int32)[:, None]
     cell = row * width + columns
-    free = look_up(sites, cell) & ~gather(taken, cell)
+    free = kernels.look_up(cell, drawn=sites) & ~kernels.gather(taken, cell)
     column = across.start + nth(free, rest)[0]
     return jnp.where(n >= 0, row * width + column, -1)
 

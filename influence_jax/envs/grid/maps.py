@@ -5,15 +5,10 @@ A map is a sequence of equally long rows. ``'@'`` is a wall, ``'P'`` a cell wher
 ``'S'``; Box Trapped has the cell ``'T'`` of the trapped agent and a door ``'D'``. A map needs no outer wall: nobody can leave it.
 """
 
-import functools
 from collections.abc import Sequence
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.fusion import fusion_boundary
-from influence_jax.platforms import by_platform
 from influence_jax.settings import ConfigError
 
 WALL, START, FLOOR, TRAPPED, DOOR = "@", "P", " ", "T", "D"
@@ -123,37 +118,3 @@ def columns(sites: np.ndarray) -> slice:
     """Return the columns from the first to the last that holds one of ``sites bool[H,W]``; the first one if there are none."""
     held = np.flatnonzero(sites.any(axis=0))
     return slice(int(held[0]), int(held[-1]) + 1) if len(held) else slice(0, 1)
-
-
-def values_at_sites(values: jax.Array, sites: np.ndarray) -> jax.Array:
-    """Return [E,H,W]: ``values [E,K]`` at the K cells of ``sites bool[H,W]`` in row-major order, and 0 elsewhere."""
-    ways = values_at_sites_by_scatter, values_at_sites_by_product, values_at_sites_by_gather
-    one_by_one, by_product, by_looking_up = (functools.partial(way, sites=sites) for way in ways)
-    return by_platform(values, cpu=one_by_one, tpu=by_product, default=by_looking_up)
-
-
-def values_at_sites_by_product(values: jax.Array, sites: np.ndarray) -> jax.Array:
-    """See `values_at_sites`; for values below 256, which the unit that a TPU has for matrix products takes as they are."""
-    place = np.eye(sites.size, dtype=np.float32)[np.flatnonzero(sites)]
-    product = jnp.dot(values.astype(jnp.bfloat16), place.astype(jnp.bfloat16), preferred_element_type=jnp.float32)
-    return product.astype(values.dtype).reshape(-1, *sites.shape)
-
-
-def values_at_sites_by_scatter(values: jax.Array, sites: np.ndarray) -> jax.Array:
-    """See `values_at_sites`."""
-
-    @fusion_boundary
-    def nothing():
-        return jnp.zeros((len(values), sites.size), values.dtype)
-
-    @fusion_boundary
-    def place(nothing, values):
-        return nothing.at[:, np.flatnonzero(sites)].set(values, unique_indices=True, indices_are_sorted=True)
-
-    return place(nothing(), values).reshape(-1, *sites.shape)
-
-
-def values_at_sites_by_gather(values: jax.Array, sites: np.ndarray) -> jax.Array:
-    """See `values_at_sites`."""
-    with_zero = jnp.pad(values, ((0, 0), (0, 1)))
-    return with_zero[:, np.where(sites, np.cumsum(sites).reshape(sites.shape) - 1, values.shape[1])]

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.envs.grid.cells import look_up, select
+from influence_jax.envs.grid import kernels
+from influence_jax.envs.grid.cells import select
 from influence_jax.fusion import fusion_boundary
 
 LEFT, RIGHT, FORWARD, BACKWARD, STAY, TURN_CLOCKWISE, TURN_COUNTERCLOCKWISE, FIRE, CLEAN = range(9)
@@ -62,7 +63,7 @@ def wanted_cells(
         return row, column, (row + 1) * solid.shape[1] + column + 1
 
     to_row, to_column, there = step(row, column, heading, actions)
-    blocked = look_up(solid, there)
+    blocked = kernels.look_up(there, drawn=solid)
     return jnp.where(blocked, row, to_row), jnp.where(blocked, column, to_column)
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.batching import batched, leading, trailing
-from influence_jax.envs.grid import beams, cells, maps, movement, random_bits, vision
+from influence_jax.envs.grid import beams, cells, kernels, movement, random_bits, vision
 from influence_jax.fusion import fusion_boundary
 
 
@@ -36,7 +36,7 @@ def bernoulli(draw: jax.Array, probability: jax.Array, *, sites: np.ndarray) -> 
         probability: f32[], the same at all sites.
         sites: bool[H,W], K of them.
     """
-    return maps.values_at_sites(fusion_boundary(jnp.less)(draw, probability[:, None]), sites)
+    return kernels.values_at_sites(fusion_boundary(jnp.less)(draw, probability[:, None]), sites=sites)
 
 
 @batched
@@ -55,7 +55,7 @@ def bernoulli_by_count(draw: jax.Array, probabilities: jax.Array, count: jax.Arr
     def compare(draw, probabilities):  # u8: whether it happens with each count, one bit each
         return sum((draw < rate).astype(jnp.uint8) << bit for bit, rate in enumerate(probabilities))
 
-    would = maps.values_at_sites(compare(draw, jnp.moveaxis(probabilities, 1, 0)[..., None]), sites)
+    would = kernels.values_at_sites(compare(draw, jnp.moveaxis(probabilities, 1, 0)[..., None]), sites=sites)
     does = cells.elementwise(lambda would, count: (would >> jnp.minimum(count, most) & 1) > jnp.uint8(0))
     return does(would, count)
 
@@ -87,7 +87,7 @@ def put(there: jax.Array, cell: jax.Array, *, value: bool) -> jax.Array:
 @batched
 def get(there: jax.Array, cell: jax.Array) -> jax.Array:
     """Return bool[...]: what ``there bool[H,W]`` holds in the cells of number ``cell i32[...]``; outside, anything."""
-    return leading(cells.gather(there, trailing(cell)))
+    return leading(kernels.gather(there, trailing(cell)))
 
 
 @batched
@@ -111,7 +111,7 @@ def move(
     want = movement.wanted_cells(*cell, heading, actions, walls)
     number, wanted = (row * walls.shape[1] + column for row, column in (cell, want))
     if barred is not None:
-        wanted = jnp.where(cells.gather(barred, wanted), number, wanted)
+        wanted = jnp.where(kernels.gather(barred, wanted), number, wanted)
     moves = movement.resolve(number, wanted, (actions >= 0) & (actions <= movement.STAY), rank)
     row, column = (jnp.where(moves, new, old) for new, old in zip(want, cell, strict=True))
     return leading(jnp.stack([row, column], axis=1)), leading(movement.turn(heading, actions))
@@ -145,7 +145,7 @@ def fire_and_clean(
     heading, fires, cleans, rank = map(trailing, (heading, fires, cleans, rank))
     lanes = beams.cast(*rows_and_columns(position), heading, walls, length)
     cell = beams.lane_cells(lanes, walls.shape[1], length)
-    swept, removed, count = beams.clean(lanes, cleans, rank, cell, cells.gather(waste, cell))
+    swept, removed, count = beams.clean(lanes, cleans, rank, cell, kernels.gather(waste, cell))
     beam_map = beams.trace(swept, cell, fires, cleans, rank, walls.shape)
     return cells.scatter(waste, removed, False), beam_map, leading(beams.hits(lanes, fires)), leading(count)
 
@@ -186,14 +186,14 @@ def paint_beams(codes: jax.Array, beam_map: jax.Array) -> jax.Array:
 def windows(
     codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, *, radius: int, num_codes: int
 ) -> jax.Array:
-    """Return u8[N,V,V], what each agent sees of ``codes u8[H,W]``; see `vision.windows`."""
-    return vision.windows(codes, position, quarter_turns, radius, num_codes)
+    """Return u8[N,V,V], what each agent sees of ``codes u8[H,W]``; see `kernels.windows`."""
+    return kernels.windows(codes, position, quarter_turns, radius=radius, num_codes=num_codes)
 
 
 @batched
 def colour(codes: jax.Array, *, palette: np.ndarray) -> jax.Array:
     """Return u8[...,3]: the ``palette u8[C,3]`` at ``codes u8[...]``."""
-    return vision.colour(codes, palette)
+    return kernels.colour(codes, palette=palette)
 
 
 @batched

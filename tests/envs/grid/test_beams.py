@@ -1,22 +1,11 @@
-"""How far beams fly, and which of them is the last on a cell."""
+"""Which beam is the last on a cell."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.envs import make
-from influence_jax.envs.grid import beams, movement
-
-
-def test_clear_runs_count_free_cells():
-    walls = np.array([list(row) for row in ("....@..", ".......")]) == "@"
-    runs = beams.clear_runs(walls, 5)
-    np.testing.assert_array_equal(runs[1, 1, 1:-1], [4, 3, 2, 1, 0, 2, 1])
-    np.testing.assert_array_equal(runs[3, 1, 1:-1], [1, 2, 3, 4, 0, 1, 2])
-    np.testing.assert_array_equal(runs[3, 2, 1:-1], [1, 2, 3, 4, 5, 5, 5])
-    np.testing.assert_array_equal(runs[0, 2, 1:-1], [2, 2, 2, 2, 1, 2, 2])
-    np.testing.assert_array_equal(runs[2, 2, 1:-1], 1)
-    assert not runs[:, 0].any() and not runs[:, -1].any() and not runs[:, :, 0].any() and not runs[:, :, -1].any()
+from influence_jax.envs.grid import movement
 
 
 def test_a_beam_of_many_agents_keeps_the_order():

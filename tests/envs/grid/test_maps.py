@@ -1,30 +1,11 @@
-"""Maps drawn as text, and values put at their sites."""
+"""Maps drawn as text."""
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from influence_jax.envs import make
 from influence_jax.envs.grid import maps
 from tests.envs.helpers import assert_refused
-
-
-@pytest.mark.parametrize("sites", [np.zeros((3, 4), bool), np.eye(3, 4, dtype=bool), np.ones((3, 4), bool)])
-@pytest.mark.parametrize(
-    "spread",
-    [
-        maps.values_at_sites,
-        maps.values_at_sites_by_scatter,
-        maps.values_at_sites_by_gather,
-        maps.values_at_sites_by_product,
-    ],
-)
-def test_spread(spread, sites):
-    values = np.random.default_rng(3).integers(1, 256, (5, sites.sum())).astype(np.uint8)
-    expected = np.zeros((5, 3, 4), np.uint8)
-    expected[:, sites] = values
-    np.testing.assert_array_equal(spread(jnp.asarray(values), sites), expected, strict=True)
 
 
 def test_standard_maps_start_as_drawn():

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from influence_jax.envs import make
-from influence_jax.envs.grid import primitives, vision
 from influence_jax.envs.harvest import HarvestState
 
 # One letter per colour: '.' black, '@' wall, 'a' apple, digits agents, 'f' fire, 'c' cleaning, 'w' waste, 'r' river or stream.
@@ -161,11 +160,3 @@ def test_visible_is_the_square_window_of_the_row_agent():
     state = state_at(env, [(0, 0), (2, 2), (0, 4)], [UP, UP, UP])
     visible = jax.jit(env.observe)(state)[1]
     np.testing.assert_array_equal(visible, [[False, True, False], [True, False, True], [False, True, False]])
-
-
-@pytest.mark.parametrize("shape", [(1,), (3, 5), (4,), (2, 5, 5), (19, 19)])
-def test_colours_of_any_number_of_cells(shape):
-    colour = functools.partial(primitives.colour, palette=vision.PALETTE)
-    codes = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8) % len(vision.PALETTE)
-    np.testing.assert_array_equal(jax.jit(colour)(codes), vision.PALETTE[codes])
-    np.testing.assert_array_equal(jax.vmap(colour)(codes[None])[0], vision.PALETTE[codes])
