@@ -42,9 +42,9 @@ from .runtime.run import train as train
 from .settings import ConfigError as ConfigError
 from .sweeps.adaptive import search as search
 from .sweeps.merge import merge as merge
+from .sweeps.results import Sweep as Sweep
+from .sweeps.results import load as load
 from .sweeps.resume import resume as resume
-from .sweeps.sweep import Sweep as Sweep
-from .sweeps.sweep import load as load
 from .sweeps.sweep import sweep as sweep
 from .types import TimeStep as TimeStep
 

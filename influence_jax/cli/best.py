@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     check(options)
     from influence_jax.cli.sweep import show_best
     from influence_jax.runtime.files import write_json
-    from influence_jax.sweeps.sweep import Sweep, load
+    from influence_jax.sweeps.results import Sweep, load
 
     found = load(options.directory, trust=options.trust)
     if not isinstance(found, Sweep):

@@ -10,8 +10,8 @@ from influence_jax.cli import sweep, train
 from influence_jax.cli.devices import DeviceOptions, chosen, connect
 from influence_jax.cli.options import check, parse, whole
 from influence_jax.runtime.compilation import keep_compiled_programs
+from influence_jax.sweeps.results import Sweep
 from influence_jax.sweeps.resume import resume
-from influence_jax.sweeps.sweep import Sweep
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _recorded_shard(out: pathlib.Path) -> Any:
-    from influence_jax.sweeps.sweep import read_about
+    from influence_jax.sweeps.files import read_about
 
     return read_about(out).get("shard") if (out / "sweep.json").exists() else None
 

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         raise ConfigError(f"out is {str(out)!r}; allowed: files that end in {' or '.join(SUFFIXES)}.")
     check(options)
     from influence_jax.analysis.tables import final_rows, pandas
-    from influence_jax.sweeps.sweep import Sweep, load
+    from influence_jax.sweeps.results import Sweep, load
 
     frames = pandas()
     if out.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:

@@ -24,20 +24,12 @@ from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
 from influence_jax.runtime.signals import deferred_stop
 from influence_jax.settings import INT32_MAX, Integers, checked, nearest, whole_number
+from influence_jax.sweeps.files import FORMAT_VERSION, give_back, place_of, read_about
 from influence_jax.sweeps.plan import Part, Program, listed_programs, make_programs
+from influence_jax.sweeps.results import Record, Sweep, record_of
 from influence_jax.sweeps.space import Draw, Space, is_traced, make_space
 from influence_jax.sweeps.study import import_optuna, opened
-from influence_jax.sweeps.sweep import (
-    FORMAT_VERSION,
-    Record,
-    Sweep,
-    ends_all,
-    give_back,
-    place_of,
-    read_about,
-    record_of,
-    run_program,
-)
+from influence_jax.sweeps.sweep import ends_all, run_program
 
 
 def search(

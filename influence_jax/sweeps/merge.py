@@ -12,8 +12,9 @@ from influence_jax.runtime import directory
 from influence_jax.runtime.files import write_json
 from influence_jax.runtime.run import check_arguments
 from influence_jax.settings import INT32_MAX
+from influence_jax.sweeps.files import read_about
 from influence_jax.sweeps.plan import checked_shard
-from influence_jax.sweeps.sweep import Sweep, load, read_about
+from influence_jax.sweeps.results import Sweep, load
 
 SHARED = ("format_version", "space", "config")  # what shards of one sweep say alike
 

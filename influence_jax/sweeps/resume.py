@@ -13,7 +13,9 @@ from influence_jax.runtime.loop import LogPoint
 from influence_jax.runtime.run import Run
 from influence_jax.settings import whole_number
 from influence_jax.sweeps.adaptive import search
-from influence_jax.sweeps.sweep import Sweep, read_about, run_sweep, trusted
+from influence_jax.sweeps.files import read_about, trusted
+from influence_jax.sweeps.results import Sweep
+from influence_jax.sweeps.sweep import run_sweep
 
 
 def resume(

@@ -14,8 +14,8 @@ from influence_jax.cli.sweep import finish, shard_of
 from influence_jax.runtime.progress import Progress
 from influence_jax.settings import ConfigError
 from influence_jax.sweeps import sweep as sweeps
+from influence_jax.sweeps.results import Record, Sweep
 from influence_jax.sweeps.space import Space
-from influence_jax.sweeps.sweep import Record, Sweep
 from tests.cli.commands import assert_refused, refusal
 
 SWEEP = ["sweep", "harvest-moa", "--profile", "small"]

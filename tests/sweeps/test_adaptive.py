@@ -17,11 +17,6 @@ RATES = {"learning_rate": "log:1e-4:1e-2", "env.params.hit_penalty": "choice:0,5
 ASKED = {"trials": 5, "at_once": 2, "metric": "entropy"}
 
 
-@pytest.fixture(scope="module")
-def small(tiny):
-    return dataclasses.replace(tiny, total_steps=480)
-
-
 def test_it_is_told_what_came_out(small, tmp_path, storage):
     with pytest.raises(ConfigError, match=r"metric is 'entrpy'; allowed: .*Did you mean 'entropy'"):
         influence_jax.search(small, RATES, storage=storage, **ASKED | {"metric": "entrpy"}, out=tmp_path / "x")

@@ -1,0 +1,104 @@
+"""The files of a sweep: ``sweep.json``, which says what it is, and where its programs are."""
+
+import contextlib
+import json
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json
+from influence_jax.settings import is_path
+from influence_jax.sweeps.plan import Part, Program, listed_parts, listed_programs, make_programs
+from influence_jax.sweeps.space import Space, make_space
+
+FORMAT_VERSION = 1
+
+
+def place_of(path: pathlib.Path, number: int) -> pathlib.Path:
+    """Return the directory of a program's run."""
+    return path / "programs" / f"{number:03}"
+
+
+def give_back(path: pathlib.Path, existed: bool) -> None:
+    """Leave nothing in the way of the corrected command, if no program was begun."""
+    if not any(path.glob("programs/*/config.json")):
+        for name in ("programs", "sweep.json", "lock"):
+            place = path / name
+            shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
+        if not existed:
+            path.rmdir()
+
+
+def read_about(path: pathlib.Path) -> dict[str, Any]:
+    """Read ``sweep.json``: the space, the common configuration, which part of the trials it is, the programs.
+
+    Raises:
+        ConfigError: there is no sweep, or one in a format that this version does not know.
+    """
+    file = path / "sweep.json"
+    if not file.exists():
+        raise ConfigError(f"{str(path)!r} holds no sweep; allowed is a directory that `sweep` wrote.")
+    try:
+        about = json.loads(file.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{str(file)!r} cannot be read: {error}; allowed is what `sweep` writes.") from None
+    if not isinstance(about, dict) or about.get("format_version") != FORMAT_VERSION:
+        raise ConfigError(f"format_version of {str(file)!r} is not {FORMAT_VERSION}, which this version reads.")
+    return about
+
+
+def common_config(path: pathlib.Path, about: dict[str, Any]) -> ExperimentConfig:
+    """Return what a sweep's trials have in common; nothing is imported."""
+    with _as_written(path):
+        return from_json(json.dumps(about["config"]))
+
+
+def trials_and_parts(path: pathlib.Path, about: dict[str, Any], config: ExperimentConfig) -> tuple[Space, list[Part]]:
+    """Return what a sweep's trials differ in, and the parts that its programs are."""
+    with _as_written(path):
+        space, parts = make_space(config, **about["space"]), listed_parts(config, about["programs"])
+        known = range(len(space.settings()))
+        if not all(trial in known for part in parts for trial in part.trials):
+            raise _other_trials(path)
+        return space, parts
+
+
+def trusted(path: pathlib.Path, about: dict[str, Any], trust: bool) -> tuple[ExperimentConfig, Space, list[Program]]:
+    """Return all of a sweep that ``sweep.json`` says, importing code of others only if it is trusted."""
+
+    def refuse(named: list[str]) -> None:
+        if named and not trust:
+            raise ConfigError(
+                f"{str(path)!r} holds a sweep that names code outside of this package ({', '.join(named)}); allowed with trust."
+            )
+
+    config = common_config(path, about)
+    refuse([f"{setting} {name!r}" for setting, name in code_paths(config).items()])
+    space, parts = trials_and_parts(path, about, config)
+    varied = dict.fromkeys(x for trial in space.settings() for x in trial.values() if is_path(x))
+    refuse(list(map(repr, varied)))
+    with _as_written(path):
+        refuse([repr(name) for name in map(about.get("search", {}).get, ("sampler", "pruner")) if name is not None])
+        programs = make_programs(config, space, parts)
+        if json.loads(json.dumps(listed_programs(programs))) != about["programs"]:
+            raise _other_trials(path)
+    return config, space, programs
+
+
+def _other_trials(path: pathlib.Path) -> ConfigError:
+    return ConfigError(f"{str(path / 'sweep.json')!r} lists other trials than its own; allowed is what `sweep` writes.")
+
+
+@contextlib.contextmanager
+def _as_written(path: pathlib.Path) -> Iterator[None]:
+    """Say which file it is that is not what `sweep` writes."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ZeroDivisionError) as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise ConfigError(
+            f"{str(path / 'sweep.json')!r} cannot be read: {problem}; allowed is what `sweep` writes."
+        ) from None

@@ -1,0 +1,228 @@
+"""A sweep as far as it got: its runs, its tables, its best trials; reading one back."""
+
+import dataclasses
+import pathlib
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from influence_jax.analysis.labels import labels
+from influence_jax.analysis.members import joined
+from influence_jax.analysis.tables import final_rows, pandas, run_rows
+from influence_jax.config import ConfigError
+from influence_jax.log_format import SHARED
+from influence_jax.runtime import directory, population
+from influence_jax.runtime import run as runs
+from influence_jax.runtime.checkpoint import Checkpoints
+from influence_jax.runtime.run import Run
+from influence_jax.settings import Integers, checked, nearest
+from influence_jax.sweeps.files import place_of, read_about, trusted
+from influence_jax.sweeps.plan import Program
+from influence_jax.sweeps.space import Space
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """How far a program got."""
+
+    update: int  # updates done
+    metrics: dict[str, np.ndarray]  # as of `Run`
+    failed: Sequence[int] = ()  # the members that learn no more
+    pruned: bool = False  # whether a search ended it early
+    saved: bool = True  # whether a checkpoint has all of it
+    too_large: bool = False  # whether it needs more memory than there is here
+
+    def ended(self, program: Program) -> bool:
+        """Whether the program was trained to its end, or no member of it can learn any more, or is to."""
+        done = self.update >= program.learner.config.num_updates
+        return done or self.pruned or len(self.failed) == len(program.trials)
+
+
+def record_of(place: pathlib.Path, program: Program) -> Record:
+    """Read how far a program got."""
+    checkpoints = Checkpoints(place)
+    update = max(checkpoints.updates(), default=0)
+    metrics = runs.recorded(place, program.learner, update) if update else {}
+    return Record(update, metrics, checkpoints.notes(update).get("failed", []))
+
+
+class Runs(Sequence):
+    """The runs of programs; each is read from its directory when it is asked for, and held by nobody else."""
+
+    def __init__(self, path: pathlib.Path, programs: Sequence[Program]):
+        """Look for the runs of ``programs`` in the directory of a sweep."""
+        self._path, self._programs = path, programs
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def __getitem__(self, number: Any) -> Any:
+        if isinstance(number, slice):
+            return [self[i] for i in range(len(self))[number]]
+        number = range(len(self))[number]
+        return runs.load(place_of(self._path, number), learner=self._programs[number].learner)
+
+    def __repr__(self) -> str:
+        return f"[{', '.join(map(repr, self))}]"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Sweep:
+    """A sweep as far as it got."""
+
+    space: Space
+    programs: list[Program]
+    path: pathlib.Path
+    records: list[Record]  # of the programs that were begun
+
+    @property
+    def begun(self) -> list[tuple[Program, Record]]:
+        """The programs that were begun, with how far they got."""
+        return list(zip(self.programs, self.records, strict=False))
+
+    @property
+    def runs(self) -> Runs:
+        """The runs of the programs that have a checkpoint, in their order."""
+        return Runs(self.path, [program for program, record in self.begun if record.update])
+
+    @property
+    def finished(self) -> bool:
+        """Whether all programs were trained to their end, or until no member of them could learn any more."""
+        return self.num_finished == len(self.programs)
+
+    @property
+    def num_finished(self) -> int:
+        """How many programs are at their end."""
+        return sum(record.ended(program) for program, record in self.begun)
+
+    @property
+    def failed(self) -> list[int]:
+        """The trials some seed of which learns no more."""
+        return sorted({program.trials[member] for program, record in self.begun for member in record.failed})
+
+    @property
+    def recorded(self) -> list[tuple[Program, Record]]:
+        """Those of `begun` that have log points."""
+        return [(program, record) for program, record in self.begun if record.metrics]
+
+    def __repr__(self) -> str:
+        members = [trial for program in self.programs for trial in program.trials]
+        programs = f"{len(self.programs)} program{'s' if len(self.programs) != 1 else ''}"
+        failed = f", {len(self.failed)} trials failed" if self.failed else ""
+        return f"Sweep of {len(set(members))} trials, {len(members)} members in {programs}, {self.num_finished} finished{failed}"
+
+    @property
+    def parts(self) -> list[tuple[dict[str, np.ndarray], list[dict[str, Any]], dict[str, Any]]]:
+        """Of each program that has log points its metrics, its members' trials, settings and seeds, and what else they have."""
+        return [
+            (record.metrics, self._members(program), vars(program.learner.config.hyperparams))
+            for program, record in self.recorded
+        ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each member: its trial, settings and seed, and the end of each metric; see `analysis.final_rows`."""
+        rows = [row for metrics, members, _ in self.parts for row in final_rows(metrics, members)]
+        return sorted(rows, key=lambda row: (row["trial"], row["seed"]))
+
+    def table(self) -> Any:
+        """Return all log points as a tidy ``pandas.DataFrame``: one row per trial, seed and log point."""
+        frames = [pandas().DataFrame(run_rows(metrics, members)) for metrics, members, _ in self.parts]
+        joined = pandas().concat(frames, ignore_index=True)
+        return joined.sort_values(["trial", "seed", "update"], kind="stable", ignore_index=True)
+
+    def _members(self, program: Program) -> list[dict[str, Any]]:
+        settings, seeds = self.space.settings(), program.hyperparams["seed"]
+        return [
+            {"trial": trial, **settings[trial], "seed": int(seed)}
+            for trial, seed in zip(program.trials, seeds, strict=True)
+        ]
+
+    def best(self, count: int = 5, metric: str = "collective_return") -> list[dict[str, Any]]:
+        """Return the settings of the best trials, each with the mean of a metric over its seeds, and its standard deviation.
+
+        A trial one of whose seeds failed, or lacks the metric, is behind all others. A sweep that is not finished says so in a
+        warning: its trials may be at different steps, and some have none.
+
+        Raises:
+            ConfigError: the metric was not recorded.
+        """
+        if not self.finished:
+            measured = {trial for program, _ in self.recorded for trial in program.trials}
+            warnings.warn(
+                f"the sweep in {str(self.path)!r} is not finished: {self.num_finished} of {len(self.programs)} programs are, "
+                f"and {len(measured)} of {len(self.space.settings())} trials have results.",
+                stacklevel=2,
+            )
+        known = sorted({name for metrics, _, _ in self.parts for name, x in metrics.items() if x.ndim == 2} - {*SHARED})
+        if metric not in known:
+            raise ConfigError(f"metric is {metric!r}; allowed: {', '.join(known)}.{nearest(str(metric), known)}")
+        trials: dict[int, list[float]] = {}
+        for row in self.rows():
+            trials.setdefault(row["trial"], []).append(row.get(metric, float("nan")))
+        settings = self.space.settings()
+        found = [
+            {
+                "trial": trial,
+                **settings[trial],
+                metric: float(np.mean(x)),
+                "std": float(np.std(x, ddof=1)) if len(x) > 1 else float("nan"),
+                "seeds": len(x),
+            }
+            for trial, x in trials.items()
+        ]
+        return sorted(found, key=lambda row: -np.nan_to_num(row[metric], nan=-np.inf))[
+            : checked("count", count, Integers(1))
+        ]
+
+    def curves(self, count: int = 5, metric: str = "collective_return") -> dict[str, dict[str, np.ndarray]]:
+        """Return the metrics of the best trials by a label, as `influence_jax.plot_learning_curves` takes them."""
+        found, rows, settings = {}, self.best(count, metric), self.space.settings()
+        for row, label in zip(rows, labels([settings[row["trial"]] for row in rows]), strict=True):
+            parts = [
+                {name: x[:, np.array(program.trials) == row["trial"]] for name, x in record.metrics.items()}
+                for program, record in self.recorded
+                if row["trial"] in program.trials
+            ]
+            found[label] = joined(parts)
+        return found
+
+
+def load(
+    out: str | pathlib.Path, update: int | None = None, *, learner: Any = None, trust: bool = False
+) -> Run | Sweep:
+    """Read back a run, see `influence_jax.runtime.run.load`, or a sweep with all of its runs.
+
+    Raises:
+        ConfigError: there is neither, or it needs code that is not trusted; ``update`` or ``learner`` is given for a sweep.
+    """
+    path = directory.checked_path(out)
+    if not (path / "sweep.json").exists():
+        return runs.load(out, update, learner=learner, trust=trust)
+    for name, given in (("update", update), ("learner", learner)):
+        if given is not None:
+            shown = given if name == "update" else f"a {type(given).__name__}"
+            raise ConfigError(
+                f"{name} is {shown!s} for {str(path)!r}, which holds a sweep; allowed with it is the directory of one of its "
+                f"runs, such as {str(place_of(path, 0))!r}."
+            )
+    about = read_about(path)
+    _, space, programs = trusted(path, about, trust)
+    places = [place_of(path, number) for number in range(len(programs))]
+    updates = [max(Checkpoints(place).updates(), default=0) for place in places]
+    begun = max((number for number, update in enumerate(updates, start=1) if update), default=0)
+    for place, program, update in zip(places[:begun], programs, updates, strict=False):
+        if (place / "config.json").exists():
+            members = population.member_settings(program.learner, program.hyperparams)
+            directory.reclaim(place, program.learner, members, directory.FREE)  # it may not have been lengthened yet
+        if not update and (place / "config.json").exists():
+            raise ConfigError(
+                f"{str(place)!r} has no checkpoints, which programs after it have; allowed is to go on with the sweep "
+                "(--resume), which trains it again."
+            )
+    records = list(map(record_of, places[:begun], programs))
+    for number in about.get("pruned", []):
+        if number < begun:
+            records[number] = dataclasses.replace(records[number], pruned=True)
+    return Sweep(space, programs, path, records)
