@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import dataclasses
 import datetime
 import os
 import pathlib
@@ -152,20 +153,22 @@ def run(given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] |
     """Print the plan, run it, and print the results."""
     from influence_jax.runtime import directory
     from influence_jax.runtime.compilation import keep_compiled_programs
+    from influence_jax.runtime.run import Execution
     from influence_jax.sweeps.space import make_space
     from influence_jax.sweeps.sweep import planned, run_sweep
 
     keep_compiled_programs()
-    space, path, quiet = make_space(config, **space), directory.checked_path(given.out), given.quiet or given.json
-    programs = planned(path, config, space, shard, own.resume)
+    space, quiet = make_space(config, **space), given.quiet or given.json
+    how = Execution(directory.checked_path(given.out), resume=own.resume, devices=chosen(given))
+    programs = planned(config, space, shard, how)
     if not quiet or own.dry_run:
         print(describe(programs, config.seeds, shard), file=sys.stderr)
     if own.measure:
-        print(measure(programs, chosen(given)), file=sys.stderr)
+        print(measure(programs, how.devices), file=sys.stderr)
     if own.dry_run:
         return 0
     with train.progress(quiet) as callback:
-        found = run_sweep(path, space, config, shard, own.resume, chosen(given), callback)
+        found = run_sweep(config, space, shard, dataclasses.replace(how, callback=callback))
     return finish(found, given)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import pathlib
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -94,6 +95,32 @@ class Run:
         return intervene(self, None, num_moments, seed)
 
 
+@dataclasses.dataclass(frozen=True)
+class Execution:
+    """How something is trained, whatever it is: where its files are, on which devices, and who is told.
+
+    Raises:
+        ConfigError: one of them is no way to do so.
+    """
+
+    path: pathlib.Path | None  # directory; None keeps everything in memory
+    _: dataclasses.KW_ONLY
+    resume: bool = False  # whether to go on with what is in there
+    trust: bool = False  # whether what is read may name code outside of this package, which is then imported
+    devices: Devices = ALL_DEVICES  # how members are laid over devices
+    callback: Callable[[LogPoint], None] | None = None  # called after each log point
+
+    def __post_init__(self):
+        for name in ("resume", "trust"):
+            checked(name, getattr(self, name), Choices((True, False)))
+        if not isinstance(self.devices, Devices):
+            raise ConfigError(f"devices is a {type(self.devices).__name__}; allowed: Devices(...).")
+        if self.callback is not None and not callable(self.callback):
+            raise ConfigError(
+                f"callback is a {type(self.callback).__name__}; allowed: a function of a LogPoint, or None."
+            )
+
+
 def train(
     experiment: str | ExperimentConfig | Learner,
     *,
@@ -130,7 +157,8 @@ def train(
         FloatingPointError: no member can learn any more.
         MemoryError: a device is too small.
     """
-    check_arguments(devices, callback, resume=resume, trust=trust)
+    path = None if out is None else directory.checked_path(out)
+    how = Execution(path, resume=resume, trust=trust, devices=devices, callback=callback)
     learner = experiment if isinstance(experiment, Learner) else make_learner(config_of(experiment))
     given = {"seeds": seeds, "total_steps": whole_number(total_steps)}
     config = dataclasses.replace(learner.config, **{name: value for name, value in given.items() if value is not None})
@@ -142,34 +170,12 @@ def train(
         raise ConfigError(f"start_from is {str(start_from)!r} with resume True; allowed is one of them.")
     if out is None and resume:
         raise ConfigError("resume is True without out; allowed with it: the directory of a run.")
-    path = None if out is None else directory.checked_path(out)
     if resume and (path / "config.json").exists():
         directory.reclaim(path, learner, members)
-        return _go_on(path, learner, members, devices, callback)
+        return _go_on(learner, members, how)
     if path is not None:
         directory.refuse_taken(path)
-    source = None if start_from is None else load(file_path("start_from", start_from), trust=trust)
-    program = prepare(learner, members, devices)
-    if source is not None:
-        refuse_other_networks(learner, program.shapes, source)
-    with deferred_stop() as stop:
-        state = program.init()
-        state = state if source is None else begin_with(learner, state, source.learner, source.state)
-        chunk, seconds = _timed(program, stop)
-        if chunk is None:
-            return Run(learner, state, 0, {}, members, seconds)
-        claim = contextlib.nullcontext()
-        if path is not None and placing.is_first_process():
-            claim = directory.claimed(path, learner, members)
-        with claim:
-            if path is not None and placing.is_first_process():
-                about = (
-                    {} if source is None else {"start_from": {"directory": str(start_from), "update": source.update}}
-                )
-                directory.stamp(path, 0, about)
-            placing.meet()  # the directory is there for all processes
-            state, update, saved, metrics = loop(program, chunk, state, 0, stop, path, callback)
-            return _learning(Run(learner, state, update, metrics, members, seconds, saved))
+    return _begin(learner, members, start_from, how)
 
 
 def config_of(experiment: Any) -> ExperimentConfig:
@@ -222,13 +228,12 @@ def resume(
         FloatingPointError: no member can learn any more.
         MemoryError: a device is too small.
     """
-    check_arguments(devices, callback, trust=trust)
-    path = directory.checked_path(out)
-    learner, members = directory.reopen(path, learner, trust)
+    how = Execution(directory.checked_path(out), trust=trust, devices=devices, callback=callback)
+    learner, members = directory.reopen(how.path, learner, how.trust)
     about, before = {}, learner.config.total_steps
     if total_steps is not None:
         config = validate(dataclasses.replace(learner.config, total_steps=whole_number(total_steps)))
-        done = max(Checkpoints(path).updates(), default=0)
+        done = max(Checkpoints(how.path).updates(), default=0)
         if config.total_steps < min(done * config.steps_per_update, before):
             raise ConfigError(
                 f"total_steps is {config.total_steps} for a run of which {done * config.steps_per_update} are done; allowed are "
@@ -236,28 +241,38 @@ def resume(
             )
         learner = dataclasses.replace(learner, config=config)
         about = {"total_steps": config.total_steps, "total_steps_before": before}
-    return _go_on(path, learner, members, devices, callback, about)
+    return _go_on(learner, members, how, about)
 
 
-def check_arguments(devices: Any = ALL_DEVICES, callback: Any = None, **switches: Any) -> None:
-    """Refuse what is no way to lay out members, no function, or neither True nor False.
+def _begin(learner: Learner, members: list[dict[str, Any]], start_from: Any, how: Execution) -> Run:
+    """Begin a run, with the parameters of another one if ``start_from`` is its directory."""
+    source, about = None, {}
+    if start_from is not None:
+        source = load(file_path("start_from", start_from), trust=how.trust)
+        about = {"start_from": {"directory": str(start_from), "update": source.update}}
+    program = prepare(learner, members, how.devices)
+    if source is not None:
+        refuse_other_networks(learner, program.shapes, source)
+    with deferred_stop() as stop:
+        state = program.init()
+        state = state if source is None else begin_with(learner, state, source.learner, source.state)
+        chunk, seconds = _timed(program, stop)
+        run = Run(learner, state, 0, {}, members, seconds)
+        if chunk is None:
+            return run
+        writes = how.path is not None and placing.is_first_process()
+        with directory.claimed(how.path, learner, members) if writes else contextlib.nullcontext():
+            if writes:
+                directory.stamp(how.path, 0, about)
+            placing.meet()  # the directory is there for all processes
+            return _continued(run, program, chunk, stop, how)
 
-    Raises:
-        ConfigError: one of them.
-    """
-    for name, value in switches.items():
-        checked(name, value, Choices((True, False)))
-    if not isinstance(devices, Devices):
-        raise ConfigError(f"devices is a {type(devices).__name__}; allowed: Devices(...).")
-    if callback is not None and not callable(callback):
-        raise ConfigError(f"callback is a {type(callback).__name__}; allowed: a function of a LogPoint, or None.")
 
-
-def _go_on(path, learner, members, devices, callback, about=None) -> Run:
+def _go_on(learner: Learner, members: list[dict[str, Any]], how: Execution, about: dict[str, Any] | None = None) -> Run:
     """Go on from the newest checkpoint that can be read, or from the beginning where there is none yet."""
-    first = placing.is_first_process()
+    path, first = how.path, placing.is_first_process()
     with directory.locked(path) if first else contextlib.nullcontext(), deferred_stop() as stop:
-        program = prepare(learner, members, devices)
+        program = prepare(learner, members, how.devices)
         checkpoints = Checkpoints(path, settings=directory.trained_with(learner, members))
         restored = checkpoints.restore_newest(program.shapes)
         if restored is None and (path / "metrics.jsonl").exists():
@@ -270,14 +285,18 @@ def _go_on(path, learner, members, devices, callback, about=None) -> Run:
             checkpoints.set_aside(after=update)
             directory.save_config(path, learner)
             directory.stamp(path, update, about or {})
-        chunk, seconds = None, 0.0
-        now = Run(learner, state, update, recorded(path, learner, update), members, saved=update)
-        if not now.finished:
-            chunk, seconds = _timed(program, stop)
-        if chunk is None:
-            return _learning(dataclasses.replace(now, compile_seconds=seconds))
-        state, update, saved, metrics = loop(program, chunk, state, update, stop, path, callback)
-        return _learning(Run(learner, state, update, metrics, members, seconds, saved))
+        run = Run(learner, state, update, recorded(path, learner, update), members, saved=update)
+        if run.finished:
+            return _learning(run)
+        chunk, seconds = _timed(program, stop)
+        run = dataclasses.replace(run, compile_seconds=seconds)
+        return run if chunk is None else _continued(run, program, chunk, stop, how)
+
+
+def _continued(run: Run, program: Program, chunk: jax.stages.Compiled, stop: threading.Event, how: Execution) -> Run:
+    """Train on, from where a run is."""
+    state, update, saved, metrics = loop(program, chunk, run.state, run.update, stop, how.path, how.callback)
+    return _learning(dataclasses.replace(run, state=state, update=update, metrics=metrics, saved=saved))
 
 
 def _learning(run: Run) -> Run:
@@ -293,7 +312,7 @@ def _learning(run: Run) -> Run:
     raise FloatingPointError(f"no member can learn any more: {first} What was recorded is kept.")
 
 
-def _timed(program: Program, stop) -> tuple[jax.stages.Compiled | None, float]:
+def _timed(program: Program, stop: threading.Event) -> tuple[jax.stages.Compiled | None, float]:
     started = time.perf_counter()
     return program.compile(stop), time.perf_counter() - started
 
@@ -328,7 +347,7 @@ def load(
     Raises:
         ConfigError: there is no such run or checkpoint, or it needs code that is not trusted.
     """
-    check_arguments(trust=trust)
+    checked("trust", trust, Choices((True, False)))
     path = directory.checked_path(out)
     learner, members = directory.reopen(path, learner, trust)
     checkpoints = Checkpoints(path, settings=directory.trained_with(learner, members))

@@ -1,11 +1,11 @@
 """A search in which Optuna chooses the next trials by how the former ones did."""
 
-import contextlib
 import dataclasses
 import functools
 import itertools
 import json
 import pathlib
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,13 +22,14 @@ from influence_jax.runtime.checkpoint import differences
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
 from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
+from influence_jax.runtime.run import Execution
 from influence_jax.runtime.signals import deferred_stop
 from influence_jax.settings import INT32_MAX, Integers, checked, nearest, whole_number
-from influence_jax.sweeps.files import FORMAT_VERSION, give_back, place_of, read_about
+from influence_jax.sweeps.files import FORMAT_VERSION, claimed, place_of, read_about
 from influence_jax.sweeps.plan import Part, Program, listed_programs, make_programs
 from influence_jax.sweeps.results import Record, Sweep, record_of
 from influence_jax.sweeps.space import Draw, Space, is_traced, make_space
-from influence_jax.sweeps.study import import_optuna, opened
+from influence_jax.sweeps.study import Study, import_optuna, opened
 from influence_jax.sweeps.sweep import ends_all, run_program
 
 
@@ -83,7 +84,7 @@ def search(
         >>> rates = {"learning_rate": "log:1e-4:1e-2"}
         >>> influence_jax.search(config, rates, storage="sqlite:///study.db", out="runs/search").best(1)
     """
-    runs.check_arguments(devices, callback, resume=resume)
+    how = Execution(directory.checked_path(out), resume=resume, devices=devices, callback=callback)
     config = runs.config_of(experiment)
     wanted = {
         "storage": _text("storage", storage, "the URL of a data base, such as 'sqlite:///study.db'"),
@@ -95,73 +96,125 @@ def search(
         "sampler": sampler if sampler is None else _text("sampler", sampler, "'package.module:name' of a sampler"),
         "pruner": pruner if pruner is None else _text("pruner", pruner, "'package.module:name' of a pruner"),
     }
-    path, learner = directory.checked_path(out), make_learner(config)
-    draws = make_space(config, random=random).random
-    asked_for = {name: _distribution(name, draw) for name, draw in draws.items()}
+    learner, draws = make_learner(config), make_space(config, random=random).random
+    distributions = {name: _distribution(name, draw) for name, draw in draws.items()}
     _refuse_ends(config, draws)
-    about = {"format_version": FORMAT_VERSION, "config": to_dict(learner.config)}
-    about |= {"search": wanted | {"random": {name: str(draw) for name, draw in draws.items()}}}
-    about = json.loads(json.dumps(about))
-    resume = resume and (path / "sweep.json").exists()
-    if not resume:
-        directory.refuse_taken(path)
-    # Of each round the study's numbers of its trials, and of the rounds that ended early theirs; the settings of all trials.
-    rounds, pruned, listed = _before(path, about) if resume else ([], [], [])
+    wanted |= {"random": {name: str(draw) for name, draw in draws.items()}}
+    about = {"format_version": FORMAT_VERSION, "config": to_dict(learner.config), "search": wanted}
+    found = Rounds(config, json.loads(json.dumps(about)), how)
     _refuse_unknown(metric, learner)
-    existed, seeds = path.exists(), range(config.seed, config.seed + config.seeds)
-    programs: list[Program] = []
-    records: list[Record] = []
+    with opened(wanted, found.measured, found.numbers) as study, claimed(how.path), deferred_stop() as stop:
+        found.run(study, distributions, stop)
+    return found.as_sweep()
 
-    def note() -> None:
-        parts = {"space": Space(listed=tuple(listed)).to_json(), "rounds": rounds, "pruned": pruned}
-        write_json(path / "sweep.json", about | parts | {"programs": listed_programs(programs)})
 
-    with contextlib.ExitStack() as at_the_end:
-        chosen = at_the_end.enter_context(opened(wanted, _measured(about), rounds))
-        at_the_end.enter_context(directory.locked(path))
-        stop = at_the_end.enter_context(deferred_stop())
-        if not resume:
-            at_the_end.callback(give_back, path, existed)
+class Rounds:
+    """The rounds of a search, each of which is one program, and what its directory says of them."""
+
+    def __init__(self, config: ExperimentConfig, about: dict[str, Any], how: Execution):
+        """Begin, or go on with the search of a directory.
+
+        Raises:
+            ConfigError: there is something else in it.
+        """
+        self._config, self._about, self._how, self._wanted = config, about, how, about["search"]
+        # Of each round the study's numbers of its trials; the rounds that ended early; the settings of all trials.
+        self.numbers, self._pruned, self._listed = [], [], []
+        self._programs: list[Program] = []
+        self._records: list[Record] = []
+        if how.resume and (how.path / "sweep.json").exists():
+            self.numbers, self._pruned, self._listed = _before(how.path, about)
+        else:
+            directory.refuse_taken(how.path)
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """What the trials of a study are to have in common, whoever trains them."""
+        settings = directory.flatten(self._about["config"])
+        settings = {path: value for path, value in settings.items() if path not in directory.FREE}
+        return settings | {"metric": self._wanted["metric"], "random": self._wanted["random"]}
+
+    def run(self, study: Study, distributions: Mapping[str, Any], stop: threading.Event) -> None:
+        """Ask for trials, train them and tell how they did, until there are as many as wanted, or somebody asks to stop."""
         for number in itertools.count():
             if stop.is_set():
-                break
-            if fresh := number == len(rounds):
-                asked = chosen.ask(asked_for, wanted["at_once"], wanted["trials"])
-                if not asked and not rounds:
-                    raise ConfigError(f"trials is {trials}, and the study {study!r} has as many; allowed are more.")
-                if not asked:
-                    break
-                rounds.append([trial.number for trial in asked])
-                listed += [trial.params for trial in asked]
-            numbers, first = rounds[number], sum(map(len, rounds[:number]))
-            space, place = Space(listed=tuple(listed)), place_of(path, number)
-            programs += make_programs(config, space, [Part(range(first, first + len(numbers)), seeds)])
-            if fresh:
-                note()
-            program, watch = programs[-1], chosen.watch(numbers, metric, ends_all(callback, stop))
-            try:
-                with chosen.alive(numbers):
-                    over = number in pruned
-                    records.append(record_of(place, program) if over else run_program(program, place, devices, watch))
-            except BaseException:
-                if not (place / "config.json").exists():  # there is nothing to go on with
-                    chosen.tell(numbers, {})
-                raise
-            if watch.pruned:
-                pruned.append(number)
-                note()
-            records[-1] = dataclasses.replace(records[-1], pruned=number in pruned)
-            if not records[-1].ended(program):
-                break
-            found = Sweep(space, [program], path, records[-1:]).best(len(numbers), metric)
-            values = {numbers[row["trial"] - first]: row[metric] for row in found}
-            chosen.tell(numbers, values, pruned=records[-1].pruned)
-            if (failed := chosen.failed(list(itertools.chain(*rounds)))) >= wanted["trials"]:
-                raise FloatingPointError(
-                    f"{failed} trials failed, as many as are wanted: of each some seed learns no more, or has no {metric} in the "
-                    "end (for what is per episode, one must end within the last log points)."
-                )
-    return Sweep(Space(listed=tuple(listed)), programs, path, records)
+                return
+            asked = number == len(self.numbers)
+            if asked and not self._ask(study, distributions):
+                return
+            numbers, first = self.numbers[number], sum(map(len, self.numbers[:number]))
+            seeds = range(self._config.seed, self._config.seed + self._config.seeds)
+            trials = Part(range(first, first + len(numbers)), seeds)
+            self._programs += make_programs(self._config, self._space, [trials])
+            if asked:
+                self._note()
+            self._train(number, study, stop)
+            if not self._records[-1].ended(self._programs[-1]):
+                return
+            self._tell(numbers, first, study)
+
+    def as_sweep(self) -> Sweep:
+        """Return the search as far as it got."""
+        return Sweep(self._space, self._programs, self._how.path, self._records)
+
+    @property
+    def _space(self) -> Space:
+        return Space(listed=tuple(self._listed))
+
+    def _note(self) -> None:
+        """Write ``sweep.json``."""
+        parts = {"space": self._space.to_json(), "rounds": self.numbers, "pruned": self._pruned}
+        programs = {"programs": listed_programs(self._programs)}
+        write_json(self._how.path / "sweep.json", self._about | parts | programs)
+
+    def _ask(self, study: Study, distributions: Mapping[str, Any]) -> bool:
+        """Ask for the trials of another round; return whether there are any left."""
+        wanted = self._wanted
+        asked = study.ask(distributions, wanted["at_once"], wanted["trials"])
+        if not asked and not self.numbers:
+            raise ConfigError(
+                f"trials is {wanted['trials']}, and the study {wanted['study']!r} has as many; allowed are more."
+            )
+        if asked:
+            self.numbers.append([trial.number for trial in asked])
+            self._listed += [trial.params for trial in asked]
+        return bool(asked)
+
+    def _train(self, number: int, study: Study, stop: threading.Event) -> None:
+        """Train the last program, that of a round, unless the round ended early before."""
+        numbers, program, place = self.numbers[number], self._programs[-1], place_of(self._how.path, number)
+        watch = study.watch(numbers, self._wanted["metric"], ends_all(self._how.callback, stop))
+        try:
+            with study.alive(numbers):
+                if number in self._pruned:
+                    record = record_of(place, program)
+                else:
+                    record = run_program(program, place, dataclasses.replace(self._how, callback=watch))
+        except BaseException:
+            if not (place / "config.json").exists():  # there is nothing to go on with
+                study.tell(numbers, {})
+            raise
+        if watch.pruned:
+            self._pruned.append(number)
+            self._note()
+        self._records.append(dataclasses.replace(record, pruned=number in self._pruned))
+
+    def _tell(self, numbers: list[int], first: int, study: Study) -> None:
+        """Tell how the trials of the last program did, of which ``first`` is the first.
+
+        Raises:
+            FloatingPointError: as many trials failed as were wanted.
+        """
+        metric, record = self._wanted["metric"], self._records[-1]
+        best = Sweep(self._space, self._programs[-1:], self._how.path, [record]).best(len(numbers), metric)
+        values = {numbers[row["trial"] - first]: row[metric] for row in best}
+        study.tell(numbers, values, pruned=record.pruned)
+        failed = study.failed(list(itertools.chain(*self.numbers)))
+        if failed >= self._wanted["trials"]:
+            raise FloatingPointError(
+                f"{failed} trials failed, as many as are wanted: of each some seed learns no more, or has no {metric} in the "
+                "end (for what is per episode, one must end within the last log points)."
+            )
 
 
 def _before(path: pathlib.Path, about: dict[str, Any]) -> tuple[list, list, list]:
@@ -186,12 +239,6 @@ def _fixed(about: dict[str, Any]) -> dict[str, Any]:
     """Return what a search is to have in common with the one that it goes on with."""
     asked = {name: value for name, value in about["search"].items() if name not in ("trials", "at_once")}
     return directory.flatten(about["config"]) | asked
-
-
-def _measured(about: dict[str, Any]) -> dict[str, Any]:
-    """Return what the trials of a study are to have in common, whoever trains them."""
-    settings = {path: value for path, value in directory.flatten(about["config"]).items() if path not in directory.FREE}
-    return settings | {"metric": about["search"]["metric"], "random": about["search"]["random"]}
 
 
 def _text(name: str, value: Any, allowed: str) -> str:

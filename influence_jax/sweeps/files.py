@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json
+from influence_jax.runtime import directory
 from influence_jax.settings import is_path
 from influence_jax.sweeps.plan import Part, Program, listed_parts, listed_programs, make_programs
 from influence_jax.sweeps.space import Space, make_space
@@ -20,14 +21,21 @@ def place_of(path: pathlib.Path, number: int) -> pathlib.Path:
     return path / "programs" / f"{number:03}"
 
 
-def give_back(path: pathlib.Path, existed: bool) -> None:
-    """Leave nothing in the way of the corrected command, if no program was begun."""
-    if not any(path.glob("programs/*/config.json")):
-        for name in ("programs", "sweep.json", "lock"):
-            place = path / name
-            shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
-        if not existed:
-            path.rmdir()
+@contextlib.contextmanager
+def claimed(path: pathlib.Path) -> Iterator[None]:
+    """Keep other processes out of a sweep's directory; leave nothing in a new one if no program was begun."""
+    existed = path.exists()
+    with directory.locked(path):
+        new = not (path / "sweep.json").exists()
+        try:
+            yield
+        finally:
+            if new and not any(path.glob("programs/*/config.json")):  # nothing in the way of the corrected command
+                for name in ("programs", "sweep.json", "lock"):
+                    place = path / name
+                    shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
+                if not existed:
+                    path.rmdir()
 
 
 def read_about(path: pathlib.Path) -> dict[str, Any]:

@@ -10,8 +10,7 @@ from typing import Any
 from influence_jax.config import ConfigError
 from influence_jax.runtime import directory
 from influence_jax.runtime.files import write_json
-from influence_jax.runtime.run import check_arguments
-from influence_jax.settings import INT32_MAX
+from influence_jax.settings import INT32_MAX, Choices, checked
 from influence_jax.sweeps.files import read_about
 from influence_jax.sweeps.plan import checked_shard
 from influence_jax.sweeps.results import Sweep, load
@@ -35,7 +34,7 @@ def merge(shards: Sequence[str | pathlib.Path], *, out: str | pathlib.Path, trus
     Example:
         >>> influence_jax.merge(["runs/shard-0", "runs/shard-1"], out="runs/whole").best(1)
     """
-    check_arguments(trust=trust)
+    checked("trust", trust, Choices((True, False)))
     if not isinstance(shards, list | tuple) or not shards:
         raise ConfigError(f"shards is {shards!r}; allowed: a list of at least one directory.")
     path = directory.checked_path(out)

@@ -10,7 +10,7 @@ from influence_jax.runtime import directory
 from influence_jax.runtime import run as runs
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
 from influence_jax.runtime.loop import LogPoint
-from influence_jax.runtime.run import Run
+from influence_jax.runtime.run import Execution, Run
 from influence_jax.settings import whole_number
 from influence_jax.sweeps.adaptive import search
 from influence_jax.sweeps.files import read_about, trusted
@@ -48,15 +48,15 @@ def resume(
         return runs.resume(
             path, total_steps=total_steps, learner=learner, trust=trust, devices=devices, callback=callback
         )
-    runs.check_arguments(devices, callback, trust=trust)
+    how = Execution(path, resume=True, trust=trust, devices=devices, callback=callback)
     if learner is not None:
         raise ConfigError(
             f"learner is a {type(learner).__name__} for {str(path)!r}, which holds a sweep; allowed: None."
         )
     about = read_about(path)
-    config, space, _ = trusted(path, about, trust)
+    config, space, _ = trusted(path, about, how.trust)
     if total_steps is not None:
         config = dataclasses.replace(config, total_steps=whole_number(total_steps))
     if "search" in about:
         return search(config, **about["search"], out=path, resume=True, devices=devices, callback=callback)
-    return run_sweep(path, space, config, about.get("shard"), True, devices, callback)
+    return run_sweep(config, space, about.get("shard"), how)

@@ -1,6 +1,5 @@
 """Running a sweep in a directory, and going on with one."""
 
-import contextlib
 import dataclasses
 import json
 import pathlib
@@ -17,8 +16,9 @@ from influence_jax.runtime.checkpoint import differences
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
 from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
+from influence_jax.runtime.run import Execution
 from influence_jax.runtime.signals import deferred_stop
-from influence_jax.sweeps.files import FORMAT_VERSION, common_config, give_back, place_of, read_about, trials_and_parts
+from influence_jax.sweeps.files import FORMAT_VERSION, claimed, common_config, place_of, read_about, trials_and_parts
 from influence_jax.sweeps.plan import Program, checked_shard, listed_programs, make_plan, renumbered
 from influence_jax.sweeps.results import Record, Sweep, record_of
 from influence_jax.sweeps.space import Space, make_space
@@ -66,21 +66,19 @@ def sweep(
         >>> found = influence_jax.sweep(config, grid={"learning_rate": [1e-3, 3e-4]}, out="runs/sweep")
         >>> found.best(1)
     """
-    runs.check_arguments(devices, callback, resume=resume)
+    how = Execution(directory.checked_path(out), resume=resume, devices=devices, callback=callback)
     config = runs.config_of(experiment)
-    path, space = directory.checked_path(out), make_space(config, grid, random, trials, draw_seed, listed)
-    return run_sweep(path, space, config, shard, resume, devices, callback)
+    return run_sweep(config, make_space(config, grid, random, trials, draw_seed, listed), shard, how)
 
 
-def planned(
-    path: pathlib.Path, config: ExperimentConfig, space: Space, shard: Sequence[int] | None, resume: bool
-) -> list[Program]:
+def planned(config: ExperimentConfig, space: Space, shard: Sequence[int] | None, how: Execution) -> list[Program]:
     """Return the programs of a sweep: those that were begun in its directory, and what it is to have beside them.
 
     Raises:
         ConfigError: there is something else in the directory.
     """
-    if not resume or not (path / "sweep.json").exists():
+    path = how.path
+    if not how.resume or not (path / "sweep.json").exists():
         directory.refuse_taken(path)
         return make_plan(config, space, shard)
     before, config = read_about(path), make_learner(config).config
@@ -106,27 +104,27 @@ def _fixed(config: ExperimentConfig, shard: Sequence[int] | None) -> dict[str, A
     return settings | {"shard": shard}
 
 
-def run_sweep(path, space, config, shard, resume, devices, callback) -> Sweep:
+def run_sweep(config: ExperimentConfig, space: Space, shard: Sequence[int] | None, how: Execution) -> Sweep:
     """Run a sweep, or go on with it; see `sweep`."""
-    programs = planned(path, config, space, shard, resume)
+    path, programs = how.path, planned(config, space, shard, how)
     about = {"format_version": FORMAT_VERSION, "space": space.to_json(), "config": to_dict(make_learner(config).config)}
     if shard is not None:
         about["shard"] = list(checked_shard(shard, len(space.settings())))
     about = json.loads(json.dumps(about | {"programs": listed_programs(programs)}))
-    records, existed = [], path.exists()
-    with directory.locked(path), contextlib.ExitStack() as at_the_end, deferred_stop() as stop:
-        if not (path / "sweep.json").exists():
-            at_the_end.callback(give_back, path, existed)
+    records = []
+    with claimed(path), deferred_stop() as stop:
+        how = dataclasses.replace(how, callback=ends_all(how.callback, stop))
         if not (path / "sweep.json").exists() or read_about(path) != about:
             write_json(path / "sweep.json", about)
         for number, program in enumerate(programs):
             if stop.is_set():
                 break
+            place = place_of(path, number)
             try:
-                records.append(run_program(program, place_of(path, number), devices, ends_all(callback, stop)))
+                records.append(run_program(program, place, how))
             except MemoryError as error:
                 warnings.warn(f"program {number} cannot be trained here: {error}", stacklevel=3)
-                records.append(dataclasses.replace(record_of(place_of(path, number), program), too_large=True))
+                records.append(dataclasses.replace(record_of(place, program), too_large=True))
             if not (records[-1].ended(program) or records[-1].too_large):
                 break
     return Sweep(space, programs, path, records)
@@ -147,14 +145,14 @@ def ends_all(callback: Callable[[LogPoint], None] | None, stop: threading.Event)
     return call
 
 
-def run_program(program: Program, place: pathlib.Path, devices, callback) -> Record:
-    """Train a program to its end, or go on with it, and say how far it got."""
+def run_program(program: Program, place: pathlib.Path, how: Execution) -> Record:
+    """Train a program in a directory of its own to its end, or go on with it, and say how far it got."""
     begun = (place / "config.json").exists()
     if begun:
         directory.lengthen(place, program.learner)
     members = {"hyperparams": program.hyperparams, "out": place, "resume": begun}
     try:
-        run = runs.train(program.learner, **members, devices=devices, callback=callback)
+        run = runs.train(program.learner, **members, devices=how.devices, callback=how.callback)
     except FloatingPointError:  # all of its members failed, each of which a warning has named
         return record_of(place, program)
     failed = [failure["member"] for failure in run.failures]
