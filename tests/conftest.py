@@ -11,7 +11,7 @@ from jax._src import compiler
 
 from influence_jax import presets
 from influence_jax.platforms import traced_for, usual_tracing
-from influence_jax.runtime import loop
+from influence_jax.runtime import program
 
 
 def pytest_configure(config):
@@ -41,9 +41,9 @@ def trace_for_this_platform():
 @pytest.fixture(scope="session", autouse=True)
 def trace_programs_once():
     """Keep the programs of more than two runs, since most modules train the same agents."""
-    kept = functools.lru_cache(maxsize=8)(loop.traced.__wrapped__.__wrapped__)
+    kept = functools.lru_cache(maxsize=8)(program.traced.__wrapped__.__wrapped__)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "traced", usual_tracing()(kept))
+        patch.setattr(program, "traced", usual_tracing()(kept))
         yield
 
 

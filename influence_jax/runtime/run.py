@@ -30,7 +30,8 @@ from influence_jax.runtime import devices as placing
 from influence_jax.runtime import directory, population
 from influence_jax.runtime.checkpoint import Checkpoints, DamagedCheckpoint, differences
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
-from influence_jax.runtime.loop import LogPoint, Program, failure, loop, prepare
+from influence_jax.runtime.loop import LogPoint, Loop, failure
+from influence_jax.runtime.program import Program, prepare
 from influence_jax.runtime.signals import deferred_stop
 from influence_jax.settings import Choices, checked, file_path, whole_number
 
@@ -100,7 +101,7 @@ class Execution:
     """How something is trained, whatever it is: where its files are, on which devices, and who is told.
 
     Raises:
-        ConfigError: one of them is no way to do so.
+        ConfigError: one of them cannot be used.
     """
 
     path: pathlib.Path | None  # directory; None keeps everything in memory
@@ -295,8 +296,11 @@ def _go_on(learner: Learner, members: list[dict[str, Any]], how: Execution, abou
 
 def _continued(run: Run, program: Program, chunk: jax.stages.Compiled, stop: threading.Event, how: Execution) -> Run:
     """Train on, from where a run is."""
-    state, update, saved, metrics = loop(program, chunk, run.state, run.update, stop, how.path, how.callback)
-    return _learning(dataclasses.replace(run, state=state, update=update, metrics=metrics, saved=saved))
+    loop = Loop(program, run.state, run.update, how.path, how.callback)
+    loop.run(chunk, stop)
+    return _learning(
+        dataclasses.replace(run, state=loop.state, update=loop.update, metrics=loop.metrics, saved=loop.saved)
+    )
 
 
 def _learning(run: Run) -> Run:

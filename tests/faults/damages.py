@@ -23,7 +23,7 @@ from influence_jax.cli import evaluate as cli_evaluate
 from influence_jax.cli import main
 from influence_jax.config import to_json
 from influence_jax.runtime import run as runs
-from influence_jax.runtime.loop import Program
+from influence_jax.runtime.program import Program
 from influence_jax.runtime.run import Run
 from influence_jax.settings import ConfigError
 from tests.conftest import tiny_arguments

@@ -48,7 +48,7 @@ from influence_jax import presets
 from influence_jax.config import from_json
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime.devices import Devices
-from influence_jax.runtime.loop import prepare
+from influence_jax.runtime.program import prepare
 from influence_jax.runtime.population import member_settings
 
 learner = make_learner(from_json(sys.stdin.read()))

@@ -10,10 +10,7 @@ import pytest
 
 import influence_jax
 from influence_jax.analysis import load_metrics
-from influence_jax.learner.learner import make_learner
-from influence_jax.runtime import loop, population
-from influence_jax.runtime.devices import ALL_DEVICES
-from influence_jax.runtime.loop import Program
+from influence_jax.runtime import loop
 from influence_jax.runtime.run import resume
 from influence_jax.runtime.signals import SIGNALS
 from tests.runtime.runs import assert_same, stop_at
@@ -37,27 +34,6 @@ def test_a_run_in_which_nobody_can_learn_ends(tiny, tmp_path):
     assert np.isfinite(run.state.params["action_head"]["bias"]).all()
 
 
-def test_runs_that_differ_in_numbers_alone_share_a_program(tiny, monkeypatch):
-    """And each has its own numbers."""
-    traced, compile_chunk = [], population.compile_chunk
-    monkeypatch.setattr(loop.population, "compile_chunk", lambda *args: traced.append(args) or compile_chunk(*args))
-    short = dataclasses.replace(tiny, total_steps=2 * 120, seeds=1)
-    learned = influence_jax.train(short)
-    still = dataclasses.replace(
-        short, seed=3, total_steps=120, env=dataclasses.replace(tiny.env, params={"hit_penalty": 0.0})
-    )
-    still = dataclasses.replace(still, hyperparams=tiny.hyperparams.replace(learning_rate=0.0, learning_rate_end=0.0))
-    kept = influence_jax.train(still)
-    assert len(traced) <= 1 and (learned.update, kept.update) == (20, 10)
-    start = population.init_population(kept.learner)
-    assert_same(kept.state.params, start.params)
-    assert kept.state.env_params.hit_penalty == 0 and learned.state.env_params.hit_penalty == 50
-    moved = jax.tree.map(
-        lambda a, b: bool(np.any(a != b)), learned.state.params, population.init_population(learned.learner).params
-    )
-    assert all(jax.tree.leaves(moved["policy"]))
-
-
 def test_a_member_that_diverges_is_frozen_and_the_others_never_notice(tiny, tmp_path):
     """Through a checkpoint and a resume."""
     tiny = dataclasses.replace(tiny, seeds=1)
@@ -75,31 +51,6 @@ def test_a_member_that_diverges_is_frozen_and_the_others_never_notice(tiny, tmp_
         np.testing.assert_array_equal(run.metrics[name][:, others], healthy.metrics[name][:, others])
         assert np.isnan(run.metrics[name][1:, 1]).all()
     assert run.metrics["failed"][:, 1].all() and not run.metrics["failed"][:, others].any()
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_request_to_stop_while_compiling_stops_at_once(tiny, tmp_path, monkeypatch, number):
-    """And leaves nothing behind, since nothing was done."""
-
-    def asked(self, stop):
-        os.kill(os.getpid(), number)
-        assert stop.wait(10)
-        return original(self, stop)
-
-    original = Program.compile
-    monkeypatch.setattr(Program, "compile", asked)
-    run = influence_jax.train(tiny, out=tmp_path / "run")
-    assert run.update == 0 and run.saved is None and not (tmp_path / "run").exists()
-
-
-def test_a_failure_before_the_first_log_point_leaves_nothing(tiny, tmp_path, monkeypatch):
-    def no_memory(*args):
-        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.")
-
-    monkeypatch.setattr(Program, "compile", lambda self, stop: no_memory)
-    with pytest.raises(MemoryError, match=r"seeds is 2, 2 of them on a device, each with 3 environments x 4 steps.*GB"):
-        influence_jax.train(tiny, out=tmp_path / "deep" / "run")
-    assert not (tmp_path / "deep" / "run").exists()
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -139,12 +90,3 @@ def test_an_exception_of_a_callback_in_another_process_loses_nothing(tiny, tmp_p
     with pytest.raises(ConnectionError, match="the callback of another process raised an exception"):
         influence_jax.train(tiny, out=tmp_path / "run")
     assert influence_jax.load(tmp_path / "run").update == 20
-
-
-def test_a_device_that_is_too_small_is_a_sentence_whatever_the_network(tiny):
-    learner = make_learner(tiny)
-    own = dataclasses.replace(learner, network=dataclasses.replace(learner.network))
-    for chosen, words in ((learner, "by the formula of docs/scaling.md"), (own, "which is too small for so many")):
-        program = loop.prepare(chosen, population.member_settings(chosen, {}), ALL_DEVICES)
-        with pytest.raises(MemoryError, match=f"out of memory: .*{words}.*members_at_once"), loop.explained(program):
-            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes")
