@@ -24,6 +24,14 @@ from influence_jax.analysis.tables import pandas, text_table
 from influence_jax.settings import Choices, ConfigError, checked, nearest, said
 
 SUMMARIES = ("final", "final_steps", "auc", "best")
+AGAINST = (
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p",
+    "g",
+    "improves",
+)  # what a row says of the first group
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -98,41 +106,58 @@ def compare(
         values = values_of(metrics, column)
         curves[name] = learning_curve(metrics["env_steps"][:, 0], values, window, confidence)
         scores[name] = scores_of(metrics, column, summarise)
-        count, broken = np.isfinite(scores[name]).sum(), failed(metrics).sum()
-        if broken:
-            notes.append(f"{name}: {broken} of {values.shape[1]} members failed and have no score.")
-        if count < 2:
-            notes.append(f"{name}: {count or 'no'} seed with a score, from which there is no interval and no p.")
-    ends = {name: float(np.nanmax(curve.env_steps)) for name, curve in curves.items()}
-    if len(set(ends.values())) > 1:
-        said_ends = ", ".join(f"{name} {steps:,.0f}" for name, steps in ends.items())
-        notes.append(f"not all have come equally far; environment steps at the last log point: {said_ends}.")
+        notes += _missing(name, scores[name], failed(metrics))
+    notes += _unequal(curves)
     first = next(iter(scores.values()))
     rows = []
-    for number, (name, score) in enumerate(scores.items()):
-        estimate = t_interval(score, confidence)
-        finite = score[np.isfinite(score)]
-        row = {
-            "group": name,
-            "seeds": len(finite),
-            "mean": float(estimate.value),
-            "low": float(estimate.low),
-            "high": float(estimate.high),
-            "iqm": float(iqm(finite)) if finite.size else float("nan"),
-        }
-        against = dict.fromkeys(("difference", "difference_low", "difference_high", "p", "g", "improves"), float("nan"))
-        if number:
-            difference = welch_interval(score, first, confidence)
-            against = {
-                "difference": difference.value,
-                "difference_low": difference.low,
-                "difference_high": difference.high,
-                "p": permutation_test(score, first, seed=seed),
-                "g": hedges_g(score, first),
-                "improves": probability_of_improvement(score, first),
-            }
-        rows.append(row | against)
+    for name, score in scores.items():
+        against = _against(first, score, confidence, seed) if rows else dict.fromkeys(AGAINST, float("nan"))
+        rows.append({"group": name} | _alone(score, confidence) | against)
     return Comparison(column, summarise, confidence, curves, scores, rows, tuple(notes))
+
+
+def _missing(name: str, score: np.ndarray, broken: np.ndarray) -> list[str]:
+    """Say which members of a group have no score, and what a group lacks that has too few."""
+    notes, count = [], np.isfinite(score).sum()
+    if broken.any():
+        notes.append(f"{name}: {broken.sum()} of {len(broken)} members failed and have no score.")
+    if count < 2:
+        notes.append(f"{name}: {count or 'no'} seed with a score, from which there is no interval and no p.")
+    return notes
+
+
+def _unequal(curves: dict[str, Curve]) -> list[str]:
+    """Say how far each group has come, unless it is equally far."""
+    ends = {name: float(np.nanmax(curve.env_steps)) for name, curve in curves.items()}
+    if len(set(ends.values())) < 2:
+        return []
+    said_ends = ", ".join(f"{name} {steps:,.0f}" for name, steps in ends.items())
+    return [f"not all have come equally far; environment steps at the last log point: {said_ends}."]
+
+
+def _alone(score: np.ndarray, confidence: float) -> dict[str, Any]:
+    """Return what a row says of a group alone."""
+    estimate, finite = t_interval(score, confidence), score[np.isfinite(score)]
+    return {
+        "seeds": len(finite),
+        "mean": float(estimate.value),
+        "low": float(estimate.low),
+        "high": float(estimate.high),
+        "iqm": float(iqm(finite)) if finite.size else float("nan"),
+    }
+
+
+def _against(first: np.ndarray, score: np.ndarray, confidence: float, seed: int) -> dict[str, float]:
+    """Return what a row says of a group beside the first."""
+    difference = welch_interval(score, first, confidence)
+    return {
+        "difference": difference.value,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+        "p": permutation_test(score, first, seed=seed),
+        "g": hedges_g(score, first),
+        "improves": probability_of_improvement(score, first),
+    }
 
 
 def values_of(metrics: Any, column: str, argument: str = "column") -> np.ndarray:
