@@ -103,7 +103,7 @@ def _parts(name: str, run: Any) -> list[Part]:
     if isinstance(run, str | os.PathLike):
         parts = _read(name, run)
     elif hasattr(run, "parts"):  # a sweep
-        parts = [Part(metrics, members, hyperparams) for metrics, members, hyperparams in run.parts]
+        parts = run.parts
     elif hasattr(run, "metrics") and hasattr(run, "members"):
         parts = [Part(run.metrics, run.members, vars(run.config.hyperparams))]
     elif isinstance(run, Mapping) and _is_metrics(run):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from influence_jax.analysis.labels import labels
-from influence_jax.analysis.members import joined
+from influence_jax.analysis.members import Part, joined
 from influence_jax.analysis.tables import final_rows, pandas, run_rows
 from influence_jax.config import ConfigError
 from influence_jax.log_format import SHARED
@@ -114,21 +114,21 @@ class Sweep:
         return f"Sweep of {len(set(members))} trials, {len(members)} members in {programs}, {self.num_finished} finished{failed}"
 
     @property
-    def parts(self) -> list[tuple[dict[str, np.ndarray], list[dict[str, Any]], dict[str, Any]]]:
-        """Of each program that has log points its metrics, its members' trials, settings and seeds, and what else they have."""
+    def parts(self) -> list[Part]:
+        """The members of each program that has log points, with their trials, settings and seeds."""
         return [
-            (record.metrics, self._members(program), vars(program.learner.config.hyperparams))
+            Part(record.metrics, self._members(program), vars(program.learner.config.hyperparams))
             for program, record in self.recorded
         ]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each member: its trial, settings and seed, and the end of each metric; see `analysis.final_rows`."""
-        rows = [row for metrics, members, _ in self.parts for row in final_rows(metrics, members)]
+        rows = [row for part in self.parts for row in final_rows(part.metrics, part.members)]
         return sorted(rows, key=lambda row: (row["trial"], row["seed"]))
 
     def table(self) -> Any:
         """Return all log points as a tidy ``pandas.DataFrame``: one row per trial, seed and log point."""
-        frames = [pandas().DataFrame(run_rows(metrics, members)) for metrics, members, _ in self.parts]
+        frames = [pandas().DataFrame(run_rows(part.metrics, part.members)) for part in self.parts]
         joined = pandas().concat(frames, ignore_index=True)
         return joined.sort_values(["trial", "seed", "update"], kind="stable", ignore_index=True)
 
@@ -155,7 +155,7 @@ class Sweep:
                 f"and {len(measured)} of {len(self.space.settings())} trials have results.",
                 stacklevel=2,
             )
-        known = sorted({name for metrics, _, _ in self.parts for name, x in metrics.items() if x.ndim == 2} - {*SHARED})
+        known = sorted({name for part in self.parts for name, x in part.metrics.items() if x.ndim == 2} - {*SHARED})
         if metric not in known:
             raise ConfigError(f"metric is {metric!r}; allowed: {', '.join(known)}.{nearest(str(metric), known)}")
         trials: dict[int, list[float]] = {}
