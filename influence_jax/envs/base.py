@@ -1,6 +1,7 @@
 """The environment contract: dynamics are a function, chance is an argument."""
 
 import abc
+import dataclasses
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 
 from influence_jax.batching import replaced_where
 from influence_jax.platforms import usual_promotion
-from influence_jax.settings import ConfigError
+from influence_jax.settings import ConfigError, said
 from influence_jax.types import EnvSpec, TimeStep
 
 
@@ -23,6 +24,15 @@ class Environment(abc.ABC):
     """
 
     spec: EnvSpec
+
+    def __repr__(self) -> str:
+        spec = self.spec
+        fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
+        changed = [x for x in fields if x.init and getattr(self, x.name) != x.default]
+        options = ", ".join(f"{x.name}={said(getattr(self, x.name))}" for x in changed)
+        view = " x ".join(map(str, spec.observation_shape[:2]))
+        sizes = f"{spec.num_agents} agents, views of {view}, {spec.horizon} steps"
+        return f"{type(self).__name__}({options}): {sizes}, actions {', '.join(spec.action_names)}"
 
     @property
     @abc.abstractmethod

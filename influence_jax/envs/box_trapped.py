@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import maps, movement, random_bits, vision
 from influence_jax.envs.grid.world import GridWorld
 from influence_jax.settings import ConfigError, flag, integer, texts, value
@@ -68,6 +69,8 @@ class BoxTrapped(GridWorld):
     letters: ClassVar[str] = "@P ATD"
     action_names: ClassVar[tuple[str, ...]] = (*movement.ACTION_NAMES[:OPEN], "open")
     metric_names: ClassVar[tuple[str, ...]] = ("apples", "opens")
+
+    __repr__ = Environment.__repr__  # in the place of a dataclass's, which shows the whole map
 
     def __post_init__(self) -> None:
         if self.beams_visible:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import maps, primitives, random_bits, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld
@@ -87,6 +88,8 @@ class Cleanup(GridWorld):
 
     letters: ClassVar[str] = "@P BHRS"
     action_names: ClassVar[tuple[str, ...]] = ACTION_NAMES
+
+    __repr__ = Environment.__repr__  # in the place of a dataclass's, which shows the whole map
 
     @functools.cached_property
     def apple_sites(self) -> np.ndarray:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import maps, primitives, random_bits, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld
@@ -80,6 +81,8 @@ class Harvest(GridWorld):
 
     letters: ClassVar[str] = "@P A"
     action_names: ClassVar[tuple[str, ...]] = ACTION_NAMES[:CLEAN]
+
+    __repr__ = Environment.__repr__  # in the place of a dataclass's, which shows the whole map
 
     @functools.cached_property
     def apple_sites(self) -> np.ndarray:

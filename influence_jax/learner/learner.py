@@ -86,7 +86,10 @@ class Learner:
             return dataclasses.replace(self, config=static, env_params=self.env.default_params)
 
     def __repr__(self) -> str:
-        return f"Learner of {self.config.env.name!r} with influence.model {self.config.influence.model!r}"
+        config, num_agents = self.config, self.env.spec.num_agents
+        own = f", {' and '.join(self.replaced)} of your own" if self.replaced else ""
+        parts = f"influence.model {config.influence.model!r}, network.name {config.network.name!r}"
+        return f"Learner of {num_agents} agents in {config.env.name!r}, {parts}{own}"
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Learner) and self._identity == other._identity

@@ -34,6 +34,15 @@ def test_names():
     assert make("cleanup-mp", waste_rule="lottery") == Cleanup()
 
 
+def test_games_say_what_they_are_in_one_line():
+    facts = "3 agents, views of 5 x 5, 1000 steps, actions left, right, forward, backward, stay, turn_clockwise, "
+    changed = "Harvest(num_agents=3, view_radius=2, regrowth='disc')"
+    assert repr(make("harvest-mp", num_agents=3, view_radius=2)) == f"{changed}: {facts}turn_counterclockwise, fire"
+    assert repr(make("cleanup")).startswith("Cleanup(): 5 agents") and repr(make("box-trapped")).endswith(", open")
+    own_map = ["@" * 40, *["@P" + " " * 37 + "@"] * 20, "@" * 40]
+    assert len(repr(make("harvest", num_agents=1, layout=own_map))) < 300
+
+
 def test_a_registered_name_is_made_with_its_options_and_cannot_be_taken(monkeypatch):
     monkeypatch.setattr(envs, "_REGISTRY", dict(envs._REGISTRY))
     envs.register("meadow", Harvest, num_agents=2)

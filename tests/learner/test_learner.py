@@ -31,7 +31,11 @@ def test_parts_are_those_of_the_configuration_until_they_are_replaced():
     learner = make_learner(probe_config())
     assert learner.shaper is SHAPERS["individual"] and learner.env.spec.num_agents == 3
     assert learner.replaced == ()
-    assert dataclasses.replace(learner, optimizer=optax.identity()).replaced == ("optimizer",)
+    changed = dataclasses.replace(learner, optimizer=optax.identity())
+    assert changed.replaced == ("optimizer",)
+    settings = learner.config.env.name, learner.config.influence.model, learner.config.network.name
+    assert repr(learner) == "Learner of 3 agents in {!r}, influence.model {!r}, network.name {!r}".format(*settings)
+    assert repr(changed) == f"{learner}, optimizer of your own"
 
 
 def test_learners_of_one_configuration_are_one_argument_of_what_is_compiled():
