@@ -33,7 +33,7 @@ ALLOWED = {
         "networks",
         "influence",
     },
-    "evaluation": {"platforms", "types", "config", "settings", "metrics", "envs", "influence", "learner"},
+    "evaluation": {"platforms", "types", "config", "settings", "metrics", "envs", "influence", "learner", "analysis"},
     "log_format": set(),
     "analysis": {"log_format", "settings"},  # reads files
     "runtime": {

@@ -34,8 +34,7 @@ KEY = jax.random.key(0)
 GAME, TIMESTEP = jax.tree.map(
     lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(LEARNER.env.reset, KEY, LEARNER.env_params)
 )
-STEPS = {name: np.zeros((3, 5)) for name in ("actions", "rewards", "values")}
-TRACE = Trace(LEARNER.env, None, log_policy=None, observations=None, visible=None, influence=None, metrics={}, **STEPS)
+TRACE = Trace(LEARNER.env, *[None] * 4, actions=np.zeros((3, 5)), log_policy=None, values=None, influence=None)
 FILM = influence_jax.Video((np.zeros((4, 4, 3), np.uint8),), 10)
 WRONG = (
     *(
@@ -168,8 +167,8 @@ def test_wrong_arguments_are_refused_in_a_sentence_that_names_them(name, monkeyp
     monkeypatch.setattr(episodes, "_episodes", played)
     monkeypatch.setattr(intervention, "_moments", played)
     monkeypatch.setattr(sys.modules["influence_jax.evaluation.policy"], "_step", played)
-    monkeypatch.setattr(sys.modules["influence_jax.evaluation.trace"], "_transition", played)
-    monkeypatch.setattr(Trace, "_arrows", played)
+    monkeypatch.setattr(sys.modules["influence_jax.evaluation.replay"], "_transition", played)
+    monkeypatch.setattr(sys.modules["influence_jax.evaluation.images"], "_arrow_widths", played)
     monkeypatch.setattr(sys.modules["influence_jax.evaluation.play"], "_episode", played)
     call, right = CALLS[name]
     for argument in right:

@@ -16,7 +16,7 @@ from influence_jax.metrics import equality
 from influence_jax.settings import INT32_MAX, Choices, ConfigError, Integers, checked
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Evaluation:
     """What happened in whole episodes; leading axes are members ``S`` and episodes ``P``."""
 
@@ -25,6 +25,20 @@ class Evaluation:
     equality: np.ndarray  # f32[S,P]
     influence: np.ndarray  # f32[S,P], per step of the episode, of a mean agent on all others, nats
     metrics: dict[str, np.ndarray]  # f32[S,P,N], the environment's metrics summed over the episode
+
+    def __repr__(self) -> str:
+        members, episodes, agents = self.agent_returns.shape
+        means = {"return": self.collective_return, "equality": self.equality, "influence": self.influence}
+        shown = ", ".join(f"{name} {mean_and_spread(values.mean(axis=1))}" for name, values in means.items())
+        return f"Evaluation of {episodes} episodes of each of {members} members with {agents} agents, {shown}"
+
+
+def mean_and_spread(values: np.ndarray) -> str:
+    """Return ``"312 +- 20"``, mean and standard deviation of ``values f[S]``, of those that are not NaN."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return "none"
+    return f"{finite.mean():.3g}" + (f" +- {finite.std(ddof=1):.2g}" if finite.size > 1 else "")
 
 
 def evaluate(

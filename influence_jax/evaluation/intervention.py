@@ -12,21 +12,20 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from influence_jax.config import ConfigError
-from influence_jax.evaluation.episodes import learner_and_state
+from influence_jax.evaluation.episodes import learner_and_state, mean_and_spread
 from influence_jax.evaluation.programs import compiled
 from influence_jax.influence.axes import agents_first
 from influence_jax.influence.counterfactual import pairwise_influence
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import act, init_rollout, observed_rewards, rollout
 from influence_jax.learner.state import LearnerState, Member, RolloutState
-from influence_jax.settings import INT32_MAX, Integers, checked
-from influence_jax.types import CounterfactualBatch
+from influence_jax.settings import INT32_MAX, ConfigError, Integers, checked
+from influence_jax.types import CounterfactualBatch, TimeStep
 
 NUM_ENVS = 16  # games played side by side; moments are spread over their episodes
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Interventions:
     """Influence of agent k on agent j as k's model of the others has it, and as it is; leading axes members ``S``, moments."""
 
@@ -44,6 +43,12 @@ class Interventions:
         """f32[S]: Pearson's correlation of the two over the pairs that count, NaN where one of them is constant."""
         pairs = zip(self.estimated, self.real, self.counted, strict=True)
         return np.array([_correlation(estimated[count], real[count]) for estimated, real, count in pairs])
+
+    def __repr__(self) -> str:
+        members, moments, agents = self.counted.shape[:3]
+        played = f"{moments} moments of each of {members} members with {agents} agents"
+        correlation = mean_and_spread(self.correlation)
+        return f"Interventions in {played}, {self.pairs.sum()} pairs that count, correlation {correlation}"
 
 
 def intervene(run: Any, state: LearnerState | None = None, num_moments: int = 256, seed: int = 0) -> Interventions:
@@ -67,7 +72,8 @@ def intervene(run: Any, state: LearnerState | None = None, num_moments: int = 25
     checked("seed", seed, Integers(0, INT32_MAX))
     if learner.model.source != "own model":
         raise ConfigError(
-            f"influence.model is {learner.config.influence.model!r}; interventions check a model of others, allowed is moa."
+            f"influence.model has the source {learner.model.source!r}; interventions check agents' own models of the others, "
+            "allowed is one with the source 'own model', such as moa."
         )
     if learner.model.measure is None:
         raise ConfigError(
@@ -102,13 +108,12 @@ def _moments(learner: Learner, num_moments: int, members: Member, key: jax.Array
 def one_moment(learner: Learner, member: Member, rollout_state: RolloutState, key: jax.Array) -> dict[str, jax.Array]:
     """Let all agents act, and repeat the step with every other choice of each; see `Interventions` for what is returned."""
     act_key, noise_key = jax.random.split(key)
-    now = rollout_state.timestep
     output, _, _ = act(learner, member, rollout_state, act_key)
-    noise_keys = jax.random.split(noise_key, len(now.reward))
+    noise_keys = jax.random.split(noise_key, len(rollout_state.timestep.reward))
     noise = jax.vmap(learner.env.sample_noise, in_axes=(0, None))(noise_keys, member.env_params)
     choices = {head: sample.symbol for head, sample in output.samples.items()}
     found = counterfactual_policies(learner, member, rollout_state, choices, noise)
-    counted = now.visible & ~(now.last | found.over)[:, None, None]
+    counted = found.counted(rollout_state.timestep)
     return {
         "estimated": jnp.where(counted, output.influence, 0.0),
         "real": real_influence(learner, found, None, counted),
@@ -124,6 +129,10 @@ class CounterfactualPolicies:
     factual: jax.Array  # f32[J,E,A], j's policy after what was really chosen
     alternatives: jax.Array  # f32[K,C,J,E,A]
     over: jax.Array  # bool[E], the episode is over by then, and nobody acts any more
+
+    def counted(self, timestep: TimeStep) -> jax.Array:
+        """bool[E,K,J]: k saw j in the ``timestep`` of the choices, and j still acts when they show."""
+        return timestep.visible & ~(timestep.last | self.over)[:, None, None]
 
 
 @compiled()

@@ -1,19 +1,23 @@
-"""A moment of influence beside the world in which it did not happen, as an image (Figures 2 and 14 of the paper)."""
+"""Moments of influence, each beside the world in which it did not happen."""
 
 import dataclasses
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from influence_jax.envs.grid import render
+from influence_jax.evaluation import images
+from influence_jax.evaluation.replay import policies_after, team_of
+from influence_jax.settings import ConfigError, Integers, checked
 
-PANEL = 480  # pixels of the longer side of each world's map
-GAP = 16
+if TYPE_CHECKING:
+    from influence_jax.evaluation.trace import Trace
+
+APART = 5  # steps between two moments of the same pair
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Moment:
     """A moment of influence: what was done and how the other answers, and what would have been done instead.
 
@@ -24,50 +28,54 @@ class Moment:
     >>> moment.influencer, moment.influencee, moment.influence, moment.answer, moment.other_answer
     """
 
-    trace: Any = dataclasses.field(repr=False)  # the `Trace` it is of
+    trace: "Trace"  # the episode it is of
     time: int  # the step in which the influencer chose
     influencer: int
     influencee: int
     influence: float  # in the unit of the measure
     choice: int  # the action, or message, that was chosen
     alternative: int  # that which would have been
-    weights: np.ndarray = dataclasses.field(repr=False)  # f32[C], the influencer's own probabilities
-    answer: np.ndarray = dataclasses.field(repr=False)  # f32[A], the other's probabilities after what was done
-    other_answer: np.ndarray = dataclasses.field(repr=False)  # f32[A], after the alternative
+    weights: np.ndarray  # f32[C], the influencer's own probabilities
+    answer: np.ndarray  # f32[A], the other's probabilities after what was done
+    other_answer: np.ndarray  # f32[A], after the alternative
+
+    def __repr__(self) -> str:
+        done, instead = self.choice_names
+        return f"Moment of {self.sentence}, {done} instead of {instead}"
+
+    @property
+    def sentence(self) -> str:
+        """Who influences whom, when, and by how much."""
+        pair = f"agent {self.influencer} influences agent {self.influencee}"
+        return f"step {self.time}: {pair} by {self.influence:.2g} ({self.trace.measure})"
+
+    @property
+    def choice_names(self) -> tuple[str, str]:
+        """What the influencer did, and might have done."""
+        if self._by_message:
+            return f"message {self.choice}", f"message {self.alternative}"
+        names = self.trace.env.spec.action_names
+        return names[self.choice], names[self.alternative]
+
+    @property
+    def _by_message(self) -> bool:
+        return self.trace.team.learner.model.channel == "message"
+
+    def worlds(self) -> tuple[Any, Any]:
+        """Return the states that followed, and that would have; the same where a message changes nothing yet."""
+        actions = self.trace.actions[self.time]
+        really, _ = self.trace.world(self.time, actions)
+        if self._by_message:
+            return really, really
+        others = actions.copy()
+        others[self.influencer] = self.alternative
+        if self.trace.team.learner.model.lag == 0:  # the other acts in the same step
+            others[self.influencee] = int(self.other_answer.argmax())
+        return really, self.trace.world(self.time, others)[0]
 
     def image(self) -> Image.Image:
         """Return both worlds side by side, with what both agents see, above how the other answers in each of them."""
-        trace, names = self.trace, self.trace.env.spec.action_names
-        env, actions = trace.env, trace.actions[self.time]
-        scale = int(np.clip(PANEL // max(env.walls.shape), 8, 40))
-        really = trace.world(self.time, actions)[0]
-        if trace.channel == "action":
-            others = actions.copy()
-            others[self.influencer] = self.alternative
-            if trace.lag == 0:  # the other acts in the same step
-                others[self.influencee] = int(self.other_answer.argmax())
-            instead, said = trace.world(self.time, others)[0], [names[x] for x in (self.choice, self.alternative)]
-        else:
-            instead, said = really, [f"message {x}" for x in (self.choice, self.alternative)]
-        strength = np.zeros((len(actions), len(actions)), np.float32)
-        strength[self.influencer, self.influencee] = 0.6
-        panels = []
-        for state, caption, choice, arrow in (
-            (really, "done", self.choice, strength),
-            (instead, "instead", self.alternative, 0 * strength),
-        ):
-            image = render.draw_views(
-                env.render(state, scale), state.position, env.view_radius, (self.influencer, self.influencee), scale
-            )
-            image = render.draw_arrows(image, state.position, arrow, scale)
-            text = f"{caption}: {said[caption != 'done']} (probability {self.weights[choice]:.2g})"
-            panels.append(render.with_header(image, text))
-        gap = np.full((len(panels[0]), GAP, 3), 255, np.uint8)
-        worlds = np.concatenate([panels[0], gap, panels[1]], axis=1)
-        title = f"step {self.time}: agent {self.influencer} influences agent {self.influencee} by {self.influence:.2g}"
-        title += f" ({trace.measure})"
-        chart = _bars(worlds.shape[1], names, self.answer, self.other_answer, self.influencee)
-        return Image.fromarray(np.concatenate([render.with_header(worlds, title), chart]))
+        return images.two_worlds(self)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -75,37 +83,40 @@ class Moment:
         return buffer.getvalue()
 
 
-def _bars(width: int, names: tuple[str, ...], answer: np.ndarray, other: np.ndarray, agent: int) -> np.ndarray:
-    """Return u8[height,width,3]: an agent's probabilities of all actions, hollow for the other world."""
-    size, height = 14, 170
-    image = Image.new("RGB", (width, height), render.PAPER)
-    draw, font = ImageDraw.Draw(image), render.font(size)
-    draw.text((GAP, GAP), f"how agent {agent} answers", fill=render.INK, font=render.font(size + 2), anchor="lm")
-    legend = (
-        (width // 2, render.agent_colour(agent), "after what was done"),
-        (width // 2 + 190, render.PAPER, "instead"),
-    )
-    for left, fill, text in legend:
-        draw.rectangle((left, GAP - 6, left + 12, GAP + 6), fill=fill, outline=render.INK, width=2)
-        draw.text((left + 20, GAP), text, fill=render.INK, font=font, anchor="lm")
-    base, top, slot = height - 2 * size, 2.6 * GAP, (width - 2 * GAP) / len(names)
-    for number, name in enumerate(names):
-        left = GAP + slot * number
-        for share, fill, start in (
-            (answer[number], render.agent_colour(agent), 0.14),
-            (other[number], render.PAPER, 0.5),
-        ):
-            box = (left + slot * start, base - (base - top) * float(share), left + slot * (start + 0.34), base)
-            draw.rectangle(box, fill=fill, outline=render.INK, width=2)
-        lines = name.replace("_", "\n")
-        draw.multiline_text(
-            (left + slot / 2, base + 3),
-            lines,
-            fill=render.INK,
-            font=render.font(size - 3),
-            anchor="ma",
-            align="center",
-            spacing=0,
+def strongest_moments(trace: "Trace", count: int) -> list[Moment]:
+    """See `Trace.moments`."""
+    checked("count", count, Integers(1))
+    strength = np.where(team_of(trace, "moments").pairs, trace.known_influence, 0.0)
+    found: list[tuple[int, int, int]] = []
+    for place in np.argsort(-strength, axis=None, kind="stable"):
+        time, k, j = (int(x) for x in np.unravel_index(place, strength.shape))
+        if len(found) == count or strength[time, k, j] <= 0:
+            break
+        if all((k, j) != (a, b) or abs(time - other) >= APART for other, a, b in found):
+            found.append((time, k, j))
+    if not found:
+        raise ConfigError(
+            "this episode has no moment of influence: nobody measured any, or no two agents met; allowed are episodes with "
+            "influence, such as that of another seed."
         )
-    draw.line((GAP, base, width - GAP, base), fill=render.INK, width=2)
-    return np.asarray(image)
+    return [_moment(trace, *place) for place in found]
+
+
+def _moment(trace: "Trace", time: int, k: int, j: int) -> Moment:
+    found = policies_after(trace, time)
+    weights, alternatives = (np.exp(np.asarray(x)) for x in (found.weights[k, 0], found.alternatives[k, :, j, 0]))
+    choice = int(trace.choices[trace.team.learner.model.channel][time, k])
+    changed = weights * np.abs(alternatives - alternatives[choice]).sum(axis=-1)
+    alternative = int(np.argmax(changed))
+    return Moment(
+        trace=trace,
+        time=time,
+        influencer=k,
+        influencee=j,
+        influence=float(trace.known_influence[time, k, j]),
+        choice=choice,
+        alternative=alternative,
+        weights=weights,
+        answer=alternatives[choice],
+        other_answer=alternatives[alternative],
+    )

@@ -1,40 +1,25 @@
 """One episode, by whoever sits down: trained agents of any runs, scripted players, or functions of one's own."""
 
 import dataclasses
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import struct
 
 from influence_jax.envs import with_numbers
 from influence_jax.envs.base import Environment
-from influence_jax.evaluation.policy import Agent, Policy, start
+from influence_jax.evaluation.policy import Agent, AgentState, Policy, start
 from influence_jax.evaluation.programs import compiled
+from influence_jax.evaluation.replay import Team, find_real_influence
+from influence_jax.evaluation.seating import Player, Seating, seated
 from influence_jax.evaluation.trace import Trace
-from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import act, observed_rewards
 from influence_jax.learner.state import Member, RolloutState
 from influence_jax.settings import INT32_MAX, Choices, ConfigError, Integers, checked
-from influence_jax.types import Trajectory
-
-Player = Callable[[jax.Array, Environment, Any], jax.Array]  # (key, env, state) -> actions i32[N]
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """Who sits where: seat n belongs to group ``owner[n]``, one of the kinds of trained agents and then of the players."""
-
-    env: Environment
-    learners: tuple[Learner, ...]
-    players: tuple[Player, ...]
-    owner: tuple[int, ...]
-
-    def seats(self, group: int) -> np.ndarray:
-        """bool[N]: the seats of a group."""
-        return np.array(self.owner) == group
+from influence_jax.types import ActorOutput, TimeStep, Trajectory
 
 
 def play(
@@ -68,89 +53,85 @@ def play(
     """
     checked("seed", seed, Integers(0, INT32_MAX))
     checked("real", real, Choices((True, False)))
-    table, members = _seated(agents, env)
-    env_params = table.env.default_params
-    if members and _alike(members[0].env_params, env_params):
-        env_params = members[0].env_params
-    env_params = with_numbers("params", env_params, {} if params is None else params)
+    seating, members = seated(agents, env)
+    env_params = _env_params(seating.env, members, params)
     members = tuple(member.replace(env_params=env_params) for member in members)
-    steps = jax.device_get(_episode(table, members, env_params, jax.random.key(seed)))
-    length = int(np.flatnonzero(steps["timestep"].last)[0])
-    steps = jax.tree.map(lambda x: x[: length + 1], steps)
-    trace = Trace(
-        env=table.env,
-        states=steps["state"],
-        observations=steps["timestep"].observation[:length],
-        actions=steps["actions"][:length],
-        rewards=steps["timestep"].reward[1:],
-        log_policy=steps["log_policy"][:length],
-        values=steps["values"][:length],
-        visible=steps["timestep"].visible[:length],
-        influence=_influence(table, steps, length),
-        metrics={name: x[1:] for name, x in steps["timestep"].metrics.items()},
-        messages=steps["messages"][:length] if "messages" in steps else None,
-        message_log_policy=steps["message_log_policy"][:length] if "messages" in steps else None,
-        team=table.seats(0) if len(members) == 1 else np.zeros(len(table.owner), bool),
-        _learner=table.learners[0] if len(members) == 1 else None,
-        _member=members[0] if len(members) == 1 else None,
-        _agent_states=steps["agent_states"][0] if len(members) == 1 else None,
-        _timesteps=steps["timestep"],
-        _noise=jax.tree.map(lambda x: x[:length], steps["noise"]),
-        _env_params=env_params,
-    )
-    return dataclasses.replace(trace, real_influence=trace._find_real_influence()) if real else trace
+    steps = jax.device_get(_episode(seating, members, env_params, jax.random.key(seed)))
+    trace = _trace(seating, members, env_params, steps)
+    return dataclasses.replace(trace, real_influence=find_real_influence(trace)) if real else trace
 
 
-def _seated(agents: Any, env: Environment | None) -> tuple[Table, tuple[Member, ...]]:
-    """Sort agents into groups that are trained alike, and put each at its seat."""
-    alone = list(agents) if isinstance(agents, Sequence) and not isinstance(agents, Policy | str) else [agents]
-    for seat, entry in enumerate(alone):
-        if not isinstance(entry, Policy | Agent) and not callable(entry):
-            raise ConfigError(
-                f"agents[{seat}] is of type {type(entry).__name__}; allowed are policies, such as run.policy(0), agents of them, "
-                "and functions (key, env, state)."
+def _env_params(env: Environment, members: tuple[Member, ...], params: Any) -> Any:
+    """Return the parameters of the game: those of the first team's training where they fit, or its defaults, with ``params``."""
+    default = env.default_params
+    trained = members[0].env_params if members else default
+    fit = type(trained) is type(default) and jax.tree.map(np.shape, trained) == jax.tree.map(np.shape, default)
+    return with_numbers("params", trained if fit else default, {} if params is None else params)
+
+
+@struct.dataclass
+class Steps:
+    """What happened in an episode; leading axis of time, one decision longer than the game."""
+
+    state: Any  # before the step
+    timestep: TimeStep
+    noise: Any
+    actions: jax.Array  # i32[T,N]
+    agent_states: list[AgentState]  # by team, before the step
+    outputs: list[ActorOutput]  # by team, E = 1
+
+
+@compiled()
+def _episode(seating: Seating, members: tuple[Member, ...], env_params: Any, key: jax.Array) -> Steps:
+    """Play to the horizon and one decision further."""
+    env = seating.env
+
+    def step(now, t):
+        state, timestep, agent_states = now
+        act_key, noise_key = jax.random.split(jax.random.fold_in(key, t))
+        before = [agent_state.in_game(state, timestep) for agent_state in agent_states]
+        actions, decided = _decide(seating, members, state, before, act_key)
+        noise = env.sample_noise(jax.random.split(noise_key, 1)[0], env_params)
+        next_state, after = env.transition(state, actions, noise, env_params)
+        then = [
+            AgentState(carry, memory, observed_rewards(learner, member, rollout_state, after.reward[None]))
+            for learner, member, rollout_state, (_, carry, memory) in zip(
+                seating.learners, members, before, decided, strict=True
             )
-    if not alone:
-        raise ConfigError("agents has no entries; allowed: one for each seat, or one for all.")
-    if env is not None and not isinstance(env, Environment):
-        raise ConfigError(f"env is {env!r}; allowed: an Environment, such as influence_jax.make('harvest').")
-    policies = [entry.policy if isinstance(entry, Agent) else entry for entry in alone]
-    trained = [policy for policy in policies if isinstance(policy, Policy)]
-    if env is None and not trained:
-        raise ConfigError(
-            "env is None with players alone; allowed there: a game, such as influence_jax.make('harvest')."
-        )
-    env = trained[0].learner.env if env is None else env
-    spec = env.spec
-    entries = alone * spec.num_agents if len(alone) == 1 else alone
-    if len(entries) != spec.num_agents:
-        raise ConfigError(
-            f"agents has {len(entries)} entries for {spec.num_agents} seats; allowed: one for each seat, or one for all."
-        )
-    groups: dict[Any, list[tuple[int, Agent]]] = {}
-    players: dict[Player, list[int]] = {}
-    for seat, entry in enumerate(entries):
-        if isinstance(entry, Policy):
-            entry = entry[seat]
-        if isinstance(entry, Agent):
-            _refuse_other_games(entry.policy.learner, env, seat)
-            groups.setdefault(_kind(entry.policy.learner), []).append((seat, entry))
-        else:
-            players.setdefault(entry, []).append(seat)
-    learners = tuple(_at(members[0][1].policy.learner, env) for members in groups.values())
-    for learner in learners:
-        if learner.model.network_spec.num_messages and len(groups) + len(players) > 1:
-            raise ConfigError("agents mixes those that talk with others; allowed with them are agents that talk alike.")
-    owner = np.zeros(spec.num_agents, int)
-    for group, seats in enumerate([*([s for s, _ in members] for members in groups.values()), *players.values()]):
-        owner[seats] = group
-    table = Table(env, learners, tuple(players), tuple(owner.tolist()))
-    return table, tuple(_team(dict(members), spec.num_agents) for members in groups.values())
+        ]
+        outputs = [output.replace(activations=None) for output, *_ in decided]
+        return (next_state, after, then), Steps(state, timestep, noise, actions, agent_states, outputs)
+
+    state, timestep = env.reset(jax.random.fold_in(key, env.spec.horizon + 1), env_params)
+    agent_states = [start(learner) for learner in seating.learners]
+    times = jnp.arange(env.spec.horizon + 1, dtype=jnp.uint32)
+    return jax.lax.scan(step, (state, timestep, agent_states), times)[1]
 
 
-def _alike(a: Any, b: Any) -> bool:
-    """Whether two games have parameters of the same type and shapes."""
-    return type(a) is type(b) and jax.tree.map(np.shape, a) == jax.tree.map(np.shape, b)
+def _decide(
+    seating: Seating, members: tuple[Member, ...], state: Any, before: list[RolloutState], key: jax.Array
+) -> tuple[jax.Array, list[tuple[ActorOutput, Any, Any]]]:
+    """Let everybody act once. Returns the actions i32[N], and by team ``(output, carry, memory)`` as `act` does.
+
+    Some act after having seen others act. With teams of different kinds, the first round shows what those do who act first, the
+    second what everybody does, and the third tells everybody so.
+    """
+    env, teams = seating.env, range(len(members))
+    actions = jnp.full(env.spec.num_agents, -1, jnp.int32)
+    for number, player in enumerate(seating.players):
+        seats = seating.seats(len(teams) + number)
+        player_key = jax.random.fold_in(key, number)
+        actions = jnp.where(seats, _choose(player, int(np.argmax(seats)), player_key, env, state), actions)
+    decided = []
+    for _ in range(1 if len(teams) == 1 else 3):
+        decided = []
+        for team, learner, member, rollout_state in zip(teams, seating.learners, members, before, strict=True):
+            seats = seating.seats(team)
+            forced = None if seats.all() else {"action": jnp.where(seats, -1, actions)[None]}
+            decided.append(act(learner, member, rollout_state, key, forced))
+        for team, (output, *_) in enumerate(decided):
+            actions = jnp.where(seating.seats(team), output.action[0], actions)
+    return actions, decided
 
 
 def _choose(player: Player, seat: int, key: jax.Array, env: Environment, state: Any) -> jax.Array:
@@ -175,133 +156,58 @@ def _choose(player: Player, seat: int, key: jax.Array, env: Environment, state: 
     return chosen.astype(jnp.int32)
 
 
-def _kind(learner: Learner) -> Any:
-    """What must be the same for agents to be one team."""
-    if learner.replaced:
-        return id(learner)
-    config = learner.config
-    return config.network, config.influence, config.learner.observe_rewards, config.learner.shaper
-
-
-@functools.lru_cache(maxsize=16)
-def _at(learner: Learner, env: Environment) -> Learner:
-    return learner if learner.env is env else dataclasses.replace(learner, env=env)
-
-
-def _refuse_other_games(learner: Learner, env: Environment, seat: int) -> None:
-    for name in ("num_agents", "num_actions", "observation_shape"):
-        found, wanted = (getattr(game.spec, name) for game in (learner.env, env))
-        if found != wanted:
-            raise ConfigError(f"agents[{seat}] was trained with {name} {found}; allowed in this game: {wanted}.")
-
-
-def _team(agents: dict[int, Agent], num_agents: int) -> Member:
-    """Return the parameters by seat; at seats of others, whose actions do not count, those of anybody."""
-    anybody = next(iter(agents.values()))
-    seated = [agents.get(seat, anybody) for seat in range(num_agents)]
-
-    def of_agents(part):
-        trees = [jax.tree.map(lambda x, n=agent.number: x[n], part(agent.policy.member)) for agent in seated]
-        return jax.tree.map(lambda *x: jnp.stack(x), *trees)
-
-    return Member(
-        params=of_agents(lambda member: member.params),
-        env_params=anybody.policy.member.env_params,
-        hyperparams=of_agents(lambda member: member.hyperparams),
+def _trace(seating: Seating, members: tuple[Member, ...], env_params: Any, steps: Steps) -> Trace:
+    """Return the record of an episode, up to its end."""
+    length = int(np.flatnonzero(steps.timestep.last)[0])
+    steps = jax.tree.map(lambda x: x[: length + 1], steps)
+    spec = seating.env.spec
+    log_policy = np.full((length, spec.num_agents, spec.num_actions), np.nan, np.float32)
+    values = np.full((length, spec.num_agents), np.nan, np.float32)
+    for group, output in enumerate(steps.outputs):
+        seats = seating.seats(group)
+        log_policy[:, seats] = output.log_policy["action"][:length, 0, seats]
+        values[:, seats] = output.samples["action"].value[:length, 0, seats]
+    talking = steps.outputs and "message" in steps.outputs[0].samples  # who talks plays among their like
+    team = None
+    if len(members) == 1:
+        team = Team(seating.learners[0], members[0], seating.seats(0), steps.agent_states[0])
+    return Trace(
+        env=seating.env,
+        env_params=env_params,
+        states=steps.state,
+        timesteps=steps.timestep,
+        noise=jax.tree.map(lambda x: x[:length], steps.noise),
+        actions=steps.actions[:length],
+        log_policy=log_policy,
+        values=values,
+        influence=_influence(seating, steps),
+        messages=steps.outputs[0].samples["message"].symbol[:length, 0] if talking else None,
+        message_log_policy=steps.outputs[0].log_policy["message"][:length, 0] if talking else None,
+        team=team,
     )
 
 
-@compiled()
-def _episode(table: Table, members: tuple[Member, ...], env_params: Any, key: jax.Array) -> dict[str, Any]:
-    """Play to the horizon and one decision further; what is returned has a leading axis of time."""
-    env, groups = table.env, list(zip(table.learners, members, strict=True))
-
-    def one_more(x):
-        return jax.tree.map(lambda x: x[None], x)
-
-    def rollout_state(agent_state, state, timestep):
-        return RolloutState(
-            one_more(state), one_more(timestep), agent_state.carry, agent_state.memory, agent_state.shaper_state
-        )
-
-    def step(now, t):
-        state, timestep, agent_states = now
-        act_key, noise_key = jax.random.split(jax.random.fold_in(key, t))
-        actions = jnp.full(env.spec.num_agents, -1, jnp.int32)
-        for number, player in enumerate(table.players):
-            seats = table.seats(len(groups) + number)
-            player_key = jax.random.fold_in(act_key, number)
-            chosen = _choose(player, int(np.argmax(seats)), player_key, env, state)
-            actions = jnp.where(seats, chosen, actions)
-        # Some act after having seen others act. With agents of different kinds, the first round shows what those do who act
-        # first, the second what everybody does, and the third tells everybody so.
-        for _ in range(1 if len(groups) == 1 else 3):
-            decided = []
-            for group, ((learner, member), agent_state) in enumerate(zip(groups, agent_states, strict=True)):
-                seats, now = table.seats(group), rollout_state(agent_state, state, timestep)
-                forced = None if seats.all() else {"action": jnp.where(seats, -1, actions)[None]}
-                decided.append(act(learner, member, now, act_key, forced))
-            for group, (output, *_) in enumerate(decided):
-                actions = jnp.where(table.seats(group), output.action[0], actions)
-        log_policy = jnp.full((env.spec.num_agents, env.spec.num_actions), jnp.nan, jnp.float32)
-        values = jnp.full(env.spec.num_agents, jnp.nan, jnp.float32)
-        for group, (output, *_) in enumerate(decided):
-            log_policy = jnp.where(table.seats(group)[:, None], output.log_policy["action"][0], log_policy)
-            values = jnp.where(table.seats(group), output.samples["action"].value[0], values)
-        noise = env.sample_noise(jax.random.split(noise_key, 1)[0], env_params)
-        next_state, after = env.transition(state, actions, noise, env_params)
-        then = [
-            agent_state.replace(
-                carry=carry,
-                memory=memory,
-                shaper_state=observed_rewards(
-                    learner, member, rollout_state(agent_state, state, timestep), after.reward[None]
-                ),
-            )
-            for (learner, member), agent_state, (_, carry, memory) in zip(groups, agent_states, decided, strict=True)
-        ]
-        seen = {
-            "state": state,
-            "timestep": timestep,
-            "actions": actions,
-            "log_policy": log_policy,
-            "values": values,
-            "noise": noise,
-            "agent_states": agent_states,
-            "outputs": [output.replace(activations=None) for output, *_ in decided],
-        }
-        if groups and "message" in decided[0][0].samples:
-            seen["messages"] = decided[0][0].samples["message"].symbol[0]
-            seen["message_log_policy"] = decided[0][0].log_policy["message"][0]
-        return (next_state, after, then), seen
-
-    state, timestep = env.reset(jax.random.fold_in(key, env.spec.horizon + 1), env_params)
-    agent_states = [start(learner) for learner in table.learners]
-    times = jnp.arange(env.spec.horizon + 1, dtype=jnp.uint32)
-    return jax.lax.scan(step, (state, timestep, agent_states), times)[1]
-
-
-def _influence(table: Table, steps: dict[str, Any], length: int) -> np.ndarray:
+def _influence(seating: Seating, steps: Steps) -> np.ndarray:
     """Return the influence f32[T,K,J] by what k chose at each step."""
-    num_agents = len(table.owner)
+    length, num_agents = len(steps.actions) - 1, len(seating.owner)
     influence = np.zeros((length, num_agents, num_agents), np.float32)
-    now, after = (jax.tree.map(lambda x, s=s: x[s], steps["timestep"]) for s in (slice(length), slice(1, length + 1)))
-    for group, (learner, output) in enumerate(zip(table.learners, steps["outputs"], strict=True)):
+    now, after = (jax.tree.map(lambda x, s=s: x[s, None], steps.timestep) for s in (slice(length), slice(1, None)))
+    for group, (learner, output) in enumerate(zip(seating.learners, steps.outputs, strict=True)):
         trajectory = Trajectory(
-            observation=now.observation[:, None],
+            observation=now.observation,
             time=np.arange(length, dtype=np.int32)[:, None],
-            first=now.first[:, None],
-            valid=~now.last[:, None],
-            visible=now.visible[:, None],
+            first=now.first,
+            valid=~now.last,
+            visible=now.visible,
             actor_output=jax.tree.map(lambda x: x[:length], output),
-            reward=after.reward[:, None],
-            discount=after.discount[:, None],
-            truncated=after.truncated[:, None],
-            metrics=jax.tree.map(lambda x: x[:, None], after.metrics),
+            reward=after.reward,
+            discount=after.discount,
+            truncated=after.truncated,
+            metrics=after.metrics,
         )
         bootstrap = jax.tree.map(lambda x: x[length], output)
         measured = np.asarray(learner.model.influence_of_choices(trajectory, bootstrap))[:, 0]
-        seats = table.seats(group)
+        seats = seating.seats(group)
         by_themselves = learner.model.source == "own model"  # of k about j, whoever j is
         counted = seats[:, None] & (np.ones_like(seats) if by_themselves else seats)
         influence = np.where(counted, measured, influence)

@@ -10,7 +10,7 @@ from flax import struct
 
 from influence_jax.evaluation.programs import compiled
 from influence_jax.learner.learner import Learner
-from influence_jax.learner.rollout import act
+from influence_jax.learner.rollout import act, observed_rewards
 from influence_jax.learner.state import LearnerState, Member, RolloutState
 from influence_jax.platforms import usual_promotion
 from influence_jax.settings import ConfigError, Integers, checked, said
@@ -24,6 +24,11 @@ class AgentState:
     carry: Any  # {branch: recurrent state}, leading [N,1]
     memory: Any  # of the influence model, such as the last actions
     shaper_state: Any  # of the reward shaper, for agents that observe rewards
+
+    def in_game(self, env_state: Any, timestep: TimeStep) -> RolloutState:
+        """Return the state of acting in one game, E = 1, of whose state and time step these are."""
+        game = jax.tree.map(lambda x: x[None], (env_state, timestep))
+        return RolloutState(*game, self.carry, self.memory, self.shaper_state)
 
 
 @struct.dataclass
@@ -43,7 +48,7 @@ class Decision:
         return np.exp(np.asarray(self.log_policy))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Policy:
     """The trained agents of one member of a run; ``policy[n]`` is agent n alone, to be seated by `influence_jax.play`.
 
@@ -51,8 +56,18 @@ class Policy:
     >>> policy.at(state).probabilities  # f32[N,A] of agents who have just begun to look
     """
 
-    learner: Learner = dataclasses.field(repr=False)
-    member: Member = dataclasses.field(repr=False)
+    learner: Learner
+    member: Member
+
+    def __repr__(self) -> str:
+        return f"Policy of agents 0 to {len(self) - 1}, {self.training}"
+
+    @property
+    def training(self) -> str:
+        """The game that agents were trained in, and what they choose there."""
+        env, num_messages = self.learner.env, self.learner.model.network_spec.num_messages
+        messages = f", and one of {num_messages} messages" if num_messages else ""
+        return f"trained in {type(env).__name__} to choose {', '.join(env.spec.action_names)}{messages}"
 
     def __getitem__(self, agent: int) -> "Agent":
         checked("agent", agent, Integers(0, len(self) - 1))
@@ -104,12 +119,15 @@ class Policy:
         return self.step(self.start() if agent_state is None else agent_state, timestep, jax.random.key(0))[0]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Agent:
     """One trained agent, which may sit at any place of a game."""
 
     policy: Policy
     number: int
+
+    def __repr__(self) -> str:
+        return f"Agent {self.number}, {self.policy.training}"
 
 
 def policy_of(learner: Learner, state: LearnerState, member: int = 0) -> Policy:
@@ -132,13 +150,8 @@ def start(learner: Learner) -> AgentState:
 def _step(
     learner: Learner, member: Member, agent_state: AgentState, timestep: TimeStep, key: jax.Array
 ) -> tuple[Decision, AgentState]:
-    timestep = jax.tree.map(lambda x: x[None], timestep)
-    shaper_state = agent_state.shaper_state
-    if learner.config.learner.observe_rewards:  # the reward of the last step comes with this time step
-        shaper_state, _ = learner.shaper.apply(
-            shaper_state, timestep.reward[None], timestep.first[None], member.hyperparams
-        )
-    now = RolloutState(None, timestep, agent_state.carry, agent_state.memory, shaper_state)
+    now = agent_state.in_game(None, timestep)  # the reward of the last step comes with this time step
+    now = now.replace(shaper_state=observed_rewards(learner, member, now, timestep.reward[None]))
     output, carry, memory = act(learner, member, now, key)
     output = jax.tree.map(lambda x: x[0], output)
     decision = Decision(
@@ -149,4 +162,4 @@ def _step(
         messages=output.samples["message"].symbol if "message" in output.samples else None,
         message_log_policy=output.log_policy.get("message"),
     )
-    return decision, AgentState(carry, memory, shaper_state)
+    return decision, AgentState(carry, memory, now.shaper_state)

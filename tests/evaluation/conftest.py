@@ -44,3 +44,9 @@ class Runs(dict):
 def runs(tiny):
     """By influence model, the same small game with three agents."""
     return Runs(dataclasses.replace(tiny, env=dataclasses.replace(tiny.env, num_agents=3)))
+
+
+@pytest.fixture(scope="package")
+def trace(runs):
+    """An episode of agents with models of one another, with the influence that they really had."""
+    return runs["moa"].trace(0, seed=1, real=True)

@@ -1,6 +1,7 @@
 """Whole episodes under frozen parameters."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 
 from influence_jax.config import EnvConfig
 from influence_jax.envs.probes import Stipend
-from influence_jax.evaluation.episodes import evaluate
+from influence_jax.evaluation.episodes import evaluate, mean_and_spread
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import init_rollout
 from influence_jax.runtime.population import init_population
@@ -56,6 +57,15 @@ def test_returns_are_those_of_whole_episodes(evaluation):
     np.testing.assert_allclose(evaluation.collective_return, evaluation.agent_returns.sum(axis=-1))
     assert evaluation.agent_returns.shape == (2, 3, 2)
     assert evaluation.equality.shape == evaluation.influence.shape == (2, 3)
+
+
+def test_it_says_what_it_is_in_one_line(evaluation):
+    first, second = evaluation.collective_return.mean(axis=1)
+    returns = f"return {(first + second) / 2:.3g} \\+- {abs(first - second) / np.sqrt(2):.2g}"
+    numbers = r"[\d.e-]+ \+- [\d.e-]+"
+    expected = f"Evaluation of 3 episodes of each of 2 members with 2 agents, {returns}, equality {numbers}, influence {numbers}"
+    assert re.fullmatch(expected, repr(evaluation)), repr(evaluation)
+    assert mean_and_spread(np.array([np.nan, 2.0])) == "2" and mean_and_spread(np.array([np.nan])) == "none"
 
 
 def test_who_always_does_the_same_has_no_influence(evaluation):

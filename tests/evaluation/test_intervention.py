@@ -92,13 +92,17 @@ def test_correlation_is_over_pairs_that_count():
     counted = np.broadcast_to(~np.eye(2, dtype=bool), real.shape)
     found = Interventions(estimated=3 * real + np.eye(2), real=real, counted=counted)
     np.testing.assert_allclose(found.correlation, [1.0, np.nan])
+    played = "1 moments of each of 2 members with 2 agents"
+    assert repr(found) == f"Interventions in {played}, 4 pairs that count, correlation 1"
 
 
 def test_agents_without_a_model_of_others_are_refused(tiny):
     learner = make_learner(
         dataclasses.replace(tiny, influence=InfluenceConfig(model="basic"), hyperparams=Hyperparams())
     )
-    with pytest.raises(ConfigError, match=r"influence.model is 'basic'; .* allowed is moa"):
+    with pytest.raises(
+        ConfigError, match=r"influence.model has the source 'policies'; .* allowed is one with the source 'own model'"
+    ):
         intervene(learner, init_population(learner))
 
 

@@ -15,7 +15,6 @@ from influence_jax.evaluation.policy import Policy
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime.population import init_population
 from tests.conftest import TINY_MAP
-from tests.evaluation.conftest import run_of
 
 TURN = 5
 
@@ -68,7 +67,7 @@ def test_models_of_others_see_what_strangers_really_do(runs):
     run = runs["moa"]
     trace = play([run.policy(0), run.policy(0), always(TURN)])
     assert (trace.actions[:, 2] == TURN).all() and np.isnan(trace.log_policy[:, 2]).all()
-    memory = trace._agent_states.memory[1:, 0]
+    memory = trace.team.agent_states.memory[1:, 0]
     np.testing.assert_array_equal(memory, trace.actions)
     assert not trace.influence[:, 2].any() and (trace.influence[:, :2, 2] > 0).any()
 
@@ -105,21 +104,8 @@ def test_a_game_that_ends_early_ends(tiny):
         trace.frame(0)
 
 
-def test_refusals(runs, tiny):
+def test_refusals(runs):
     policy = runs["moa"].policy(0)
-    for agents, sentence in (
-        ([policy] * 2, "agents has 2 entries for 3 seats; allowed: one for each seat, or one for all"),
-        ([policy, policy, 7], r"agents\[2\] is of type int; allowed are policies, such as run.policy\(0\)"),
-        ([runs["moa"]] * 3, r"agents\[0\] is of type Run; allowed are policies, such as run.policy\(0\)"),
-        (
-            [policy, policy, run_of(tiny).policy(0)[0]],
-            r"agents\[2\] was trained with num_agents 2; allowed in this game: 3",
-        ),
-        ([runs["communication"].policy(0), policy, policy], "agents mixes those that talk with others"),
-        (scripted.greedy, "env is None with players alone"),
-    ):
-        with pytest.raises(ConfigError, match=sentence):
-            play(agents)
     with pytest.raises(ConfigError, match="seed is -1; allowed: whole numbers from 0"):
         play(policy, seed=-1)
     with pytest.raises(ConfigError, match=r"params.hit_penlty is not a parameter .* Did you mean 'hit_penalty'"):

@@ -9,6 +9,7 @@ from influence_jax.config import ConfigError
 from influence_jax.evaluation.policy import policy_of
 from influence_jax.learner.rollout import act
 from influence_jax.learner.state import RolloutState
+from tests.evaluation.conftest import run_of
 from tests.influence.worlds import naive_heads
 
 
@@ -32,7 +33,7 @@ def test_by_hand_everything_is_as_in_an_episode(runs, model):
     trace, policy = run.trace(0, seed=3), run.policy(0)
     env, agent_state = run.learner.env, policy.start()
     step = jax.jit(env.transition)
-    timestep = jax.tree.map(lambda x: x[0], trace._timesteps)
+    timestep = jax.tree.map(lambda x: x[0], trace.timesteps)
     for time in range(4):
         act_key, noise_key = jax.random.split(jax.random.fold_in(jax.random.key(3), time))
         decision, agent_state = policy.step(agent_state, timestep, act_key)
@@ -48,7 +49,7 @@ def test_by_hand_everything_is_as_in_an_episode(runs, model):
 def test_with_a_mind_it_is_another_policy(runs):
     run = runs["moa"]
     policy, trace = run.policy(0), run.trace(0)
-    timestep = jax.tree.map(lambda x: x[0], trace._timesteps)
+    timestep = jax.tree.map(lambda x: x[0], trace.timesteps)
     _, agent_state = policy.step(policy.start(), timestep, jax.random.key(0))
     state = jax.tree.map(lambda x: x[1], trace.states)
     assert np.abs(policy.at(state, agent_state).probabilities - policy.at(state).probabilities).max() > 1e-3
@@ -57,7 +58,7 @@ def test_with_a_mind_it_is_another_policy(runs):
 def test_the_forced_do_as_they_are_forced(runs):
     run = runs["basic"]
     policy, trace = run.policy(0), run.trace(0)
-    one = [jax.tree.map(lambda x: x[:1], tree) for tree in (trace.states, trace._timesteps)]
+    one = [jax.tree.map(lambda x: x[:1], tree) for tree in (trace.states, trace.timesteps)]
     agent_state = policy.start()
     now = RolloutState(*one, agent_state.carry, agent_state.memory, agent_state.shaper_state)
     free, _, _ = act(run.learner, policy.member, now, jax.random.key(0))
@@ -66,6 +67,28 @@ def test_the_forced_do_as_they_are_forced(runs):
         assert output.action[0, [0, 2]].tolist() == [forced[0], 2] and memory[0, 0] == forced[0]
         np.testing.assert_array_equal(output.log_policy["action"][0, 0], free.log_policy["action"][0, 0])
         assert output.samples["action"].log_prob[0, 2] == output.log_policy["action"][0, 2, 2]
+
+
+def test_rewards_that_agents_observe_enter_as_in_an_episode(tiny):
+    """What a step by hand makes of the reward that came with the time step is what an episode carries."""
+    run = run_of(tiny.override(observe_rewards=True, shaper="inequity_averse"))
+    trace, policy = run.trace(0, seed=3), run.policy(0)
+    agent_state, carried = policy.start(), trace.team.agent_states.shaper_state
+    for time in range(len(trace)):
+        timestep = jax.tree.map(lambda x, t=time: x[t], trace.timesteps)
+        act_key, _ = jax.random.split(jax.random.fold_in(jax.random.key(3), time))
+        decision, agent_state = policy.step(agent_state, timestep, act_key)
+        np.testing.assert_array_equal(decision.actions, trace.actions[time])
+        np.testing.assert_allclose(agent_state.shaper_state, carried[time], rtol=1e-5)
+    assert np.abs(carried).max() > 0
+
+
+def test_they_say_who_they_are_in_one_line(runs):
+    actions = "left, right, forward, backward, stay, turn_clockwise, turn_counterclockwise, fire"
+    policy, talking = (runs[model].policy(0) for model in ("moa", "communication"))
+    assert repr(policy) == f"Policy of agents 0 to 2, trained in Harvest to choose {actions}"
+    assert repr(policy[1]) == f"Agent 1, trained in Harvest to choose {actions}"
+    assert repr(talking).endswith(f"to choose {actions}, and one of 3 messages")
 
 
 def test_refusals(runs):

@@ -1,0 +1,132 @@
+"""Images of an episode: its frames, and a moment of influence beside the world without it (Figures 2 and 14 of the paper)."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+from PIL import Image, ImageDraw
+
+from influence_jax.envs.grid import render
+from influence_jax.envs.base import Environment
+from influence_jax.envs.grid.world import GridWorld
+from influence_jax.settings import ConfigError, Integers, Numbers, checked, said
+
+if TYPE_CHECKING:
+    from influence_jax.evaluation.moment import Moment
+    from influence_jax.evaluation.trace import Trace
+
+LONGEST_SIDE = 720  # pixels of a frame's map
+PANEL = 480  # pixels of the longer side of each world's map
+GAP = 16  # between the two, and around the bars
+LEAST_SHARE = 0.05  # of the widest arrow, from which on there is one
+LEAST_INFLUENCE = 0.01  # nats; what is weaker all over an episode gets no wide arrows
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What is drawn into a frame; see `Trace.frame`."""
+
+    arrows: bool | float
+    views: Sequence[int]
+    scale: int | None
+    title: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.arrows, bool | np.bool_):
+            checked("arrows", self.arrows, Numbers(0))
+        if isinstance(self.views, str) or not isinstance(self.views, Sequence | np.ndarray):
+            raise ConfigError(f"views is {said(self.views)}; allowed are numbers of agents.")
+        checked("scale", self.scale, Integers(4, 256, optional=True))
+        if not isinstance(self.title, str):
+            raise ConfigError(f"title is {said(self.title)}; allowed is a text.")
+
+
+def frames(trace: "Trace", times: Sequence[int], look: Look) -> Iterator[np.ndarray]:
+    """Yield u8[height,width,3]: the states before the steps ``times``."""
+    env = _with_map(trace.env)
+    for agent in look.views:
+        checked("views", agent, Integers(0, trace.actions.shape[1] - 1))
+    scale = _cell_size(env, LONGEST_SIDE, 64) if look.scale is None else look.scale
+    strength = _arrow_widths(trace, look.arrows)
+    totals = np.concatenate([np.zeros_like(trace.rewards[:1]), trace.rewards.cumsum(axis=0)])
+    states = jax.tree.map(lambda x: x[np.asarray(times)], trace.states)
+    for time, image in zip(times, env.video(states, scale), strict=True):
+        position = trace.states.position[time]
+        if len(look.views):
+            image = render.draw_views(image, position, env.view_radius, look.views, scale)
+        image = render.draw_arrows(image, position, strength[time], scale)
+        words = f"{look.title}, step {time}" if look.title else f"step {time}"
+        yield render.with_header(image, words, totals[time].tolist())
+
+
+def _with_map(env: Environment) -> GridWorld:
+    if not isinstance(env, GridWorld):
+        raise ConfigError(f"{type(env).__name__} draws no images; allowed are games on a map.")
+    return env
+
+
+def _cell_size(env: GridWorld, longest_side: int, largest: int) -> int:
+    """Return how many pixels a cell has for the map's longer side to have some ``longest_side``."""
+    return int(np.clip(longest_side // max(env.walls.shape), 8, largest))
+
+
+def _arrow_widths(trace: "Trace", arrows: bool | float) -> np.ndarray:
+    """Return f32[T+1,K,J]: by state, the width of arrows as a share of the widest, 0 for none."""
+    strength = trace.known_influence
+    full = arrows
+    if isinstance(arrows, bool | np.bool_):
+        full = max(float(strength.max()), LEAST_INFLUENCE) if arrows else 0
+    share = strength / full if full else np.zeros_like(strength)
+    return np.pad(np.where(share < LEAST_SHARE, 0.0, share), ((1, 0), (0, 0), (0, 0)))
+
+
+def two_worlds(moment: "Moment") -> Image.Image:
+    """See `Moment.image`."""
+    env = _with_map(moment.trace.env)
+    arrow = np.zeros((env.num_agents, env.num_agents), np.float32)
+    arrow[moment.influencer, moment.influencee] = 0.6
+    chances = [f"(probability {moment.weights[x]:.2g})" for x in (moment.choice, moment.alternative)]
+    done, instead = moment.choice_names
+    really, otherwise = moment.worlds()
+    left = _panel(moment, really, f"done: {done} {chances[0]}", arrow)
+    right = _panel(moment, otherwise, f"instead: {instead} {chances[1]}", 0 * arrow)
+    worlds = np.concatenate([left, np.full((len(left), GAP, 3), 255, np.uint8), right], axis=1)
+    chart = _bars(moment, worlds.shape[1])
+    return Image.fromarray(np.concatenate([render.with_header(worlds, moment.sentence), chart]))
+
+
+def _panel(moment: "Moment", state: Any, caption: str, arrow: np.ndarray) -> np.ndarray:
+    """Return u8[height,width,3]: a state with what both agents of a moment see."""
+    env, agents = moment.trace.env, (moment.influencer, moment.influencee)
+    scale = _cell_size(env, PANEL, 40)
+    image = render.draw_views(env.render(state, scale), state.position, env.view_radius, agents, scale)
+    return render.with_header(render.draw_arrows(image, state.position, arrow, scale), caption)
+
+
+def _bars(moment: "Moment", width: int) -> np.ndarray:
+    """Return u8[height,width,3]: the influencee's probabilities of all actions, hollow for the other world."""
+    size, height = 14, 170
+    agent, names = moment.influencee, moment.trace.env.spec.action_names
+    colour = render.agent_colour(agent)
+    image = Image.new("RGB", (width, height), render.PAPER)
+    draw, small = ImageDraw.Draw(image), render.font(size - 3)
+    draw.text((GAP, GAP), f"how agent {agent} answers", fill=render.INK, font=render.font(size + 2), anchor="lm")
+    legend = ((width // 2, colour, "after what was done"), (width // 2 + 190, render.PAPER, "instead"))
+    for left, fill, text in legend:
+        draw.rectangle((left, GAP - 6, left + 12, GAP + 6), fill=fill, outline=render.INK, width=2)
+        draw.text((left + 20, GAP), text, fill=render.INK, font=render.font(size), anchor="lm")
+    base, top, slot = height - 2 * size, 2.6 * GAP, (width - 2 * GAP) / len(names)
+    for number, name in enumerate(names):
+        left = GAP + slot * number
+        for share, fill, start in (
+            (moment.answer[number], colour, 0.14),
+            (moment.other_answer[number], render.PAPER, 0.5),
+        ):
+            box = (left + slot * start, base - (base - top) * float(share), left + slot * (start + 0.34), base)
+            draw.rectangle(box, fill=fill, outline=render.INK, width=2)
+        middle, lines = (left + slot / 2, base + 3), name.replace("_", "\n")
+        draw.multiline_text(middle, lines, fill=render.INK, font=small, anchor="ma", align="center", spacing=0)
+    draw.line((GAP, base, width - GAP, base), fill=render.INK, width=2)
+    return np.asarray(image)

@@ -1,0 +1,106 @@
+"""Steps of an episode again, by the same chance: the worlds in which somebody did something else."""
+
+import dataclasses
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from influence_jax.evaluation.intervention import CounterfactualPolicies, counterfactual_policies, real_influence
+from influence_jax.evaluation.policy import AgentState
+from influence_jax.evaluation.programs import compiled
+from influence_jax.learner.learner import Learner
+from influence_jax.learner.state import Member
+from influence_jax.settings import ConfigError, Integers, checked, said
+from influence_jax.types import TimeStep
+
+if TYPE_CHECKING:
+    from influence_jax.evaluation.trace import Trace
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Team:
+    """The trained agents of an episode, who are all of one kind, and what it takes to let them act again."""
+
+    learner: Learner
+    member: Member
+    seats: np.ndarray  # bool[N], where they sit
+    agent_states: AgentState  # leading T+1: before every step, and after the last
+
+    @property
+    def pairs(self) -> np.ndarray:
+        """bool[N,N]: both are of the team."""
+        return self.seats[:, None] & self.seats
+
+
+def team_of(trace: "Trace", what: str) -> Team:
+    """Return the team of an episode, which ``what`` asks for.
+
+    Raises:
+        ConfigError: there is none, since no agents were trained, or they are of several kinds.
+    """
+    if trace.team is None:
+        raise ConfigError(
+            f"{what} asks for trained agents of one kind; allowed are games with no others but scripted players."
+        )
+    return trace.team
+
+
+def world(trace: "Trace", time: int, actions: Sequence[int]) -> tuple[Any, TimeStep]:
+    """See `Trace.world`."""
+    checked("time", time, Integers(0, len(trace) - 1))
+    num_agents = trace.actions.shape[1]
+    try:
+        chosen = np.array([operator.index(action) for action in actions], np.int32)
+    except (TypeError, OverflowError):
+        chosen = np.zeros(0, np.int32)
+    if len(chosen) != num_agents:
+        raise ConfigError(f"actions is {said(actions)}; allowed are {num_agents} whole numbers, one for each agent.")
+    state, noise = jax.tree.map(lambda x: x[time], (trace.states, trace.noise))
+    return jax.device_get(_transition(trace.env, state, jnp.asarray(chosen), noise, trace.env_params))
+
+
+def policies_after(trace: "Trace", time: int) -> CounterfactualPolicies:
+    """Return what everybody would have done after everything that each agent of a team might have chosen at ``time``."""
+    team = trace.team
+    before = jax.tree.map(lambda x: x[time], (team.agent_states, trace.states, trace.timesteps))
+    choices, noise = jax.tree.map(lambda x: jnp.asarray(x[time : time + 1]), (trace.choices, trace.noise))
+    return counterfactual_policies(team.learner, team.member, AgentState.in_game(*before), choices, noise)
+
+
+def find_real_influence(trace: "Trace") -> np.ndarray:
+    """Return f32[T,K,J]: the influence of every choice by intervention, 0 where one of both is not of the team.
+
+    Raises:
+        ConfigError: there is no team, or nobody measures influence.
+    """
+    team = team_of(trace, "real")
+    model = team.learner.model
+    if model.measure is None:
+        raise ConfigError("real is True with influence.measure 'none'; allowed is any other measure.")
+    if model.counterfactuals is not None and model.source == "policies":
+        return trace.influence  # nothing is modelled: what agents measured is real
+    before = jax.tree.map(lambda x: x[:-1], (team.agent_states, trace.states, trace.timesteps))
+    found = _real_influence(team.learner, team.member, before, trace.choices, trace.noise)
+    return np.where(team.pairs, np.asarray(found), np.float32(0))
+
+
+@compiled()
+def _transition(env, state, actions, noise, env_params):
+    return env.transition(state, actions, noise, env_params)
+
+
+@compiled()
+def _real_influence(learner, member, before, choices, noise):
+    def one_step(step):
+        before, choices, noise, realised = step
+        now = AgentState.in_game(*before)
+        found = counterfactual_policies(learner, member, now, choices, noise)
+        return real_influence(learner, found, realised, found.counted(now.timestep))[0]
+
+    choices, noise = jax.tree.map(lambda x: x[:, None], (choices, noise))
+    realised = jnp.roll(choices["action"], -learner.model.lag, axis=0)  # after the last step nothing counts
+    return jax.lax.map(one_step, (before, choices, noise, realised), batch_size=16)

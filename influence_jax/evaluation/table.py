@@ -1,0 +1,33 @@
+"""An episode as a tidy table."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from influence_jax.evaluation.trace import Trace
+
+
+def rows(trace: "Trace") -> dict[str, np.ndarray]:
+    """Return the columns of a table with one row for each step and agent, step after step; see `Trace.table`."""
+    step, agent = np.indices(trace.actions.shape)
+    taken = np.take_along_axis(trace.log_policy, trace.actions[..., None], axis=-1)[..., 0]
+    probs = np.exp(trace.log_policy)
+    columns = {
+        "step": step,
+        "agent": agent,
+        "action": np.array(trace.env.spec.action_names)[trace.actions],
+        "reward": trace.rewards,
+        "value": trace.values,
+        "log_prob": taken,
+        "entropy": -np.sum(np.where(probs > 0, probs * trace.log_policy, 0.0), axis=-1),
+        "influence": trace.influence.sum(axis=2),
+        "influence_received": trace.influence.sum(axis=1),
+    }
+    if trace.real_influence is not None:
+        columns["real_influence"] = trace.real_influence.sum(axis=2)
+    if trace.messages is not None:
+        columns["message"] = trace.messages
+    if hasattr(trace.states, "position"):
+        columns |= {name: trace.states.position[:-1, :, i] for i, name in enumerate(("row", "column"))}
+    return {name: np.asarray(x).ravel() for name, x in (columns | trace.metrics).items()}

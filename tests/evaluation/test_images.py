@@ -1,0 +1,48 @@
+"""Frames of an episode, and pictures of two worlds."""
+
+import dataclasses
+import io
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+from PIL import Image
+
+from influence_jax.config import ConfigError
+from influence_jax.evaluation.images import GAP
+
+
+def test_frames_and_films(trace, tmp_path):
+    first, last = trace.frame(0), trace.frame(20, views=[0], arrows=False, scale=20, title="it is over")
+    assert first.width == 9 * 64 and last.width == 9 * 20
+    with_arrows, without = (
+        np.asarray(trace.frame(1 + trace.moments(1)[0].time, arrows=arrows)) for arrows in (True, False)
+    )
+    assert (with_arrows != without).any()
+    video = trace.video(tmp_path / "new" / "video.gif", fps=5, start=3, stop=7, scale=12)
+    assert imageio.imread(tmp_path / "new" / "video.gif", index=None, mode="RGB").shape[0] == len(video.frames) == 4
+    np.testing.assert_array_equal(video.frames[2], trace.frame(5, scale=12))
+    with pytest.raises(ConfigError, match="start is 9 with stop 9; allowed are parts of 0 to 21"):
+        trace.video(start=9, stop=9)
+    with pytest.raises(ConfigError, match="time is 21; allowed: whole numbers from 0 to 20"):
+        trace.frame(21)
+
+
+@pytest.mark.parametrize("model", ["moa", "basic", "communication"])
+def test_both_worlds_are_shown(runs, model):
+    moment = runs[model].trace(0).moments(1)[0]
+    image = moment.image()
+    width, scale = (image.width - GAP) // 2, 40
+    assert width == 9 * scale
+    left, right = (np.asarray(image)[:, start : start + width] for start in (0, width + GAP))
+    assert (left != right).any()
+    assert Image.open(io.BytesIO(moment._repr_png_())).size == image.size
+
+
+def test_bars_are_as_high_as_probable(runs):
+    moment = runs["basic"].trace(0).moments(1)[0]
+    certain = np.eye(8)[2]
+    sure = dataclasses.replace(moment, answer=certain, other_answer=certain)
+    unsure = dataclasses.replace(moment, answer=certain / 2, other_answer=certain)
+    ink = [(np.asarray(x.image())[-170:] != 255).any(axis=-1).sum() for x in (sure, unsure)]
+    assert ink[0] > ink[1]
