@@ -27,7 +27,7 @@ class Thing:
 
 CONFIG = presets.get("harvest-moa", profile="small")
 LEARNER = make_learner(CONFIG)
-STATE = LearnerState(*[None] * len(dataclasses.fields(LearnerState)))  # nothing here gets as far as to read it
+STATE = LearnerState(*[None] * len(dataclasses.fields(LearnerState))).replace(update=np.zeros(CONFIG.seeds))
 RUN = Run(LEARNER, STATE, 0, {}, [])
 POLICY = Policy(LEARNER, Member(None, LEARNER.env_params, None))
 KEY = jax.random.key(0)

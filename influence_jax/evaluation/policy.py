@@ -132,7 +132,7 @@ class Agent:
 
 def policy_of(learner: Learner, state: LearnerState, member: int = 0) -> Policy:
     """Return the agents of one ``member`` of a trained population, leading axis S."""
-    checked("member", member, Integers(0, learner.config.seeds - 1))
+    checked("member", member, Integers(0, len(state.update) - 1))
     return Policy(learner, jax.tree.map(lambda x: x[member], state.member))
 
 

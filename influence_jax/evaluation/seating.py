@@ -101,12 +101,13 @@ def _refuse_other_games(learner: Learner, env: Environment, seat: int) -> None:
 def _kind(learner: Learner) -> Any:
     """What must be the same for agents to be one team.
 
-    Networks and influence models are functions, which cannot be compared across runs; the settings that they are made of can.
+    Networks, influence models and shapers are functions, which two runs do not share; the settings that they are made of can be
+    compared.
     """
     if learner.replaced:
         return id(learner)
-    config = learner.config
-    return config.network, config.influence, config.learner.observe_rewards, config.learner.shaper
+    settings = learner.config
+    return settings.network, settings.influence, settings.learner.shaper, learner.observe_rewards
 
 
 @functools.lru_cache(maxsize=16)
