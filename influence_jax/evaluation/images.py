@@ -8,8 +8,8 @@ import jax
 import numpy as np
 from PIL import Image, ImageDraw
 
-from influence_jax.envs.grid import render
 from influence_jax.envs.base import Environment
+from influence_jax.envs.grid import render
 from influence_jax.envs.grid.world import GridWorld
 from influence_jax.settings import ConfigError, Integers, Numbers, checked, said
 
