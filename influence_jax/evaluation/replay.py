@@ -26,9 +26,9 @@ class Team:
     """The trained agents of an episode, who are all of one kind, and what it takes to let them act again."""
 
     learner: Learner
-    member: Member
+    member: Member = dataclasses.field(repr=False)
     seats: np.ndarray  # bool[N], where they sit
-    agent_states: AgentState  # leading T+1: before every step, and after the last
+    agent_states: AgentState = dataclasses.field(repr=False)  # leading T+1: before every step, and after the last
 
     @property
     def pairs(self) -> np.ndarray:
