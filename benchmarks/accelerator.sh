@@ -34,37 +34,37 @@ mkdir -p "$out"
 : >"$out/table.txt"
 failed=()
 
-# part SECONDS NAME QUESTION OPTIONS...: ask a question, for so many seconds at most and no longer than the budget lasts.
+# part SECONDS NAME MODULE OPTIONS...: ask a question, for so many seconds at most and no longer than the budget lasts.
 # Its results go into a folder of their own, since one question may be asked twice.
 part() {
   local seconds=$1 name=$2 left=$((BUDGET - SECONDS))
   shift 2
   ((seconds < left)) && left=$seconds
   echo "== $name ($left s at most; $SECONDS s so far)" | tee -a "$out/table.txt"
-  if ((left < 5)) || ! timeout "$left" "$PYTHON" -m influence_jax.bench "$@" --out "$out/$name" 2>&1 | tee -a "$out/table.txt"; then
+  if ((left < 5)) || ! timeout "$left" "$PYTHON" -m "$@" --out "$out/$name" 2>&1 | tee -a "$out/table.txt"; then
     failed+=("$name")
   fi
 }
 
-# warm SECONDS NAME QUESTION OPTIONS...: the same in the background, only for what it compiles.
+# warm SECONDS NAME MODULE OPTIONS...: the same in the background, only for what it compiles.
 warm() {
-  timeout "$WARM" "$PYTHON" -m influence_jax.bench "${@:3}" >"$out/warm/$2.txt" 2>&1 &
+  timeout "$WARM" "$PYTHON" -m "${@:3}" >"$out/warm/$2.txt" 2>&1 &
 }
 
 # Word splitting is wanted: the variables hold lists.
 # shellcheck disable=SC2086
 questions() {
-  $1 60 agreement agreement
-  $1 60 compiled compiled --target here --num-envs 4096 --presets "$PRESET" cleanup-a3c --learner-envs 256
-  $1 90 env env --num-envs $ENVS --repeats "$REPEATS" --cores None
-  $1 80 learner learner --presets "$PRESET" --num-envs $LEARNER_ENVS --updates 2 --repeats "$REPEATS"
-  $1 80 independent learner --presets cleanup-a3c --num-envs $LEARNER_ENVS --updates 2 --repeats "$REPEATS"
-  $1 80 population learner --presets "$PRESET" --num-envs "$SEED_ENVS" --seeds $SEEDS --updates 2 --repeats "$REPEATS"
-  $1 60 encoder encoder --views $VIEWS --pieces $VIEWS --repeats "$REPEATS"
-  $1 50 profile profile --preset "$PRESET" --num-envs "$PROFILE_ENVS"
-  $1 90 influence influence --presets "$PRESET" --num-envs "$PROFILE_ENVS" --updates 2 --repeats "$REPEATS"
-  $1 90 agents scaling --num-envs 4096 --learner-envs --seeds --num-agents $AGENTS --agent-envs "$PROFILE_ENVS" --repeats "$REPEATS"
-  $1 80 memory memory --presets "$PRESET" --sizes $MEMORY_SIZES
+  $1 60 agreement benchmarks agreement
+  $1 60 compiled benchmarks compiled --target here --num-envs 4096 --presets "$PRESET" cleanup-a3c --learner-envs 256
+  $1 90 env influence_jax bench env --num-envs $ENVS --repeats "$REPEATS" --cores None
+  $1 80 learner influence_jax bench learner --presets "$PRESET" --num-envs $LEARNER_ENVS --updates 2 --repeats "$REPEATS"
+  $1 80 independent influence_jax bench learner --presets cleanup-a3c --num-envs $LEARNER_ENVS --updates 2 --repeats "$REPEATS"
+  $1 80 population influence_jax bench learner --presets "$PRESET" --num-envs "$SEED_ENVS" --seeds $SEEDS --updates 2 --repeats "$REPEATS"
+  $1 60 encoder benchmarks encoder --views $VIEWS --pieces $VIEWS --repeats "$REPEATS"
+  $1 50 profile benchmarks profile --preset "$PRESET" --num-envs "$PROFILE_ENVS"
+  $1 90 influence influence_jax bench influence --presets "$PRESET" --num-envs "$PROFILE_ENVS" --updates 2 --repeats "$REPEATS"
+  $1 90 agents influence_jax bench scaling --num-envs 4096 --learner-envs --seeds --num-agents $AGENTS --agent-envs "$PROFILE_ENVS" --repeats "$REPEATS"
+  $1 80 memory influence_jax bench memory --presets "$PRESET" --sizes $MEMORY_SIZES
 }
 
 if ((WARM > 0)); then

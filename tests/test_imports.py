@@ -7,6 +7,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1] / "influence_jax"
 
+BENCHMARKS = ROOT.parent / "benchmarks"  # beside the package, which must do without
+
 # What each part may import from the package, beside itself. The leaves do not know one another.
 ALLOWED = {
     "settings": set(),
@@ -54,20 +56,21 @@ ALLOWED = {
         *("config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "sweeps", "analysis"),
         "__version__",
     },
-    # Runs in a process of its own, beside the command line, and measures anything below.
-    "bench": {
-        *("platforms", "types", "config", "settings", "presets", "envs", "networks", "influence", "learner", "runtime"),
-        "__version__",
+    # Measures anything below.
+    "bench": {"types", "config", "presets", "envs", "influence", "learner", "runtime"},
+    "benchmarks": {
+        *("platforms", "config", "settings", "presets", "envs", "networks", "learner", "runtime", "bench", "cli"),
     },
     "__main__": {"cli"},
     "__init__": {"analysis", "config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "sweeps"},
 }
-FILES = sorted(ROOT.rglob("*.py"))
+OURS = "influence_jax.", "benchmarks."
+FILES = sorted([*ROOT.rglob("*.py"), *BENCHMARKS.rglob("*.py")])
 
 
 def part_of(path):
-    relative = path.relative_to(ROOT)
-    return relative.parts[0].removesuffix(".py")
+    place = path.relative_to(ROOT.parent).parts
+    return place[0] if path.is_relative_to(BENCHMARKS) else place[1].removesuffix(".py")
 
 
 def imports(path):
@@ -80,11 +83,15 @@ def imports(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT.parent)))
 def test_imports_go_downwards(path):
     part = part_of(path)
-    used = {name.split(".")[1] for name in imports(path) if name.startswith("influence_jax.")}
+    used = {name.removeprefix("influence_jax.").split(".")[0] for name in imports(path) if name.startswith(OURS)}
     assert used - {part} <= ALLOWED[part]
+
+
+def test_what_runs_another_package_needs_none_of_ours():
+    assert not [name for name in imports(BENCHMARKS / "peer_worker.py") if name.startswith((*OURS, "influence_jax"))]
 
 
 @pytest.mark.parametrize("name", ["learner/returns.py", "learner/optimizer.py"])

@@ -4,11 +4,12 @@ import ast
 import pathlib
 
 TESTS = pathlib.Path(__file__).parent
-PACKAGE = TESTS.parent / "influence_jax"
+PACKAGES = {TESTS.parent / "influence_jax": TESTS, TESTS.parent / "benchmarks": TESTS / "benchmarks"}
 
 # Tests of no single module.
 CROSS_CUTTING = {
     "test_dtypes.py",  # 64 bits change nothing
+    "benchmarks/test_accelerator.py",  # a script
     "faults/test_drawn.py",  # whatever settings are given
     "faults/test_killed.py",  # whatever ends a process
     "test_imports.py",  # the layers
@@ -41,9 +42,11 @@ def has_code(path):
 
 def expected():
     """Yield the file of tests of every module."""
-    for path in PACKAGE.rglob("*.py"):
-        if path.name != "__main__.py" and (path.name != "__init__.py" or has_code(path)):
-            yield str(path.relative_to(PACKAGE).with_name(f"test_{path.stem.strip('_')}.py"))
+    for package, tests in PACKAGES.items():
+        for path in package.rglob("*.py"):
+            if path.name != "__main__.py" and (path.name != "__init__.py" or has_code(path)):
+                place = tests / path.relative_to(package).with_name(f"test_{path.stem.strip('_')}.py")
+                yield str(place.relative_to(TESTS))
 
 
 def found():

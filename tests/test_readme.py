@@ -13,7 +13,6 @@ import pytest
 import influence_jax
 from influence_jax.bench import env
 from influence_jax.cli import main
-from tests.conftest import quickly
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = {page: page.read_text() for page in (ROOT / "README.md", ROOT / "docs" / "guide.md")}
@@ -54,8 +53,6 @@ def test_installable_extras_exist():
 
 def test_commands(tmp_path, monkeypatch, tiny_options):
     monkeypatch.chdir(tmp_path)
-    for name, value in quickly().items():  # for commands that run in a process of their own
-        monkeypatch.setenv(name, value)
     for command in (c for c in COMMANDS if c.startswith("influence-jax")):
         short = re.sub("--total-steps [12]e[56] --seeds [34]", shlex.join(tiny_options), command).replace(
             "4e6", "2.4e3"

@@ -1,1 +1,1 @@
-"""Throughput measurements; each module answers one question and is run as ``python -m influence_jax.bench QUESTION``."""
+"""Throughput measurements; each module answers one question of ``influence-jax bench``."""

@@ -6,15 +6,13 @@ import pathlib
 import subprocess
 import sys
 
-QUESTIONS = ("env", "learner", "influence", "scaling", "encoder", "memory", "profile", "agreement")
+QUESTIONS = ("env", "learner", "influence", "scaling", "memory")
 
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
     """How to measure."""
 
-    socialjax: pathlib.Path | None = None
-    """A checkout of SocialJax, to be measured beside."""
     smoke: bool = False
     """Sizes that say nothing about speed, to see that everything runs."""
     out: pathlib.Path | None = None
@@ -27,8 +25,7 @@ def main(arguments: Arguments) -> int:
     for question in QUESTIONS:
         smallest = importlib.import_module(f"influence_jax.bench.{question}").SMOKE if arguments.smoke else ()
         out = ["--out", str(arguments.out)] if arguments.out else []
-        peer = ["--socialjax", str(arguments.socialjax)] if arguments.socialjax and question == "env" else []
-        command = [sys.executable, "-m", "influence_jax.bench", question, *smallest, *out, *peer]
+        command = [sys.executable, "-m", "influence_jax", "bench", question, *smallest, *out]
         if subprocess.run(command, check=False, close_fds=False).returncode:
             failed.append(question)
     if failed:

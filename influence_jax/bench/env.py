@@ -1,17 +1,12 @@
-"""How many environment steps a second, pixels out, under random actions? Beside the same games in C, and other packages' games.
-
-The actions are drawn beforehand for all of them.
-"""
+"""How many environment steps per second, with pixels, under random actions drawn beforehand?"""
 
 import dataclasses
 import pathlib
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 
 import influence_jax
-from influence_jax.bench import limits, peers
 from influence_jax.bench.harness import (
     Program,
     Timing,
@@ -25,9 +20,6 @@ from influence_jax.bench.harness import (
     use_cores,
 )
 from influence_jax.envs.base import Environment
-
-C_LIMIT = "C -O3 -march=native"
-C_FLAGS = {C_LIMIT: limits.FLAGS, "C -O2": ("-O2",)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +37,9 @@ class Arguments:
     repeats: int = 7
     """Timed calls of each program, in turns."""
     cores: int | None = 1
-    """CPU cores to hold the process to, peers included; None for all."""
-    socialjax: pathlib.Path | None = None
-    """A checkout of SocialJax, to be measured beside."""
-    peer_python: str = sys.executable
-    """Interpreter that runs the peers (SocialJax, and JaxMARL where it is installed)."""
+    """CPU cores to hold the process and its children to; None for all."""
     out: pathlib.Path | None = None
-    """Directory for env.json."""
+    """Directory for the results."""
 
 
 SMOKE = ("--games", "cleanup", "--num-envs", "2", "--steps", "2", "--repeats", "1", "--cores", "None")
@@ -59,36 +47,28 @@ SMOKE = ("--games", "cleanup", "--num-envs", "2", "--steps", "2", "--repeats", "
 
 def main(arguments: Arguments) -> None:
     """Measure every game at every number of environments."""
+    measure_games(arguments, "env", lambda *sizes: measure_game(*sizes, arguments.repeats))
+
+
+def measure_games(arguments: Arguments, question: str, measured: Callable[[str, int, int, int], list[Timing]]) -> None:
+    """Save and print what is ``measured(game, num_agents, num_envs, steps)`` of every game and number of environments."""
     use_cores(arguments.cores)
     title = f"Environment steps per second, {arguments.num_agents} agents, pixels, random actions"
     timings = []
     for game in arguments.games:
         for num_envs in arguments.num_envs:
-            sizes = game, arguments.num_agents, num_envs, arguments.steps
-            with peers.running(*sizes, arguments.socialjax, arguments.peer_python) as beside:
-                timings += measure_game(*sizes, arguments.repeats, beside)
-            save(arguments.out, "env", title, rows=[timing.row() for timing in timings])
+            timings += measured(game, arguments.num_agents, num_envs, arguments.steps)
+            save(arguments.out, question, title, rows=[timing.row() for timing in timings])
     report(title, timings)
 
 
 def measure_game(
-    game: str, num_agents: int, num_envs: int, steps: int, repeats: int, beside: list[Program]
+    game: str, num_agents: int, num_envs: int, steps: int, repeats: int, beside: Sequence[Program] = ()
 ) -> list[Timing]:
-    """Time one game in JAX and what is to be measured ``beside`` it.
-
-    The limit on a CPU is the game in C. Elsewhere, or without a C compiler, it is to read and write states and views once.
-    """
-    jax_game, env_bytes = jax_program(game, num_agents, num_envs, steps)
-    native = c_programs(game, num_agents, num_envs, steps) if jax.default_backend() == "cpu" else []
-    if native:
-        timings = measure([jax_game, *native, *beside], repeats)
-        cores = jax_game.labels["cores"]
-        limit = C_LIMIT + ("" if cores == 1 else f" x {cores} cores")
-        least = [seconds / (num_envs * steps * cores) for seconds in timings[1].seconds]
-    else:
-        copy, *timings = measure([memory_copy(), jax_game, *beside], repeats)
-        limit, least = "copying states and views", copy_seconds(copy, env_bytes)
-    return [timing.against(limit, least) for timing in timings]
+    """Time one game and what is to be measured ``beside`` it; the limit is to read and write states and views once."""
+    program, env_bytes = jax_program(game, num_agents, num_envs, steps)
+    copy, *timings = measure([memory_copy(), program, *beside], repeats)
+    return [timing.against("copying states and views", copy_seconds(copy, env_bytes)) for timing in timings]
 
 
 def jax_program(game: str, num_agents: int, num_envs: int, steps: int) -> tuple[Program, int]:
@@ -122,19 +102,3 @@ def play_arguments(env: Environment, num_envs: int, steps: int) -> tuple:
     start = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(jax.random.key(0), num_envs), env.default_params)
     shape = steps, num_envs, env.spec.num_agents
     return jax.random.key(2), jax.random.randint(jax.random.key(1), shape, 0, env.spec.num_actions), start
-
-
-def c_programs(game: str, num_agents: int, num_envs: int, steps: int) -> list[Program]:
-    """Return the game in C, on one core, once for each set of compiler flags; nothing where there is no compiler."""
-    if limits.compiler() is None:
-        return []
-    labels = {"game": game, "num_envs": num_envs, "num_agents": num_agents, "cores": 1}
-    return [
-        Program(
-            f"{game}, {num_envs} envs, {version}",
-            limits.player(game, num_agents, num_envs, steps, flags),
-            num_envs * steps,
-            labels=labels | {"version": version},
-        )
-        for version, flags in C_FLAGS.items()
-    ]

@@ -234,7 +234,7 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    if not (ROOT / "benchmarks").is_dir():  # installed: a repository around it would be another one
+    if not (ROOT / ".git").exists():  # installed: a repository around it would be another one
         return f"version {influence_jax.__version__}"
     command = ["git", "describe", "--always", "--dirty"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)

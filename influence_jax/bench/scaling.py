@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullLocator
 
 from influence_jax import presets
-from influence_jax.bench.env import jax_program
-from influence_jax.bench.harness import Timing, copy_seconds, measure, memory_copy, report, save
+from influence_jax.bench.env import measure_game
+from influence_jax.bench.harness import Timing, report, save
 from influence_jax.bench.influence import time_added, with_influence, without
 from influence_jax.bench.learner import measure_updates, sized, updates
 from influence_jax.learner.learner import make_learner
@@ -68,9 +68,8 @@ def main(arguments: Arguments) -> None:
         return dict(zip((way.__name__ for way in ways), measure_updates(programs, repeats), strict=True))
 
     def game(num_envs, num_agents=5):
-        program, env_bytes = jax_program(arguments.game, num_agents, num_envs, arguments.steps)
-        copy, timing = measure([memory_copy(), program], repeats)
-        return {arguments.game: timing.against("copying states and views", copy_seconds(copy, env_bytes))}
+        (timing,) = measure_game(arguments.game, num_agents, num_envs, arguments.steps, repeats)
+        return {arguments.game: timing}
 
     def with_agents(size):
         sizes = {"num_envs": arguments.agent_envs, "num_agents": size}

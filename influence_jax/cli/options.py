@@ -5,7 +5,6 @@ import collections
 import contextlib
 import dataclasses
 import io
-import itertools
 import json
 import pathlib
 import re
@@ -29,8 +28,8 @@ from influence_jax.settings import (
 )
 
 
-def parse(options: type, arguments: list[str], prog: str) -> Any:
-    """Parse the arguments into a class of options.
+def parse(options: type, arguments: list[str], prog: str, description: str | None = None) -> Any:
+    """Parse the arguments into a class of options, whose docstring the help shows unless it is given a description.
 
     Raises:
         ConfigError: an option is unknown or malformed.
@@ -39,25 +38,13 @@ def parse(options: type, arguments: list[str], prog: str) -> Any:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return _with_paths(tyro.cli(options, args=arguments, prog=prog))
+            return _with_paths(tyro.cli(options, args=arguments, prog=prog, description=description))
     except SystemExit as stop:
         if not stop.code:
             raise
-        text = " ".join(re.sub(r"[^\x20-\x7e\n]", " ", said.getvalue()).split())
-        refuse_more_values(arguments, text)
+        words = re.sub(r"[^\x20-\x7e\n]", " ", said.getvalue()).split()
+        text = " ".join(word for word in words if word.strip("-"))  # where output is ASCII, rules are dashes
         raise ConfigError(f"{text.partition(' For full helptext')[0]}; {prog} --help lists what is allowed.") from None
-
-
-def refuse_more_values(arguments: list[str], said: str) -> None:
-    """Raise a `ConfigError` if one option got several values; ``said`` is the parser's message, which does not name it."""
-    for place, name in enumerate(arguments):
-        values = list(itertools.takewhile(lambda text: not text.startswith("--"), arguments[place + 1 :]))
-        if name.startswith("--") and len(values) > 1 and f"Unrecognized options: {' '.join(values[1:])}" in said:
-            short = name.rpartition(".")[2].removeprefix("--")
-            raise ConfigError(
-                f"{name.removeprefix('--')} has {len(values)} values, {' '.join(values)}; allowed: one. To try several, use "
-                f"`influence-jax sweep` with --grid {short}={','.join(values)}."
-            )
 
 
 def _with_paths(given: Any) -> Any:

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import itertools
 import json
 import pathlib
 import shlex
@@ -47,7 +48,23 @@ def read(arguments: list[str], command: str) -> Any:
         print("\nThe settings, with the defaults of the package; `train PRESET --help` shows the values of a preset.\n")
     kind = train_options(config, early.env_name)
     arguments = in_full(arguments if preset is None else arguments[1:], option_names(kind))
-    return parse(kind, arguments, f"influence-jax {command} {preset or 'PRESET'}")
+    try:
+        return parse(kind, arguments, f"influence-jax {command} {preset or 'PRESET'}")
+    except ConfigError as error:
+        _refuse_more_values(arguments, str(error))
+        raise
+
+
+def _refuse_more_values(arguments: list[str], said: str) -> None:
+    """Raise a `ConfigError` if one option got several values; ``said`` is the parser's message, which does not name it."""
+    for place, name in enumerate(arguments):
+        values = list(itertools.takewhile(lambda text: not text.startswith("--"), arguments[place + 1 :]))
+        if name.startswith("--") and len(values) > 1 and f"Unrecognized options: {' '.join(values[1:])}" in said:
+            short = name.rpartition(".")[2].removeprefix("--")
+            raise ConfigError(
+                f"{name.removeprefix('--')} has {len(values)} values, {' '.join(values)}; allowed: one. To try several, use "
+                f"`influence-jax sweep` with --grid {short}={','.join(values)}."
+            )
 
 
 def _early(arguments: list[str]) -> tuple[argparse.Namespace, str | None]:

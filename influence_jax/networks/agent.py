@@ -153,7 +153,7 @@ def branch_names(sizes: NetworkConfig, spec: NetworkSpec) -> tuple[str, ...]:
     return ("policy", *critic, *(("moa",) if spec.moa_targets else ()))
 
 
-OBSERVATIONS_AT_A_TIME = 128  # of one agent, that a CPU encodes; elsewhere all at once. See `bench encoder`.
+OBSERVATIONS_AT_A_TIME = 128  # of one agent, that a CPU encodes; elsewhere all at once. See benchmarks/encoder.py.
 
 
 def num_pieces(count: int) -> int:

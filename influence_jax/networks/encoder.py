@@ -3,8 +3,8 @@
 A convolution with per-agent kernels is slow in XLA on a CPU once it is vmapped or differentiated inside a scan. A row of the
 output depends on three rows of the input by a banded matrix that holds the kernel, so dense products give the same numbers at
 several times the speed; gradients flow back through the construction of the band. A narrower band multiplies fewer zeros, and a
-wider one makes fewer and larger products: `BAND` is the width that is fastest on a CPU, `WIDE_BAND` on a GPU (`bench
-encoder`). The compiler for a TPU is at its best with the convolution itself (benchmarks/NOTES.md).
+wider one makes fewer and larger products: `BAND` is the width that is fastest on a CPU, `WIDE_BAND` on a GPU
+(benchmarks/encoder.py). The compiler for a TPU is at its best with the convolution itself (benchmarks/NOTES.md).
 """
 
 import functools

@@ -1,16 +1,12 @@
 """Questions at their smallest."""
 
-import importlib
 import json
 
 import tyro
 
-NOT_OF_THIS_MACHINE = {"all", "compiled", "compare"}
-
 
 def answer(question, out, *options):
-    """Run a question at its smallest; return what it writes."""
-    module = importlib.import_module(f"influence_jax.bench.{question}")
-    arguments = tyro.cli(module.Arguments, args=[*module.SMOKE, *options, "--out", str(out)])
-    module.main(arguments)
-    return json.loads((out / f"{question}.json").read_text())
+    """Run a question, given as its module, at its smallest; return what it writes."""
+    arguments = tyro.cli(question.Arguments, args=[*question.SMOKE, *options, "--out", str(out)])
+    question.main(arguments)
+    return json.loads((out / f"{question.__name__.rpartition('.')[2]}.json").read_text())

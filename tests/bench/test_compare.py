@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from influence_jax.bench import __main__ as command_line
+from influence_jax import cli
 from influence_jax.bench import compare
 
 
@@ -23,9 +23,9 @@ def test_results_are_compared_row_by_row(tmp_path, capsys):
         ("one", 1000, 2000, True),
         ("two", 1000, 1020, False),
     ]
-    assert command_line.main(["compare", before, after]) == 0
+    assert cli.main(["bench", "compare", before, after]) == 0
     printed = capsys.readouterr().out
     assert "2.000" in printed and printed.count("within the spread") == 1 and "load: 3 before, 2 after" in printed
     for other in (result("c.json", other=1), str(tmp_path / "none.json")):
-        assert command_line.main(["compare", before, other]) == 2
+        assert cli.main(["bench", "compare", before, other]) == 2
         assert "allowed" in capsys.readouterr().err

@@ -17,7 +17,7 @@ ACTIONS_SEEN = 4 * 9 * GATES
 
 @pytest.mark.slow
 def test_learner_benchmark_counts_the_arithmetic(tmp_path):
-    (row,) = answer("learner", tmp_path)["rows"]
+    (row,) = answer(learner, tmp_path)["rows"]
     assert row["macs_per_agent_step"] == POLICY_AND_CRITIC and row["num_agents"] == 5
     assert row["fraction_of_limit"] > 0 and row["limit"].startswith("arithmetic")
 

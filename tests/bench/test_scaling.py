@@ -2,13 +2,13 @@
 
 import pytest
 
-from influence_jax.bench.scaling import flat_from
+from influence_jax.bench import scaling
 from tests.bench.answers import answer
 
 
 @pytest.mark.slow
 def test_scaling_draws_every_axis(tmp_path):
-    axes = answer("scaling", tmp_path)["axes"]
+    axes = answer(scaling, tmp_path)["axes"]
     assert axes["environments"]["flat_from"]["cleanup"] in (1, 2)
     assert {row["seeds"] for row in axes["seeds"]["rows"]} == {2}
     (cost,) = axes["agents"]["cost_by_agents"]
@@ -19,5 +19,5 @@ def test_scaling_draws_every_axis(tmp_path):
 
 
 def test_flat_is_where_the_cost_no_longer_varies():
-    assert flat_from({1: 5.0, 2: 1.2, 4: 1.0, 8: 1.05}) == 4
-    assert flat_from({1: 1.0, 2: 1.1, 4: 1.2}) == 2
+    assert scaling.flat_from({1: 5.0, 2: 1.2, 4: 1.0, 8: 1.05}) == 4
+    assert scaling.flat_from({1: 1.0, 2: 1.1, 4: 1.2}) == 2

@@ -23,7 +23,8 @@ def listed():
 
 def test_the_tree_is_the_tree():
     paths = list(listed())
-    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "influence_jax").rglob("*.py")}
+    packages = ROOT / "influence_jax", ROOT / "benchmarks"
+    modules = {str(path.relative_to(ROOT)) for package in packages for path in package.rglob("*.py")}
     allowed_unlisted = {
         path for path in modules if path.endswith("__init__.py") and not (ROOT / path).read_text().strip()
     }

@@ -1,14 +1,14 @@
-"""``bench profile``: where the time goes, by name."""
+"""``python -m benchmarks profile``: where the time goes, by name."""
 
 import pytest
 
-from influence_jax.bench.profile import operation_sources
+from benchmarks import profile
 from tests.bench.answers import answer
 
 
 @pytest.mark.slow
 def test_profile_names_operations(tmp_path):
-    result = answer("profile", tmp_path)
+    result = answer(profile, tmp_path)
     shares = [row["share"] for row in result["rows"]]
     assert shares == sorted(shares, reverse=True) and 0.2 < sum(shares) <= 1.0001
     assert any("AgentNetwork" in row["source"] for row in result["rows"])
@@ -30,5 +30,5 @@ ENTRY %main (p: f32[2]) -> f32[2] {
   ROOT %e = f32[2]{0} fusion(%d), kind=kCustom, calls=%bare
 }
 """
-    sources = operation_sources(text)
+    sources = profile.operation_sources(text)
     assert sources["d"] == "net/add" and sources["e"] == "dot f32[2]"

@@ -1,11 +1,12 @@
-"""``bench compiled``: programs for devices that are not there."""
+"""``python -m benchmarks compiled``: programs for devices that are not there."""
 
 import importlib.util
 
 import pytest
 
-from influence_jax.bench import __main__ as command_line
-from influence_jax.bench.compiled import TARGETS, Text, library_products
+from benchmarks import __main__ as command_line
+from benchmarks import compiled
+from benchmarks.compiled import TARGETS, Text, library_products
 from tests.bench.answers import answer
 
 pytestmark = pytest.mark.compile_fully
@@ -60,14 +61,14 @@ def test_programs_are_compiled_for_a_device_that_is_not_there(target, tmp_path, 
     if any(importlib.util.find_spec(name) is None for name in TARGETS[target].packages):
         assert command_line.main(["compiled", "--target", target]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert "cannot be imported; allowed is to install influence_jax[compiled]." in line
+        assert "cannot be imported; install influence_jax[compiled]." in line
         return
-    (row,) = answer("compiled", tmp_path, "--target", target)["rows"]
+    (row,) = answer(compiled, tmp_path, "--target", target)["rows"]
     assert row["target"] == target and 0 < row["per_env_step"] < 1e6 and row["most_trips"] <= 64
     assert (tmp_path / "compiled.json").exists()
 
 
 @pytest.mark.slow
 def test_an_estimate_for_the_device_that_is_here_is_held_against_what_it_runs(tmp_path):
-    (row,) = answer("compiled", tmp_path, "--target", "here")["rows"]
+    (row,) = answer(compiled, tmp_path, "--target", "here")["rows"]
     assert row["measured_per_env_step"] == pytest.approx(row["per_env_step"], rel=0.3) and row["measured_seconds"] > 0

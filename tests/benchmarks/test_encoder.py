@@ -1,4 +1,4 @@
-"""``bench encoder``: every form gives the same numbers."""
+"""``python -m benchmarks encoder``: every form gives the same numbers."""
 
 import functools
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.bench import encoder
+from benchmarks import encoder
 from influence_jax.networks.encoder import ConvEncoder
 from tests.bench.answers import answer
 
@@ -18,5 +18,5 @@ def test_every_way_to_encode_gives_the_same(tmp_path):
     expected = encoder.convolution(params, views)
     for way in (encoder.sum_of_slices, *(functools.partial(encoder.bands, width) for width in (3, 7, 13))):
         np.testing.assert_allclose(way(params, views), expected, atol=1e-5)
-    rows = answer("encoder", tmp_path)["rows"]
+    rows = answer(encoder, tmp_path)["rows"]
     assert len(rows) == 6 and all(row["fraction_of_limit"] > 0 for row in rows)

@@ -1,4 +1,4 @@
-"""What bounds the speed of the environments: the same games in plain C, compiled when asked for.
+"""The same games in plain C, compiled when asked for.
 
 `player` gives what is timed; `NativeGame` takes single steps, so that they can be checked against the JAX environments.
 """
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import influence_jax
+from influence_jax.config import ConfigError
 from influence_jax.envs import Cleanup, Harvest
 from influence_jax.envs.grid import vision
 
@@ -70,7 +71,7 @@ class NativeGame:
         flags: for the compiler, beside those that make a library.
 
     Raises:
-        ValueError: the environment has other rules than the C code, or is too large for it.
+        ConfigError: the environment has other rules than the C code, or is too large for it; or there is no compiler.
         RuntimeError: the code cannot be compiled.
     """
 
@@ -119,7 +120,7 @@ class NativeGame:
         if isinstance(env, Harvest):
             self._game.regrowth[:] = np.asarray(params.regrowth).tolist()
         if not self._library.prepare(ctypes.byref(self._game)):
-            raise ValueError("the map or num_agents is too large for the C code; raise the maxima in games.c.")
+            raise ConfigError("the map or num_agents is too large for the C code; raise the maxima in games.c.")
 
     def load(self, state: Any) -> ctypes.Array:
         """Return a C state that equals a JAX state, but for its beams, which the next step replaces."""
@@ -241,7 +242,7 @@ def compiler() -> list[str] | None:
 def _library(flags: tuple[str, ...]) -> ctypes.CDLL:
     command = compiler()
     if command is None:
-        raise RuntimeError("there is no C compiler; install one as 'cc' or name it in the environment variable CC.")
+        raise ConfigError("there is no C compiler; install one as 'cc' or name it in the environment variable CC.")
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "games.so")
         # ISO mode keeps GCC from fusing multiplications and additions, which would round otherwise than JAX.
@@ -273,10 +274,10 @@ def _check_rules(env: Any) -> None:
     elif isinstance(env, Harvest):
         rules["regrowth"] = "square"
     else:
-        raise ValueError(f"the environment is {type(env).__name__}; the C code has Cleanup and Harvest.")
+        raise ConfigError(f"the environment is {type(env).__name__}; the C code has Cleanup and Harvest.")
     for name, value in rules.items():
         if getattr(env, name) != value:
-            raise ValueError(f"{name} is {getattr(env, name)!r}; the C code has {value!r} only.")
+            raise ConfigError(f"{name} is {getattr(env, name)!r}; the C code has {value!r} only.")
 
 
 def _cells(mask: np.ndarray) -> np.ndarray:

@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.bench import limits
+from benchmarks import c_games
+from influence_jax.config import ConfigError
 from influence_jax.envs import Cleanup, make
 
 pytestmark = [
-    pytest.mark.skipif(limits.compiler() is None, reason="there is no C compiler"),
+    pytest.mark.skipif(c_games.compiler() is None, reason="there is no C compiler"),
 ]
 
 STEPS = 300
@@ -48,7 +49,7 @@ def test_same_noise_leads_to_the_same_game(game):
     them, rates differ by a small part of the 2^-24 between two numbers of the noise, which hardly ever lie between."""
     env, params = make_game(*GAMES[game])
     cleanup = isinstance(env, Cleanup)
-    native = limits.NativeGame(env, params)
+    native = c_games.NativeGame(env, params)
     state = env.initial_state(jax.random.key(1), params)
     if cleanup:
         state = state.replace(waste=jnp.zeros_like(state.waste))  # apples grow from the first step on
@@ -63,7 +64,7 @@ def test_same_noise_leads_to_the_same_game(game):
         noise, state, timestep = jax.tree.map(lambda x: x[time], played)
         outcome = native.step(states, actions[time], noise)
         expected = vars(state) | {key: getattr(timestep, key) for key in ("observation", "visible", "reward")}
-        expected["metrics"] = np.stack([timestep.metrics[metric] for metric in limits.METRICS])
+        expected["metrics"] = np.stack([timestep.metrics[metric] for metric in c_games.METRICS])
         found = native.save(states) | outcome._asdict()
         assert found.keys() == expected.keys()
         for key, value in expected.items():
@@ -85,7 +86,7 @@ def random_play(env, key, num_envs, steps, params):
         actions = jax.random.randint(action_key, (num_envs, env.num_agents), 0, env.spec.num_actions)
         keys = jax.random.split(env_key, num_envs)
         carry = jax.vmap(env.step_or_reset, (0, 0, 0, 0, None))(keys, *carry, actions, params)
-        values = (carry[1].reward, *(carry[1].metrics[metric] for metric in limits.METRICS))
+        values = (carry[1].reward, *(carry[1].metrics[metric] for metric in c_games.METRICS))
         return carry, jnp.stack([value.sum(axis=1) for value in values], axis=-1)
 
     reset_key, step_key = jax.random.split(key)
@@ -105,7 +106,7 @@ def test_own_chance_leads_to_the_same_averages(name, numbers):
     steps, num_envs = 300, 512
     env, params = make_game(name, {"horizon": 120}, numbers)
     expected = np.asarray(random_play(env, jax.random.key(0), 128, steps, params))
-    native = limits.NativeGame(env, params)
+    native = c_games.NativeGame(env, params)
     states, outcome = native.reset(num_envs, seed=0)
     actions = np.random.default_rng(0).integers(0, env.spec.num_actions, (steps, num_envs, env.num_agents))
     reward, totals = native.play(states, outcome, actions)
@@ -125,14 +126,14 @@ def test_own_chance_leads_to_the_same_averages(name, numbers):
 
 
 def test_actions_of_another_number_of_games_are_refused():
-    native = limits.NativeGame(make("cleanup", num_agents=5))
+    native = c_games.NativeGame(make("cleanup", num_agents=5))
     with pytest.raises(ValueError, match=r"\(7, 3, 5\); allowed are \(steps, 4, 5\)"):
         native.play(*native.reset(4, seed=0), np.zeros((7, 3, 5), np.int32))
 
 
 def test_episodes_start_anywhere():
     env = make("cleanup", num_agents=5)
-    native = limits.NativeGame(env)
+    native = c_games.NativeGame(env)
     games = 1000
     states, _ = native.reset(games, seed=1)
     saved = [native.save(states, game) for game in range(games)]
@@ -153,17 +154,17 @@ def test_episodes_start_anywhere():
     [({"waste_rule": "bernoulli"}, "waste_rule"), ({"view_radius": 3}, "view_radius"), ({"view": "reference"}, "view")],
 )
 def test_other_rules_are_refused(options, part):
-    with pytest.raises(ValueError, match=part):
-        limits.NativeGame(make("cleanup", **options))
+    with pytest.raises(ConfigError, match=part):
+        c_games.NativeGame(make("cleanup", **options))
 
 
 def test_a_missing_compiler_is_named(monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler")
-    with pytest.raises(RuntimeError, match="no C compiler"):
-        limits.NativeGame(make("harvest"), flags=("-O0",))  # not compiled before
+    with pytest.raises(ConfigError, match="no C compiler"):
+        c_games.NativeGame(make("harvest"), flags=("-O0",))  # not compiled before
 
 
 def test_a_player_goes_on_from_call_to_call():
-    play = limits.player("harvest", num_agents=2, num_envs=3, steps=4)
+    play = c_games.player("harvest", num_agents=2, num_envs=3, steps=4)
     rewards, metrics = zip(*(play() for _ in range(20)), strict=True)
     assert len(set(rewards)) > 1 and np.sum(metrics) > 0

@@ -1,5 +1,6 @@
 """The process that steps another package's game."""
 
+from benchmarks import peers
 from tests.bench.answers import answer
 
 # A package that looks like SocialJax to the worker, but does nothing.
@@ -21,6 +22,6 @@ def test_peers_are_measured_in_the_same_run(tmp_path):
     (checkout / "socialjax").mkdir(parents=True)
     (checkout / "socialjax" / "__init__.py").write_text(PEER)
     (checkout / "socialjax" / "registration.py").touch()
-    rows = answer("env", tmp_path, "--socialjax", str(checkout))["rows"]
-    peer = next(row for row in rows if row.get("version") == "socialjax")
+    ours, peer, *_ = answer(peers, tmp_path, "--socialjax", str(checkout))["rows"]
+    assert ours["version"] == "JAX" and peer["version"] == "socialjax"
     assert peer["game"] == "clean_up" and peer["num_envs"] == 2 and peer["fraction_of_limit"] > 0

@@ -1,4 +1,4 @@
-"""Another package's environment, stepped whenever a line arrives on standard input; run by `influence_jax.bench.peers`.
+"""Another package's environment, stepped whenever a line arrives on standard input; run by `benchmarks.peers`.
 
 It imports nothing of ours, so that it can run under another interpreter with the versions that the peer needs. The answers
 are lines of JSON: first the compile time, then a line after every round of steps.

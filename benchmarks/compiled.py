@@ -23,11 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 import influence_jax
+from benchmarks.profile import operation_times
 from influence_jax import presets
 from influence_jax.bench.env import play, play_arguments
 from influence_jax.bench.harness import megabytes, save
 from influence_jax.bench.learner import chunk, chunk_arguments, sized
-from influence_jax.bench.profile import operation_times
 from influence_jax.config import ConfigError
 from influence_jax.learner.learner import make_learner
 from influence_jax.platforms import traced_for
@@ -62,9 +62,7 @@ class Target:
             return jax.devices()[0]
         missing = [name for name in self.packages if importlib.util.find_spec(name) is None]
         if missing:
-            raise ConfigError(
-                f"{', '.join(missing)} cannot be imported; allowed is to install influence_jax[compiled]."
-            )
+            raise ConfigError(f"{', '.join(missing)} cannot be imported; install influence_jax[compiled].")
         # Nothing is run but by the CPU, and nobody is asked about a TPU that is not there.
         jax.config.update("jax_platforms", "cpu")
         os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")

@@ -19,7 +19,7 @@ class Arguments:
     """What to measure."""
 
     num_agents: int = 5
-    """N, each with a kernel of its own."""
+    """N, each with its own kernel."""
     views: int = 512
     """Views of each agent in one call."""
     pieces: tuple[int, ...] = (32, 128, 512)
@@ -40,7 +40,7 @@ def main(arguments: Arguments) -> None:
     """Measure every way, without and with the gradient of its parameters."""
     for piece in arguments.pieces:
         if piece < 1 or arguments.views % piece:
-            raise ConfigError(f"pieces has {piece}; allowed are divisors of views, which is {arguments.views}.")
+            raise ConfigError(f"pieces has {piece}; allowed: divisors of views, which is {arguments.views}.")
     ways = {"convolution": convolution, "sum of slices": sum_of_slices}
     ways |= {f"bands of {width}": functools.partial(bands, width) for width in arguments.bands}
     size = arguments.num_agents, arguments.views
