@@ -33,6 +33,7 @@ def strict():
         yield
 
 
+@pytest.mark.slow
 def test_training_and_evaluation_in_a_strict_process(strict):
     run = influence_jax.train(make_learner(probe_config(model="moa", total_steps=40)))
     evaluation = influence_jax.evaluate(run.learner, run.state, 2)

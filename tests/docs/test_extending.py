@@ -44,7 +44,7 @@ def test_there_are_nine_recipes():
     assert [title[:2] for title in TITLES] == [f"{i}." for i in range(1, 10)]
 
 
-LONG = ("2.", "5.", "6.", "7.", "8.")
+LONG = ("2.", "5.", "6.", "7.", "8.", "9.")
 
 
 @pytest.mark.parametrize(

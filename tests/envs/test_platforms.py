@@ -35,9 +35,9 @@ def played(name, num_agents, view):
     ("name", "num_agents", "view"),
     [
         ("cleanup", 5, "egocentric"),
-        ("harvest", 10, "egocentric"),
-        ("cleanup-mp", 3, "reference"),
-        ("box-trapped", 2, "egocentric"),
+        pytest.param("harvest", 10, "egocentric", marks=pytest.mark.slow),
+        pytest.param("cleanup-mp", 3, "reference", marks=pytest.mark.slow),
+        pytest.param("box-trapped", 2, "egocentric", marks=pytest.mark.slow),
     ],
 )
 def test_every_form_is_the_same_game(name, num_agents, view, platform):

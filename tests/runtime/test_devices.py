@@ -73,6 +73,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_members_give_the_same_numbers_on_any_devices(tiny):
     """Bit for bit; laid over environments too, to rounding. Devices with members of their own exchange nothing."""
     # Plain gradient descent: Adam takes steps of full size where a gradient is next to nothing but rounding.

@@ -106,6 +106,7 @@ TEN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:member . .* learns no more")
 def test_programs_that_die_end_nothing(tmp_path):
     """Of ten, two at once and one in the middle: trained, merged, resumed, tabulated, and the best of the others named."""
