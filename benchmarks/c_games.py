@@ -187,9 +187,7 @@ class NativeGame:
             ValueError: the actions are not those of so many games and agents.
         """
         if actions.shape[1:] != outcome.reward.shape:
-            raise ValueError(
-                f"actions is of shape {actions.shape}; allowed are (steps, {str(outcome.reward.shape)[1:]}."
-            )
+            raise ValueError(f"actions is of shape {actions.shape}; allowed: (steps, {str(outcome.reward.shape)[1:]}.")
         totals, actions = np.zeros(len(METRICS)), np.ascontiguousarray(actions, np.int32)
         steps, num_envs, _ = actions.shape
         reward = self._library.play(

@@ -40,7 +40,7 @@ def alike(**arrays: np.ndarray) -> None:
     """Refuse arrays that are not of one shape."""
     if len({array.shape for array in arrays.values()}) > 1:
         shapes = " and ".join(f"{name} has shape {list(array.shape)}" for name, array in arrays.items())
-        raise ConfigError(f"{shapes}; allowed is one shape.")
+        raise ConfigError(f"{shapes}; allowed: one shape.")
 
 
 def whole(name: str, value: Any, low: int = 1, high: int = MOST) -> int:
@@ -78,21 +78,21 @@ def level(value: Any) -> float:
 def function(name: str, value: Any) -> Callable[..., Any]:
     """Return a function."""
     if not callable(value):
-        raise ConfigError(f"{name} is {said(value)}; allowed is a function.")
+        raise ConfigError(f"{name} is {said(value)}; allowed: a function.")
     return value
 
 
 def text(name: str, value: Any) -> str:
     """Return a text."""
     if not isinstance(value, str):
-        raise ConfigError(f"{name} is {said(value)}; allowed is a text.")
+        raise ConfigError(f"{name} is {said(value)}; allowed: a text.")
     return value
 
 
 def instance(name: str, value: Any, kind: type, source: str) -> Any:
     """Return an object of a class, which ``source`` makes."""
     if not isinstance(value, kind):
-        raise ConfigError(f"{name} is {said(value)}; allowed is what {source} returns.")
+        raise ConfigError(f"{name} is {said(value)}; allowed: what {source} returns.")
     return value
 
 

@@ -169,7 +169,7 @@ def instantaneous_coordination(sent: np.ndarray, actions: np.ndarray, draws: int
     alike(sent=sent, actions=actions)
     _refuse_short("sent", sent)
     if sent.shape[-1] < 2:
-        raise ConfigError("sent is of one agent; allowed are two or more.")
+        raise ConfigError("sent is of one agent; allowed: two or more.")
     draws, seed = whole("draws", draws), random_seed(seed)
     pairs = _coordination(sent, actions)
     highest = np.where(np.isnan(pairs), -np.inf, pairs)
@@ -230,10 +230,10 @@ def coordination_in_moments(
     influence = influence.reshape(-1, *influence.shape[-3:])
     if influence.shape != (*messages.shape, agents):
         shapes = f"influence has shape {list(influence.shape)} and messages {list(messages.shape)}"
-        raise ConfigError(f"{shapes}, episodes first; allowed is the same, with an axis for the listeners.")
+        raise ConfigError(f"{shapes}, episodes first; allowed: the same, with an axis for the listeners.")
     speaker, listener = whole("speaker", speaker, 0, agents - 1), whole("listener", listener, 0, agents - 1)
     if speaker == listener:
-        raise ConfigError(f"speaker and listener are {speaker}; allowed are two agents.")
+        raise ConfigError(f"speaker and listener are {speaker}; allowed: two agents.")
     draws, seed = whole("draws", draws), random_seed(seed)
     influence = influence[:, :-1]
     moments = influential_moments(influence)[..., speaker].ravel()
@@ -241,7 +241,7 @@ def coordination_in_moments(
     said, did = messages[:, :-1, speaker].ravel(), actions[:, :-1, speaker].ravel()
     answered = actions[:, 1:, listener].ravel()
     if not moments.any():
-        raise ConfigError(f"influence of agent {speaker} is 0 in all steps; allowed is a speaker that has some.")
+        raise ConfigError(f"influence of agent {speaker} is 0 in all steps; allowed: a speaker that has some.")
     rng = np.random.default_rng(seed)
     count = int(moments.sum())
     selected = mutual_information(said[moments], answered[moments])
@@ -292,7 +292,7 @@ def selection_null(
         if len(given) != steps:
             raise ConfigError(f"{name} has {len(given)} steps and log_answers {steps}; allowed: as many.")
     if not (np.isfinite(np.exp(log_policy)).all() and (np.exp(log_policy).sum(axis=0) > 0).any()):
-        raise ConfigError("log_policy is not of probabilities; allowed are their logarithms.")
+        raise ConfigError("log_policy is not of probabilities; allowed: their logarithms.")
     draws, seed = whole("draws", draws), random_seed(seed)
     answers = np.exp(log_answers)
     steps = np.arange(len(messages))
@@ -344,7 +344,7 @@ def _refuse_short(name: str, symbols: np.ndarray) -> None:
     """Refuse episodes ``[P,T,N]`` that are too short to be shifted."""
     if symbols.shape[1] < 2 * MIN_SHIFT:
         raise ConfigError(
-            f"{name} has episodes of {symbols.shape[1]} steps; allowed are {2 * MIN_SHIFT} or more, for shifts by "
+            f"{name} has episodes of {symbols.shape[1]} steps; allowed: {2 * MIN_SHIFT} or more, for shifts by "
             f"{MIN_SHIFT} steps or more."
         )
 

@@ -172,7 +172,7 @@ def top_settings(scores: np.ndarray, k: int = 5, draws: int = 1000, seed: int = 
     left_out = len(scores) - len(complete)
     notes = [f"{left_out} settings are left out, which lack a seed's score"] if left_out else []
     if not len(complete):
-        raise ConfigError("scores has no setting with a score for every seed; allowed are scores with at least one.")
+        raise ConfigError("scores has no setting with a score for every seed; allowed: scores with at least one.")
     scores, k = scores[complete], whole("k", k, 1, len(complete))
 
     def best(by):

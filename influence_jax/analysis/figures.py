@@ -140,7 +140,7 @@ def plot_influence(
     """
     named = groups(runs, by)
     if not any(_is_measured(metrics, "influence") for metrics in named.values()):
-        raise ConfigError("runs measured no influence; allowed are runs with an influence model and a measure.")
+        raise ConfigError("runs measured no influence; allowed: runs with an influence model and a measure.")
     figure, axes = _axes(ax, 2 if ax is None else 1, title)
     named = {name: metrics for name, metrics in named.items() if _is_measured(metrics, "influence")}
     influence = {name: values_of(metrics, "influence") for name, metrics in named.items()}
@@ -175,7 +175,7 @@ def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "
     """
     influence = getattr(trace, "influence", trace)
     if influence is None:
-        raise ConfigError("trace has no influence; allowed is one of agents with an influence model.")
+        raise ConfigError("trace has no influence; allowed: one of agents with an influence model.")
     try:
         influence = pairwise(influence, "[T,K,J]")
     except ConfigError as error:
@@ -300,7 +300,7 @@ def _panels(named: Mapping[str, Any], columns: Sequence[str] | None, alone: bool
     }
     if not any(panels.values()):
         known = [column for wanted in PANELS.values() for column in wanted]
-        raise ConfigError(f"runs has measured none of {', '.join(known)}; allowed with others: columns.")
+        raise ConfigError(f"runs has measured none of {', '.join(known)}; name others in columns.")
     if alone:
         return {name: wanted for name, wanted in panels.items() if wanted}
     return {
@@ -332,7 +332,7 @@ def _axes(ax: Axes | None, panels: int, title: str) -> tuple[Figure, list[Axes]]
     text("title", title)
     if ax is not None:
         if not isinstance(ax, Axes):
-            raise ConfigError(f"ax is {said(ax)}; allowed is an axis of matplotlib.")
+            raise ConfigError(f"ax is {said(ax)}; allowed: an axis of matplotlib.")
         if title:
             ax.set_title(title)
         return ax.figure, [ax]

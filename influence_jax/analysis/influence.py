@@ -135,7 +135,7 @@ def event_locked(
     tail = (1 - level(confidence)) / 2
     values, events = values.reshape(-1, values.shape[-1]), events.reshape(-1, events.shape[-1])
     if not events.any():
-        raise ConfigError("events are never true; allowed are events of which there is at least one.")
+        raise ConfigError("events are never true; allowed: events of which there is at least one.")
     offsets = np.arange(-around, around + 1)
     padded = np.pad(values, ((0, 0), (around, around)), constant_values=np.nan)
 

@@ -22,5 +22,5 @@ def load_metrics(directory: str | pathlib.Path) -> dict[str, np.ndarray]:
     with contextlib.suppress(ValueError, OSError):
         there = directory.is_dir()
     if not there:
-        raise ConfigError(f"directory is {said(directory)}; allowed is the directory of a run.")
+        raise ConfigError(f"directory is {said(directory)}; allowed: the directory of a run.")
     return read(directory)

@@ -61,7 +61,7 @@ def groups(runs: Any, by: str | Sequence[str] | None = None) -> dict[str, Metric
                 found[name, key].append(part.metrics if whole else {n: x[:, chosen] for n, x in part.metrics.items()})
                 described[name, key] = about
         if not parts:
-            raise ConfigError(f"runs has {name!r}, which has no log points yet; allowed is what has some.")
+            raise ConfigError(f"runs has {name!r}, which has no log points yet; allowed: runs that have begun.")
     return dict(zip(_labels(named, described), (joined(parts) for parts in found.values()), strict=True))
 
 
@@ -164,7 +164,7 @@ def _groups_of(part: Part, by: Sequence[str] | None) -> list[tuple[Any, np.ndarr
         return [(trial, np.array(trials) == trial, about[trial]) for trial in dict.fromkeys(trials)]
     if part.members is None:
         raise ConfigError(
-            f"by is {', '.join(map(repr, by))} with metrics alone; allowed are runs, which know their settings."
+            f"by is {', '.join(map(repr, by))} with metrics alone; allowed: runs, which know their settings."
         )
     known = sorted({*part.members[0], *part.hyperparams} - {"member", "trial"})
     for name in by:
@@ -201,7 +201,7 @@ def joined(parts: Sequence[Metrics]) -> Metrics:
     parts = [_continued(part, first) for part in parts]
     if any(not np.array_equal(part["env_steps"][:, 0], first["env_steps"][:, 0]) for part in parts):
         raise ConfigError(
-            "by joins members of programs with other log points; allowed are programs as far as each other, or more settings."
+            "by joins members of programs with other log points; allowed: programs as far as each other, or more settings."
         )
     shapes = {name: x.shape[2:] for part in parts for name, x in part.items()}
     return {

@@ -59,7 +59,7 @@ def equality_by_luck(returns: np.ndarray, draws: int = 1000, seed: int = 0) -> n
     """
     counts = numbers("returns", returns, "[...,N]")
     if not (np.isfinite(counts) & (counts >= 0) & (counts == np.round(counts))).all() or counts.sum() > 2**53:
-        raise ConfigError("returns has values that are no counts; allowed are whole numbers from 0, such as apples.")
+        raise ConfigError("returns has values that are no counts; allowed: whole numbers from 0, such as apples.")
     draws, rng = whole("draws", draws), generator(seed)
     share = np.full(counts.shape[-1], 1 / counts.shape[-1])
     return equality(rng.multinomial(counts.sum(axis=-1).astype(int), share, size=(draws, *counts.shape[:-1])))

@@ -206,7 +206,7 @@ def permutation_test(
         observed = float(difference(x, y, axis=-1))
     except Exception as error:
         problem = f"{type(error).__name__}: {error}".replace("\n", " ")
-        raise ConfigError(f"statistic fails ({problem}); allowed is what takes values and an axis.") from error
+        raise ConfigError(f"statistic fails ({problem}); allowed: what takes values and an axis.") from error
     if not np.isfinite(observed):
         return float("nan")
     return float(stats.permutation_test((x, y), difference, vectorized=True, n_resamples=resamples, rng=rng).pvalue)

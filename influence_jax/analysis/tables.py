@@ -19,7 +19,7 @@ def pandas() -> Any:
         import pandas
     except ImportError:
         raise ConfigError(
-            "pandas is not installed, which tables need; allowed is to install it: pip install 'influence_jax[analysis]'."
+            "pandas, which tables need, is not installed; install it: pip install 'influence_jax[analysis]'."
         ) from None
     return pandas
 
@@ -56,7 +56,7 @@ def check(metrics: Any, members: Any) -> None:
         raise ConfigError(f"metrics has the shapes {shapes}; allowed: [U,S] or [U,S,N] of {len(members)} members.")
     twice = sorted({*metrics} & {*(members[0] if members else ())})
     if twice:
-        raise ConfigError(f"metrics has {', '.join(twice)}, which members have too; allowed are names of their own.")
+        raise ConfigError(f"metrics has {', '.join(twice)}, which members have too; allowed: names of their own.")
 
 
 def run_table(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, Any]]) -> Any:
@@ -88,7 +88,7 @@ def final_rows(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str,
 
     check(metrics, members)
     if "env_steps" not in metrics or not len(metrics["env_steps"]):
-        raise ConfigError("metrics has no log points; allowed are those of a run that has some.")
+        raise ConfigError("metrics has no log points; allowed: those of a run that has some.")
     ends = {
         name: metrics[name][-1] if name == "failed" else scores(metrics, name)
         for name, values in metrics.items()

@@ -29,11 +29,11 @@ def main(arguments: Arguments) -> None:
     before, after = read(arguments.before), read(arguments.after)
     if before["question"] != after["question"]:
         raise ConfigError(
-            f"the results answer {before['question']!r} and {after['question']!r}; allowed are two of the same question."
+            f"the results answer {before['question']!r} and {after['question']!r}; allowed: two of the same question."
         )
     rows = compare(before, after)
     if not rows:
-        raise ConfigError(f"{arguments.before} and {arguments.after} have no speed in common; allowed are two that do.")
+        raise ConfigError(f"{arguments.before} and {arguments.after} have no speed in common; allowed: two that do.")
     console, table = Console(), Table(title=before["question"], box=rich.box.SIMPLE, pad_edge=False)
     table.add_column("", overflow="fold")
     for column in ("before", "after", "ratio", ""):
@@ -54,9 +54,7 @@ def read(path: pathlib.Path) -> dict:
     except (OSError, ValueError):
         result = None
     if not isinstance(result, dict) or not {"question", "machine", "rows"} <= result.keys():
-        raise ConfigError(
-            f"{path} is no result of a question that has rows; allowed is such a file, as --out writes it."
-        )
+        raise ConfigError(f"{path} is no result of a question that has rows; allowed: such a file, as --out writes it.")
     return result
 
 

@@ -48,10 +48,10 @@ def register(name: str, constructor: type[Environment], **options: Any) -> None:
         ConfigError: the name is taken.
     """
     if not (isinstance(constructor, type) and issubclass(constructor, Environment)):
-        raise ConfigError(f"constructor is {constructor!r}; allowed are classes that derive from Environment.")
+        raise ConfigError(f"constructor is {constructor!r}; allowed: classes that derive from Environment.")
     if not isinstance(name, str) or not name or ":" in name or name in _REGISTRY:
         raise ConfigError(
-            f"environment name is {name!r}; allowed are texts without a colon, other than {', '.join(_REGISTRY)}."
+            f"environment name is {name!r}; allowed: texts without a colon, other than {', '.join(_REGISTRY)}."
         )
     _REGISTRY[name] = constructor, options
 
@@ -80,7 +80,7 @@ def make(name: str, **options: Any) -> Environment:
         raise ConfigError(f"{prefix}{error}") from error.__cause__
     except TypeError as error:
         raise ConfigError(
-            f"env.name is {name!r}, which cannot be made: {error}; allowed are classes with defaults."
+            f"env.name is {name!r}, which cannot be made: {error}; allowed: classes with defaults."
         ) from error
 
 
@@ -105,7 +105,7 @@ def configured(config: EnvConfig) -> tuple[Environment, Any, EnvConfig]:
     env_params = _floating(env.default_params)
     if jax.tree.leaves(env_params) and not dataclasses.is_dataclass(env_params):
         raise ConfigError(
-            f"default_params of {config.name!r} is a {type(env_params).__name__}; allowed is a dataclass, whose fields become "
+            f"default_params of {config.name!r} is a {type(env_params).__name__}; allowed: a dataclass, whose fields become "
             "settings."
         )
     env_params = with_numbers("env.params", env_params, config.params)
@@ -170,7 +170,7 @@ def _constructor(name: Any) -> tuple[type[Environment], dict[str, Any]]:
     game = isinstance(constructor, type) and issubclass(constructor, Environment)
     if not game or inspect.isabstract(constructor):
         raise ConfigError(
-            f"env.name is {name!r}, which is no environment; allowed are classes that derive from Environment."
+            f"env.name is {name!r}, which is no environment; allowed: classes that derive from Environment."
         )
     return constructor, variant(name)
 

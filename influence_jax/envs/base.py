@@ -116,7 +116,7 @@ class Environment(abc.ABC):
         shape, dtype = jnp.shape(actions), jnp.result_type(actions)
         if shape != (self.spec.num_agents,) or not jnp.issubdtype(dtype, jnp.integer):
             raise ConfigError(
-                f"actions are {dtype}{list(shape)} for one game of {self.spec.num_agents} agents; allowed are whole numbers "
+                f"actions are {dtype}{list(shape)} for one game of {self.spec.num_agents} agents; allowed: whole numbers "
                 f"[{self.spec.num_agents}], and jax.vmap for several games."
             )
 

@@ -37,10 +37,10 @@ class Look:
         if not isinstance(self.arrows, bool | np.bool_):
             checked("arrows", self.arrows, Numbers(0))
         if isinstance(self.views, str) or not isinstance(self.views, Sequence | np.ndarray):
-            raise ConfigError(f"views is {said(self.views)}; allowed are numbers of agents.")
+            raise ConfigError(f"views is {said(self.views)}; allowed: numbers of agents.")
         checked("scale", self.scale, Integers(4, 256, optional=True))
         if not isinstance(self.title, str):
-            raise ConfigError(f"title is {said(self.title)}; allowed is a text.")
+            raise ConfigError(f"title is {said(self.title)}; allowed: a text.")
 
 
 def frames(trace: "Trace", times: Sequence[int], look: Look) -> Iterator[np.ndarray]:
@@ -63,7 +63,7 @@ def frames(trace: "Trace", times: Sequence[int], look: Look) -> Iterator[np.ndar
 
 def _with_map(env: Environment) -> GridWorld:
     if not isinstance(env, GridWorld):
-        raise ConfigError(f"{type(env).__name__} draws no images; allowed are games on a map.")
+        raise ConfigError(f"{type(env).__name__} draws no images; allowed: games on a map.")
     return env
 
 

@@ -73,16 +73,14 @@ def intervene(run: Any, state: LearnerState | None = None, num_moments: int = 25
     if learner.model.source != "own model":
         raise ConfigError(
             f"influence.model has the source {learner.model.source!r}; interventions check agents' own models of the others, "
-            "allowed is one with the source 'own model', such as moa."
+            "allowed: one with the source 'own model', such as moa."
         )
     if learner.model.measure is None:
         raise ConfigError(
-            "influence.measure is 'none'; interventions check measured influence, allowed is any other measure."
+            "influence.measure is 'none'; interventions check measured influence; allowed: any other measure."
         )
     if learner.env.spec.horizon < 2:
-        raise ConfigError(
-            "env.horizon is 1; interventions look at an action and the one after it, allowed are 2 or more."
-        )
+        raise ConfigError("env.horizon is 1; interventions look at an action and the one after it; allowed: 2 or more.")
     return Interventions(**jax.device_get(_moments(learner, num_moments, state.member, jax.random.key(seed))))
 
 

@@ -96,7 +96,7 @@ def strongest_moments(trace: "Trace", count: int) -> list[Moment]:
             found.append((time, k, j))
     if not found:
         raise ConfigError(
-            "this episode has no moment of influence: nobody measured any, or no two agents met; allowed are episodes with "
+            "this episode has no moment of influence: nobody measured any, or no two agents met; allowed: episodes with "
             "influence, such as that of another seed."
         )
     return [_moment(trace, *place) for place in found]

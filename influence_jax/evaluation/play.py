@@ -145,12 +145,12 @@ def _choose(player: Player, seat: int, key: jax.Array, env: Environment, state: 
     except (jax.errors.JAXTypeError, TypeError) as error:
         problem = str(error).partition("\n")[0]
         raise ConfigError(
-            f"agents[{seat}] fails ({type(error).__name__}: {problem}); allowed is a function (key, env, state) that JAX can "
+            f"agents[{seat}] fails ({type(error).__name__}: {problem}); allowed: a function (key, env, state) that JAX can "
             "compile, with jax.numpy in the place of NumPy."
         ) from error
     if chosen.shape != (env.spec.num_agents,) or not jnp.issubdtype(chosen.dtype, jnp.integer):
         raise ConfigError(
-            f"agents[{seat}] returned {chosen.dtype}{list(chosen.shape)}; allowed are the actions of everybody, "
+            f"agents[{seat}] returned {chosen.dtype}{list(chosen.shape)}; allowed: the actions of everybody, "
             f"int32[{env.spec.num_agents}]."
         )
     return chosen.astype(jnp.int32)

@@ -104,7 +104,7 @@ class Policy:
             observation, visible = env.observe(state)
         except Exception as error:
             wanted = f"a state of {type(env).__name__}, as its `reset` returns it"
-            raise ConfigError(f"state is {said(state)}; allowed is {wanted}.") from error
+            raise ConfigError(f"state is {said(state)}; allowed: {wanted}.") from error
         spec = env.spec
         nothing = jnp.zeros(spec.num_agents, jnp.float32)
         timestep = TimeStep(

@@ -44,7 +44,7 @@ def team_of(trace: "Trace", what: str) -> Team:
     """
     if trace.team is None:
         raise ConfigError(
-            f"{what} asks for trained agents of one kind; allowed are games with no others but scripted players."
+            f"{what} asks for trained agents of one kind; allowed: games with no others but scripted players."
         )
     return trace.team
 
@@ -58,7 +58,7 @@ def world(trace: "Trace", time: int, actions: Sequence[int]) -> tuple[Any, TimeS
     except (TypeError, OverflowError):
         chosen = np.zeros(0, np.int32)
     if len(chosen) != num_agents:
-        raise ConfigError(f"actions is {said(actions)}; allowed are {num_agents} whole numbers, one for each agent.")
+        raise ConfigError(f"actions is {said(actions)}; allowed: {num_agents} whole numbers, one for each agent.")
     state, noise = jax.tree.map(lambda x: x[time], (trace.states, trace.noise))
     return jax.device_get(_transition(trace.env, state, jnp.asarray(chosen), noise, trace.env_params))
 
@@ -80,7 +80,7 @@ def find_real_influence(trace: "Trace") -> np.ndarray:
     team = team_of(trace, "real")
     model = team.learner.model
     if model.measure is None:
-        raise ConfigError("real is True with influence.measure 'none'; allowed is any other measure.")
+        raise ConfigError("real is True with influence.measure 'none'; allowed: any other measure.")
     if model.counterfactuals is not None and model.source == "policies":
         return trace.influence  # nothing is modelled: what agents measured is real
     before = jax.tree.map(lambda x: x[:-1], (team.agent_states, trace.states, trace.timesteps))

@@ -53,7 +53,7 @@ def seated(agents: Any, env: Environment | None) -> tuple[Seating, tuple[Member,
     learners = tuple(_at(next(iter(team.values())).policy.learner, env) for team in teams.values())
     for learner in learners:
         if learner.model.network_spec.num_messages and len(teams) + len(players) > 1:
-            raise ConfigError("agents mixes those that talk with others; allowed with them are agents that talk alike.")
+            raise ConfigError("agents mixes those that talk with others; allowed: agents that talk alike.")
     groups = {seat: group for group, seats in enumerate([*teams.values(), *players.values()]) for seat in seats}
     seating = Seating(env, learners, tuple(players), tuple(groups[seat] for seat in range(len(entries))))
     return seating, tuple(_member(team, len(entries)) for team in teams.values())
@@ -65,7 +65,7 @@ def _entries(agents: Any, env: Environment | None) -> tuple[Environment, list[Ag
     for seat, entry in enumerate(entries):
         if not isinstance(entry, Policy | Agent) and not callable(entry):
             raise ConfigError(
-                f"agents[{seat}] is of type {type(entry).__name__}; allowed are policies, such as run.policy(0), agents of them, "
+                f"agents[{seat}] is of type {type(entry).__name__}; allowed: policies, such as run.policy(0), agents of them, "
                 "and functions (key, env, state)."
             )
     if not entries:
@@ -88,7 +88,7 @@ def _game_of(entries: Sequence[Policy | Agent | Player]) -> Environment:
     for entry in entries:
         if isinstance(entry, Policy | Agent):
             return (entry.policy if isinstance(entry, Agent) else entry).learner.env
-    raise ConfigError("env is None with players alone; allowed there: a game, such as influence_jax.make('harvest').")
+    raise ConfigError("env is None with players alone; allowed: a game, such as influence_jax.make('harvest').")
 
 
 def _refuse_other_games(learner: Learner, env: Environment, seat: int) -> None:

@@ -118,7 +118,7 @@ class Trace:
             checked(name, place, Integers(-len(self) - 1, len(self) + 1, optional=name == "stop"))
         times = range(len(self) + 1)[start:stop]
         if not times:
-            raise ConfigError(f"start is {start} with stop {stop}; allowed are parts of 0 to {len(self) + 1}.")
+            raise ConfigError(f"start is {start} with stop {stop}; allowed: parts of 0 to {len(self) + 1}.")
         video = Video(tuple(images.frames(self, times, images.Look(arrows, views, scale, title))), fps)
         if path is not None:
             video.save(path)

@@ -26,7 +26,7 @@ def basic(config: InfluenceConfig, num_agents: int, num_actions: int, measure: M
     num_influencers = config.num_influencers
     if num_influencers >= num_agents:
         raise ConfigError(
-            f"influence.num_influencers is {num_influencers} with {num_agents} agents; allowed are whole numbers from 1 to "
+            f"influence.num_influencers is {num_influencers} with {num_agents} agents; allowed: whole numbers from 1 to "
             f"{num_agents - 1}, so that somebody is influenced."
         )
 

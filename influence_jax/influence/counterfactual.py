@@ -27,7 +27,7 @@ def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Arra
     if influence.shape != factual.shape[1:] or influence.dtype != factual.dtype:
         raise ConfigError(
             f"influence.measure returned {influence.dtype}{list(influence.shape)} for distributions "
-            f"{factual.dtype}{list(factual.shape)} over the axis 0; allowed is {factual.dtype}{list(factual.shape[1:])}."
+            f"{factual.dtype}{list(factual.shape)} over the axis 0; allowed: {factual.dtype}{list(factual.shape[1:])}."
         )
     influence = small_axes_last(influence, 1)
     return jax.lax.stop_gradient(jnp.where(batch.mask, influence, 0.0))

@@ -106,10 +106,10 @@ def check(name: str, measure: Measure, model: str, realised_is_known: bool) -> N
 
     if failure := problem(symbol):
         raise ConfigError(
-            f"influence.measure {name!r} fails ({failure}); allowed is a function (factual, marginal, realised, axis)."
+            f"influence.measure {name!r} fails ({failure}); allowed: a function (factual, marginal, realised, axis)."
         )
     if not realised_is_known and problem(None):
         raise ConfigError(
             f"influence.measure {name!r} needs the action that the influencee takes next, which influence.model {model!r} does "
-            "not know; allowed with it are measures that ignore `realised`, such as kl."
+            "not know; allowed: measures that ignore `realised`, such as kl."
         )

@@ -26,9 +26,7 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
         ConfigError: there is nobody to model.
     """
     if num_agents < 2:
-        raise ConfigError(
-            "influence.model is 'moa' with one agent; allowed are at least two, so that there are others."
-        )
+        raise ConfigError("influence.model is 'moa' with one agent; allowed: at least two, so that there are others.")
 
     def counterfactuals(network, params, step):
         mask = step.timestep.visible & ~step.timestep.last[:, None, None]

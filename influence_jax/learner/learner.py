@@ -112,7 +112,7 @@ def make_learner(config: ExperimentConfig) -> Learner:
     env, env_params, env_config = envs.configured(config.env)
     if env.spec.observation_shape[0] < SMALLEST_VIEW:
         raise ConfigError(
-            f"env.view_radius gives agents a view of {env.spec.observation_shape[0]} cells; allowed are views of {SMALLEST_VIEW} "
+            f"env.view_radius gives agents a view of {env.spec.observation_shape[0]} cells; allowed: views of {SMALLEST_VIEW} "
             "or more (a radius of 1 or more), over which the network's 3 x 3 convolution fits."
         )
     shaper = _shaper(config.learner.shaper)
@@ -126,7 +126,7 @@ def make_learner(config: ExperimentConfig) -> Learner:
         if shaper.observe is None:
             raise ConfigError(
                 f"learner.observe_rewards is True with learner.shaper {config.learner.shaper!r}, which has nothing to observe; "
-                "allowed there: False."
+                "allowed: False."
             )
         spec = dataclasses.replace(model.network_spec, extra_inputs=env.spec.num_agents)
         model = dataclasses.replace(model, network_spec=spec)

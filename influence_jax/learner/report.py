@@ -65,7 +65,7 @@ def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, 
     for part, names in (("env.spec.metric_names", of_the_game), ("learner.metrics", own)):
         taken = sorted({*logs, *RESERVED} & names.keys())
         if taken:
-            raise ConfigError(f"{part} has the names {', '.join(taken)}; allowed are names that are not taken.")
+            raise ConfigError(f"{part} has the names {', '.join(taken)}; allowed: names that are not taken.")
         logs |= names
     return episode_sums, logs
 

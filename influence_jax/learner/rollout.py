@@ -29,7 +29,7 @@ def init_rollout(learner: Learner, env_params: Any, key: jax.Array, num_envs: in
     seen = timestep.observation
     if seen.dtype != jnp.uint8 or seen.shape != shape:
         raise ConfigError(
-            f"{type(env).__name__} shows its agents {seen.dtype}{list(seen.shape[1:])}; allowed are images of whole numbers "
+            f"{type(env).__name__} shows its agents {seen.dtype}{list(seen.shape[1:])}; allowed: images of whole numbers "
             f"from 0 to 255, which networks divide by 255: uint8{list(shape[1:])}, as its spec says."
         )
     if staggered:

@@ -91,7 +91,7 @@ def rescaled_values(params: dict, units: dict[str, jax.Array]) -> dict:
         if name not in params:
             raise ConfigError(
                 "learner.reward_scaling is 'none' after a run with 'running_std', whose values have to be rescaled, but the "
-                f"network has no parameters {name!r}; allowed there: 'running_std'."
+                f"network has no parameters {name!r}; allowed: 'running_std'."
             )
         kernel, bias = params[name]["kernel"], params[name]["bias"]
         params[name] = {"kernel": unit[..., None, None] * kernel, "bias": unit[..., None] * bias}

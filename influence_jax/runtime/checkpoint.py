@@ -58,7 +58,7 @@ class Checkpoints:
             return self._updates()
         except OSError as error:
             raise ConfigError(
-                f"checkpoints {str(self._directory)!r} cannot be read: {error}; allowed is what `train` writes."
+                f"checkpoints {str(self._directory)!r} cannot be read: {error}; allowed: what `train` writes."
             ) from error
 
     def _updates(self) -> list[int]:
@@ -152,7 +152,7 @@ class Checkpoints:
         if different:
             raise ConfigError(
                 f"{str(self._directory.parent)!r} was trained with other settings until update {update}: "
-                f"{'; '.join(different)}; allowed is what it was trained with."
+                f"{'; '.join(different)}; allowed: what it was trained with."
             )
 
     def restore_newest(self, like: LearnerState) -> tuple[LearnerState, int] | None:
@@ -169,7 +169,7 @@ class Checkpoints:
                 problems.append(f"{str(self._directory / str(update))!r} is damaged ({error})")
                 warnings.warn(f"checkpoint {problems[-1]}; the one before is used.", stacklevel=2)
         if problems:
-            raise ConfigError(f"no checkpoint can be read: {'; '.join(problems)}; allowed is a run with a whole one.")
+            raise ConfigError(f"no checkpoint can be read: {'; '.join(problems)}; allowed: a run with a whole one.")
         return None
 
     def set_aside(self, after: int) -> None:
@@ -188,7 +188,7 @@ class Checkpoints:
                     os.replace(self._directory / str(update), aside / f"{update}.{number}")
         except OSError as error:
             raise ConfigError(
-                f"checkpoints that are damaged cannot be moved to {str(aside)!r}: {error}; allowed there: a directory."
+                f"checkpoints that are damaged cannot be moved to {str(aside)!r}: {error}; allowed: a directory."
             ) from error
 
     def _discard(self) -> None:

@@ -49,7 +49,7 @@ class Devices:
             shape = {"seed": math.gcd(config.seeds, len(devices)), "env": 1}
             if jax.process_count() > 1 and shape["seed"] != len(devices):
                 raise ConfigError(
-                    f"seeds is {config.seeds} on {len(devices)} devices of several processes, which all take part; allowed are "
+                    f"seeds is {config.seeds} on {len(devices)} devices of several processes, which all take part; allowed: "
                     "multiples of their number, or a mesh that says which environments are where."
                 )
         else:
@@ -60,7 +60,7 @@ class Devices:
                 shape[name] = checked(f"mesh[{name!r}]", size, Integers(1))
                 if sizes[name] % shape[name]:
                     raise ConfigError(
-                        f"mesh[{name!r}] is {size} for {sizes[name]}; allowed are numbers that divide it without rest."
+                        f"mesh[{name!r}] is {size} for {sizes[name]}; allowed: numbers that divide it without rest."
                     )
             wanted = math.prod(shape.values())
             if wanted > len(devices) or (jax.process_count() > 1 and wanted != len(devices)):
@@ -153,5 +153,5 @@ def connect(coordinator: str | None = None, process_id: int | None = None, num_p
         problem = f"{type(error).__name__}: {error}".replace("\n", " ")
         raise ConfigError(
             f"distributed fails with coordinator {coordinator!r}, process_id {process_id!r} of num_processes {num_processes!r} "
-            f"({problem}); allowed are an address host:port and numbers, or a cluster that jax.distributed knows."
+            f"({problem}); allowed: an address host:port and numbers, or a cluster that jax.distributed knows."
         ) from error

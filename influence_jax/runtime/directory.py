@@ -39,23 +39,21 @@ def checked_path(out: str | os.PathLike) -> pathlib.Path:
     try:
         for parent in (path, *path.parents):
             if parent.is_symlink() and not parent.exists():
-                raise ConfigError(
-                    f"out is {str(out)!r}, where {str(parent)!r} links to nothing; allowed are directories."
-                )
+                raise ConfigError(f"out is {str(out)!r}, where {str(parent)!r} links to nothing; allowed: directories.")
             if os.path.lexists(parent):
                 if not parent.is_dir():
                     place = "which is a file" if parent == path else f"where {str(parent)!r} is a file"
-                    raise ConfigError(f"out is {str(out)!r}, {place}; allowed are directories.")
+                    raise ConfigError(f"out is {str(out)!r}, {place}; allowed: directories.")
                 effective = os.access in os.supports_effective_ids
                 if not os.access(parent, os.R_OK | os.X_OK, effective_ids=effective):
                     raise ConfigError(
-                        f"out is {str(out)!r}, where {str(parent)!r} cannot be read; allowed are directories of yours."
+                        f"out is {str(out)!r}, where {str(parent)!r} cannot be read; allowed: directories of yours."
                     )
                 return path
     except (OSError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(f"out is {str(out)!r}, which cannot be read: {error}; allowed are directories.") from error
+        raise ConfigError(f"out is {str(out)!r}, which cannot be read: {error}; allowed: directories.") from error
     return path
 
 
@@ -64,13 +62,11 @@ def refuse_taken(directory: pathlib.Path) -> None:
     try:
         found = {path.name for path in directory.iterdir()} if directory.exists() else set()
     except OSError as error:
-        raise ConfigError(
-            f"out is {str(directory)!r}, which cannot be read: {error}; allowed are directories."
-        ) from error
+        raise ConfigError(f"out is {str(directory)!r}, which cannot be read: {error}; allowed: directories.") from error
     if found & {"config.json", "checkpoints", "metrics.jsonl"}:
-        raise ConfigError(f"out is {str(directory)!r}, which holds a run; allowed are another directory, or to resume.")
+        raise ConfigError(f"out is {str(directory)!r}, which holds a run; allowed: another directory, or to resume.")
     if found - _BEFORE or (found and "lock" not in found):
-        raise ConfigError(f"out is {str(directory)!r}, which is not empty; allowed are new or empty directories.")
+        raise ConfigError(f"out is {str(directory)!r}, which is not empty; allowed: new or empty directories.")
 
 
 # What a start that was killed may leave; the lock comes first, and config.json, which makes a directory that of a run, last.
@@ -90,11 +86,11 @@ def locked(directory: pathlib.Path) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         raise ConfigError(
-            f"out is {str(directory)!r}, in which another process trains; allowed are another directory, or to wait for it."
+            f"out is {str(directory)!r}, in which another process trains; allowed: another directory, or to wait for it."
         ) from None
     except (OSError, ValueError, NotImplementedError) as error:
         raise ConfigError(
-            f"out is {str(directory)!r}, which cannot be written: {error}; allowed are directories."
+            f"out is {str(directory)!r}, which cannot be written: {error}; allowed: directories."
         ) from error
     try:
         yield
@@ -188,13 +184,13 @@ def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tup
         return learner, members
     if replaced:
         raise ConfigError(
-            f"{str(directory)!r} holds a run with parts of its own ({', '.join(replaced)}); allowed is to give the learner."
+            f"{str(directory)!r} holds a run with parts of its own ({', '.join(replaced)}); give `learner`, which has them."
         )
     foreign = code_paths(config)
     if foreign and not trust:
         named = ", ".join(f"{path} {name!r}" for path, name in foreign.items())
         raise ConfigError(
-            f"{str(directory)!r} holds a run that names code outside of this package ({named}); allowed with trust (--trust), "
+            f"{str(directory)!r} holds a run that names code outside of this package ({named}); trust it (--trust), "
             "which imports it."
         )
     learner = make_learner(config)
@@ -219,7 +215,7 @@ def _as_config_error(directory: pathlib.Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigError(
-            f"out is {str(directory)!r}, which cannot be written: {error}; allowed are directories."
+            f"out is {str(directory)!r}, which cannot be written: {error}; allowed: directories."
         ) from error
 
 
@@ -231,7 +227,7 @@ def load_config(directory: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:
     """
     path = directory / "config.json"
     if not path.exists():
-        raise ConfigError(f"{str(directory)!r} holds no run; allowed is a directory that `train` wrote.")
+        raise ConfigError(f"{str(directory)!r} holds no run; allowed: a directory that `train` wrote.")
     return read_config(path)
 
 
@@ -240,7 +236,7 @@ def read_config(path: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:
     try:
         values = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{str(path)!r} cannot be read: {error}; allowed is what `train` writes.") from None
+        raise ConfigError(f"{str(path)!r} cannot be read: {error}; allowed: what `train` writes.") from None
     version = values.pop("format_version", None) if isinstance(values, dict) else None
     if version != FORMAT_VERSION or type(version) is not int:
         raise ConfigError(f"format_version of {str(path)!r} is {version!r}; this version reads {FORMAT_VERSION}.")
@@ -263,10 +259,10 @@ def load_members(directory: pathlib.Path, learner: Learner) -> list[dict[str, An
         alike = len({tuple(member) for member in members}) == 1 and "seed" in members[0]
         values = population.values_of(members) if alike else {}
     except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
-        raise ConfigError(f"{str(path)!r} cannot be read: {error}; allowed is what `train` writes.") from None
+        raise ConfigError(f"{str(path)!r} cannot be read: {error}; allowed: what `train` writes.") from None
     if not numbered or not alike:
         raise ConfigError(
-            f"{str(path)!r} does not list members alike, each with its seed; allowed is what `train` writes."
+            f"{str(path)!r} does not list members alike, each with its seed; allowed: what `train` writes."
         )
     if len(members) != learner.config.seeds:
         raise ConfigError(f"{str(path)!r} lists {len(members)} members, its configuration has {learner.config.seeds}.")

@@ -31,14 +31,12 @@ def grid(seeds: int | Sequence[int] = 1, **settings: Sequence[Any]) -> dict[str,
     the six settings. Numbers of the game are named ``**{"env.params.hit_penalty": [0, 50]}``.
     """
     if "seed" in settings:
-        raise ConfigError(
-            "settings of grid has 'seed'; allowed is to give seeds, a number of them or the seeds themselves."
-        )
+        raise ConfigError("settings of grid has 'seed'; give `seeds` instead, their number or the seeds themselves.")
     if isinstance(seeds, numbers.Integral) and not isinstance(seeds, bool):
         seeds = range(checked("seeds", seeds, Integers(1)))
     for name, column in {"seeds": seeds, **settings}.items():
         if isinstance(column, str) or not isinstance(column, Sequence | np.ndarray) or len(column) == 0:
-            raise ConfigError(f"{name} is {column!r}; allowed are sequences of at least one value.")
+            raise ConfigError(f"{name} is {column!r}; allowed: sequences of at least one value.")
     combinations = list(itertools.product(*settings.values(), seeds))
     return {
         name: np.array(column)
@@ -65,9 +63,7 @@ def with_members(learner: Learner, values: Values) -> Learner:
                 f"hyperparams[{name!r}] has {size} members, where others have {members}; allowed: 1 or {members}."
             )
     if config.seeds not in (1, members):
-        raise ConfigError(
-            f"seeds is {config.seeds} with {members} members in hyperparams; allowed there: {members} or 1."
-        )
+        raise ConfigError(f"seeds is {config.seeds} with {members} members in hyperparams; allowed: {members} or 1.")
     learner = dataclasses.replace(learner, config=dataclasses.replace(config, seeds=members))
     check(learner, values)
     return learner

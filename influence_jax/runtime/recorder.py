@@ -142,7 +142,7 @@ def truncate(directory: pathlib.Path, update: int) -> tuple[int, float]:
         return _truncate(directory / "metrics.jsonl", directory / "metrics.f32", update)
     except OSError as error:
         raise ConfigError(
-            f"metrics of {str(directory)!r} cannot be gone on with: {error}; allowed are files."
+            f"metrics of {str(directory)!r} cannot be continued: {error}; allowed: files that can be written."
         ) from error
 
 

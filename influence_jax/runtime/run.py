@@ -168,9 +168,9 @@ def train(
     learner = population.with_members(learner, values)
     members = population.member_settings(learner, values)
     if start_from is not None and resume:
-        raise ConfigError(f"start_from is {str(start_from)!r} with resume True; allowed is one of them.")
+        raise ConfigError(f"start_from is {str(start_from)!r} with resume True; allowed: one of them.")
     if out is None and resume:
-        raise ConfigError("resume is True without out; allowed with it: the directory of a run.")
+        raise ConfigError("resume is True without out; allowed: the directory of a run.")
     if resume and (path / "config.json").exists():
         directory.reclaim(path, learner, members)
         return _go_on(learner, members, how)
@@ -237,7 +237,7 @@ def resume(
         done = max(Checkpoints(how.path).updates(), default=0)
         if config.total_steps < min(done * config.steps_per_update, before):
             raise ConfigError(
-                f"total_steps is {config.total_steps} for a run of which {done * config.steps_per_update} are done; allowed are "
+                f"total_steps is {config.total_steps} for a run of which {done * config.steps_per_update} are done; allowed: "
                 "at least so many."
             )
         learner = dataclasses.replace(learner, config=config)
@@ -357,7 +357,7 @@ def load(
     checkpoints = Checkpoints(path, settings=directory.trained_with(learner, members))
     saved = checkpoints.updates()
     if not saved:
-        raise ConfigError(f"{str(path)!r} holds a run without a checkpoint yet; allowed is one with a checkpoint.")
+        raise ConfigError(f"{str(path)!r} holds a run without a checkpoint yet; allowed: one with a checkpoint.")
     if update is not None and update not in saved:
         raise ConfigError(f"update is {update!r}; allowed: {', '.join(map(str, saved))}, which were saved and kept.")
     shapes = jax.eval_shape(lambda: population.init_population(learner, population.values_of(members)))
@@ -368,7 +368,7 @@ def load(
             state = checkpoints.restore(shapes, update)
         except DamagedCheckpoint as error:
             raise ConfigError(
-                f"update is {update}, whose checkpoint is damaged ({error}); allowed is another one."
+                f"update is {update}, whose checkpoint is damaged ({error}); allowed: another one."
             ) from error
     return Run(learner, state, update, recorded(path, learner, update), members, saved=update)
 
@@ -389,6 +389,6 @@ def refuse_other_networks(learner: Learner, shapes: LearnerState, source: Run) -
         )
         named = "; ".join(different) or "parts of your own"
         raise ConfigError(
-            f"start_from has networks of another shape, or for other games: {named}; allowed are runs with the same agents and "
+            f"start_from has networks of another shape, or for other games: {named}; allowed: runs with the same agents and "
             "networks."
         )

@@ -173,7 +173,7 @@ class Rounds:
         asked = study.ask(distributions, wanted["at_once"], wanted["trials"])
         if not asked and not self.numbers:
             raise ConfigError(
-                f"trials is {wanted['trials']}, and the study {wanted['study']!r} has as many; allowed are more."
+                f"trials is {wanted['trials']}, and the study {wanted['study']!r} has as many; allowed: more."
             )
         if asked:
             self.numbers.append([trial.number for trial in asked])
@@ -226,7 +226,7 @@ def _before(path: pathlib.Path, about: dict[str, Any]) -> tuple[list, list, list
     except (KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"
         raise ConfigError(
-            f"{str(path / 'sweep.json')!r} holds no search ({problem}); allowed is what `search` writes."
+            f"{str(path / 'sweep.json')!r} holds no search ({problem}); allowed: what `search` writes."
         ) from None
     if different:
         raise ConfigError(
@@ -251,13 +251,13 @@ def _distribution(name: str, draw: Draw) -> Any:
     """Return Optuna's word for a distribution."""
     if not is_traced(name):
         raise ConfigError(
-            f"random has {name}, by which programs differ; allowed with optuna are hyper-parameters and environment parameters."
+            f"random has {name}, by which programs differ; allowed with optuna: hyper-parameters and environment parameters."
         )
     of = import_optuna().distributions
     if draw.kind != "choice":
         return of.FloatDistribution(*draw.values, log=draw.kind == "log")
     if not all(isinstance(value, bool | int | float) for value in draw.values):
-        raise ConfigError(f"random {name} is {str(draw)!r}; allowed with optuna are choices of single numbers.")
+        raise ConfigError(f"random {name} is {str(draw)!r}; allowed with optuna: choices of single numbers.")
     return of.CategoricalDistribution(draw.values)
 
 

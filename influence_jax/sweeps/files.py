@@ -46,11 +46,11 @@ def read_about(path: pathlib.Path) -> dict[str, Any]:
     """
     file = path / "sweep.json"
     if not file.exists():
-        raise ConfigError(f"{str(path)!r} holds no sweep; allowed is a directory that `sweep` wrote.")
+        raise ConfigError(f"{str(path)!r} holds no sweep; allowed: a directory that `sweep` wrote.")
     try:
         about = json.loads(file.read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{str(file)!r} cannot be read: {error}; allowed is what `sweep` writes.") from None
+        raise ConfigError(f"{str(file)!r} cannot be read: {error}; allowed: what `sweep` writes.") from None
     if not isinstance(about, dict) or about.get("format_version") != FORMAT_VERSION:
         raise ConfigError(f"format_version of {str(file)!r} is not {FORMAT_VERSION}, which this version reads.")
     return about
@@ -78,7 +78,7 @@ def trusted(path: pathlib.Path, about: dict[str, Any], trust: bool) -> tuple[Exp
     def refuse(named: list[str]) -> None:
         if named and not trust:
             raise ConfigError(
-                f"{str(path)!r} holds a sweep that names code outside of this package ({', '.join(named)}); allowed with trust."
+                f"{str(path)!r} holds a sweep that names code outside of this package ({', '.join(named)}); trust it to read it."
             )
 
     config = common_config(path, about)
@@ -95,7 +95,7 @@ def trusted(path: pathlib.Path, about: dict[str, Any], trust: bool) -> tuple[Exp
 
 
 def _other_trials(path: pathlib.Path) -> ConfigError:
-    return ConfigError(f"{str(path / 'sweep.json')!r} lists other trials than its own; allowed is what `sweep` writes.")
+    return ConfigError(f"{str(path / 'sweep.json')!r} lists other trials than its own; allowed: what `sweep` writes.")
 
 
 @contextlib.contextmanager
@@ -108,5 +108,5 @@ def _as_written(path: pathlib.Path) -> Iterator[None]:
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, ZeroDivisionError) as error:
         problem = f"{type(error).__name__}: {error}"
         raise ConfigError(
-            f"{str(path / 'sweep.json')!r} cannot be read: {problem}; allowed is what `sweep` writes."
+            f"{str(path / 'sweep.json')!r} cannot be read: {problem}; allowed: what `sweep` writes."
         ) from None

@@ -45,13 +45,11 @@ def merge(shards: Sequence[str | pathlib.Path], *, out: str | pathlib.Path, trus
         place for place, shard in loaded.items() if not (shard.finished and all(run.finished for run in shard.runs))
     ]  # with all of their checkpoints read once
     if unfinished:
-        raise ConfigError(
-            f"shards that are not finished: {unfinished}; allowed is to go on with these first (--resume)."
-        )
+        raise ConfigError(f"shards that are not finished: {unfinished}; finish these first (--resume).")
     trials = sorted(t for shard in loaded.values() for t in {t for program in shard.programs for t in program.trials})
     wanted = list(range(len(next(iter(loaded.values())).space.settings())))
     if trials != wanted:
-        raise ConfigError(f"shards hold the trials {trials}; allowed is each of {len(wanted)} once.")
+        raise ConfigError(f"shards hold the trials {trials}; allowed: each of {len(wanted)} once.")
     _copy(found, path)
     return load(path, trust=trust)
 
@@ -62,22 +60,22 @@ def _in_order(places: list[pathlib.Path]) -> dict[pathlib.Path, dict[str, Any]]:
     for place in places:
         about = read_about(place)
         if "shard" not in about:
-            raise ConfigError(f"{str(place)!r} holds a whole sweep; allowed are shards of one.")
+            raise ConfigError(f"{str(place)!r} holds a whole sweep; allowed: shards of one.")
         index, count = checked_shard(about["shard"], INT32_MAX)
         first, other = next(iter(found.values()), (place, about))
         alike = all(about.get(name) == other.get(name) for name in SHARED)
         if not alike or count != other["shard"][1]:
             raise ConfigError(
-                f"{str(first)!r} and {str(place)!r} hold shards of different sweeps; allowed are those of one."
+                f"{str(first)!r} and {str(place)!r} hold shards of different sweeps; merge the shards of one."
             )
         if index in found:
             raise ConfigError(
-                f"{str(found[index][0])!r} and {str(place)!r} hold the same shard, {index}/{count}; allowed is each once."
+                f"{str(found[index][0])!r} and {str(place)!r} hold the same shard, {index}/{count}; allowed: each once."
             )
         found[index] = place, about
     missing = [f"{i}/{count}" for i in range(count) if i not in found]
     if missing:
-        raise ConfigError(f"shards are missing: {', '.join(missing)}; allowed are all of them.")
+        raise ConfigError(f"shards are missing: {', '.join(missing)}; merge all of them.")
     return dict(found[i] for i in range(count))
 
 
@@ -96,6 +94,4 @@ def _copy(found: dict[pathlib.Path, dict[str, Any]], path: pathlib.Path) -> None
             write_json(whole / "sweep.json", {name: first[name] for name in SHARED} | {"programs": programs})
             os.replace(whole, path)
     except OSError as error:
-        raise ConfigError(
-            f"out is {str(path)!r}, which cannot be written: {error}; allowed are directories."
-        ) from error
+        raise ConfigError(f"out is {str(path)!r}, which cannot be written: {error}; allowed: directories.") from error

@@ -73,7 +73,7 @@ def make_plan(
             f"{lost} another shard's now that there are {len(space.settings())}; allowed: the same trials."
         )
     if max(done.values(), default=0) > config.seeds:
-        raise ConfigError(f"seeds is {config.seeds}, was {max(done.values())}; allowed are at least so many.")
+        raise ConfigError(f"seeds is {config.seeds}, was {max(done.values())}; allowed: at least so many.")
     missing = [
         Part([trial for trial in trials if done[trial] == count], seeds[count:])
         for trials in wanted
@@ -138,7 +138,7 @@ def checked_shard(shard: Sequence[int], trials: int) -> tuple[int, int]:
         raise ConfigError(f"shard is {shard!r}; allowed: (i, n), whole numbers with 0 <= i < n.") from None
     if count > trials:
         raise ConfigError(
-            f"shard is {index} of {count} where there are {trials} trials; allowed are {trials} shards at most."
+            f"shard is {index} of {count} where there are {trials} trials; allowed: {trials} shards at most."
         )
     return index, count
 

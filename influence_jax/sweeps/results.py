@@ -204,7 +204,7 @@ def load(
         if given is not None:
             shown = given if name == "update" else f"a {type(given).__name__}"
             raise ConfigError(
-                f"{name} is {shown!s} for {str(path)!r}, which holds a sweep; allowed with it is the directory of one of its "
+                f"{name} is {shown!s} for {str(path)!r}, which holds a sweep; allowed: the directory of one of its "
                 f"runs, such as {str(place_of(path, 0))!r}."
             )
     about = read_about(path)
@@ -218,7 +218,7 @@ def load(
             directory.reclaim(place, program.learner, members, directory.FREE)  # it may not have been lengthened yet
         if not update and (place / "config.json").exists():
             raise ConfigError(
-                f"{str(place)!r} has no checkpoints, which programs after it have; allowed is to go on with the sweep "
+                f"{str(place)!r} has no checkpoints, which programs after it have; go on with the sweep "
                 "(--resume), which trains it again."
             )
     records = list(map(record_of, places[:begun], programs))

@@ -105,25 +105,23 @@ def make_space(
         if given is not None and not isinstance(given, Mapping):
             raise ConfigError(f"{name} is a {type(given).__name__}; allowed: settings by their names.")
     if listed is not None and not isinstance(listed, list | tuple):
-        raise ConfigError(
-            f"listed is a {type(listed).__name__}; allowed are settings with their values, trial by trial."
-        )
+        raise ConfigError(f"listed is a {type(listed).__name__}; allowed: settings with their values, trial by trial.")
     grid, random, known = dict(grid or {}), dict(random or {}), names_of(config)
     if listed:
         return Space(listed=_listed(listed, known, other=bool(grid or random or trials != 1 or seed)))
     if not grid and not random:
-        raise ConfigError("grid and random are empty; allowed is at least one setting to vary.")
+        raise ConfigError("grid and random are empty; allowed: at least one setting to vary.")
     trials, seed = (
         checked("trials", whole_number(trials), Integers(1)),
         checked("draw_seed", whole_number(seed), Integers(0)),
     )
     if trials > 1 and not random:
-        raise ConfigError(f"trials is {trials} without random, whose draws it counts; allowed there: 1.")
+        raise ConfigError(f"trials is {trials} without random, whose draws it counts; allowed: 1.")
     full: dict[str, Any] = {}
     for name, values in [*grid.items(), *random.items()]:
         path = full_name(name, known)
         if path in full:
-            raise ConfigError(f"{path} is given twice; allowed is once, in grid or in random.")
+            raise ConfigError(f"{path} is given twice; allowed: once, in grid or in random.")
         full[path] = read_draw(path, values) if name in random else _values(path, values)
     draws = {path: x for path, x in full.items() if isinstance(x, Draw)}
     return Space({path: x for path, x in full.items() if path not in draws}, draws, trials, seed)
@@ -134,10 +132,10 @@ def read(path: str | pathlib.Path) -> dict[str, Any]:
     try:
         values = json.loads(file_path("space", path).read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"space {str(path)!r} cannot be read: {error}; allowed is a file of JSON.") from None
+        raise ConfigError(f"space {str(path)!r} cannot be read: {error}; allowed: a file of JSON.") from None
     known = [field.name for field in dataclasses.fields(Space)]
     if not isinstance(values, dict) or not set(values) <= set(known):
-        raise ConfigError(f"space {str(path)!r} is not made of {', '.join(known)}; allowed are these.")
+        raise ConfigError(f"space {str(path)!r} holds something else than {', '.join(known)}; allowed: only these.")
     return values
 
 
@@ -212,23 +210,23 @@ def _read_value(text: str) -> Any:
 
 def _values(path: str, values: Any) -> tuple[Any, ...]:
     if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
-        raise ConfigError(f"grid {path} is {values!r}; allowed are sequences of at least one value.")
+        raise ConfigError(f"grid {path} is {values!r}; allowed: sequences of at least one value.")
     plain = tuple(_tuple(x.tolist() if hasattr(x, "tolist") else x) for x in values)
     if len(set(map(repr, plain))) < len(plain):
-        raise ConfigError(f"grid {path} is {values!r}; allowed is each value once.")
+        raise ConfigError(f"grid {path} is {values!r}; allowed: each value once.")
     return plain
 
 
 def _listed(listed: Any, known: list[str], other: bool) -> tuple[dict[str, Any], ...]:
     if other:
-        raise ConfigError("listed is given beside grid, random, trials or seed; allowed is listed alone.")
+        raise ConfigError("listed is given beside grid, random, trials or seed; allowed: listed alone.")
     if not isinstance(listed, Sequence) or not all(isinstance(trial, Mapping) and trial for trial in listed):
-        raise ConfigError(f"listed is {listed!r}; allowed are settings with their values, trial by trial.")
+        raise ConfigError(f"listed is {listed!r}; allowed: settings with their values, trial by trial.")
     trials = tuple({full_name(name, known): _tuple(x) for name, x in trial.items()} for trial in listed)
     for trial in trials:
         if trial.keys() != trials[0].keys():
             raise ConfigError(
-                f"listed has trials of {', '.join(trials[0])} and of {', '.join(trial)}; allowed are the same settings in each."
+                f"listed has trials of {', '.join(trials[0])} and of {', '.join(trial)}; allowed: the same settings in each."
             )
     return trials
 

@@ -165,7 +165,7 @@ def import_optuna() -> Any:
         import optuna
     except ImportError:
         raise ConfigError(
-            "optuna is not installed, which chooses trials; allowed is to install it: pip install 'influence_jax[optuna]'."
+            "optuna, which chooses trials, is not installed; install it: pip install 'influence_jax[optuna]'."
         ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
@@ -196,7 +196,7 @@ def opened(wanted: Mapping[str, Any], measured: dict[str, Any], rounds: list[lis
             there = {found.study_name for found in patiently(lambda: optuna.get_all_study_summaries(backend))}
             if rounds and wanted["study"] not in there:
                 raise ConfigError(
-                    f"study is {wanted['study']!r}, which is gone from {wanted['storage']!r}; allowed is the study with which "
+                    f"study is {wanted['study']!r}, which is gone from {wanted['storage']!r}; allowed: the study with which "
                     "the search began, or a search in another directory."
                 )
             new = {"direction": "maximize", "load_if_exists": True}
@@ -217,7 +217,7 @@ def opened(wanted: Mapping[str, Any], measured: dict[str, Any], rounds: list[lis
             )
         if missing := sorted({*itertools.chain(*rounds)} - trials):
             raise ConfigError(
-                f"study is {wanted['study']!r}, which lacks the trials {missing} of this search; allowed is the study with which "
+                f"study is {wanted['study']!r}, which lacks the trials {missing} of this search; allowed: the study with which "
                 "it began, or a search in another directory."
             )
         yield Study(found, backend, wanted)
@@ -226,7 +226,7 @@ def opened(wanted: Mapping[str, Any], measured: dict[str, Any], rounds: list[lis
 def _unreachable(wanted: Mapping[str, Any], error: Exception) -> ConfigError:
     problem = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     return ConfigError(
-        f"storage is {wanted['storage']!r}, which cannot be used with study {wanted['study']!r} ({problem}); allowed is the URL "
+        f"storage is {wanted['storage']!r}, which cannot be used with study {wanted['study']!r} ({problem}); allowed: the URL "
         "of a data base that can be reached, such as sqlite:///study.db; what was trained is kept, and --resume goes on."
     )
 

@@ -107,7 +107,7 @@ def test_what_is_slow_is_no_coordination():
 
 
 def test_short_episodes_are_refused():
-    with pytest.raises(ConfigError, match="sent has episodes of 20 steps; allowed are 102 or more"):
+    with pytest.raises(ConfigError, match="sent has episodes of 20 steps; allowed: 102 or more"):
         instantaneous_coordination(np.zeros((20, 2), int), np.zeros((20, 2), int))
     with pytest.raises(
         ConfigError, match=r"messages has values from 4 to 4; allowed: whole numbers from .* to 1 \[...,T,N\]"

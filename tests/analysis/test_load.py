@@ -12,5 +12,5 @@ def test_nothing_recorded_is_nothing(tmp_path):
 
 @pytest.mark.parametrize("directory", ["nowhere", "a\0b", __file__])
 def test_what_is_no_directory_is_refused(directory):
-    with pytest.raises(ConfigError, match=r"directory is .*; allowed is the directory of a run"):
+    with pytest.raises(ConfigError, match=r"directory is .*; allowed: the directory of a run"):
         load_metrics(directory)

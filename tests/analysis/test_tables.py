@@ -42,7 +42,7 @@ def test_without_pandas_a_table_is_refused(monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ConfigError, match="pandas is not installed, which tables need; allowed is to install it"):
+    with pytest.raises(ConfigError, match="pandas, which tables need, is not installed; install it"):
         run_table(METRICS, MEMBERS)
 
 

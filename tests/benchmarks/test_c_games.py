@@ -127,7 +127,7 @@ def test_own_chance_leads_to_the_same_averages(name, numbers):
 
 def test_actions_of_another_number_of_games_are_refused():
     native = c_games.NativeGame(make("cleanup", num_agents=5))
-    with pytest.raises(ValueError, match=r"\(7, 3, 5\); allowed are \(steps, 4, 5\)"):
+    with pytest.raises(ValueError, match=r"\(7, 3, 5\); allowed: \(steps, 4, 5\)"):
         native.play(*native.reset(4, seed=0), np.zeros((7, 3, 5), np.int32))
 
 

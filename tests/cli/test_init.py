@@ -40,7 +40,7 @@ def test_python_minus_m():
     command = [sys.executable, "-m", "influence_jax", "evaluate", "nowhere"]
     done = subprocess.run(command, capture_output=True, text=True, close_fds=False)
     assert done.returncode == 2
-    assert done.stderr == "influence-jax: 'nowhere' holds no run; allowed is a directory that `train` wrote.\n"
+    assert done.stderr == "influence-jax: 'nowhere' holds no run; allowed: a directory that `train` wrote.\n"
 
 
 @pytest.mark.parametrize("arguments", ["presets", "train --help"])

@@ -120,7 +120,7 @@ def test_a_task_that_fails_is_not_queued_again(script):
         ("--array 0-1 -- sweep harvest-moa --out x", "grid and random are empty"),
         (
             "--array 0-2 -- sweep harvest-moa --out x --grid discount=.9,.8",
-            "0 of 3 where there are 2 trials; allowed are 2",
+            "0 of 3 where there are 2 trials; allowed: 2",
         ),
     ],
 )

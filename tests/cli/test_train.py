@@ -62,7 +62,7 @@ def test_train_writes_a_run(tiny, run_directory):
         ("train harvest-moa --out x --env.num-agents 99", "at most one agent per start cell"),
         (
             "train harvest-moa --out x --env.num-agents 1",
-            "influence.model is 'moa' with one agent; allowed are at least two",
+            "influence.model is 'moa' with one agent; allowed: at least two",
         ),
     ],
 )

@@ -84,7 +84,7 @@ def test_transition(total, time, action, noise, reward, discount, truncated):
 def test_actions_of_another_shape_or_kind_are_refused(actions):
     """NumPy's rules would give one action to everybody."""
     state, timestep = ENV.reset(jax.random.key(0), 1.0)
-    with pytest.raises(ConfigError, match=r"actions are .* for one game of 1 agents; allowed are whole numbers \[1\]"):
+    with pytest.raises(ConfigError, match=r"actions are .* for one game of 1 agents; allowed: whole numbers \[1\]"):
         ENV.step(jax.random.key(0), state, actions, 1.0)
     with pytest.raises(ConfigError, match="actions are"):
         ENV.step_or_reset(jax.random.key(0), state, timestep, actions, 1.0)

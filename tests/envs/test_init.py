@@ -49,7 +49,7 @@ def test_a_registered_name_is_made_with_its_options_and_cannot_be_taken(monkeypa
     assert envs.registered()[-1] == "meadow"
     assert make("meadow") == Harvest(num_agents=2) and make("meadow", num_agents=3) == Harvest(num_agents=3)
     assert {field.name: field.default for field in envs.option_fields("meadow")}["num_agents"] == 2
-    with pytest.raises(ConfigError, match="environment name is 'meadow'; allowed are texts without a colon"):
+    with pytest.raises(ConfigError, match="environment name is 'meadow'; allowed: texts without a colon"):
         envs.register("meadow", Cleanup)
 
 

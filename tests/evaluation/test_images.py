@@ -22,7 +22,7 @@ def test_frames_and_films(trace, tmp_path):
     video = trace.video(tmp_path / "new" / "video.gif", fps=5, start=3, stop=7, scale=12)
     assert imageio.imread(tmp_path / "new" / "video.gif", index=None, mode="RGB").shape[0] == len(video.frames) == 4
     np.testing.assert_array_equal(video.frames[2], trace.frame(5, scale=12))
-    with pytest.raises(ConfigError, match="start is 9 with stop 9; allowed are parts of 0 to 21"):
+    with pytest.raises(ConfigError, match="start is 9 with stop 9; allowed: parts of 0 to 21"):
         trace.video(start=9, stop=9)
     with pytest.raises(ConfigError, match="time is 21; allowed: whole numbers from 0 to 20"):
         trace.frame(21)

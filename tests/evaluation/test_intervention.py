@@ -101,7 +101,7 @@ def test_agents_without_a_model_of_others_are_refused(tiny):
         dataclasses.replace(tiny, influence=InfluenceConfig(model="basic"), hyperparams=Hyperparams())
     )
     with pytest.raises(
-        ConfigError, match=r"influence.model has the source 'policies'; .* allowed is one with the source 'own model'"
+        ConfigError, match=r"influence.model has the source 'policies'; .* allowed: one with the source 'own model'"
     ):
         intervene(learner, init_population(learner))
 

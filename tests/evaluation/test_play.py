@@ -100,7 +100,7 @@ def test_a_game_that_ends_early_ends(tiny):
     policy = Policy(learner, jax.tree.map(lambda x: x[0], init_population(learner).member))
     trace = play(policy)
     assert len(trace) == 3 and trace.states.time.tolist() == [0, 1, 2, 3] and (trace.rewards == 1).all()
-    with pytest.raises(ConfigError, match="Short draws no images; allowed are games on a map"):
+    with pytest.raises(ConfigError, match="Short draws no images; allowed: games on a map"):
         trace.frame(0)
 
 
@@ -114,7 +114,7 @@ def test_refusals(runs):
         ConfigError, match=r"agents\[0\] fails \(TracerArrayConversionError.*jax.numpy in the place of NumPy"
     ):
         play(lambda key, env, state: np.asarray(state.heading), policy.learner.env)
-    with pytest.raises(ConfigError, match=r"agents\[0\] returned float32\[\]; allowed are .* int32\[3\]"):
+    with pytest.raises(ConfigError, match=r"agents\[0\] returned float32\[\]; allowed: .* int32\[3\]"):
         play(lambda key, env, state: jnp.float32(1), policy.learner.env)
 
 

@@ -42,7 +42,7 @@ def test_what_real_policies_say_is_real(runs, model):
 
 
 def test_refusals(trace):
-    with pytest.raises(ConfigError, match=r"actions is \[1, 2\]; allowed are 3 whole numbers"):
+    with pytest.raises(ConfigError, match=r"actions is \[1, 2\]; allowed: 3 whole numbers"):
         trace.world(0, [1, 2])
     with pytest.raises(ConfigError, match="time is 20; allowed: whole numbers from 0 to 19"):
         trace.world(20, [0, 0, 0])

@@ -36,8 +36,8 @@ def test_refusals(runs, tiny):
     policy = runs["moa"].policy(0)
     for agents, sentence in (
         ([policy] * 2, "agents has 2 entries for 3 seats; allowed: one for each seat, or one for all"),
-        ([policy, policy, 7], r"agents\[2\] is of type int; allowed are policies, such as run.policy\(0\)"),
-        ([runs["moa"]] * 3, r"agents\[0\] is of type Run; allowed are policies, such as run.policy\(0\)"),
+        ([policy, policy, 7], r"agents\[2\] is of type int; allowed: policies, such as run.policy\(0\)"),
+        ([runs["moa"]] * 3, r"agents\[0\] is of type Run; allowed: policies, such as run.policy\(0\)"),
         (
             [policy, policy, run_of(tiny).policy(0)[0]],
             r"agents\[2\] was trained with num_agents 2; allowed in this game: 3",

@@ -56,5 +56,5 @@ def test_a_model_of_ones_own_is_what_it_declares_and_not_its_name(runs, model):
 
 def test_a_table_needs_pandas(trace, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ConfigError, match="pandas is not installed, which tables need"):
+    with pytest.raises(ConfigError, match="pandas, which tables need, is not installed"):
         trace.table()

@@ -104,7 +104,7 @@ def test_refusals(changes, words):
 
 def test_views_that_no_network_can_read_are_refused():
     config = dataclasses.replace(influence_jax.presets.get("harvest-a3c"), env=EnvConfig("harvest", view_radius=0))
-    with pytest.raises(ConfigError, match=r"env.view_radius gives agents a view of 1 cells; allowed are views of 3"):
+    with pytest.raises(ConfigError, match=r"env.view_radius gives agents a view of 1 cells; allowed: views of 3"):
         make_learner(config)
     learner = make_learner(probe_config())
 
@@ -114,18 +114,14 @@ def test_views_that_no_network_can_read_are_refused():
 
     env = copy.copy(learner.env)
     object.__setattr__(env, "observe", floating)
-    with pytest.raises(
-        ConfigError, match=r"shows its agents float32\[3, .*; allowed are images of whole numbers from 0"
-    ):
+    with pytest.raises(ConfigError, match=r"shows its agents float32\[3, .*; allowed: images of whole numbers from 0"):
         jax.eval_shape(lambda: train.init(dataclasses.replace(learner, env=env), jax.random.key(0)))
 
 
 @pytest.mark.parametrize("model", ["moa", "tests.evaluation.own_models:moa"])
 def test_what_a_model_of_others_needs_is_asked_for_whatever_its_name(model):
     config = probe_config(influence=InfluenceConfig(model=model))
-    with pytest.raises(
-        ConfigError, match=rf"rollout_length is 1 with influence.model '{model}'; allowed with it: .* from 2"
-    ):
+    with pytest.raises(ConfigError, match=rf"rollout_length is 1 with influence.model '{model}'; allowed: .* from 2"):
         make_learner(dataclasses.replace(config, learner=dataclasses.replace(config.learner, rollout_length=1)))
     with pytest.raises(
         ConfigError, match=rf"measure 'pmi' needs the action .* which influence.model '{model}' does not know"

@@ -34,9 +34,7 @@ def test_entropy_is_reported_by_fifths_of_the_episode(learner, played):
 def test_a_metric_of_ones_own_has_a_name_of_its_own(learner, state, name):
     """Not that of a setting, which is a column of the same tables, nor that of another metric."""
     own = dataclasses.replace(learner, metrics=(lambda trajectory: {name: trajectory.reward.sum(axis=-1)},))
-    with pytest.raises(
-        ConfigError, match=f"learner.metrics has the names {name}; allowed are names that are not taken"
-    ):
+    with pytest.raises(ConfigError, match=f"learner.metrics has the names {name}; allowed: names that are not taken"):
         jax.eval_shape(lambda state: update(own, state, 100.0), state)
 
 
@@ -53,6 +51,6 @@ def test_what_a_game_measures_has_a_name_of_its_own(learner, name):
     env.spec = dataclasses.replace(env.spec, metric_names=(name,))
     own = dataclasses.replace(learner, env=env)
     with pytest.raises(
-        ConfigError, match=r"env.spec.metric_names has the names \w+; allowed are names that are not taken"
+        ConfigError, match=r"env.spec.metric_names has the names \w+; allowed: names that are not taken"
     ):
         jax.eval_shape(lambda key: train.train_step(own, train.init(own, key), 1.0), jax.random.key(0))

@@ -96,5 +96,5 @@ def test_values_survive_the_start_from_another_run(before, after):
 
 
 def test_a_network_without_such_a_value_head_cannot_be_rescaled():
-    with pytest.raises(ConfigError, match=r"no parameters 'value_head'; allowed there: 'running_std'"):
+    with pytest.raises(ConfigError, match=r"no parameters 'value_head'; allowed: 'running_std'"):
         train.rescaled_values({"policy": jnp.zeros((2, 3))}, {"action": jnp.ones((2, 3))})

@@ -111,10 +111,10 @@ def test_what_cannot_be_written_is_an_error_of_the_disk(tmp_path):
 def test_what_cannot_be_read_or_moved_is_a_sentence(tmp_path):
     """Where it cannot be seen which checkpoints there are, nothing must begin again as if there were none."""
     (tmp_path / "checkpoints").write_text("a file")
-    with pytest.raises(ConfigError, match=r"checkpoints '.*' cannot be read: .*; allowed is what `train` writes\."):
+    with pytest.raises(ConfigError, match=r"checkpoints '.*' cannot be read: .*; allowed: what `train` writes\."):
         Checkpoints(tmp_path).updates()
     (tmp_path / "checkpoints").unlink()
     (tmp_path / "checkpoints" / "20").mkdir(parents=True)
     (tmp_path / "damaged").write_text("in the way")
-    with pytest.raises(ConfigError, match=r"cannot be moved to '.*damaged': .*; allowed there: a directory\."):
+    with pytest.raises(ConfigError, match=r"cannot be moved to '.*damaged': .*; allowed: a directory\."):
         Checkpoints(tmp_path).set_aside(after=10)

@@ -20,7 +20,7 @@ from tests.conftest import quickly
         (Devices(count=2), "devices is 2; allowed: 1"),
         (Devices(mesh={"seed": 2}), r"mesh is \{'seed': 2\}, 2 devices; allowed: 1"),
         (Devices(mesh={"members": 1}), "allowed: sizes of seed and env"),
-        (Devices(mesh={"env": 2}), r"mesh\['env'\] is 2 for 3; allowed are numbers that divide it"),
+        (Devices(mesh={"env": 2}), r"mesh\['env'\] is 2 for 3; allowed: numbers that divide it"),
     ],
 )
 def test_what_is_not_there_is_refused(tiny, devices, sentence):

@@ -100,7 +100,7 @@ def test_a_learner_with_parts_of_its_own(tiny, tmp_path):
     learner = dataclasses.replace(make_learner(tiny), optimizer=optax.identity())
     run = influence_jax.train(learner, total_steps=120, out=tmp_path / "run")
     assert json.loads((tmp_path / "run" / "config.json").read_text())["replaced"] == ["optimizer"]
-    with pytest.raises(ConfigError, match=r"a run with parts of its own \(optimizer\); allowed is to give the learner"):
+    with pytest.raises(ConfigError, match=r"a run with parts of its own \(optimizer\); give `learner`"):
         influence_jax.load(tmp_path / "run")
     again = influence_jax.load(tmp_path / "run", learner=run.learner)
     assert_same(again.state, run.state)

@@ -153,7 +153,7 @@ def test_members_go_together_with_the_settings_that_all_share(single):
 
 
 def test_seeds_and_members_must_agree(tiny):
-    with pytest.raises(ConfigError, match=r"seeds is 2 with 3 members in hyperparams; allowed there: 3 or 1\."):
+    with pytest.raises(ConfigError, match=r"seeds is 2 with 3 members in hyperparams; allowed: 3 or 1\."):
         influence_jax.train(tiny, hyperparams={"learning_rate": [1, 2, 3]})
 
 

@@ -105,5 +105,5 @@ def test_what_is_no_file_is_a_sentence(tmp_path, name):
     with pytest.warns(UserWarning) as said:
         assert load_metrics(tmp_path) == {}
     assert f"{name}' cannot be read" in str(said[0].message)
-    with pytest.raises(ConfigError, match=r"cannot be gone on with: .*; allowed are files"):
+    with pytest.raises(ConfigError, match=r"cannot be continued: .*; allowed: files"):
         Recorder(tmp_path, from_update=1)

@@ -156,7 +156,7 @@ def test_a_run_may_become_longer_and_says_so(tiny, tmp_path):
     )
     np.testing.assert_allclose(rate[10], middle, rtol=1e-4)
     with pytest.raises(
-        ConfigError, match=r"total_steps is 1200 for a run of which 2400 are done; allowed are at least so many"
+        ConfigError, match=r"total_steps is 1200 for a run of which 2400 are done; allowed: at least so many"
     ):
         resume(tmp_path / "run", total_steps=1200)
 
@@ -169,7 +169,7 @@ def test_a_run_begins_with_the_parameters_of_another(tiny, whole, tmp_path):
     assert part["start_from"] == {"directory": str(whole[1]), "update": 100} and part["from_update"] == 0
     other = dataclasses.replace(tiny, network=dataclasses.replace(tiny.network, lstm_size=4))
     with pytest.raises(
-        ConfigError, match=r"networks of another shape, .*: network.lstm_size is 4, was 8; allowed are runs"
+        ConfigError, match=r"networks of another shape, .*: network.lstm_size is 4, was 8; allowed: runs"
     ):
         influence_jax.train(other, start_from=whole[1])
     with pytest.raises(ConfigError, match="start_from has 2 members, this run 3; allowed: 1 or 3"):

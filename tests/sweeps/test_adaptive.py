@@ -37,7 +37,7 @@ def test_it_is_told_what_came_out(small, tmp_path, storage):
         ConfigError, match=r"whose trials measure something else: hyperparams.discount is 0.5, was 0.99"
     ):
         influence_jax.search(other, RATES, storage=storage, **ASKED | {"trials": 9}, out=tmp_path / "y")
-    with pytest.raises(ConfigError, match="trials is 5, and the study 'influence_jax' has as many; allowed are more"):
+    with pytest.raises(ConfigError, match="trials is 5, and the study 'influence_jax' has as many; allowed: more"):
         influence_jax.search(small, RATES, storage=storage, **ASKED, out=tmp_path / "y")
     assert not (tmp_path / "y").exists()
     more = influence_jax.search(small, RATES, storage=storage, **ASKED | {"trials": 6}, out=tmp_path / "y")
@@ -105,5 +105,5 @@ def test_a_round_ends_early_when_all_of_it_is_pruned(tmp_path, storage):
 
 def test_without_optuna_it_says_what_to_install(small, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    with pytest.raises(ConfigError, match="optuna is not installed"):
+    with pytest.raises(ConfigError, match="optuna, which chooses trials, is not installed"):
         influence_jax.search(small, RATES, storage="sqlite://", out=tmp_path / "x")

@@ -45,7 +45,7 @@ def test_merged_shards_equal_the_sweep_in_one_directory(small, shards, tmp_path)
 def test_a_shard_goes_on_and_only_as_what_it_was(small, shards, tmp_path):
     stopped = influence_jax.sweep(small, **SPACE, shard=(0, COUNT), out=tmp_path / "x", callback=stop_at(4))
     assert not stopped.finished
-    with pytest.raises(ConfigError, match=r"shards that are not finished: \['[^,]*x'\]; allowed is to go on"):
+    with pytest.raises(ConfigError, match=r"shards that are not finished: \['[^,]*x'\]; finish these first"):
         influence_jax.merge([tmp_path / "x", *shards[1:]], out=tmp_path / "merged")
     for other in ((1, COUNT), None):
         with pytest.raises(ConfigError, match=r"holds another sweep: shard is .*, was \[0, 3\]"):
@@ -62,7 +62,7 @@ def test_shards_that_do_not_fit_are_named(small, shards, tmp_path):
         with pytest.raises(ConfigError, match=sentence):
             influence_jax.merge(places, out=tmp_path / out)
 
-    refused([third], "shards are missing: 0/3, 1/3; allowed are all of them")
+    refused([third], "shards are missing: 0/3, 1/3; merge all of them")
     refused([first, second, first, third], f"'{first}' and '{first}' hold the same shard, 0/3")
     refused("shards", "shards is 'shards'; allowed: a list of at least one directory")
     refused([], r"shards is \[\]; allowed")
@@ -81,11 +81,11 @@ def test_shards_that_do_not_fit_are_named(small, shards, tmp_path):
     change(shard=[3, 3])
     refused([first, other, third], r"shard is \[3, 3\]; allowed")
     change(shard=[1, 3], programs=[])
-    refused([first, other, third], r"shards hold the trials \[0, 1, 4, 5\]; allowed is each of 6 once")
+    refused([first, other, third], r"shards hold the trials \[0, 1, 4, 5\]; allowed: each of 6 once")
     change(programs=[{"settings": {"network.critic": "shared"}, "trials": [5, 5]}])
     refused([first, other, third], "lists other trials than its own")
     del about["shard"]
     (other / "sweep.json").write_text(json.dumps(about))
-    refused([first, other, third], f"'{other}' holds a whole sweep; allowed are shards of one")
+    refused([first, other, third], f"'{other}' holds a whole sweep; allowed: shards of one")
     refused(shards, "is not empty", out="other")
     assert {path.name for path in tmp_path.iterdir()} == {"other"}

@@ -81,7 +81,7 @@ def test_shards_have_every_trial_once_and_alike_many(tiny, trials, count):
         ((0.0, 2), r"shard is \(0.0, 2\); allowed"),
         ("0/2", "shard is '0/2'; allowed"),
         (1, "shard is 1; allowed"),
-        ((0, 3), "shard is 0 of 3 where there are 2 trials; allowed are 2 shards at most"),
+        ((0, 3), "shard is 0 of 3 where there are 2 trials; allowed: 2 shards at most"),
     ],
 )
 def test_what_is_no_shard_is_refused(tiny, shard, sentence):

@@ -129,9 +129,7 @@ def test_a_metric_or_an_argument_that_is_not_there_is_named(whole):
         ConfigError, match=r"metric is 'colective_return'; allowed: .*, entropy.* mean 'collective_return'"
     ):
         found.best(1, "colective_return")
-    with pytest.raises(
-        ConfigError, match=r"update is 99999 for .* holds a sweep; allowed with it is the directory of one"
-    ):
+    with pytest.raises(ConfigError, match=r"update is 99999 for .* holds a sweep; allowed: the directory of one"):
         influence_jax.load(out, update=99999)
     with pytest.raises(ConfigError, match=r"learner is a Learner for .* holds a sweep"):
         influence_jax.load(out, learner=found.programs[0].learner)

@@ -64,10 +64,10 @@ def test_trials_may_be_listed(tmp_path):
     (tmp_path / "space.json").write_text(json.dumps(space.to_json()))
     assert make_space(CONFIG, **read(tmp_path / "space.json")) == space
     for listed, sentence in (
-        ([{"learning_rate": 1.0}, {"discount": 0.5}], "allowed are the same settings in each"),
+        ([{"learning_rate": 1.0}, {"discount": 0.5}], "allowed: the same settings in each"),
         ([{"dsicount": 1.0}], "'dsicount' is not a setting of a sweep"),
-        ([{}], "allowed are settings with their values"),
-        ("discount", "allowed are settings with their values"),
+        ([{}], "allowed: settings with their values"),
+        ("discount", "allowed: settings with their values"),
     ):
         with pytest.raises(ConfigError, match=sentence):
             make_space(CONFIG, listed=listed)
@@ -79,11 +79,11 @@ def test_trials_may_be_listed(tmp_path):
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        ({}, "grid and random are empty; allowed is at least one setting"),
+        ({}, "grid and random are empty; allowed: at least one setting"),
         ({"grid": {"learning_rat": [1]}}, "'learning_rat' is not a setting of a sweep.*Did you mean"),
-        ({"grid": {"learning_rate": []}}, r"grid learning_rate is \[\]; allowed are sequences"),
-        ({"grid": {"learning_rate": [1, 1]}}, "allowed is each value once"),
-        ({"grid": {"learning_rate": "1,2"}}, "allowed are sequences"),
+        ({"grid": {"learning_rate": []}}, r"grid learning_rate is \[\]; allowed: sequences"),
+        ({"grid": {"learning_rate": [1, 1]}}, "allowed: each value once"),
+        ({"grid": {"learning_rate": "1,2"}}, "allowed: sequences"),
         ({"grid": {"learning_rate": [1]}, "random": {"learning-rate": "log:1:2"}}, "is given twice"),
         ({"random": {"discount": "log:0:1"}}, "allowed: log:LOW:HIGH with 0 < LOW < HIGH"),
         ({"random": {"discount": "uniform:1:0"}}, "random discount is 'uniform:1:0'; allowed"),
@@ -103,6 +103,6 @@ def test_what_cannot_be_searched_is_refused(arguments, sentence):
 def test_files_that_hold_no_space_are_refused(tmp_path, text):
     (tmp_path / "space.json").write_text(text)
     with pytest.raises(
-        ConfigError, match=r"space .*space.json' (cannot be read|is not made of grid, random, trials, seed)"
+        ConfigError, match=r"space .*space.json' (cannot be read|holds something else than grid, random, trials, seed)"
     ):
         read(tmp_path / "space.json")

@@ -104,7 +104,7 @@ def parse(layout: Sequence[str], letters: str) -> np.ndarray:
             if letter not in letters:
                 allowed = ", ".join(f"{known!r} ({LETTER_MEANINGS[known]})" for known in letters)
                 raise ConfigError(
-                    f"layout holds the unknown letter {letter!r} at row {row}, column {column}; allowed are {allowed}."
+                    f"layout holds the unknown letter {letter!r} at row {row}, column {column}; allowed: {allowed}."
                 )
     return np.array([list(text) for text in layout])
 

@@ -344,7 +344,7 @@ def save_animation(frames: Sequence[np.ndarray], path: str | pathlib.Path, fps: 
     path = file_path("path", path)
     if path.suffix not in SUFFIXES:
         allowed = ", ".join(map(repr, SUFFIXES))
-        raise ConfigError(f"path is {str(path)!r}, which ends in {path.suffix!r}; allowed are {allowed}.")
+        raise ConfigError(f"path is {str(path)!r}, which ends in {path.suffix!r}; allowed: {allowed}.")
     if len(frames) == 0:
         raise ConfigError("frames has none to save; give at least one.")
     if path.suffix == ".gif":

@@ -65,9 +65,7 @@ class GridWorld(Environment):
         check_fields(self)
         object.__setattr__(self, "drawing", maps.parse(self.layout, self.letters))
         if self.view == "reference" and self.beams_visible:
-            raise ConfigError(
-                "beams_visible is True with view 'reference', which never shows beams; allowed there: False."
-            )
+            raise ConfigError("beams_visible is True with view 'reference', which never shows beams; allowed: False.")
         if self.num_agents > len(self.start_cells):
             raise ConfigError(
                 f"num_agents is {self.num_agents}, but the layout has {len(self.start_cells)} start cells; "

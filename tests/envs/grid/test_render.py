@@ -174,7 +174,7 @@ def test_mp4_without_ffmpeg(frames, tmp_path, monkeypatch):
 
 
 def test_unknown_suffix_and_empty_film(frames, tmp_path):
-    with pytest.raises(ConfigError, match=r"episode.avi', which ends in '.avi'; allowed are '.gif', '.mp4'."):
+    with pytest.raises(ConfigError, match=r"episode.avi', which ends in '.avi'; allowed: '.gif', '.mp4'."):
         save_animation(frames, tmp_path / "episode.avi", fps=4)
     with pytest.raises(ConfigError, match="frames has none"):
         save_animation([], tmp_path / "episode.gif", fps=4)
