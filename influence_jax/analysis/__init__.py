@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from influence_jax.analysis.statistics import (
         hedges_g,
+        holm,
         iqm,
         iqm_interval,
         permutation_test,
@@ -64,6 +65,7 @@ _HOMES = {
     "final_rows": "tables",
     "gini": "social",
     "hedges_g": "statistics",
+    "holm": "statistics",
     "influence_and_reward": "correlation",
     "influence_statistics": "influence",
     "influential_moments": "influence",
@@ -123,6 +125,7 @@ __all__ = [
     "final_rows",
     "gini",
     "hedges_g",
+    "holm",
     "influence_and_reward",
     "influence_statistics",
     "influential_moments",

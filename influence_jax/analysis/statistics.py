@@ -212,6 +212,22 @@ def permutation_test(
     return float(stats.permutation_test((x, y), difference, vectorized=True, n_resamples=resamples, rng=rng).pvalue)
 
 
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Return p-values ``f64[M]`` corrected for M tests: the chance that any of them errs is that of one (Holm 1979).
+
+    NaN stays NaN and counts as no test.
+
+    Example:
+        >>> analysis.holm([0.01, 0.04, 0.03])
+        array([0.03, 0.06, 0.06])
+    """
+    corrected = numbers("p_values", p_values, "[M]", empty=True).astype(float)
+    there = np.flatnonzero(np.isfinite(corrected))
+    order = there[np.argsort(corrected[there])]
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(corrected[order] * np.arange(len(order), 0, -1)))
+    return corrected
+
+
 def hedges_g(x: np.ndarray, y: np.ndarray) -> float:
     """Return the difference of the means in pooled standard deviations, corrected for small groups (Hedges 1981).
 

@@ -39,6 +39,7 @@ CALLS = {
     "final_rows": {"metrics": METRICS, "members": MEMBERS},
     "gini": {"returns": SYMBOLS},
     "hedges_g": {"x": [1, 2], "y": [3, 5]},
+    "holm": {"p_values": [0.01, 0.5]},
     "influence_and_reward": {"received": SYMBOLS, "returns": PAIRS[:, 0], "weights": None, "confidence": 0.9} | FEW,
     "influence_statistics": {"influence": PAIRS, "log_policy": EVEN[:, :2]},
     "influential_moments": {"influence": PAIRS},

@@ -9,6 +9,7 @@ from influence_jax.analysis.statistics import (
     Estimate,
     against_null,
     hedges_g,
+    holm,
     iqm,
     iqm_interval,
     nanmean,
@@ -226,3 +227,10 @@ def test_what_is_not_a_number_proves_nothing():
 def test_an_estimate_reads_well():
     assert str(Estimate(1.0, 0.25, 1.75)) == "1 [0.25, 1.75] (95 % interval)"
     assert str(Estimate(1.0, 0.25, 1.75, 0.995)) == "1 [0.25, 1.75] (99.5 % interval)"
+
+
+def test_holm_by_hand():
+    """Sorted .01, .02, .03, .04 times 4, 3, 2, 1, and never below one before; what is not a number counts for nothing."""
+    np.testing.assert_allclose(holm([0.03, 0.01, 0.04, 0.02]), [0.06, 0.04, 0.06, 0.06])
+    np.testing.assert_allclose(holm([0.04, np.nan, 0.01]), [0.04, np.nan, 0.02])
+    np.testing.assert_allclose(holm([0.9, 0.8]), [1.0, 1.0])

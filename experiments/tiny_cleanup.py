@@ -1,0 +1,151 @@
+"""Does a reward for influence help on a Cleanup small enough to learn in minutes, and is it influence that helps?
+
+Written down before any run was made. Primary: the collective return of the last fifth of a run, real influence against no pay,
+and real influence against the influence of another environment (``shuffled``), two-sided permutation tests over seeds, Holm over
+these two. Everything else is description. Every pay is scaled to the same share of the agents' income, so that conditions
+differ in what is paid for and not in how much. Whoever is paid for influence may simply learn to draw beams, which others see.
+If the effect is gone once beams are not drawn, and a bonus for acts that draw one is worth as much, it is shaping, not influence.
+"""
+
+import json
+import pathlib
+from typing import Any, Literal
+
+import numpy as np
+import tyro
+from matplotlib.figure import Figure
+
+import influence_jax
+from influence_jax import analysis
+
+HERE = pathlib.Path(__file__).parent
+MAP = (
+    "@@@@@@@@@@@",
+    "@RHR   BBB@",
+    "@HRH P BBB@",
+    "@RHR   BBB@",
+    "@RHH P BBB@",
+    "@HRH   BBB@",
+    "@RHR P BBB@",
+    "@HRH   BBB@",
+    "@@@@@@@@@@@",
+)
+REAL = {"influence.model": "intervention", "influence_share": 1.0}
+HIDDEN = {"env.beams_visible": False}
+CONDITIONS: dict[str, dict[str, Any]] = {
+    "unpaid": {},
+    "real": REAL,
+    "shuffled": REAL | {"influence.control": "shuffled"},
+    "beam bonus": REAL | {"influence.control": "beam_bonus"},
+    "modelled": {"influence.model": "moa", "influence_share": 1.0},
+    "basic": {"influence.model": "basic", "influence_share": 1.0},
+    "communication": {"influence.model": "communication", "influence_share": 1.0},
+    "prosocial": {"learner.shaper": "prosocial"},
+    "unpaid, beams hidden": HIDDEN,
+    "real, beams hidden": REAL | HIDDEN,
+}
+PRIMARY = ("unpaid", "shuffled")  # what "real" is compared with
+SHOWN = ("collective_return", "apples", "cleans", "fires", "equality", "influence", "entropy", "explained_variance")
+SCALES = {"smoke": (2, 2, 2 * 512), "small": (2, 8, 512_000)}  # blocks of seeds, seeds in a block, environment steps
+
+
+def configured(condition: str, total_steps: int) -> influence_jax.ExperimentConfig:
+    """Return the configuration of a condition: three agents, 9 x 11 cells, 100 steps; a shot costs 1, and so does a hit."""
+    config = influence_jax.presets.get("cleanup-a3c", profile="small")
+    settings = {
+        "env.num_agents": 3,
+        "env.layout": MAP,
+        "env.horizon": 100,
+        "env.view_radius": 4,
+        "env.params.hit_penalty": 1,
+    }
+    settings |= {"lstm_size": 32, "num_envs": 16, "rollout_length": 16, "total_steps": total_steps}
+    return config.override(log_interval=max(1, total_steps // 256 // 20), **settings, **CONDITIONS[condition])
+
+
+def trained(condition: str, scale: str, out: pathlib.Path) -> dict[str, np.ndarray]:
+    """Train all blocks of seeds of a condition, or read them, and return their metrics side by side."""
+    blocks, seeds, total_steps = SCALES[scale]
+    metrics = []
+    for block in range(blocks):
+        config = configured(condition, total_steps).override(seed=block * seeds, seeds=seeds)
+        where = out / condition.replace(", ", "-").replace(" ", "-") / f"block-{block}"
+        with influence_jax.Progress() as progress:
+            metrics.append(influence_jax.train(config, out=where, resume=True, callback=progress).metrics)
+    return {name: np.concatenate([x[name] for x in metrics], axis=1) for name in metrics[0] if name in metrics[-1]}
+
+
+def late(metrics: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """Return each seed's mean over the last fifth of its run, ``f64[S]`` or ``f64[S,N]``."""
+    return np.nanmean(metrics[name][-max(1, len(metrics[name]) // 5) :], axis=0, dtype=float)
+
+
+def summarise(metrics: dict[str, np.ndarray]) -> dict[str, list]:
+    """Return every seed's late means, and the gate: every agent's sight and share of saturated units."""
+    columns = {name: late(metrics, name) for name in SHOWN if name in metrics}
+    columns |= {"sight": late(metrics, "agent_sight"), "saturated": late(metrics, "agent_saturated_policy")}
+    return {name: np.round(values, 4).tolist() for name, values in columns.items()}
+
+
+def tested(table: dict[str, dict[str, list]]) -> list[dict[str, Any]]:
+    """Return how the return of "real" differs from that of every other condition; p is Holm's for the primary two."""
+    real = np.array(table["real"]["collective_return"])
+    rows = []
+    for name in (name for name in table if name != "real"):
+        other = np.array(table[name]["collective_return"])
+        difference = analysis.welch_interval(real, other)
+        p = analysis.permutation_test(real, other, resamples=100_000)
+        bounds = [round(float(x), 3) for x in (difference.value, difference.low, difference.high)]
+        rows.append({"against": name, "difference": bounds, "p": p, "g": round(analysis.hedges_g(real, other), 2)})
+    primary = [row for row in rows if row["against"] in PRIMARY]
+    for row, p in zip(primary, analysis.holm([row["p"] for row in primary]), strict=True):
+        row["p_holm"] = float(p)
+    return rows
+
+
+def draw(table: dict[str, dict[str, list]], path: pathlib.Path) -> None:
+    """Draw the late return of every seed, one row a condition, with the mean and its 95 % interval."""
+    figure = Figure(figsize=(6.5, 0.38 * len(table) + 0.9), layout="constrained")
+    axes = figure.subplots()
+    for row, columns in enumerate(table.values()):
+        values = np.array(columns["collective_return"])
+        mean = analysis.t_interval(values)
+        axes.plot(values, np.full(len(values), row), "o", color="0.6", markersize=4)
+        axes.errorbar(mean.value, row, xerr=[[mean.value - mean.low], [mean.high - mean.value]], fmt="ks", capsize=3)
+    axes.set(yticks=range(len(table)), yticklabels=list(table), xlabel="collective return, last fifth of the run")
+    axes.invert_yaxis()
+    figure.savefig(path, dpi=150)
+
+
+def main(
+    names: tuple[str, ...] = tuple(CONDITIONS),
+    scale: Literal["smoke", "small"] = "small",
+    out: pathlib.Path = HERE.parent / "runs" / "tiny_cleanup",
+    results: pathlib.Path | None = None,
+) -> None:
+    """Train conditions, and write every seed, the tests and a figure.
+
+    Args:
+        names: which conditions; what the results have of others is kept.
+        scale: "smoke" trains two updates of each, which says nothing; "small" sixteen seeds of 512,000 steps.
+        out: directory of the runs; an unfinished one is resumed, a finished one is read.
+        results: directory of the results; by default that of this repository, or of a smoke run one beside its runs.
+    """
+    results = results or (HERE / "results" if scale == "small" else out) / "tiny_cleanup"
+    results.mkdir(parents=True, exist_ok=True)
+    path = results / "seeds.json"
+    for name in names:
+        columns = summarise(trained(name, scale, out / scale))
+        table = json.loads(path.read_text()) if path.exists() else {}
+        table = {key: (table | {name: columns})[key] for key in CONDITIONS if key in table or key == name}
+        path.write_text(json.dumps(table, indent=1) + "\n")
+        print(name, np.round(columns["collective_return"], 1), flush=True)
+    if "real" in table:
+        rows = tested(table)
+        (results / "tests.json").write_text(json.dumps(rows, indent=1) + "\n")
+        print(*rows, sep="\n")
+    draw(table, results / "figure.png")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
