@@ -30,16 +30,16 @@ MAP = (
     "@HRH   BBB@",
     "@@@@@@@@@@@",
 )
-REAL = {"influence.model": "intervention", "influence_share": 1.0}
+REAL = {"influence.model": "intervention", "influence.pay": "income_share", "income_share": 1.0}
 HIDDEN = {"env.beams_visible": False}
 CONDITIONS: dict[str, dict[str, Any]] = {
     "unpaid": {},
     "real": REAL,
     "shuffled": REAL | {"influence.control": "shuffled"},
     "beam bonus": REAL | {"influence.control": "beam_bonus"},
-    "modelled": {"influence.model": "moa", "influence_share": 1.0},
-    "basic": {"influence.model": "basic", "influence_share": 1.0},
-    "communication": {"influence.model": "communication", "influence_share": 1.0},
+    "modelled": {"influence.model": "moa", "influence.pay": "income_share", "income_share": 1.0},
+    "basic": {"influence.model": "basic", "influence.pay": "income_share", "income_share": 1.0},
+    "communication": {"influence.model": "communication", "influence.pay": "income_share", "income_share": 1.0},
     "prosocial": {"learner.shaper": "prosocial"},
     "unpaid, beams hidden": HIDDEN,
     "real, beams hidden": REAL | HIDDEN,
