@@ -21,7 +21,7 @@ from influence_jax.settings import (
 )
 
 _MODEL = "influence.model"
-_SOCIAL = {_MODEL: ("basic", "communication", "moa")}
+_SOCIAL = {_MODEL: ("basic", "communication", "moa", "intervention")}
 _TALKING = {_MODEL: ("communication",)}
 _PPO = {"learner.algorithm": ("ppo",)}
 _INEQUITY = {"learner.shaper": ("inequity_averse",)}
@@ -105,13 +105,16 @@ class InfluenceConfig:
         "independent",
         "influence_jax.influence:MODELS",
         '"independent": no influence. "basic": influencers act first and the others see their actions (section 4). '
-        '"communication": agents send messages (section 5). "moa": each agent has a model of the other agents (section 6).',
+        '"communication": agents send messages (section 5). "moa": each agent has a model of the other agents (section 6). '
+        '"intervention": all actions of one agent, drawn at random in every step, are tried in the game itself, and it is paid N '
+        "times its influence, so that in expectation every agent is paid its own.",
         custom=True,
     )
     visible_actions: bool = flag(
         False,
-        "Whether independent agents observe the others' last actions. Basic and moa agents always do.",
-        used_with={_MODEL: ("independent",)},
+        "Whether agents of the models independent and intervention observe the others' last actions. Basic and moa agents always "
+        "do.",
+        used_with={_MODEL: ("independent", "intervention")},
     )
     measure: str = choice(
         "kl",

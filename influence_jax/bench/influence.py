@@ -125,7 +125,8 @@ def naive(learner: Learner) -> Learner:
         )
         return batch, carry
 
-    def place(pairs):  # f32[K,L,E,J]; that every number is used is enough
+    def place(pairs, step):  # f32[K,L,E,J]; that every number is used is enough
+        del step
         total = pairs.sum(axis=(0, 1, -1))[:, None, None]
         return jnp.broadcast_to(total, (len(total), num_agents, num_agents))
 

@@ -16,7 +16,7 @@ from influence_jax.evaluation.programs import compiled
 from influence_jax.evaluation.replay import Team, find_real_influence
 from influence_jax.evaluation.seating import Player, Seating, seated
 from influence_jax.evaluation.trace import Trace
-from influence_jax.learner.rollout import act, observed_rewards
+from influence_jax.learner.rollout import act, observed_rewards, with_interventions
 from influence_jax.learner.state import Member, RolloutState
 from influence_jax.settings import INT32_MAX, Choices, ConfigError, Integers, checked
 from influence_jax.types import ActorOutput, TimeStep, Trajectory
@@ -91,14 +91,18 @@ def _episode(seating: Seating, members: tuple[Member, ...], env_params: Any, key
         act_key, noise_key = jax.random.split(jax.random.fold_in(key, t))
         before = [agent_state.in_game(state, timestep) for agent_state in agent_states]
         actions, decided = _decide(seating, members, state, before, act_key)
-        noise = env.sample_noise(jax.random.split(noise_key, 1)[0], env_params)
+        noise_keys = jax.random.split(noise_key, 1)
+        noise = env.sample_noise(noise_keys[0], env_params)
         next_state, after = env.transition(state, actions, noise, env_params)
-        then = [
-            AgentState(carry, memory, observed_rewards(learner, member, rollout_state, after.reward[None]))
-            for learner, member, rollout_state, (_, carry, memory) in zip(
-                seating.learners, members, before, decided, strict=True
-            )
-        ]
+        then = []
+        for learner, member, rollout_state, (output, carry, memory) in zip(
+            seating.learners, members, before, decided, strict=True
+        ):
+            shaper_state = observed_rewards(learner, member, rollout_state, after.reward[None])
+            agent_state = AgentState(carry, memory, shaper_state)
+            in_game = agent_state.in_game(next_state, after)
+            in_game = with_interventions(learner, member, rollout_state, output, in_game, noise_keys)
+            then.append(agent_state.replace(memory=in_game.memory))
         outputs = [output.replace(activations=None) for output, *_ in decided]
         return (next_state, after, then), Steps(state, timestep, noise, actions, agent_states, outputs)
 

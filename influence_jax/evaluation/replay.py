@@ -81,8 +81,8 @@ def find_real_influence(trace: "Trace") -> np.ndarray:
     model = team.learner.model
     if model.measure is None:
         raise ConfigError("real is True with influence.measure 'none'; allowed: any other measure.")
-    if model.counterfactuals is not None and model.source == "policies":
-        return trace.influence  # nothing is modelled: what agents measured is real
+    if model.counterfactuals is not None and model.source == "policies" and model.intervene is None:
+        return trace.influence  # nothing is modelled or drawn: what agents measured is real
     before = jax.tree.map(lambda x: x[:-1], (team.agent_states, trace.states, trace.timesteps))
     found = _real_influence(team.learner, team.member, before, trace.choices, trace.noise)
     return np.where(team.pairs, np.asarray(found), np.float32(0))

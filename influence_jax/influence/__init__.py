@@ -6,6 +6,7 @@ from influence_jax.config import InfluenceConfig
 from influence_jax.influence.basic import basic
 from influence_jax.influence.communication import communication
 from influence_jax.influence.independent import independent
+from influence_jax.influence.intervention import intervention
 from influence_jax.influence.measures import MEASURES, check
 from influence_jax.influence.moa import moa
 from influence_jax.influence.model import InfluenceModel, without_measure
@@ -17,6 +18,7 @@ MODELS: dict[str, Callable[..., InfluenceModel]] = {
     "basic": basic,
     "communication": communication,
     "moa": moa,
+    "intervention": intervention,
 }
 
 

@@ -37,6 +37,18 @@ class Step:
 
 
 @struct.dataclass
+class Transition:
+    """A step that the game has taken: what interventions are about."""
+
+    keys: jax.Array  # [E], of what interventions draw, which is not the chance of the step
+    timestep: TimeStep  # before it, leading E
+    output: ActorOutput  # what everybody did
+    carry: dict[str, Any]  # after it, by branch, leading [N,E]
+    memory: Any  # after it, leading E
+    after: TimeStep  # what everybody perceives next, leading E
+
+
+@struct.dataclass
 class Influencers:
     """What each influencer of one influencee really did, and might have done."""
 
@@ -119,7 +131,7 @@ def measured(
     batch, own = model.counterfactuals(network, params, step)
     if model.measure is not None:
         pairs = jax.vmap(influence_and_information, in_axes=(0, None))(batch, model.measure)
-        influence, information = (model.place(x) for x in pairs)
+        influence, information = (model.place(x, step) for x in pairs)
     predicted = agents_first(batch.factual) if model.source == "own model" else None
     return influence, information, own, predicted
 

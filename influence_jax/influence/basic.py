@@ -43,8 +43,9 @@ def basic(config: InfluenceConfig, num_agents: int, num_actions: int, measure: M
         batch = jax.vmap(policy_counterfactuals, in_axes=(None, 0, 0, 0, axes))(network, *influencees, influencers)
         return batch, {}
 
-    def place(pairs):
+    def place(pairs, step):
         """Put ``[N-K,K,E,1]`` into the corner of ``[E,N,N]`` where influencers meet influencees."""
+        del step
         zeros = jnp.zeros((pairs.shape[2], num_agents, num_agents), pairs.dtype)
         return zeros.at[:, :num_influencers, num_influencers:].set(pairs[..., 0].transpose(2, 1, 0))
 

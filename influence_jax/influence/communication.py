@@ -14,7 +14,7 @@ from influence_jax.config import InfluenceConfig
 from influence_jax.influence.acting import Influencers, policy_counterfactuals
 from influence_jax.influence.axes import agents_first, insert_diagonal, others, others_index
 from influence_jax.influence.measures import Measure
-from influence_jax.influence.model import InfluenceModel, Memory, influence_as_measured
+from influence_jax.influence.model import InfluenceModel, Memory, influence_as_measured, influence_measured_next
 from influence_jax.settings import Choices, Integers, checked
 from influence_jax.types import NetworkSpec
 
@@ -68,19 +68,11 @@ def communication(config: InfluenceConfig, num_agents: int, num_actions: int, me
         channel="message",
         counterfactuals=counterfactuals,
         # [J,K,E,1] -> [E,J,K] with the diagonal -> [E,K,J]
-        place=lambda pairs: insert_diagonal(pairs[..., 0].transpose(2, 0, 1)).swapaxes(1, 2),
+        place=lambda pairs, step: insert_diagonal(pairs[..., 0].transpose(2, 0, 1)).swapaxes(1, 2),
         measure=measure,
-        influence_of_choices=influence_of_message,
+        influence_of_choices=influence_measured_next,
         credit=influence_as_measured if config.credit == "effect" else None,
     )
-
-
-def influence_of_message(trajectory, bootstrap):
-    """Return the influence f32[T,E,K,J] of the message of step t, which shows at step t + 1.
-
-    A message that nobody heard, because the episode ended or another began, has no influence at its next step.
-    """
-    return jnp.concatenate([trajectory.actor_output.influence[1:], bootstrap.influence[None]])
 
 
 def at_random(key, message, log_policy):

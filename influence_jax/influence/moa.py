@@ -73,7 +73,7 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
         memory=last_actions(num_agents, context=others),
         source="own model",
         counterfactuals=counterfactuals,
-        place=lambda pairs: insert_diagonal(agents_first(pairs)),
+        place=lambda pairs, step: insert_diagonal(agents_first(pairs)),
         measure=measure,
         influence_of_choices=influence_on_next_action,
         auxiliary_batch=auxiliary_batch,

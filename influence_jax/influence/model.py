@@ -37,6 +37,14 @@ def influence_as_measured(trajectory: Trajectory, bootstrap: ActorOutput) -> jax
     return trajectory.actor_output.influence
 
 
+def influence_measured_next(trajectory: Trajectory, bootstrap: ActorOutput) -> jax.Array:
+    """Return the influence f32[T,E,K,J] of what was chosen at step t, which is measured at step t + 1.
+
+    What has no next step, because the episode ended, has no influence there.
+    """
+    return jnp.concatenate([trajectory.actor_output.influence[1:], bootstrap.influence[None]])
+
+
 @dataclasses.dataclass(frozen=True)
 class InfluenceModel:
     """One way to produce influence: what it is, and its parts as pure functions.
@@ -55,11 +63,16 @@ class InfluenceModel:
             might have chosen, of an `influence_jax.influence.acting.Step`, and the states ``{branch: carry [N,E,...]}`` of the
             branches that are the model's own. The first axis of the `CounterfactualBatch` is one of agents. None for a model
             without influence.
-        place: puts the pairs of that batch, ``f32[*,J]``, where they belong: ``f32[E,K,J]``.
+        place: ``(pairs, step) -> f32[E,K,J]`` puts the pairs of that batch, ``f32[*,J]``, where they belong.
+        intervene: ``(network, params, transition, world) -> memory``: what is remembered of a
+            `influence_jax.influence.acting.Transition` after looking into other worlds: ``world`` is a function of actions
+            i32[E,N] that returns what everybody would perceive next, had they acted so, by the same chance. None for a
+            model that needs none, and then there are none.
         measure: how factual and marginal behaviour are compared; None where nobody measures influence.
         influence_of_choices: ``(trajectory, bootstrap) -> f32[T,E,K,J]``, the influence of k on j by what k chose at step t.
             ``bootstrap`` is the output after the last step.
         credit: the same for the influence that is paid at step t, where it is another one.
+        limit: the largest influence of an agent on all others that is paid.
         auxiliary_batch: ``trajectory -> batch`` gathers, with a leading agent axis, what ``auxiliary_loss`` needs.
         auxiliary_loss: ``(network, params, carry, features, batch, first, hparams) -> (loss, metrics)`` of one agent. Both are
             None for a model that learns nothing beside the policy.
@@ -72,10 +85,12 @@ class InfluenceModel:
     lag: Literal[0, 1] = 1
     source: Literal["policies", "own model"] = "policies"
     counterfactuals: Callable[..., tuple[CounterfactualBatch, dict[str, Any]]] | None = None
-    place: Callable[[jax.Array], jax.Array] | None = None
+    place: Callable[[jax.Array, Any], jax.Array] | None = None
+    intervene: Callable[..., Any] | None = None
     measure: Measure | None = None
     influence_of_choices: Callable[[Trajectory, ActorOutput], jax.Array] = influence_as_measured
     credit: Callable[[Trajectory, ActorOutput], jax.Array] | None = None
+    limit: float = INFLUENCE_LIMIT
     auxiliary_batch: Callable[[Trajectory], Any] | None = None
     auxiliary_loss: Callable[..., tuple[jax.Array, dict[str, jax.Array]]] | None = None
 
@@ -93,7 +108,7 @@ class InfluenceModel:
         """
         pairs = self.credited_influence(trajectory, bootstrap)
         reward = pairs.sum(axis=-1) + influencee_share * pairs.sum(axis=-2)
-        return jnp.clip(reward, -INFLUENCE_LIMIT, INFLUENCE_LIMIT)
+        return jnp.clip(reward, -self.limit, self.limit)
 
 
 def as_information(trajectory: Trajectory, bootstrap: ActorOutput) -> tuple[Trajectory, ActorOutput]:
@@ -107,4 +122,4 @@ def as_information(trajectory: Trajectory, bootstrap: ActorOutput) -> tuple[Traj
 
 def without_measure(model: InfluenceModel) -> InfluenceModel:
     """Return a model that acts and learns alike, but whose influence is 0, so that no work is done for it."""
-    return dataclasses.replace(model, measure=None)
+    return dataclasses.replace(model, measure=None, intervene=None)

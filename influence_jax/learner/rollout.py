@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax.config import ConfigError
-from influence_jax.influence.acting import decide
+from influence_jax.influence.acting import Transition, decide
 from influence_jax.influence.axes import own_first
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.sight import activity
 from influence_jax.learner.state import Member, RolloutState
 from influence_jax.types import ActorOutput, Observation, TimeStep, Trajectory
 
+INTERVENTIONS = 2**31 - 1  # stream of an environment's key, from which no game draws
 OBSERVED_REWARD_SCALE = 10.0  # smoothed rewards are divided by it where agents observe them
 
 
@@ -81,7 +82,8 @@ def rollout(
             truncated=after.truncated,
             metrics=after.metrics,
         )
-        return RolloutState(env_state, after, carry, memory, shaper_state), transition
+        then = RolloutState(env_state, after, carry, memory, shaper_state)
+        return with_interventions(learner, member, rollout_state, output, then, env_keys), transition
 
     rollout_state, trajectory = jax.lax.scan(step, rollout_state, (keys[:, 0], env_keys))
     bootstrap, _, _ = act(learner, member, rollout_state, jax.random.fold_in(key, length))
@@ -99,6 +101,35 @@ def act(
     now = perceived(learner, rollout_state)
     state = rollout_state.carry, rollout_state.memory
     return decide(learner.model, learner.network, key, member.params, *state, now, forced)
+
+
+def with_interventions(
+    learner: Learner, member: Member, now: RolloutState, output: ActorOutput, then: RolloutState, env_keys: jax.Array
+) -> RolloutState:
+    """Return the state ``then``, after a step, with what the influence model remembers of other worlds.
+
+    ``env_keys`` [E] are those that the step's chance was drawn from, and so other worlds differ in actions alone.
+    """
+    if learner.model.intervene is None:
+        return then
+    noise = jax.vmap(learner.env.sample_noise, in_axes=(0, None))(env_keys, member.env_params)
+
+    def world(actions):
+        env_state, after = jax.vmap(learner.env.transition, in_axes=(0, 0, 0, None))(
+            now.env_state, actions, noise, member.env_params
+        )
+        shaper_state = observed_rewards(learner, member, now, after.reward)
+        return perceived(learner, RolloutState(env_state, after, then.carry, then.memory, shaper_state))
+
+    transition = Transition(
+        keys=jax.vmap(jax.random.fold_in, in_axes=(0, None))(env_keys, INTERVENTIONS),
+        timestep=now.timestep,
+        output=output,
+        carry=then.carry,
+        memory=then.memory,
+        after=perceived(learner, then),
+    )
+    return then.replace(memory=learner.model.intervene(learner.network, member.params, transition, world))
 
 
 def observed_rewards(learner: Learner, member: Member, rollout_state: RolloutState, reward: jax.Array) -> Any:

@@ -20,6 +20,7 @@ def run_of(config):
 INFLUENCE = {
     "basic": InfluenceConfig(model="basic", num_influencers=1),
     "communication": InfluenceConfig(model="communication", num_messages=3),
+    "intervention": InfluenceConfig(model="intervention"),
     "own basic": InfluenceConfig(model="tests.evaluation.own_models:basic", num_influencers=1),
     "own moa": InfluenceConfig(model="tests.evaluation.own_models:moa"),
 }

@@ -41,6 +41,17 @@ def test_what_real_policies_say_is_real(runs, model):
     assert (trace.influence > 0).any()
 
 
+@pytest.mark.slow
+def test_what_agents_measure_by_interventions_is_a_part_of_what_is_real(runs):
+    """In every step that of the agent drawn: all that it had, and nobody else's."""
+    trace = runs["intervention"].trace(0, seed=1, real=True)
+    acts = trace.influence.any(axis=2)
+    assert (acts.sum(axis=1) <= 1).all() and acts.any(axis=0).sum() > 1 and trace.influence.max() > 0.02
+    np.testing.assert_allclose(trace.influence[acts], trace.real_influence[acts], atol=1e-6, rtol=1e-4)
+    idle = ~acts.any(axis=1)
+    assert (trace.real_influence[idle].sum(axis=2).min(axis=1) == 0).all()  # the agent drawn had none
+
+
 def test_refusals(trace):
     with pytest.raises(ConfigError, match=r"actions is \[1, 2\]; allowed: 3 whole numbers"):
         trace.world(0, [1, 2])

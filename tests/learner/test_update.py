@@ -80,6 +80,8 @@ def test_exploration_fades_over_its_part_of_the_run():
         ("communication", "a2c", "individual"),
         pytest.param("communication", "ppo", "individual", marks=pytest.mark.slow),
         ("moa", "ppo", "inequity_averse"),
+        pytest.param("intervention", "a2c", "individual", marks=pytest.mark.slow),
+        ("intervention", "ppo", "individual"),
     ],
 )
 def test_every_model_learns_something_from_its_influence(name, algorithm, shaper):
@@ -128,7 +130,7 @@ def test_influence_of_one_step_moves_one_reward(name, credit, rewarded):
     np.testing.assert_allclose((after - before)[rewarded, 1, 0], 1.0, atol=1e-5)
 
 
-SLOWLY = ("moa", "independent")
+SLOWLY = ("moa", "intervention")
 
 
 @pytest.mark.parametrize(

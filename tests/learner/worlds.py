@@ -31,4 +31,5 @@ MODELS = {
     "basic": InfluenceConfig(model="basic", num_influencers=1),
     "communication": InfluenceConfig(model="communication", num_messages=4),
     "moa": InfluenceConfig(model="moa"),
+    "intervention": InfluenceConfig(model="intervention", visible_actions=True),
 }
