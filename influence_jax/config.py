@@ -147,6 +147,13 @@ class InfluenceConfig:
         'which does not depend on the action ("mi").',
         used_with=_SOCIAL,
     )
+    pay: str = choice(
+        "weight",
+        ("weight", "income_share"),
+        "What sets the size of the influence reward: hyperparams.influence_weight, or hyperparams.income_share, where the weight "
+        "follows what agents earn and how much influence they have.",
+        used_with=_SOCIAL,
+    )
     moa_train_only_visible: bool = flag(
         True,
         'Whether to train the model of others only on agents in view (Table 3, "MOA loss only when visible").',
@@ -276,6 +283,16 @@ class Hyperparams:
         _ANY,
         "Beta, the weight of the influence reward, in rewards per nat.",
         used_with=_SOCIAL,
+        unused_with={"influence.measure": "none", "influence.pay": "income_share"},
+    )
+    income_share: float = number(
+        0.0,
+        0,
+        _ANY,
+        "What influence, or its control, pays on average, as a fraction of the mean positive income: the environment's rewards "
+        "as shaped, where they are above 0. Means are over all agents and some hundred updates; influence below 1e-6 nats a "
+        "step counts as that much.",
+        used_with={"influence.pay": ("income_share",)},
         unused_with={"influence.measure": "none"},
     )
     influencee_share: float = number(
@@ -286,7 +303,11 @@ class Hyperparams:
         used_with={_MODEL: ("basic",)},
     )
     influence_curriculum: float = number(
-        0.0, 0, 1, "Fraction of the run over which beta rises linearly from 0 to its value.", used_with=_SOCIAL
+        0.0,
+        0,
+        1,
+        "Fraction of the run over which beta, or the share of income, rises linearly from 0 to its value.",
+        used_with=_SOCIAL,
     )
     moa_loss_weight: float = number(
         1.0,

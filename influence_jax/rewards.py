@@ -12,11 +12,50 @@ from influence_jax.config import Hyperparams
 from influence_jax.fusion import reciprocal
 
 
-def influence_weight(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
-    """Return beta after the fraction ``progress f32[]`` of the run: a linear ramp from 0, then constant (section 3)."""
+@struct.dataclass
+class Income:
+    """What agents earn and how much influence they have: means over all agents, fading over some hundred updates."""
+
+    weight: jax.Array  # f32[], total weight of the means; approaches 1
+    reward: jax.Array  # f32[], positive rewards per step, times weight
+    influence: jax.Array  # f32[], nats per step, times weight
+
+    def add(self, reward: jax.Array, influence: jax.Array) -> "Income":
+        """Return the means with those of an update, ``f32[T,E,N]`` each."""
+
+        def fade(old, new):
+            return INCOME_KEPT * old + (1.0 - INCOME_KEPT) * new
+
+        return Income(
+            weight=fade(self.weight, 1.0),
+            reward=fade(self.reward, jnp.maximum(reward, 0.0).mean()),
+            influence=fade(self.influence, influence.mean()),
+        )
+
+    def per_nat(self) -> jax.Array:
+        """Return the weight f32[] at which influence pays as much as the environment."""
+        return self.reward * reciprocal(jnp.maximum(self.influence, LEAST_INFLUENCE * self.weight))
+
+
+INCOME_KEPT = 0.99  # of the means, from update to update
+LEAST_INFLUENCE = 1e-6  # nats per step; weaker influence is noise, which no weight should amplify
+
+
+def init_income() -> Income:
+    """Return the means before any update."""
+    nothing = jnp.zeros((), jnp.float32)
+    return Income(weight=nothing, reward=nothing, influence=nothing)
+
+
+def influence_weight(hparams: Hyperparams, progress: jax.Array, income: Income | None = None) -> jax.Array:
+    """Return beta after the fraction ``progress f32[]`` of the run: a linear ramp from 0, then constant (section 3).
+
+    With an ``income``, beta is what makes influence pay the fraction ``income_share`` of it.
+    """
+    weight = hparams.influence_weight if income is None else hparams.income_share * income.per_nat()
     rising = progress < hparams.influence_curriculum
     ramp = jnp.where(rising, progress / jnp.where(rising, hparams.influence_curriculum, 1.0), 1.0)
-    return hparams.influence_weight * ramp
+    return weight * ramp
 
 
 def softened(reward: jax.Array, hparams: Hyperparams, progress: jax.Array) -> jax.Array:

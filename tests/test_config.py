@@ -159,15 +159,17 @@ def test_what_a_value_leaves_unused_is_declared():
     }
     assert declared_so == {
         "hyperparams.exploration_fraction": {"hyperparams.exploration": 0},
-        "hyperparams.influence_weight": {"influence.measure": "none"},
+        "hyperparams.influence_weight": {"influence.measure": "none", "influence.pay": "income_share"},
+        "hyperparams.income_share": {"influence.measure": "none"},
     }
     moa = ExperimentConfig(influence=InfluenceConfig(model="moa"))
-    for path, others in declared_so.items():
-        ((other, value),) = others.items()
-        config = with_setting(path, 0.25, with_setting(other, value, moa))
+    users = {"hyperparams.income_share": with_setting("influence.pay", "income_share", moa)}
+    used = {0: 0.5, "none": "kl", "income_share": "weight"}
+    for path, other, value in [(path, *pair) for path, others in declared_so.items() for pair in others.items()]:
+        config = with_setting(path, 0.25, with_setting(other, value, users.get(path, moa)))
         with pytest.raises(ConfigError, match=rf"{path} is 0.25, but {other} .* does not use it; allowed: "):
             validate(config)
-        validate(with_setting(other, 0.5 if value == 0 else "kl", config))
+        validate(with_setting(other, used[value], config))
 
 
 def test_a_game_is_a_name_with_its_options():

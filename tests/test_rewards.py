@@ -37,6 +37,20 @@ def test_curriculum_rises_linearly_then_stays():
     assert rewards.influence_weight(at_once, jnp.float32(0.0)) == 2.0
 
 
+def test_pay_as_a_share_of_income_by_hand():
+    """Losses are no income; means are over agents and updates, the last a hundredth as heavy as a long past."""
+    hparams = Hyperparams(income_share=0.5, influence_weight=7.0, influence_curriculum=0.4)
+    income = rewards.init_income().add(jnp.array([[[1.0, -30.0, 2.0]]]), jnp.array([[[0.0, 0.2, 0.1]]]))
+    np.testing.assert_allclose(rewards.influence_weight(hparams, jnp.float32(1.0), income), 0.5 * 1.0 / 0.1, rtol=1e-5)
+    np.testing.assert_allclose(rewards.influence_weight(hparams, jnp.float32(0.1), income), 0.25 * 5.0, rtol=1e-5)
+    income = income.add(jnp.full((2, 1, 3), 3.0), jnp.full((2, 1, 3), 0.4))
+    expected = 0.5 * (0.99 * 0.01 * 1.0 + 0.01 * 3.0) / (0.99 * 0.01 * 0.1 + 0.01 * 0.4)
+    np.testing.assert_allclose(rewards.influence_weight(hparams, jnp.float32(1.0), income), expected, rtol=1e-5)
+    nobody = rewards.init_income().add(jnp.ones((1, 1, 3)), jnp.zeros((1, 1, 3)))
+    np.testing.assert_allclose(nobody.per_nat(), 1e6, rtol=1e-5)
+    assert rewards.init_income().per_nat() == 0
+
+
 def test_fines_rise_to_their_size_and_nothing_else_changes():
     """A fine of 49 counts as 1, then as its root 7 half way, then in full; what is above -1 never changes."""
     hparams = Hyperparams(fine_softening=0.4)

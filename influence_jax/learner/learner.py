@@ -50,6 +50,7 @@ class Learner:
     log_interval: int  # updates between log points
     observe_rewards: bool  # agents see everybody's smoothed rewards
     scale_rewards: bool  # rewards are divided by the running deviation of the return
+    pays_income_share: bool  # the weight of influence follows what agents earn
     diagnostics: bool  # gradients are reported by the terms of the loss
     configured: dict[str, Any] = dataclasses.field(
         default_factory=dict, repr=False
@@ -154,6 +155,7 @@ def make_learner(config: ExperimentConfig) -> Learner:
         log_interval=config.log_interval,
         observe_rewards=config.learner.observe_rewards,
         scale_rewards=config.learner.reward_scaling == "running_std",
+        pays_income_share=config.influence.pay == "income_share",
         diagnostics=config.learner.diagnostics,
         **parts,
     )

@@ -7,7 +7,7 @@ from flax import struct
 
 from influence_jax.config import Hyperparams
 from influence_jax.metrics import EpisodeSums
-from influence_jax.rewards import RewardScale
+from influence_jax.rewards import Income, RewardScale
 from influence_jax.types import TimeStep
 
 
@@ -39,6 +39,7 @@ class LearnerState:
     opt_state: Any  # leading N
     rollout_state: RolloutState
     reward_scale: dict[str, RewardScale]  # by head
+    income: Income | None  # None where the weight of influence does not follow it
     episode_sums: EpisodeSums
     hyperparams: Hyperparams  # f32[N] each; never changes
     env_params: Any  # the environment parameters; never changes

@@ -14,7 +14,7 @@ from influence_jax.learner.state import LearnerState
 from influence_jax.learner.update import update
 from influence_jax.metrics import init_episode_sums
 from influence_jax.platforms import usual_promotion
-from influence_jax.rewards import RewardScale, init_scale
+from influence_jax.rewards import RewardScale, init_income, init_scale
 
 
 @usual_promotion()
@@ -47,6 +47,7 @@ def init(
         opt_state=jax.vmap(learner.optimizer.init)(params),
         rollout_state=rollout_state,
         reward_scale=dict.fromkeys(learner.model.network_spec.heads, init_scale(num_envs, spec.num_agents)),
+        income=init_income() if learner.pays_income_share else None,
         episode_sums=init_episode_sums(num_envs, spec.num_agents, spec.metric_names, whole),
         hyperparams=per_agent(learner.config.hyperparams if hyperparams is None else hyperparams, spec.num_agents),
         env_params=env_params,

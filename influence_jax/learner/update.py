@@ -55,7 +55,8 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     influence_reward = controlled_influence_reward(
         model, learner.control, control_key, trajectory, bootstrap, hparams.influencee_share
     )
-    influence_weight = rewards.influence_weight(hparams, progress)
+    income = None if state.income is None else state.income.add(shaped_reward, influence_reward)
+    influence_weight = rewards.influence_weight(hparams, progress, income)
     reward = {
         "action": hparams.extrinsic_weight * shaped_reward,
         "message": hparams.message_extrinsic_weight * shaped_reward,
@@ -107,6 +108,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
         opt_state=opt_state,
         rollout_state=rollout_state.replace(shaper_state=shaper_state),
         reward_scale=scale,
+        income=income,
         episode_sums=episode_sums,
         update=state.update + 1,
     )

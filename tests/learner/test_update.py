@@ -14,6 +14,7 @@ from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import rollout
 from influence_jax.learner.update import in_units, update, with_exploration
+from tests.influence.worlds import louder
 from tests.learner.worlds import MODELS, probe_config, weighted
 
 
@@ -66,6 +67,37 @@ def test_influence_is_paid_and_a_baseline_shares_its_noise(learner, state, step)
     )
 
 
+def paid_a_share(control, share=0.2):
+    """``(learner, state)`` of agents who respond, and are paid for influence, or for a control, a share of their income."""
+    model = dataclasses.replace(MODELS["basic"], pay="income_share", control=control)
+    learner = make_learner(probe_config(influence=model, hyperparams=Hyperparams(income_share=share)))
+    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
+    return jax.jit(lambda state: update(learner, state, 100.0)), state.replace(params=louder(state.params))
+
+
+def test_pay_for_influence_is_a_share_of_income():
+    step, state = paid_a_share("none")
+    paid, earned = [], []
+    for _ in range(60):
+        state, logs = step(state)
+        logs = {name: float(mean.value()) for name, mean in logs.items() if name in SHARES}
+        paid.append(logs["current_influence_weight"] * logs["influence"])
+        earned.append(logs["step_reward"] / 3)
+    assert np.std(earned) > 0.1 * np.mean(earned)  # it is not only that nothing varies
+    np.testing.assert_allclose(np.sum(paid) / np.sum(earned), 0.2, rtol=0.1)
+
+
+SHARES = ("current_influence_weight", "influence", "mutual_information", "step_reward")
+
+
+def test_a_control_is_paid_the_same_share_of_income():
+    step, state = paid_a_share("mi")
+    logs = {name: float(mean.value()) for name, mean in step(state)[1].items() if name in SHARES}
+    assert logs["mutual_information"] < 0.9 * logs["influence"] or logs["mutual_information"] > 1.1 * logs["influence"]
+    paid = logs["current_influence_weight"] * logs["mutual_information"]
+    np.testing.assert_allclose(paid, 0.2 * logs["step_reward"] / 3, rtol=1e-4)
+
+
 def test_exploration_fades_over_its_part_of_the_run():
     hparams = Hyperparams(entropy_coef=0.25, message_entropy_coef=0.5, exploration=1.0, exploration_fraction=0.5)
     seen = [with_exploration(hparams, jnp.float32(progress)) for progress in (0, 0.25, 0.5, 1)]
@@ -81,7 +113,7 @@ def test_exploration_fades_over_its_part_of_the_run():
         pytest.param("communication", "ppo", "individual", marks=pytest.mark.slow),
         ("moa", "ppo", "inequity_averse"),
         pytest.param("intervention", "a2c", "individual", marks=pytest.mark.slow),
-        ("intervention", "ppo", "individual"),
+        pytest.param("intervention", "ppo", "individual", marks=pytest.mark.slow),
     ],
 )
 def test_every_model_learns_something_from_its_influence(name, algorithm, shaper):

@@ -14,7 +14,7 @@ import pytest
 import influence_jax
 from influence_jax import presets
 from influence_jax.analysis import load_metrics
-from influence_jax.config import ConfigError, to_json
+from influence_jax.config import ConfigError, Hyperparams, InfluenceConfig, to_json
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime.directory import locked
 from influence_jax.runtime.run import config_of, resume
@@ -30,6 +30,22 @@ def test_resume_equals_uninterrupted(tiny, whole, tmp_path):
     assert influence_jax.train(tiny, out=out, resume=True).compile_seconds < 0.1  # there is nothing left to compile for
     assert_same(whole[0].state, rest.state)
     assert_same_metrics(whole[0].metrics, rest.metrics)
+
+
+def test_resume_keeps_what_was_tried_in_the_game_and_what_agents_earned(tiny, tmp_path):
+    """Real influence, paid as a share of income: both are remembered from step to step, and from update to update."""
+    config = dataclasses.replace(
+        tiny,
+        influence=InfluenceConfig(model="intervention", pay="income_share"),
+        hyperparams=Hyperparams(income_share=0.1),
+        total_steps=480,
+    )
+    whole = influence_jax.train(config)
+    influence_jax.train(config, out=tmp_path / "run", callback=stop_at(20))
+    rest = influence_jax.train(config, out=tmp_path / "run", resume=True)
+    assert whole.metrics["influence"].min() > 0 and (whole.metrics["current_influence_weight"] > 0).any()
+    assert_same(whole.state, rest.state)
+    assert_same_metrics(whole.metrics, rest.metrics)
 
 
 def test_resume_after_crashes(tiny, whole, tmp_path):
