@@ -143,8 +143,8 @@ class InfluenceConfig:
         "none",
         "influence_jax.influence.controls:CONTROLS",
         "Negative control that replaces the influence reward at the same scale: the influence of another environment "
-        '("shuffled"), random numbers ("noise"), the influencer\'s own surprisal ("entropy"), or the mutual information, '
-        'which does not depend on the action ("mi").',
+        '("shuffled"), random numbers ("noise"), the influencer\'s own surprisal ("entropy"), the mutual information, which does '
+        'not depend on the action ("mi"), or a bonus for actions that draw a beam ("beam_bonus").',
         used_with=_SOCIAL,
     )
     pay: str = choice(

@@ -48,6 +48,7 @@ class EnvSpec:
     observation_shape: tuple[int, int, int]  # (V, V, 3) of one agent, uint8
     horizon: int  # environment steps per episode
     metric_names: tuple[str, ...]
+    beam_actions: tuple[int, ...] = ()  # actions that draw a beam, whatever comes of it
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Negative controls: what looks like influence but has no causal content, paid in its place.
 
-Every control takes ``(key, reward, surprisal, information)``, each ``f32[T,E,N]``: the influence reward, the negative log
-probability of what the agent chose, and the reward had influence been the mutual information; it returns ``f32[T,E,N]``. A
+Every control takes ``(key, reward, surprisal, information, beams)``, each ``f32[T,E,N]``: the influence reward, the negative log
+probability of what the agent chose, the reward had influence been the mutual information, and 1 where the agent did something
+that draws a beam; it returns ``f32[T,E,N]``. A
 reward of exactly 0 stands for a step without a pair that counts: nobody in sight, nothing heard, the end of an episode.
 """
 
@@ -15,40 +16,47 @@ from influence_jax.influence.model import InfluenceModel, as_information
 from influence_jax.types import ActorOutput, Trajectory
 
 
-def none(key, reward, surprisal, information):
+def none(key, reward, surprisal, information, beams):
     """Pay influence itself."""
-    del key, surprisal, information
+    del key, surprisal, information, beams
     return reward
 
 
-def shuffled(key, reward, surprisal, information):
+def shuffled(key, reward, surprisal, information, beams):
     """Pay each environment the influence of another, by a permutation that leaves none in its place; needs two at least."""
-    del surprisal, information
+    del surprisal, information, beams
     cycle = jax.random.permutation(key, reward.shape[1])
     return reward[:, jnp.zeros_like(cycle).at[cycle].set(jnp.roll(cycle, 1))]
 
 
-def noise(key, reward, surprisal, information):
+def noise(key, reward, surprisal, information, beams):
     """Pay each agent normal draws with the mean and the standard deviation of its influence, where it had any."""
-    del surprisal, information
+    del surprisal, information, beams
     paid = reward != 0
     mean = _mean(reward, paid)
     deviation = jnp.sqrt(_mean(jnp.square(reward - mean), paid))
     return jnp.where(paid, mean + deviation * jax.random.normal(key, reward.shape, reward.dtype), 0.0)
 
 
-def entropy(key, reward, surprisal, information):
+def entropy(key, reward, surprisal, information, beams):
     """Pay each agent its own surprisal, scaled to the mean of its influence, where it had any."""
-    del key, information
+    del key, information, beams
     paid = reward != 0
     scale = _mean(reward, paid) / jnp.maximum(_mean(surprisal, paid), 1e-12)
     return jnp.where(paid, surprisal * scale, 0.0)
 
 
-def mi(key, reward, surprisal, information):
+def mi(key, reward, surprisal, information, beams):
     """Pay the mutual information, which does not depend on what was chosen."""
-    del key, reward, surprisal
+    del key, reward, surprisal, beams
     return information
+
+
+def beam_bonus(key, reward, surprisal, information, beams):
+    """Pay each agent for acts that draw a beam, whether anybody sees it, scaled to the mean of its influence."""
+    del key, surprisal, information
+    everywhere = jnp.ones_like(reward, bool)
+    return beams * (_mean(reward, everywhere) / jnp.maximum(_mean(beams, everywhere), 1e-12))
 
 
 def _mean(x: jax.Array, where: jax.Array) -> jax.Array:
@@ -56,15 +64,33 @@ def _mean(x: jax.Array, where: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(where, x, 0.0), axis=(0, 1)) / jnp.maximum(where.sum(axis=(0, 1), dtype=jnp.float32), 1.0)
 
 
-Control = Callable[[jax.Array, jax.Array, jax.Array, jax.Array], jax.Array]
+Control = Callable[[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array], jax.Array]
 
-CONTROLS: dict[str, Control] = {"none": none, "shuffled": shuffled, "noise": noise, "entropy": entropy, "mi": mi}
+CONTROLS: dict[str, Control] = {
+    "none": none,
+    "shuffled": shuffled,
+    "noise": noise,
+    "entropy": entropy,
+    "mi": mi,
+    "beam_bonus": beam_bonus,
+}
 
 
 def controlled_influence_reward(
-    model: InfluenceModel, control: Control, key: jax.Array, trajectory: Trajectory, bootstrap: ActorOutput, share: Any
+    model: InfluenceModel,
+    control: Control,
+    key: jax.Array,
+    trajectory: Trajectory,
+    bootstrap: ActorOutput,
+    share: Any,
+    beam_actions: tuple[int, ...] = (),
 ) -> jax.Array:
-    """Return what agents are paid as influence, ``f32[T,E,N]`` nats: `InfluenceModel.influence_reward` or a control of it."""
+    """Return what agents are paid as influence, ``f32[T,E,N]`` nats: `InfluenceModel.influence_reward` or a control of it.
+
+    ``beam_actions`` are those of the game (`influence_jax.types.EnvSpec`).
+    """
+    action = trajectory.actor_output.action
+    beams = sum((action == beam for beam in beam_actions), jnp.zeros_like(action)).astype(jnp.float32)
     information = model.influence_reward(*as_information(trajectory, bootstrap), share)
     surprisal = -trajectory.actor_output.samples[model.channel].log_prob
-    return control(key, model.influence_reward(trajectory, bootstrap, share), surprisal, information)
+    return control(key, model.influence_reward(trajectory, bootstrap, share), surprisal, information, beams)

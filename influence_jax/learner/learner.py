@@ -123,6 +123,10 @@ def make_learner(config: ExperimentConfig) -> Learner:
             f"learner.rollout_length is {config.learner.rollout_length} with influence.model {config.influence.model!r}; allowed "
             f"with it: whole numbers from {model.lag + 1} up, since it learns from a choice and what follows on it."
         )
+    if config.influence.control == "beam_bonus" and not env.spec.beam_actions:
+        raise ConfigError(
+            f"influence.control is 'beam_bonus' in {config.env.name!r}, where no action draws a beam; use another control."
+        )
     if config.learner.observe_rewards:
         if shaper.observe is None:
             raise ConfigError(

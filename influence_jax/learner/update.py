@@ -53,7 +53,13 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
         )
     control_key = jax.random.fold_in(key, learner.rollout_length + 1)
     influence_reward = controlled_influence_reward(
-        model, learner.control, control_key, trajectory, bootstrap, hparams.influencee_share
+        model,
+        learner.control,
+        control_key,
+        trajectory,
+        bootstrap,
+        hparams.influencee_share,
+        learner.env.spec.beam_actions,
     )
     income = None if state.income is None else state.income.add(shaped_reward, influence_reward)
     influence_weight = rewards.influence_weight(hparams, progress, income)

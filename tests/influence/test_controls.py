@@ -15,7 +15,8 @@ def draws():
 
 def test_controls_keep_the_scale_and_lose_the_cause():
     key, reward, surprisal, information = draws()
-    results = {name: control(key, reward, surprisal, information) for name, control in CONTROLS.items()}
+    beams = jax.random.bernoulli(jax.random.key(1), 0.2, reward.shape).astype(jnp.float32)
+    results = {name: control(key, reward, surprisal, information, beams) for name, control in CONTROLS.items()}
     np.testing.assert_array_equal(results["none"], reward)
     np.testing.assert_array_equal(results["mi"], information)
     np.testing.assert_allclose(jnp.sort(results["shuffled"], axis=1), jnp.sort(reward, axis=1))
@@ -23,7 +24,9 @@ def test_controls_keep_the_scale_and_lose_the_cause():
     np.testing.assert_allclose(results["entropy"] / surprisal, jnp.broadcast_to(ratio, reward.shape), rtol=1e-5)
     for moment in (jnp.mean, jnp.std):
         np.testing.assert_allclose(moment(results["noise"], axis=(0, 1)), moment(reward, axis=(0, 1)), rtol=0.1)
-    for name in ("shuffled", "noise", "entropy"):
+    np.testing.assert_allclose(results["beam_bonus"].mean(axis=(0, 1)), reward.mean(axis=(0, 1)), rtol=1e-5)
+    np.testing.assert_array_equal(results["beam_bonus"] > 0, beams > 0)
+    for name in ("shuffled", "noise", "entropy", "beam_bonus"):
         assert abs(np.corrcoef(results[name].ravel(), reward.ravel())[0, 1]) < 0.1
 
 
@@ -34,7 +37,7 @@ def test_controls_pay_each_agent_at_its_own_scale_and_only_where_it_was_paid(nam
     met = (jnp.arange(50) % 4 == 0)[:, None]
     agents = [reward[..., 0] * met, 0.01 * reward[..., 1] * met] + [jnp.zeros((50, 40))] * 3
     reward, surprisal = jnp.stack(agents, axis=-1), jnp.tile(surprisal[..., :1], 5)
-    paid = CONTROLS[name](key, reward, surprisal, None)
+    paid = CONTROLS[name](key, reward, surprisal, None, None)
     assert not paid[..., 2:].any()
     np.testing.assert_array_equal(paid[..., 0] != 0, reward[..., 0] != 0)
     np.testing.assert_allclose(paid.mean(axis=(0, 1)), reward.mean(axis=(0, 1)), rtol=0.15)
@@ -45,7 +48,7 @@ def test_no_environment_is_paid_its_own_influence(num_envs):
     number = jnp.broadcast_to(jnp.arange(num_envs)[:, None], (1, num_envs, 1))
     seen = set()
     for seed in range(40):
-        source = CONTROLS["shuffled"](jax.random.key(seed), number, None, None)[0, :, 0]
+        source = CONTROLS["shuffled"](jax.random.key(seed), number, None, None, None)[0, :, 0]
         assert sorted(source.tolist()) == list(range(num_envs)) and (source != jnp.arange(num_envs)).all()
         seen.add(tuple(source.tolist()))
     assert len(seen) == {2: 1, 3: 2}.get(num_envs, len(seen)) and len(seen) > (num_envs > 2)

@@ -102,6 +102,14 @@ def test_refusals(changes, words):
     assert all(word in message for word in words) and "\n" not in message
 
 
+def test_a_bonus_for_beams_needs_beams():
+    settings = {"influence.model": "moa", "influence.control": "beam_bonus", "num_envs": 2}
+    for name, beams in (("cleanup", (7, 8)), ("harvest", (7,))):
+        assert make_learner(influence_jax.presets.get(f"{name}-a3c", **settings)).env.spec.beam_actions == beams
+    with pytest.raises(ConfigError, match="influence.control is 'beam_bonus' in 'box-trapped', where no action draws"):
+        make_learner(influence_jax.presets.get("box-trapped", **settings))
+
+
 def test_views_that_no_network_can_read_are_refused():
     config = dataclasses.replace(influence_jax.presets.get("harvest-a3c"), env=EnvConfig("harvest", view_radius=0))
     with pytest.raises(ConfigError, match=r"env.view_radius gives agents a view of 1 cells; allowed: views of 3"):

@@ -83,6 +83,7 @@ class GridWorld(Environment):
             observation_shape=(side, side, 3),
             horizon=self.horizon,
             metric_names=self.metric_names,
+            beam_actions=tuple(a for a, name in enumerate(self.action_names) if name in ("fire", "clean")),
         )
 
     @functools.cached_property
