@@ -34,7 +34,8 @@ class Income:
 
     def per_nat(self) -> jax.Array:
         """Return the weight f32[] at which influence pays as much as the environment."""
-        return self.reward * reciprocal(jnp.maximum(self.influence, LEAST_INFLUENCE * self.weight))
+        least = LEAST_INFLUENCE * jnp.maximum(self.weight, 1e-12)
+        return self.reward * reciprocal(jnp.maximum(self.influence, least))
 
 
 INCOME_KEPT = 0.99  # of the means, from update to update

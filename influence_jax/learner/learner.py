@@ -120,8 +120,8 @@ def make_learner(config: ExperimentConfig) -> Learner:
     model = influence.make(config.influence, env.spec.num_agents, env.spec.num_actions)
     if model.auxiliary_loss is not None and config.learner.rollout_length <= model.lag:
         raise ConfigError(
-            f"learner.rollout_length is {config.learner.rollout_length} with influence.model {config.influence.model!r}; allowed "
-            f"with it: whole numbers from {model.lag + 1} up, since it learns from a choice and what follows on it."
+            f"learner.rollout_length is {config.learner.rollout_length} with influence.model {config.influence.model!r}, which "
+            f"learns from a choice and what follows on it; allowed: whole numbers from {model.lag + 1} up."
         )
     if config.influence.control == "beam_bonus" and not env.spec.beam_actions:
         raise ConfigError(
