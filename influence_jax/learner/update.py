@@ -1,4 +1,4 @@
-"""One update: act, reward, learn. It reads from top to bottom."""
+"""One update: act, pay, learn. It reads from top to bottom."""
 
 import functools
 from typing import Any
@@ -6,14 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from influence_jax import rewards
-from influence_jax.config import ConfigError, Hyperparams
-from influence_jax.fusion import reciprocal
-from influence_jax.influence.controls import controlled_influence_reward
+from influence_jax.config import Hyperparams
 from influence_jax.learner.agent_update import agent_batches, gradient_step
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.losses import explained_variance
 from influence_jax.learner.optimizer import learning_rate
+from influence_jax.learner.pay import in_units, paid
 from influence_jax.learner.report import report
 from influence_jax.learner.rollout import rollout
 from influence_jax.learner.state import LearnerState
@@ -33,7 +31,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
 
     A member some number of which is not finite stays as it was before, for good, and says in ``failure`` which.
     """
-    model, hparams = learner.model, state.hyperparams
+    hparams = state.hyperparams
     progress = state.update / num_updates
 
     # Act.
@@ -42,45 +40,15 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
         learner, state.member, state.rollout_state, learner.rollout_length, key
     )
 
-    # Reward.
-    extrinsic = rewards.softened(trajectory.reward, hparams, progress)
-    shaper_state, shaped_reward = learner.shaper.apply(
-        state.rollout_state.shaper_state, extrinsic, trajectory.first, hparams
-    )
-    if shaped_reward.shape != trajectory.reward.shape:
-        raise ConfigError(
-            f"learner.shaper returned rewards of shape {list(shaped_reward.shape)}; allowed: {list(trajectory.reward.shape)}."
-        )
-    control_key = jax.random.fold_in(key, learner.rollout_length + 1)
-    influence_reward = controlled_influence_reward(
-        model,
-        learner.control,
-        control_key,
-        trajectory,
-        bootstrap,
-        hparams.influencee_share,
-        learner.env.spec.beam_actions,
-    )
-    income = None if state.income is None else state.income.add(shaped_reward, influence_reward)
-    influence_weight = rewards.influence_weight(hparams, progress, income)
-    reward = {
-        "action": hparams.extrinsic_weight * shaped_reward,
-        "message": hparams.message_extrinsic_weight * shaped_reward,
-    }
-    reward[model.channel] += influence_weight * influence_reward
-    scale, units = state.reward_scale, dict.fromkeys(state.reward_scale, jnp.float32(1))
-    if learner.scale_rewards:
-        for head in scale:
-            scaled = rewards.scale_rewards(scale[head], reward[head], trajectory.first, hparams.discount)
-            scale, reward[head] = scale | {head: scaled[0]}, scaled[1]
-        units = {head: moments.std() for head, moments in scale.items()}  # what is 1 in the losses, f32[N], in rewards
+    # Pay.
+    pay = paid(learner, state, trajectory, bootstrap, progress, jax.random.fold_in(key, learner.rollout_length + 1))
 
     # Learn: every head of every agent alone.
     rate = learning_rate(hparams, progress)
     weighted = with_exploration(hparams, progress)
     if not learner.algorithm.normalises_advantages:
-        weighted = in_units(weighted, units)
-    batch = agent_batches(learner, hparams, trajectory, bootstrap.samples, reward)
+        weighted = in_units(weighted, pay.units)
+    batch = agent_batches(learner, hparams, trajectory, bootstrap.samples, pay.reward)
     keys = jax.random.split(jax.random.fold_in(key, learner.rollout_length + 2), trajectory.reward.shape[-1])
 
     def learn(hparams, rate, params, opt_state, batch, carry, key):
@@ -99,22 +67,22 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
 
     # Check.
     chosen = trajectory.actor_output.samples, bootstrap.samples
-    learned = params, opt_state, scale, rollout_state.carry
-    checked = shaped_reward, influence_reward, chosen, logs, learned
+    learned = params, opt_state, pay.scale, rollout_state.carry
+    checked = pay.shaped, pay.influence, chosen, logs, learned
     finite = jnp.stack([all_finite(x) for x in checked])
     failure = jnp.where(finite.all(), 0, 1 + jnp.argmin(finite)).astype(jnp.int32)
     failure = jnp.where(state.failure > 0, state.failure, failure)  # a longer run would change what schedules say
 
     # Report.
-    logs |= {"current_influence_weight": influence_weight, "current_learning_rate": rate}
-    logs |= {f"{'' if head == 'action' else head + '_'}reward_std": x for head, x in units.items()}
+    logs |= {"current_influence_weight": pay.influence_weight, "current_learning_rate": rate}
+    logs |= {f"{'' if head == 'action' else head + '_'}reward_std": x for head, x in pay.units.items()}
     episode_sums, logs = report(learner, state.episode_sums, trajectory, bootstrap, logs)
     after = state.replace(
         params=params,
         opt_state=opt_state,
-        rollout_state=rollout_state.replace(shaper_state=shaper_state),
-        reward_scale=scale,
-        income=income,
+        rollout_state=rollout_state.replace(shaper_state=pay.shaper_state),
+        reward_scale=pay.scale,
+        income=pay.income,
         episode_sums=episode_sums,
         update=state.update + 1,
     )
@@ -137,14 +105,4 @@ def with_exploration(hparams: Hyperparams, progress: jax.Array) -> Hyperparams:
     extra = hparams.exploration * left
     return hparams.replace(
         entropy_coef=hparams.entropy_coef + extra, message_entropy_coef=hparams.message_entropy_coef + extra
-    )
-
-
-def in_units(hparams: Hyperparams, units: dict[str, jax.Array]) -> Hyperparams:
-    """Return the hyper-parameters with the weights that are worth rewards, divided as the rewards beside them are."""
-    per_unit = {head: reciprocal(unit) for head, unit in units.items()}
-    return hparams.replace(
-        entropy_coef=hparams.entropy_coef * per_unit["action"],
-        message_entropy_coef=hparams.message_entropy_coef * per_unit.get("message", 1.0),
-        moa_loss_weight=hparams.moa_loss_weight * per_unit["action"],
     )
