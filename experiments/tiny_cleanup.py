@@ -46,7 +46,7 @@ CONDITIONS: dict[str, dict[str, Any]] = {
 }
 PRIMARY = ("unpaid", "shuffled")  # what "real" is compared with
 SHOWN = ("collective_return", "apples", "cleans", "fires", "equality", "influence", "entropy", "explained_variance")
-SCALES = {"smoke": (2, 2, 2 * 512), "small": (2, 8, 512_000)}  # blocks of seeds, seeds in a block, environment steps
+SCALES = {"smoke": (2, 2, 5_120), "small": (2, 8, 512_000)}  # blocks of seeds, seeds in a block, environment steps
 
 
 def configured(condition: str, total_steps: int) -> influence_jax.ExperimentConfig:
@@ -127,7 +127,7 @@ def main(
 
     Args:
         names: which conditions; what the results have of others is kept.
-        scale: "smoke" trains two updates of each, which says nothing; "small" sixteen seeds of 512,000 steps.
+        scale: "smoke" trains twenty updates of each, which says nothing; "small" sixteen seeds of 512,000 steps.
         out: directory of the runs; an unfinished one is resumed, a finished one is read.
         results: directory of the results; by default that of this repository, or of a smoke run one beside its runs.
     """
