@@ -1,4 +1,4 @@
-"""Steps of an episode again, by the same chance: the worlds in which somebody did something else."""
+"""Steps of an episode again, under the same noise: what would have followed on other actions."""
 
 import dataclasses
 import operator
