@@ -1,1 +1,1 @@
-"""The parts that grid games are made of: maps, movement, beams and views, over kernels with a form for each platform."""
+"""The parts that grid games are made of: maps, movement, beams and views, on top of kernels for each platform."""

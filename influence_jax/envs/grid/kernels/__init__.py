@@ -1,32 +1,35 @@
-"""The inner loops of a game on a map: how they work is in `reference`, how machines like them best in `cpu`, `gpu` and `tpu`.
+"""The inner loops of a game on a map: `reference` defines them; `cpu`, `gpu` and `tpu` have faster versions.
 
-A platform's module lists in ``__all__`` the kernels of which it has a form of its own; the others are the reference's. All
-forms of a kernel return the same, to the bit.
+A platform's module lists in ``__all__`` the kernels that it has its own version of; the reference serves for the others. All
+versions of a kernel return the same result, bit for bit.
 """
 
 import functools
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from influence_jax.envs.grid.kernels import cpu, gpu, reference, tpu
 from influence_jax.platforms import by_platform
 
 
-def form(name: str, platform: Any) -> Callable:
-    """Return the form of a kernel that a ``platform``, one of the modules here, has."""
+def _version(name: str, platform: ModuleType) -> Callable:
     return getattr(platform if name in platform.__all__ else reference, name)
 
 
 def _kernel(name: str) -> Callable:
-    """Return the kernel as the platform that a program is compiled for has it; whatever is no CPU or TPU counts as a GPU."""
-    forms = {"default": form(name, gpu)}
+    """Return the kernel of this name, in the version for the platform that a program is compiled for.
+
+    Whatever is neither a CPU nor a TPU counts as a GPU. A version that platforms share is passed once, since each is traced.
+    """
+    versions = {"default": _version(name, gpu)}
     for platform, module in (("cpu", cpu), ("tpu", tpu)):
-        if form(name, module) is not forms["default"]:
-            forms[platform] = form(name, module)
+        if _version(name, module) is not versions["default"]:
+            versions[platform] = _version(name, module)
 
     @functools.wraps(getattr(reference, name))
     def kernel(*args: Any, **static: Any) -> Any:
-        return by_platform(*args, **{platform: functools.partial(f, **static) for platform, f in forms.items()})
+        return by_platform(*args, **{platform: functools.partial(f, **static) for platform, f in versions.items()})
 
     return kernel
 

@@ -1,6 +1,6 @@
-"""Forms for a CPU: few passes over memory, each a loop that becomes vector instructions, kept apart by fusion boundaries.
+"""Kernels for a CPU: few loops over memory, all of vector instructions, kept apart by fusion boundaries.
 
-Else XLA merges a loop into each of those that read its result, and computes it once for each of their cells.
+Without boundaries, XLA fuses a loop into each loop that reads its result, and computes it again for each of their cells.
 """
 
 import itertools
@@ -18,7 +18,7 @@ __all__ = ["clear_cells", "colour", "highest_beam", "values_at_sites", "windows"
 
 
 def values_at_sites(values: jax.Array, *, sites: np.ndarray) -> jax.Array:
-    """See `reference`; a CPU puts one value after another, which takes it less than a nanosecond each."""
+    """See `reference`; one value after another, in less than a nanosecond each."""
 
     @fusion_boundary
     def nothing():
@@ -32,7 +32,7 @@ def values_at_sites(values: jax.Array, *, sites: np.ndarray) -> jax.Array:
 
 
 def clear_cells(rays: Rays, *, walls: np.ndarray, length: int) -> jax.Array:
-    """See `reference`; one look at a table instead of one look at the map for each cell."""
+    """See `reference`; one lookup in a table instead of one in the map for each cell."""
     runs = clear_runs(walls, length)
     place = (rays.heading * runs.shape[1] + rays.row + 1) * runs.shape[2] + rays.column + 1
     return jnp.asarray(runs.reshape(-1))[place]
@@ -97,9 +97,9 @@ def windows(
 
 
 def colour(codes: jax.Array, *, palette: np.ndarray) -> jax.Array:
-    """See `reference`; colours are words of four bytes, and shifted together, four cells to three words.
+    """See `reference`; colours are selected as words of four bytes, then shifted together, four cells to three words.
 
-    A look-up of single bytes takes a load and a store for each, and three times the time.
+    Looking up single bytes takes a load and a store for each, and three times as long.
     """
 
     @fusion_boundary

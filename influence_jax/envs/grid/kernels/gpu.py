@@ -1,6 +1,6 @@
-"""Forms for a GPU: every cell asks at once for what concerns it, so that as few kernels as possible are launched.
+"""Kernels for a GPU: every cell computes its own value, all at once, in one fused loop instead of many small launches.
 
-Loops are merged here, and fusion boundaries change nothing.
+Fusion boundaries change nothing here, so that a version with boundaries may be shared with a CPU.
 """
 
 import functools
@@ -16,7 +16,7 @@ __all__ = ["clear_cells", "highest_beam", "scatter", "values_at_sites", "windows
 
 
 def scatter(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """See `reference`; one comparison after another in one loop over cells."""
+    """See `reference`; every cell compares its number with all that are given."""
     numbers = np.arange(maps.shape[1] * maps.shape[2], dtype=np.int32).reshape(maps.shape[1:])
     for there, put in zip(cell, value, strict=True):
         maps = jnp.where(there[:, None, None] == numbers, put[:, None, None], maps)
@@ -24,7 +24,7 @@ def scatter(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
 
 
 def values_at_sites(values: jax.Array, *, sites: np.ndarray) -> jax.Array:
-    """See `reference`; every cell looks its value up, cells that are no sites a zero beside the values."""
+    """See `reference`; every cell looks up its value, or the zero next to the values if it is no site."""
     with_zero = jnp.pad(values, ((0, 0), (0, 1)))
     return with_zero[:, np.where(sites, np.cumsum(sites).reshape(sites.shape) - 1, values.shape[1])]
 

@@ -1,4 +1,4 @@
-"""The kernels in plain JAX: what they compute, one step after another.
+"""The kernels in plain JAX: what they compute.
 
 Arrays are those of a batch of E games. Maps lead with it, [E,H,W]; agents, their lanes and lists of cells trail with it, [N,E]. A
 cell is given by its number, row * W + column. Keyword arguments are static.
@@ -112,7 +112,7 @@ def windows(
     Cells outside the map are 0; all codes are below ``num_codes``. With ``quarter_turns i32[E,N]`` equal to the heading, the
     cell ahead of the agent at ``position i32[E,N,2]`` is above the centre.
     """
-    del num_codes  # codes have their bytes
+    del num_codes
     return cut_windows(jnp.pad(codes, ((0, 0), (radius, radius), (radius, radius))), position, quarter_turns, radius)
 
 

@@ -1,6 +1,6 @@
-"""Forms for a TPU: no loads and no slices at computed places, of which its compiler makes loops, but selects and matrix products.
+"""Kernels for a TPU: selects, shifts and matrix products instead of gathers and dynamic slices, which would become loops.
 
-The batch then stays along the lanes of vectors everywhere.
+The batch then stays along the lanes of the vector unit everywhere.
 """
 
 import functools
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def gather(maps: jax.Array, cell: jax.Array) -> jax.Array:
-    """See `reference`; every row of a map is a few words of bits, of which the right one is selected."""
+    """See `reference`; every row of a map becomes a few words of bits, of which one is selected; a gather would want the map flat."""
     width = maps.shape[2]
     bits = jnp.where(maps, _bits(width), np.uint32(0))
     parts = (jnp.sum(bits[..., first : first + 32], axis=-1, dtype=jnp.uint32) for first in range(0, width, 32))
@@ -64,14 +64,14 @@ def exclusive_cumsum(counts: jax.Array) -> jax.Array:
 
 
 def values_at_sites(values: jax.Array, *, sites: np.ndarray) -> jax.Array:
-    """See `reference`; a matrix product again, which takes values below 256 as they are."""
+    """See `reference`; a matrix product again, in bfloat16, which holds values below 256 exactly."""
     place = np.eye(sites.size, dtype=np.float32)[np.flatnonzero(sites)]
     product = jnp.dot(values.astype(jnp.bfloat16), place.astype(jnp.bfloat16), preferred_element_type=jnp.float32)
     return product.astype(values.dtype).reshape(-1, *sites.shape)
 
 
 def clear_cells(rays: Rays, *, walls: np.ndarray, length: int) -> jax.Array:
-    """See `reference`; one look at the map for every cell."""
+    """See `reference`; one lookup in the map for every cell."""
     free = np.pad(~walls, length)
     place = (rays.row + length) * free.shape[1] + rays.column + length
     reached = [look_up(place + step * (rays.down * free.shape[1] + rays.right), drawn=free) for step in range(length)]
@@ -86,7 +86,7 @@ def colour(codes: jax.Array, *, palette: np.ndarray) -> jax.Array:
 def windows(
     codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, *, radius: int, num_codes: int
 ) -> jax.Array:
-    """See `reference`; the map is shifted by the bits of the position, for of slices a TPU makes a loop over all agents.
+    """See `reference`; the map is shifted by the bits of the position, since slices would become a loop over all agents.
 
     Several codes of a row, then of a column, are shifted together as one word.
     """

@@ -1,4 +1,4 @@
-"""Inputs for every kernel, on odd maps and at edges, and a form of it held against the reference on all of them."""
+"""Inputs for every kernel, on odd maps and at edges, and a version of it compared with the reference."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Forms for a CPU: as the reference, to the bit."""
+"""Kernels for a CPU: as the reference, to the bit."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from tests.envs.grid.kernels.cases import assert_as_reference, each
 
 
 @each(cpu.__all__)
-def test_a_form_is_the_reference(name, args, static):
+def test_it_is_the_reference(name, args, static):
     assert_as_reference(cpu, name, args, static)
 
 

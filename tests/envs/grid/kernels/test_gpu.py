@@ -1,9 +1,9 @@
-"""Forms for a GPU, played on this machine: as the reference, to the bit."""
+"""Kernels for a GPU, run on this machine: as the reference, to the bit."""
 
 from influence_jax.envs.grid.kernels import gpu
 from tests.envs.grid.kernels.cases import assert_as_reference, each
 
 
 @each(gpu.__all__)
-def test_a_form_is_the_reference(name, args, static):
+def test_it_is_the_reference(name, args, static):
     assert_as_reference(gpu, name, args, static)

@@ -1,4 +1,4 @@
-"""A kernel is what the platform's module lists, and else the reference."""
+"""A kernel is the version that the platform's module lists, or else the reference."""
 
 import functools
 
@@ -21,7 +21,7 @@ def test_platforms_list_kernels_of_the_reference():
 
 @pytest.mark.parametrize("platform", MODULES)
 @pytest.mark.parametrize("name", reference.__all__)
-def test_a_kernel_is_the_form_of_the_platform(name, platform):
+def test_a_kernel_is_the_version_of_the_platform(name, platform):
     module = MODULES[platform]
     listed = getattr(module if name in module.__all__ else reference, name)
     args, static = next(CASES[name]())
