@@ -28,7 +28,7 @@ __all__ = [
 
 
 def gather(maps: jax.Array, cell: jax.Array) -> jax.Array:
-    """See `reference`; every row of a map becomes a few words of bits, of which one is selected; a gather would want the map flat."""
+    """See `reference`; every row of a map is packed into a few words, of which one is selected; a gather needs the map flat."""
     width = maps.shape[2]
     bits = jnp.where(maps, _bits(width), np.uint32(0))
     parts = (jnp.sum(bits[..., first : first + 32], axis=-1, dtype=jnp.uint32) for first in range(0, width, 32))
