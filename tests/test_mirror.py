@@ -9,6 +9,7 @@ PACKAGES = {TESTS.parent / "influence_jax": TESTS, TESTS.parent / "benchmarks": 
 # Tests of no single module.
 CROSS_CUTTING = {
     "test_dtypes.py",  # 64 bits change nothing
+    "test_experiments.py",  # drivers
     "benchmarks/test_accelerator.py",  # a script
     "faults/test_drawn.py",  # whatever settings are given
     "faults/test_killed.py",  # whatever ends a process
