@@ -113,7 +113,7 @@ def draw(table: dict[str, dict[str, list]], path: pathlib.Path) -> None:
         axes.plot(values, np.full(len(values), row), "o", color="0.6", markersize=4)
         axes.errorbar(mean.value, row, xerr=[[mean.value - mean.low], [mean.high - mean.value]], fmt="ks", capsize=3)
     axes.set(yticks=range(len(table)), yticklabels=list(table), xlabel="collective return, last fifth of the run")
-    axes.invert_yaxis()
+    axes.set_ylim(len(table) - 0.5, -0.5)
     figure.savefig(path, dpi=150)
 
 
