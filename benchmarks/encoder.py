@@ -71,7 +71,7 @@ def main(arguments: Arguments) -> None:
     timings = [
         timing.against(
             "arithmetic at the rate of a matrix product",
-            product_seconds(product, forward * (2 if timing.program.labels["learns"] else 1)),
+            product_seconds(product, forward * (2 if timing.workload.labels["learns"] else 1)),
         )
         for timing in timings
     ]

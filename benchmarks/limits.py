@@ -4,7 +4,7 @@ import jax
 
 from benchmarks import c_games
 from influence_jax.bench import env
-from influence_jax.bench.harness import Program, Timing, measure
+from influence_jax.bench.harness import Timing, Workload, measure
 from influence_jax.config import ConfigError
 
 C_LIMIT = "C -O3 -march=native"
@@ -35,11 +35,11 @@ def measure_game(game: str, num_agents: int, num_envs: int, steps: int, repeats:
     return [timing.against(limit, least) for timing in timings]
 
 
-def c_programs(game: str, num_agents: int, num_envs: int, steps: int) -> list[Program]:
+def c_programs(game: str, num_agents: int, num_envs: int, steps: int) -> list[Workload]:
     """Return the game in C, once for each set of compiler flags."""
     labels = {"game": game, "num_envs": num_envs, "num_agents": num_agents, "cores": 1}
     return [
-        Program(
+        Workload(
             f"{game}, {num_envs} envs, {version}",
             c_games.player(game, num_agents, num_envs, steps, flags),
             num_envs * steps,

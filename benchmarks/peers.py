@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 
 from influence_jax.bench import env
-from influence_jax.bench.harness import Program
+from influence_jax.bench.harness import Workload
 from influence_jax.config import ConfigError
 
 WORKER = pathlib.Path(__file__).with_name("peer_worker.py")
@@ -87,7 +87,7 @@ def has_jaxmarl(python: str) -> bool:
 
 
 @contextlib.contextmanager
-def running(package: str, name: str, num_envs: int, arguments: Arguments) -> Iterator[Program]:
+def running(package: str, name: str, num_envs: int, arguments: Arguments) -> Iterator[Workload]:
     """Start a package's game; end it on leaving.
 
     Raises:
@@ -119,6 +119,6 @@ def running(package: str, name: str, num_envs: int, arguments: Arguments) -> Ite
             labels = {"game": name, "version": package, "num_envs": num_envs, "num_agents": num_agents}
             labels |= {"observation_shape": said["observation_shape"], "jax": said["jax"]}
             title = f"{package} {name}, {num_envs} envs"
-            yield Program(title, step, num_envs * steps, said["compile_seconds"], labels=labels)
+            yield Workload(title, step, num_envs * steps, said["compile_seconds"], labels=labels)
         finally:
             worker.kill()

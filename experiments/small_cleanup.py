@@ -32,7 +32,7 @@ def conditions() -> dict[str, influence_jax.ExperimentConfig]:
     selfish = dataclasses.replace(
         config,
         env=EnvConfig(name="cleanup-mp", num_agents=2, layout=MAP, horizon=100, view_radius=5),
-        network=dataclasses.replace(config.network, lstm_size=32),
+        network=dataclasses.replace(config.network, core_size=32),
         learner=dataclasses.replace(config.learner, num_envs=16),
         hyperparams=config.hyperparams.replace(entropy_coef=0.01),
         total_steps=3_000_000,

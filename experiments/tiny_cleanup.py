@@ -59,7 +59,7 @@ def configured(condition: str, total_steps: int) -> influence_jax.ExperimentConf
         "env.view_radius": 4,
         "env.params.hit_penalty": 1,
     }
-    settings |= {"lstm_size": 32, "num_envs": 16, "rollout_length": 16, "total_steps": total_steps}
+    settings |= {"core_size": 32, "num_envs": 16, "rollout_length": 16, "total_steps": total_steps}
     return config.override(log_interval=max(1, total_steps // 256 // 20), **settings, **CONDITIONS[condition])
 
 

@@ -30,7 +30,7 @@ def main(out: pathlib.Path, steps: float = 1e5, seeds: int = 5) -> None:
     config = dataclasses.replace(
         config,
         env=influence_jax.EnvConfig("harvest", num_agents=2, horizon=100, view_radius=2, layout=LAYOUT),
-        network=dataclasses.replace(config.network, lstm_size=32),
+        network=dataclasses.replace(config.network, core_size=32),
         hyperparams=config.hyperparams.replace(influence_curriculum=0.0),
         log_interval=5,
     )

@@ -70,7 +70,7 @@ class NetworkConfig:
     )
     conv_channels: int = integer(6, 1, "Output channels of the 3 x 3 convolution.")
     hidden_size: int = integer(32, 1, "Units of each of the two dense layers.")
-    lstm_size: int = integer(128, 1, "Units of the recurrent core.")
+    core_size: int = integer(128, 1, "Units of the core: LSTM, GRU or feed-forward layer.")
     message_embedding: int = integer(
         32, 1, "Units of the linear layer between the core and the message head (Table 2).", used_with=_TALKING
     )
@@ -382,7 +382,9 @@ class ExperimentConfig:
         "Environment steps per member; rounded up to whole log intervals.",
         high=10**15,
     )
-    seeds: int = integer(1, 1, "S, the number of members trained side by side in one program.", high=2**20)
+    seeds: int = integer(
+        1, 1, "Number of seeds: each is a member, and all members train side by side in one program.", high=2**20
+    )
     seed: int = integer(0, 0, "Seed of the first member; the next members take seed + 1, seed + 2, ...")
     log_interval: int = integer(20, 1, "Updates between log points.")
     checkpoint_interval: int = integer(50, 1, "Log points between checkpoints. The end of the run always writes one.")
@@ -415,7 +417,7 @@ class ExperimentConfig:
             ConfigError: a name matches no setting, or several.
 
         Example:
-            >>> config.override(num_envs=8, lstm_size=32, **{"env.params.hit_penalty": 0})
+            >>> config.override(num_envs=8, core_size=32, **{"env.params.hit_penalty": 0})
         """
         known = [path for path, _, _ in declared(self)]
         name, options, params, values = self.env.name, dict(self.env.options), dict(self.env.params), {}

@@ -155,7 +155,7 @@ _PRESETS = {
 # nothing to influence (experiments/README.md).
 _BOX_TRAPPED = ExperimentConfig(
     env=EnvConfig("box-trapped", view_radius=5),
-    network=NetworkConfig(lstm_size=32, critic="shared", normalise_features=False),
+    network=NetworkConfig(core_size=32, critic="shared", normalise_features=False),
     learner=LearnerConfig(num_envs=16, rollout_length=20, optimizer="adam"),
     hyperparams=Hyperparams(
         learning_rate=3e-3,

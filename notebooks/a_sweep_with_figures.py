@@ -33,7 +33,7 @@ config = dataclasses.replace(
         view_radius=3,
         layout=("@@@@@@@@@@@", "@P  A   P @", "@  AAA  A @", "@   A  AAA@", "@P    P A @", "@@@@@@@@@@@"),
     ),
-    network=dataclasses.replace(config.network, lstm_size=32),
+    network=dataclasses.replace(config.network, core_size=32),
     total_steps=STEPS,
     log_interval=10,
     seeds=3,

@@ -31,7 +31,7 @@ config = dataclasses.replace(
         view_radius=3,
         layout=("@@@@@@@@@@@", "@P  A   P @", "@  AAA  A @", "@   A  AAA@", "@P    P A @", "@@@@@@@@@@@"),
     ),
-    network=dataclasses.replace(config.network, lstm_size=32),
+    network=dataclasses.replace(config.network, core_size=32),
     log_interval=10,
 )
 run = influence_jax.train(config, seeds=2, total_steps=STEPS)

@@ -43,7 +43,7 @@ games = {
     "harvest": influence_jax.EnvConfig("harvest", num_agents=2, horizon=200, view_radius=3, layout=layout),
 }
 small = influence_jax.presets.get("harvest-moa", profile="small")
-small = dataclasses.replace(small, network=dataclasses.replace(small.network, lstm_size=32), log_interval=10)
+small = dataclasses.replace(small, network=dataclasses.replace(small.network, core_size=32), log_interval=10)
 runs = {
     name: influence_jax.train(dataclasses.replace(small, env=game), seeds=2, total_steps=STEPS)
     for name, game in games.items()

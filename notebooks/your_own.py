@@ -133,7 +133,7 @@ small = influence_jax.presets.get("harvest-moa", profile="small")
 config = dataclasses.replace(
     small,
     env=EnvConfig("__main__:Flags", horizon=20, params={"toll": 0.1}),
-    network=NetworkConfig(conv_channels=2, hidden_size=8, lstm_size=8),
+    network=NetworkConfig(conv_channels=2, hidden_size=8, core_size=8),
     influence=dataclasses.replace(small.influence, measure="__main__:total_variation"),
     learner=dataclasses.replace(small.learner, num_envs=16, rollout_length=10),
     hyperparams=small.hyperparams.replace(

@@ -106,7 +106,7 @@ def quickly():
 def tiny():
     """A whole experiment in a second or two: two MOA agents on a small Harvest, two members, 100 updates."""
     game = {"env.num_agents": 2, "env.horizon": 20, "env.layout": TINY_MAP, "env.view_radius": 2}
-    network = {"conv_channels": 2, "hidden_size": 8, "lstm_size": 8, "critic": "shared", "moa_encoder": "shared"}
+    network = {"conv_channels": 2, "hidden_size": 8, "core_size": 8, "critic": "shared", "moa_encoder": "shared"}
     run = {"total_steps": 3 * 4 * 100, "seeds": 2, "log_interval": 10, "checkpoint_interval": 4}
     return presets.get("harvest-moa", "small", num_envs=3, rollout_length=4, **game, **network, **run)
 
@@ -143,7 +143,7 @@ TINY_OPTIONS = {
     "env.view_radius": "2",
     "network.conv_channels": "2",
     "network.hidden_size": "8",
-    "network.lstm_size": "8",
+    "network.core_size": "8",
     "network.critic": "shared",
     "network.moa_encoder": "shared",
     "learner.num_envs": "3",

@@ -211,14 +211,14 @@ def test_settings_are_changed_by_their_short_names():
     config = presets.get("harvest-moa", "small")
     changed = config.override(
         num_envs=8,
-        lstm_size=32,
+        core_size=32,
         total_steps=2e6,
         **{"env.num_agents": 3, "env.params.hit_penalty": 0, "influence.measure": "jsd"},
     )
-    assert (changed.learner.num_envs, changed.network.lstm_size, changed.total_steps) == (8, 32, 2_000_000)
+    assert (changed.learner.num_envs, changed.network.core_size, changed.total_steps) == (8, 32, 2_000_000)
     assert changed.env == EnvConfig("harvest", num_agents=3, params={"hit_penalty": 0})
     assert changed.influence.measure == "jsd" and changed.network.critic == config.network.critic == "separate"
-    back = {"num_envs": 64, "lstm_size": 128, "total_steps": config.total_steps, "influence.measure": "kl"}
+    back = {"num_envs": 64, "core_size": 128, "total_steps": config.total_steps, "influence.measure": "kl"}
     assert changed.override(**back) == dataclasses.replace(config, env=changed.env)
     assert presets.get("harvest-moa", "small", num_envs=8) == config.override(num_envs=8)
     with pytest.raises(ConfigError, match=r"'num_env' is not a setting; allowed: .* Did you mean 'learner.num_envs'"):

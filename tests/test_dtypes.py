@@ -21,7 +21,7 @@ for name, profile in PRESETS:
     config = dataclasses.replace(
         config,
         env=dataclasses.replace(config.env, view_radius=1, horizon=6),
-        network=NetworkConfig(conv_channels=2, hidden_size=4, lstm_size=4, message_embedding=config.network.message_embedding),
+        network=NetworkConfig(conv_channels=2, hidden_size=4, core_size=4, message_embedding=config.network.message_embedding),
         learner=dataclasses.replace(config.learner, num_envs=8, rollout_length=3, shaper="inequity_averse"),
         log_interval=2,
     )

@@ -27,7 +27,7 @@ def test_one_update_is_finite_moves_every_agent_and_differs_from_its_ablation(na
     config = dataclasses.replace(
         config,
         env=dataclasses.replace(config.env, view_radius=config.env.options.get("view_radius", 1), horizon=6),
-        network=dataclasses.replace(config.network, conv_channels=2, hidden_size=4, lstm_size=4),
+        network=dataclasses.replace(config.network, conv_channels=2, hidden_size=4, core_size=4),
         learner=dataclasses.replace(config.learner, num_envs=8, rollout_length=4),
     )
     learner = make_learner(config)

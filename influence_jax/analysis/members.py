@@ -20,7 +20,7 @@ ALLOWED = "a run, a sweep, a directory of one, metrics, or several of them in a 
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class MemberMetrics:
     """The members of one program."""
 
     metrics: Metrics
@@ -98,16 +98,16 @@ def _is_metrics(runs: Mapping) -> bool:
     return bool(runs) and all(isinstance(value, np.ndarray) for value in runs.values())
 
 
-def _parts(name: str, run: Any) -> list[Part]:
+def _parts(name: str, run: Any) -> list[MemberMetrics]:
     """Return the programs of a run or a sweep that have log points."""
     if isinstance(run, str | os.PathLike):
         parts = _read(name, run)
-    elif hasattr(run, "parts"):  # a sweep
-        parts = run.parts
+    elif hasattr(run, "member_metrics"):  # a sweep
+        parts = run.member_metrics
     elif hasattr(run, "metrics") and hasattr(run, "members"):
-        parts = [Part(run.metrics, run.members, vars(run.config.hyperparams))]
+        parts = [MemberMetrics(run.metrics, run.members, vars(run.config.hyperparams))]
     elif isinstance(run, Mapping) and _is_metrics(run):
-        parts = [Part(run, None, {})]
+        parts = [MemberMetrics(run, None, {})]
     else:
         raise ConfigError(f"runs has {said(run)}; allowed: {ALLOWED}.")
     for part in parts:
@@ -120,7 +120,7 @@ def _parts(name: str, run: Any) -> list[Part]:
     return [part for part in parts if part.metrics and len(part.metrics["env_steps"])]
 
 
-def _read(name: str, directory: str | os.PathLike) -> list[Part]:
+def _read(name: str, directory: str | os.PathLike) -> list[MemberMetrics]:
     """Return the programs of a run or a sweep in a directory, without their parameters."""
     path = file_path("runs", directory)
     try:
@@ -139,7 +139,9 @@ def _read(name: str, directory: str | os.PathLike) -> list[Part]:
     raise ConfigError(f"runs has {name!r}, which holds no run and no sweep; allowed: {ALLOWED}.")
 
 
-def _read_run(path: pathlib.Path, program: Mapping[str, Any] | None = None, varied: Sequence[str] = ()) -> Part:
+def _read_run(
+    path: pathlib.Path, program: Mapping[str, Any] | None = None, varied: Sequence[str] = ()
+) -> MemberMetrics:
     """Return the members of a run's directory; of a program of a sweep, with their trials and the settings that it varies."""
     config, members = (json.loads((path / f"{name}.json").read_text()) for name in ("config", "members"))
     if program is not None:
@@ -148,10 +150,10 @@ def _read_run(path: pathlib.Path, program: Mapping[str, Any] | None = None, vari
             {"trial": trial, **{name: about[name] for name in varied}, "seed": about["seed"]}
             for trial, about in zip(program["trials"], settings, strict=True)
         ]
-    return Part(load_metrics(path), members, config["hyperparams"])
+    return MemberMetrics(load_metrics(path), members, config["hyperparams"])
 
 
-def _groups_of(part: Part, by: Sequence[str] | None) -> list[tuple[Any, np.ndarray, dict[str, Any]]]:
+def _groups_of(part: MemberMetrics, by: Sequence[str] | None) -> list[tuple[Any, np.ndarray, dict[str, Any]]]:
     """Return of each group what its members have in common, which they are, and its settings."""
     if by is None:
         if not part.members or "trial" not in part.members[0]:

@@ -8,8 +8,8 @@ import jax
 
 import influence_jax
 from influence_jax.bench.harness import (
-    Program,
     Timing,
+    Workload,
     compile_program,
     copy_seconds,
     cores_used,
@@ -63,7 +63,7 @@ def measure_games(arguments: Arguments, question: str, measured: Callable[[str, 
 
 
 def measure_game(
-    game: str, num_agents: int, num_envs: int, steps: int, repeats: int, beside: Sequence[Program] = ()
+    game: str, num_agents: int, num_envs: int, steps: int, repeats: int, beside: Sequence[Workload] = ()
 ) -> list[Timing]:
     """Time one game and what is to be measured ``beside`` it; the limit is to read and write states and views once."""
     program, env_bytes = jax_program(game, num_agents, num_envs, steps)
@@ -71,7 +71,7 @@ def measure_game(
     return [timing.against("copying states and views", copy_seconds(copy, env_bytes)) for timing in timings]
 
 
-def jax_program(game: str, num_agents: int, num_envs: int, steps: int) -> tuple[Program, int]:
+def jax_program(game: str, num_agents: int, num_envs: int, steps: int) -> tuple[Workload, int]:
     """Return the JAX game, and how many bytes of state and views each environment carries from step to step."""
     env = influence_jax.make(game, num_agents=num_agents)
     args = play_arguments(env, num_envs, steps)

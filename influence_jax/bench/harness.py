@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
-class Program:
+class Workload:
     """Something ready to be timed: a call returns when its work is done."""
 
     name: str
@@ -39,7 +39,7 @@ class Program:
 class Timing:
     """How long the calls of a program took, in seconds."""
 
-    program: Program
+    workload: Workload
     seconds: list[float]
     limit: str | None = None
     fraction_of_limit: float | None = None
@@ -52,21 +52,21 @@ class Timing:
     @property
     def env_step_seconds(self) -> float:
         """Seconds of one environment step, in the median call."""
-        return self.median / self.program.env_steps
+        return self.median / self.workload.env_steps
 
     def against(self, limit: str, seconds: list[float]) -> "Timing":
         """Return the timing with its fraction of a limit, which took ``seconds`` per environment step in the same turns."""
-        own = [spent / self.program.env_steps for spent in self.seconds]
+        own = [spent / self.workload.env_steps for spent in self.seconds]
         fraction = statistics.median(least / spent for least, spent in zip(seconds, own, strict=True))
         return dataclasses.replace(self, limit=limit, fraction_of_limit=fraction)
 
     def row(self) -> dict[str, Any]:
         """Return what goes into the results file."""
-        steps = self.program.env_steps
+        steps = self.workload.env_steps
         return {
-            "name": self.program.name,
-            **self.program.labels,
-            "compile_seconds": round(self.program.compile_seconds, 2),
+            "name": self.workload.name,
+            **self.workload.labels,
+            "compile_seconds": round(self.workload.compile_seconds, 2),
             "env_steps_per_call": steps,
             "repeats": len(self.seconds),
             "median_seconds": self.median,
@@ -75,8 +75,8 @@ class Timing:
             "median_env_steps_per_second": round(steps / self.median),
             "fastest_env_steps_per_second": round(steps / min(self.seconds)),
             "slowest_env_steps_per_second": round(steps / max(self.seconds)),
-            "peak_bytes": self.program.peak_bytes,
-            "device_peak_bytes": self.program.device_peak_bytes,
+            "peak_bytes": self.workload.peak_bytes,
+            "device_peak_bytes": self.workload.device_peak_bytes,
             "limit": self.limit,
             "fraction_of_limit": self.fraction_of_limit,
         }
@@ -84,7 +84,7 @@ class Timing:
 
 def compile_program(
     name: str, env_steps: int, function: Callable, *args: Any, options: dict[str, str] | None = None, **labels: Any
-) -> Program:
+) -> Workload:
     """Compile ``function`` for ``args``, with ``options`` for the compiler, and run it once."""
     start = time.perf_counter()
     compiled = jax.jit(function, compiler_options=options).lower(*args).compile()
@@ -94,7 +94,7 @@ def compile_program(
         return jax.block_until_ready(compiled(*args))
 
     call()
-    return Program(name, call, env_steps, seconds, peak_bytes(compiled), device_peak_bytes(), labels)
+    return Workload(name, call, env_steps, seconds, peak_bytes(compiled), device_peak_bytes(), labels)
 
 
 def peak_bytes(compiled: Any) -> int | None:
@@ -114,27 +114,27 @@ def device_peak_bytes() -> int | None:
 SHORT = 0.1  # seconds
 
 
-def measure(programs: list[Program], repeats: int) -> list[Timing]:
-    """Time the programs in turns, so that what disturbs the machine disturbs them alike.
+def measure(workloads: list[Workload], repeats: int) -> list[Timing]:
+    """Time the workloads in turns, so that what disturbs the machine disturbs them alike.
 
     A short call is made again and timed then, for the first one finds caches full of what the program before it left there.
     """
-    seconds = [[] for _ in programs]
+    seconds = [[] for _ in workloads]
     for _ in range(repeats):
-        for program, spent in zip(programs, seconds, strict=True):
-            latest = time_call(program)
-            spent.append(latest if latest > SHORT else time_call(program))
-    return [Timing(program, spent) for program, spent in zip(programs, seconds, strict=True)]
+        for workload, spent in zip(workloads, seconds, strict=True):
+            latest = time_call(workload)
+            spent.append(latest if latest > SHORT else time_call(workload))
+    return [Timing(workload, spent) for workload, spent in zip(workloads, seconds, strict=True)]
 
 
-def time_call(program: Program) -> float:
+def time_call(workload: Workload) -> float:
     """Return the seconds of one call."""
     start = time.perf_counter()
-    program.call()
+    workload.call()
     return time.perf_counter() - start
 
 
-def matrix_product() -> Program:
+def matrix_product() -> Workload:
     """Return the limit of arithmetic: a product of two large f32 matrices, as precise as the networks' own."""
     # An accelerator does the small one faster than it is called.
     size = 2048 if jax.default_backend() == "cpu" else 8192
@@ -144,13 +144,13 @@ def matrix_product() -> Program:
 
 def product_seconds(timing: Timing, macs: float) -> list[float]:
     """Return how long ``macs`` multiply-adds would have taken at the rate of each call of `matrix_product`."""
-    return [seconds * macs / timing.program.labels["size"] ** 3 for seconds in timing.seconds]
+    return [seconds * macs / timing.workload.labels["size"] ** 3 for seconds in timing.seconds]
 
 
 COPY_BYTES = 2**28
 
 
-def memory_copy() -> Program:
+def memory_copy() -> Workload:
     """Return the limit of memory: reading and writing an array that is larger than any cache."""
     return compile_program("memory copy", 0, lambda x: x + 1, jnp.zeros(COPY_BYTES, jnp.uint8))
 

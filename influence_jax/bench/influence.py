@@ -48,7 +48,7 @@ def main(arguments: Arguments) -> None:
         ways = [updates(way(learner), name, way=way.__name__) for way in (without, with_influence, naive)]
         base, *others = measure_updates(ways, arguments.repeats)
         timings += [base, *others]
-        costs[name] = {timing.program.labels["way"]: time_added(base, timing) for timing in others}
+        costs[name] = {timing.workload.labels["way"]: time_added(base, timing) for timing in others}
         save(arguments.out, "influence", title, rows=[timing.row() for timing in timings], time_added=costs)
     report(title, timings)
     for name, added in costs.items():

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 
 from influence_jax import presets
 from influence_jax.bench.harness import (
-    Program,
     Timing,
+    Workload,
     compile_program,
     matrix_product,
     measure,
@@ -77,7 +77,7 @@ def sized(
     )
 
 
-def updates(learner: Learner, preset: str, **labels: Any) -> Program:
+def updates(learner: Learner, preset: str, **labels: Any) -> Workload:
     """Compile a chunk of a learner's updates, as in training; ``labels`` tell it from others of its preset."""
     config = learner.config
     sizes = {
@@ -104,7 +104,7 @@ def chunk_arguments(learner: Learner) -> tuple:
     return init_population(learner), jnp.float32(learner.config.num_updates)
 
 
-def measure_updates(programs: list[Program], repeats: int) -> list[Timing]:
+def measure_updates(programs: list[Workload], repeats: int) -> list[Timing]:
     """Time `updates` in turns with a large matrix product; the limit is the arithmetic of learning at the product's rate."""
     product, *timings = measure([matrix_product(), *programs], repeats)
     return [
@@ -121,7 +121,7 @@ def macs_per_env_step(timing: Timing) -> float:
     N agents x (acting's forward pass + learning's forward pass + a backward pass, which is two of them). The games, the
     influence and the optimiser are not counted, nor is it given back that a learner may keep what acting computed.
     """
-    labels = timing.program.labels
+    labels = timing.workload.labels
     return labels["num_agents"] * 4 * labels["macs_per_agent_step"]
 
 

@@ -147,7 +147,7 @@ def plot(sizes: dict[int, dict[str, Timing]], axis: str, path: pathlib.Path) -> 
     numbers = list(sizes)
     for name in next(iter(sizes.values())):
         timings = [timings[name] for timings in sizes.values()]
-        rates = [[t.program.env_steps / s for s in (t.median, max(t.seconds), min(t.seconds))] for t in timings]
+        rates = [[t.workload.env_steps / s for s in (t.median, max(t.seconds), min(t.seconds))] for t in timings]
         median, slowest, fastest = zip(*rates, strict=True)
         (line,) = axes.plot(numbers, median, marker="o", markersize=3, label=name.replace("_", " "))
         axes.fill_between(numbers, slowest, fastest, color=line.get_color(), alpha=0.2, linewidth=0)

@@ -15,7 +15,7 @@ class DeviceOptions:
 
     devices: whole(1, INT32_MAX, "Number of devices to split members over; default: all.", optional=True) = None
     mesh: str | None = None
-    """Devices along members and along environments, such as seed=4,env=2."""
+    """Devices along members and along environments, such as member=4,env=2."""
     members_at_once: whole(
         1, INT32_MAX, "Members that a device trains at a time; default: as many as fit its memory.", optional=True
     ) = None
@@ -54,4 +54,4 @@ def _mesh(text: str | None) -> dict[str, int] | None:
     try:
         return {name: int(size) for name, size in (part.split("=") for part in text.split(","))}
     except ValueError:
-        raise ConfigError(f"mesh is {text!r}; allowed: sizes such as seed=4,env=2.") from None
+        raise ConfigError(f"mesh is {text!r}; allowed: sizes such as member=4,env=2.") from None

@@ -43,7 +43,7 @@ class Branch(nn.Module):
         self.second = dense(sizes.hidden_size, sizes.precision, kernel_init=he)
         self.norm = nn.LayerNorm() if sizes.normalise_features else lambda features: features
         self.core = self.core_type(
-            sizes.lstm_size, sizes.hidden_size + self.extra_inputs, self.blocks, self.symbols, sizes.precision
+            sizes.core_size, sizes.hidden_size + self.extra_inputs, self.blocks, self.symbols, sizes.precision
         )
 
     def trunk(self, image: jax.Array) -> jax.Array:
@@ -123,7 +123,7 @@ class AgentNetwork(nn.Module):
             branch = self.branches[name]
             extra = jnp.zeros((*features.shape[:-1], branch.extra_inputs), jnp.float32)
             features = jnp.concatenate([features, extra], axis=-1)
-            carry = self.core_type.zero_carry(features.shape[:-1], self.sizes.lstm_size)
+            carry = self.core_type.zero_carry(features.shape[:-1], self.sizes.core_size)
             context = jnp.zeros((*features.shape[:-1], branch.blocks), jnp.int32)
             self.resolve(name, carry, self.precompute(name, carry, features), context)
 
@@ -261,7 +261,7 @@ class NetworkFunctions:
     def zero_carry(self, shape: tuple[int, ...]) -> dict[str, Carry]:
         """Return each branch's recurrent state at the start of an episode."""
         names = branch_names(self.module.sizes, self.module.spec)
-        return {name: self.module.core_type.zero_carry(shape, self.module.sizes.lstm_size) for name in names}
+        return {name: self.module.core_type.zero_carry(shape, self.module.sizes.core_size) for name in names}
 
 
 def with_core(core_type: type[SymbolicLSTM | SymbolicCore]) -> Callable[[NetworkSpec, NetworkConfig], NetworkFunctions]:

@@ -14,7 +14,7 @@ from influence_jax.config import ConfigError, ExperimentConfig
 from influence_jax.learner.state import LearnerState
 from influence_jax.settings import Integers, checked, said
 
-AXES = ("seed", "env")
+AXES = ("member", "env")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Devices:
     """
 
     count: int | None = None  # devices to use; all by default
-    mesh: Mapping[str, int] | None = None  # devices along "seed" and "env", instead of as many members as there are
+    mesh: Mapping[str, int] | None = None  # devices along "member" and "env", instead of as many members as there are
     at_once: int | None = None  # members that a device works on at a time; as many as fit by default
 
     def __post_init__(self):
@@ -36,7 +36,7 @@ class Devices:
             raise ConfigError(f"mesh is {said(self.mesh)}; allowed: sizes of {' and '.join(AXES)}.")
 
     def make_mesh(self, config: ExperimentConfig) -> jax.sharding.Mesh:
-        """Return the mesh ``("seed", "env")``.
+        """Return the mesh ``("member", "env")``.
 
         Raises:
             ConfigError: there are not as many devices, or members or environments cannot be divided among them.
@@ -44,13 +44,13 @@ class Devices:
         devices = jax.devices()
         if self.count is not None:
             devices = devices[: checked("devices", self.count, Integers(1, len(devices)))]
-        sizes = {"seed": config.seeds, "env": config.learner.num_envs}
+        sizes = {"member": config.seeds, "env": config.learner.num_envs}
         if self.mesh is None:
-            shape = {"seed": math.gcd(config.seeds, len(devices)), "env": 1}
-            if jax.process_count() > 1 and shape["seed"] != len(devices):
+            shape = {"member": math.gcd(config.seeds, len(devices)), "env": 1}
+            if jax.process_count() > 1 and shape["member"] != len(devices):
                 raise ConfigError(
-                    f"seeds is {config.seeds} on {len(devices)} devices of several processes, which all take part; allowed: "
-                    "multiples of their number, or a mesh that says which environments are where."
+                    f"the run has {config.seeds} members on {len(devices)} devices of several processes, all of which take part; "
+                    "allowed: multiples of their number, or a mesh that says which environments are where."
                 )
         else:
             shape = dict.fromkeys(AXES, 1)
@@ -73,14 +73,14 @@ ALL_DEVICES = Devices()
 
 
 def shardings(mesh: jax.sharding.Mesh, state: LearnerState) -> LearnerState:
-    """Return where each array of a state (or of its shapes) lies: members along "seed", environments along "env"."""
+    """Return where each array of a state (or of its shapes) lies: members along "member", environments along "env"."""
 
     def along(environments: int | None):
         """Environments are this axis, where an array has them."""
 
         def place(x):
             spec = [None] * x.ndim
-            spec[0] = "seed"
+            spec[0] = "member"
             if environments is not None and x.ndim > environments and x.shape[environments] == num_envs:
                 spec[environments] = "env"
             return NamedSharding(mesh, PartitionSpec(*spec))

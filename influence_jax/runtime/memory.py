@@ -83,8 +83,9 @@ def too_large(learner: Learner, members: int, limit: int) -> str:
     sizes = f"{config.learner.num_envs} environments x {config.learner.rollout_length} steps"
     largest = next((size for size in range(members, 0, -1) if peak_formula(learner, size, 1) <= limit), 0)
     return (
-        f"seeds is {config.seeds}, {members} of them on a device, each with {sizes}; by the formula of docs/scaling.md a member "
-        f"alone takes {one / 1e9:.3g} GB and all of them one after another {peak_formula(learner, members, 1) / 1e9:.3g} GB of "
+        f"the run has {config.seeds} members, {members} of them on a device, each with {sizes}; by the formula of "
+        f"docs/scaling.md a member alone takes {one / 1e9:.3g} GB and all of them one after another "
+        f"{peak_formula(learner, members, 1) / 1e9:.3g} GB of "
         f"the {limit / 1e9:.3g} GB there are; allowed: "
         + (
             f"{largest} members on a device."

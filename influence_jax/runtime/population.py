@@ -200,7 +200,7 @@ def compile_chunk(learner: Learner, places: Any = None, at_once: int | None = No
 
     mesh, out = None, None
     if places is not None:
-        mesh, members = jax.tree.leaves(places)[0].mesh, jax.sharding.PartitionSpec("seed")
+        mesh, members = jax.tree.leaves(places)[0].mesh, jax.sharding.PartitionSpec("member")
         out = (places, jax.sharding.NamedSharding(mesh, members))
     if mesh is not None and mesh.size > 1:
         all_of_them = jax.shard_map(
@@ -208,7 +208,7 @@ def compile_chunk(learner: Learner, places: Any = None, at_once: int | None = No
             mesh=mesh,
             in_specs=(members, jax.sharding.PartitionSpec()),
             out_specs=members,
-            axis_names={"seed"} if mesh.shape["env"] > 1 else {"seed", "env"},
+            axis_names={"member"} if mesh.shape["env"] > 1 else {"member", "env"},
             check_vma=False,
         )
     return jax.jit(all_of_them, donate_argnums=0, out_shardings=out, compiler_options=compiler_options())

@@ -58,7 +58,7 @@ def prepare(learner: Learner, members: list[dict[str, Any]], devices: Devices) -
         ConfigError: they do not fit, or code of one's own fails.
     """
     mesh = devices.make_mesh(learner.config)
-    on_a_device = len(members) // mesh.shape["seed"]
+    on_a_device = len(members) // mesh.shape["member"]
     with _own_code_explained(learner):
         shapes = jax.eval_shape(lambda: population.init_population(learner, population.values_of(members)))
         at_once = devices.at_once
@@ -102,8 +102,8 @@ def explained(program: Program):
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error) and "out of memory" not in str(error).lower():
             raise
-        members = len(program.members) // program.mesh.shape["seed"]
-        message = f"seeds is {len(program.members)}, {members} of them on a device, which is too small for so many."
+        members = len(program.members) // program.mesh.shape["member"]
+        message = f"the run has {len(program.members)} members, {members} of them on a device, which is too small for so many."
         if memory.has_formula(program.learner):
             message = memory.too_large(program.learner, members, memory.device_memory())
         raise MemoryError(f"out of memory: {message} (members_at_once makes it smaller)") from error

@@ -26,7 +26,7 @@ from influence_jax.runtime.run import Execution
 from influence_jax.runtime.signals import deferred_stop
 from influence_jax.settings import INT32_MAX, Integers, checked, nearest, whole_number
 from influence_jax.sweeps.files import FORMAT_VERSION, claimed, place_of, read_about
-from influence_jax.sweeps.plan import Part, Program, listed_programs, make_programs
+from influence_jax.sweeps.plan import PlannedProgram, TrialBlock, listed_programs, make_programs
 from influence_jax.sweeps.results import Record, Sweep, record_of
 from influence_jax.sweeps.space import Draw, Space, is_traced, make_space
 from influence_jax.sweeps.study import Study, import_optuna, opened
@@ -120,7 +120,7 @@ class Rounds:
         self._config, self._about, self._how, self._wanted = config, about, how, about["search"]
         # Of each round the study's numbers of its trials; the rounds that ended early; the settings of all trials.
         self.numbers, self._pruned, self._listed = [], [], []
-        self._programs: list[Program] = []
+        self._programs: list[PlannedProgram] = []
         self._records: list[Record] = []
         if how.resume and (how.path / "sweep.json").exists():
             self.numbers, self._pruned, self._listed = _before(how.path, about)
@@ -144,7 +144,7 @@ class Rounds:
                 return
             numbers, first = self.numbers[number], sum(map(len, self.numbers[:number]))
             seeds = range(self._config.seed, self._config.seed + self._config.seeds)
-            trials = Part(range(first, first + len(numbers)), seeds)
+            trials = TrialBlock(range(first, first + len(numbers)), seeds)
             self._programs += make_programs(self._config, self._space, [trials])
             if asked:
                 self._note()
@@ -265,7 +265,7 @@ def _refuse_ends(config: ExperimentConfig, draws: Mapping[str, Draw]) -> None:
     """Refuse values that may be drawn and are not allowed: both ends of a distribution, or every choice."""
     most = max(len(draw.values) for draw in draws.values())
     ends = [{name: draw.values[i % len(draw.values)] for name, draw in draws.items()} for i in range(most)]
-    make_programs(config, Space(listed=tuple(ends)), [Part(range(most), [config.seed])])
+    make_programs(config, Space(listed=tuple(ends)), [TrialBlock(range(most), [config.seed])])
 
 
 @usual_tracing()

@@ -10,7 +10,7 @@ from typing import Any
 from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json
 from influence_jax.runtime import directory
 from influence_jax.settings import is_path
-from influence_jax.sweeps.plan import Part, Program, listed_parts, listed_programs, make_programs
+from influence_jax.sweeps.plan import PlannedProgram, TrialBlock, listed_blocks, listed_programs, make_programs
 from influence_jax.sweeps.space import Space, make_space
 
 FORMAT_VERSION = 1
@@ -62,17 +62,21 @@ def common_config(path: pathlib.Path, about: dict[str, Any]) -> ExperimentConfig
         return from_json(json.dumps(about["config"]))
 
 
-def trials_and_parts(path: pathlib.Path, about: dict[str, Any], config: ExperimentConfig) -> tuple[Space, list[Part]]:
+def space_and_blocks(
+    path: pathlib.Path, about: dict[str, Any], config: ExperimentConfig
+) -> tuple[Space, list[TrialBlock]]:
     """Return what a sweep's trials differ in, and the parts that its programs are."""
     with _as_written(path):
-        space, parts = make_space(config, **about["space"]), listed_parts(config, about["programs"])
+        space, blocks = make_space(config, **about["space"]), listed_blocks(config, about["programs"])
         known = range(len(space.settings()))
-        if not all(trial in known for part in parts for trial in part.trials):
+        if not all(trial in known for block in blocks for trial in block.trials):
             raise _other_trials(path)
-        return space, parts
+        return space, blocks
 
 
-def trusted(path: pathlib.Path, about: dict[str, Any], trust: bool) -> tuple[ExperimentConfig, Space, list[Program]]:
+def trusted(
+    path: pathlib.Path, about: dict[str, Any], trust: bool
+) -> tuple[ExperimentConfig, Space, list[PlannedProgram]]:
     """Return all of a sweep that ``sweep.json`` says, importing code of others only if it is trusted."""
 
     def refuse(named: list[str]) -> None:
@@ -83,12 +87,12 @@ def trusted(path: pathlib.Path, about: dict[str, Any], trust: bool) -> tuple[Exp
 
     config = common_config(path, about)
     refuse([f"{setting} {name!r}" for setting, name in code_paths(config).items()])
-    space, parts = trials_and_parts(path, about, config)
+    space, blocks = space_and_blocks(path, about, config)
     varied = dict.fromkeys(x for trial in space.settings() for x in trial.values() if is_path(x))
     refuse(list(map(repr, varied)))
     with _as_written(path):
         refuse([repr(name) for name in map(about.get("search", {}).get, ("sampler", "pruner")) if name is not None])
-        programs = make_programs(config, space, parts)
+        programs = make_programs(config, space, blocks)
         if json.loads(json.dumps(listed_programs(programs))) != about["programs"]:
             raise _other_trials(path)
     return config, space, programs

@@ -16,7 +16,7 @@ from influence_jax.sweeps.space import HYPERPARAM_NAMES, Space, is_traced
 
 
 @dataclasses.dataclass(frozen=True)
-class Program:
+class PlannedProgram:
     """Trials that differ in traced settings alone, which are one program; each with all seeds."""
 
     learner: Learner
@@ -26,7 +26,7 @@ class Program:
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class TrialBlock:
     """The trials of a program, and the seeds that each of them has there."""
 
     trials: Sequence[int]
@@ -34,8 +34,8 @@ class Part:
 
 
 def make_plan(
-    config: ExperimentConfig, space: Space, shard: Sequence[int] | None = None, begun: Sequence[Part] = ()
-) -> list[Program]:
+    config: ExperimentConfig, space: Space, shard: Sequence[int] | None = None, begun: Sequence[TrialBlock] = ()
+) -> list[PlannedProgram]:
     """Group the trials by their static settings, in the order in which these first come.
 
     Members that share a seed are given the same seed in every trial, so that trials are compared under the same chance.
@@ -56,14 +56,14 @@ def make_plan(
         groups.setdefault(repr(_static(values)), []).append(trial)
     wanted, seeds = list(groups.values()), range(config.seed, config.seed + config.seeds)
     make_programs(
-        config, space, [Part(trials, seeds) for trials in wanted]
+        config, space, [TrialBlock(trials, seeds) for trials in wanted]
     )  # so that each shard refuses what any would
     if shard is not None:
         in_order = [trial for trials in wanted for trial in trials]
         index, count = checked_shard(shard, len(in_order))
         kept = set(in_order[index * len(in_order) // count : (index + 1) * len(in_order) // count])
         wanted = [[trial for trial in trials if trial in kept] for trials in wanted]
-    done = collections.Counter(trial for part in begun for trial in part.trials for _ in part.seeds)
+    done = collections.Counter(trial for block in begun for trial in block.trials for _ in block.seeds)
     known = {trial for trials in wanted for trial in trials}
     if not known >= done.keys():
         lost = f"trials {sorted(done.keys() - known)} were begun, which are"
@@ -75,7 +75,7 @@ def make_plan(
     if max(done.values(), default=0) > config.seeds:
         raise ConfigError(f"seeds is {config.seeds}, was {max(done.values())}; allowed: at least so many.")
     missing = [
-        Part([trial for trial in trials if done[trial] == count], seeds[count:])
+        TrialBlock([trial for trial in trials if done[trial] == count], seeds[count:])
         for trials in wanted
         for count in dict.fromkeys(done[trial] for trial in trials)
         if count < config.seeds
@@ -83,44 +83,44 @@ def make_plan(
     return make_programs(config, space, [*begun, *missing])
 
 
-def make_programs(config: ExperimentConfig, space: Space, parts: Sequence[Part]) -> list[Program]:
-    """Return the program of each part, whose trials have the same static settings."""
+def make_programs(config: ExperimentConfig, space: Space, blocks: Sequence[TrialBlock]) -> list[PlannedProgram]:
+    """Return the program of each block, whose trials have the same static settings."""
     settings = space.settings()
-    return [_program(config, settings, part) for part in parts]
+    return [_program(config, settings, block) for block in blocks]
 
 
-def listed_programs(programs: Sequence[Program]) -> list[dict[str, Any]]:
+def listed_programs(programs: Sequence[PlannedProgram]) -> list[dict[str, Any]]:
     """Return which trials each program has, member by member, as plain data."""
     return [{"settings": program.settings, "trials": program.trials} for program in programs]
 
 
-def listed_parts(config: ExperimentConfig, programs: Sequence[Mapping[str, Any]]) -> list[Part]:
+def listed_blocks(config: ExperimentConfig, programs: Sequence[Mapping[str, Any]]) -> list[TrialBlock]:
     """Undo `listed_programs`: members of a trial count on its seeds, from program to program."""
-    parts, done = [], collections.Counter()
+    blocks, done = [], collections.Counter()
     for program in programs:
         trials, first = list(dict.fromkeys(program["trials"])), config.seed + done[program["trials"][0]]
-        parts.append(Part(trials, range(first, first + len(program["trials"]) // len(trials))))
+        blocks.append(TrialBlock(trials, range(first, first + len(program["trials"]) // len(trials))))
         done.update(program["trials"])
-    return parts
+    return blocks
 
 
-def renumbered(parts: Sequence[Part], before: Space, space: Space) -> list[Part]:
-    """Return parts of one space as parts of another one, which has their trials and more.
+def renumbered(blocks: Sequence[TrialBlock], before: Space, space: Space) -> list[TrialBlock]:
+    """Return blocks of one space as blocks of another one, which has their trials and more.
 
     Raises:
         ConfigError: a trial is not in there.
     """
     numbers = {json.dumps(values, sort_keys=True): trial for trial, values in enumerate(space.settings())}
     settings = before.settings()
-    for trial in (trial for part in parts for trial in part.trials):
+    for trial in (trial for block in blocks for trial in block.trials):
         if json.dumps(settings[trial], sort_keys=True) not in numbers:
             said = ", ".join(f"{path} {value!r}" for path, value in settings[trial].items())
             raise ConfigError(
                 f"a trial of {said} was begun, which is not among these; allowed: the same trials, and more."
             )
     return [
-        dataclasses.replace(part, trials=[numbers[json.dumps(settings[t], sort_keys=True)] for t in part.trials])
-        for part in parts
+        dataclasses.replace(block, trials=[numbers[json.dumps(settings[t], sort_keys=True)] for t in block.trials])
+        for block in blocks
     ]
 
 
@@ -147,8 +147,8 @@ def _static(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not is_traced(name)}
 
 
-def _program(config: ExperimentConfig, settings: list[dict[str, Any]], part: Part) -> Program:
-    trials, seeds = part.trials, np.array(part.seeds)
+def _program(config: ExperimentConfig, settings: list[dict[str, Any]], block: TrialBlock) -> PlannedProgram:
+    trials, seeds = block.trials, np.array(block.seeds)
     static = _static(settings[trials[0]])
     traced = [{name: x for name, x in settings[t].items() if is_traced(name)} for t in trials]
     columns = {
@@ -163,4 +163,4 @@ def _program(config: ExperimentConfig, settings: list[dict[str, Any]], part: Par
     except ConfigError as error:
         said = ", ".join(f"{name} {value!r}" for name, value in static.items())
         raise ConfigError(f"{error} (in the trials with {said})" if said else str(error)) from error.__cause__
-    return Program(learner, static, columns, np.repeat(trials, len(seeds)).tolist())
+    return PlannedProgram(learner, static, columns, np.repeat(trials, len(seeds)).tolist())

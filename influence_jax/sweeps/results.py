@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from influence_jax.analysis.labels import labels
-from influence_jax.analysis.members import Part, joined
+from influence_jax.analysis.members import MemberMetrics, joined
 from influence_jax.analysis.tables import final_rows, pandas, run_rows
 from influence_jax.config import ConfigError
 from influence_jax.log_format import SHARED
@@ -19,7 +19,7 @@ from influence_jax.runtime.checkpoint import Checkpoints
 from influence_jax.runtime.run import Run
 from influence_jax.settings import Integers, checked, nearest
 from influence_jax.sweeps.files import place_of, read_about, trusted
-from influence_jax.sweeps.plan import Program
+from influence_jax.sweeps.plan import PlannedProgram
 from influence_jax.sweeps.space import Space
 
 
@@ -34,13 +34,13 @@ class Record:
     saved: bool = True  # whether a checkpoint has all of it
     too_large: bool = False  # whether it needs more memory than there is here
 
-    def ended(self, program: Program) -> bool:
+    def ended(self, program: PlannedProgram) -> bool:
         """Whether the program was trained to its end, or no member of it can learn any more, or is to."""
         done = self.update >= program.learner.config.num_updates
         return done or self.pruned or len(self.failed) == len(program.trials)
 
 
-def record_of(place: pathlib.Path, program: Program) -> Record:
+def record_of(place: pathlib.Path, program: PlannedProgram) -> Record:
     """Read how far a program got."""
     checkpoints = Checkpoints(place)
     update = max(checkpoints.updates(), default=0)
@@ -51,7 +51,7 @@ def record_of(place: pathlib.Path, program: Program) -> Record:
 class Runs(Sequence):
     """The runs of programs; each is read from its directory when it is asked for, and held by nobody else."""
 
-    def __init__(self, path: pathlib.Path, programs: Sequence[Program]):
+    def __init__(self, path: pathlib.Path, programs: Sequence[PlannedProgram]):
         """Look for the runs of ``programs`` in the directory of a sweep."""
         self._path, self._programs = path, programs
 
@@ -73,12 +73,12 @@ class Sweep:
     """A sweep as far as it got."""
 
     space: Space
-    programs: list[Program]
+    programs: list[PlannedProgram]
     path: pathlib.Path
     records: list[Record]  # of the programs that were begun
 
     @property
-    def begun(self) -> list[tuple[Program, Record]]:
+    def begun(self) -> list[tuple[PlannedProgram, Record]]:
         """The programs that were begun, with how far they got."""
         return list(zip(self.programs, self.records, strict=False))
 
@@ -103,7 +103,7 @@ class Sweep:
         return sorted({program.trials[member] for program, record in self.begun for member in record.failed})
 
     @property
-    def recorded(self) -> list[tuple[Program, Record]]:
+    def recorded(self) -> list[tuple[PlannedProgram, Record]]:
         """Those of `begun` that have log points."""
         return [(program, record) for program, record in self.begun if record.metrics]
 
@@ -114,25 +114,25 @@ class Sweep:
         return f"Sweep of {len(set(members))} trials, {len(members)} members in {programs}, {self.num_finished} finished{failed}"
 
     @property
-    def parts(self) -> list[Part]:
+    def member_metrics(self) -> list[MemberMetrics]:
         """The members of each program that has log points, with their trials, settings and seeds."""
         return [
-            Part(record.metrics, self._members(program), vars(program.learner.config.hyperparams))
+            MemberMetrics(record.metrics, self._members(program), vars(program.learner.config.hyperparams))
             for program, record in self.recorded
         ]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each member: its trial, settings and seed, and the end of each metric; see `analysis.final_rows`."""
-        rows = [row for part in self.parts for row in final_rows(part.metrics, part.members)]
+        rows = [row for group in self.member_metrics for row in final_rows(group.metrics, group.members)]
         return sorted(rows, key=lambda row: (row["trial"], row["seed"]))
 
     def table(self) -> Any:
         """Return all log points as a tidy ``pandas.DataFrame``: one row per trial, seed and log point."""
-        frames = [pandas().DataFrame(run_rows(part.metrics, part.members)) for part in self.parts]
+        frames = [pandas().DataFrame(run_rows(group.metrics, group.members)) for group in self.member_metrics]
         joined = pandas().concat(frames, ignore_index=True)
         return joined.sort_values(["trial", "seed", "update"], kind="stable", ignore_index=True)
 
-    def _members(self, program: Program) -> list[dict[str, Any]]:
+    def _members(self, program: PlannedProgram) -> list[dict[str, Any]]:
         settings, seeds = self.space.settings(), program.hyperparams["seed"]
         return [
             {"trial": trial, **settings[trial], "seed": int(seed)}
@@ -155,7 +155,9 @@ class Sweep:
                 f"and {len(measured)} of {len(self.space.settings())} trials have results.",
                 stacklevel=2,
             )
-        known = sorted({name for part in self.parts for name, x in part.metrics.items() if x.ndim == 2} - {*SHARED})
+        known = sorted(
+            {name for group in self.member_metrics for name, x in group.metrics.items() if x.ndim == 2} - {*SHARED}
+        )
         if metric not in known:
             raise ConfigError(f"metric is {metric!r}; allowed: {', '.join(known)}.{nearest(str(metric), known)}")
         trials: dict[int, list[float]] = {}

@@ -18,8 +18,8 @@ from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
 from influence_jax.runtime.run import Execution
 from influence_jax.runtime.signals import deferred_stop
-from influence_jax.sweeps.files import FORMAT_VERSION, claimed, common_config, place_of, read_about, trials_and_parts
-from influence_jax.sweeps.plan import Program, checked_shard, listed_programs, make_plan, renumbered
+from influence_jax.sweeps.files import FORMAT_VERSION, claimed, common_config, place_of, read_about, space_and_blocks
+from influence_jax.sweeps.plan import PlannedProgram, checked_shard, listed_programs, make_plan, renumbered
 from influence_jax.sweeps.results import Record, Sweep, record_of
 from influence_jax.sweeps.space import Space, make_space
 
@@ -71,7 +71,9 @@ def sweep(
     return run_sweep(config, make_space(config, grid, random, trials, draw_seed, listed), shard, how)
 
 
-def planned(config: ExperimentConfig, space: Space, shard: Sequence[int] | None, how: Execution) -> list[Program]:
+def planned(
+    config: ExperimentConfig, space: Space, shard: Sequence[int] | None, how: Execution
+) -> list[PlannedProgram]:
     """Return the programs of a sweep: those that were begun in its directory, and what it is to have beside them.
 
     Raises:
@@ -91,9 +93,9 @@ def planned(config: ExperimentConfig, space: Space, shard: Sequence[int] | None,
         raise ConfigError(
             f"{str(path)!r} holds another sweep: {named}; allowed: the same settings, with more trials, seeds or total_steps."
         )
-    trials, parts = trials_and_parts(path, before, saved)
+    trials, blocks = space_and_blocks(path, before, saved)
     try:
-        return make_plan(config, space, shard, renumbered(parts, trials, space))
+        return make_plan(config, space, shard, renumbered(blocks, trials, space))
     except ConfigError as error:
         raise ConfigError(f"{str(path)!r} holds another sweep: {error}") from error
 
@@ -145,7 +147,7 @@ def ends_all(callback: Callable[[LogPoint], None] | None, stop: threading.Event)
     return call
 
 
-def run_program(program: Program, place: pathlib.Path, how: Execution) -> Record:
+def run_program(program: PlannedProgram, place: pathlib.Path, how: Execution) -> Record:
     """Train a program in a directory of its own to its end, or go on with it, and say how far it got."""
     begun = (place / "config.json").exists()
     if begun:

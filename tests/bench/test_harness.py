@@ -8,13 +8,13 @@ from influence_jax.bench import harness
 
 
 def test_median_ignores_a_slow_call():
-    timing = harness.Timing(harness.Program("x", lambda: None, 100), [0.1, 0.1, 5.0])
+    timing = harness.Timing(harness.Workload("x", lambda: None, 100), [0.1, 0.1, 5.0])
     row = timing.row()
     assert row["median_env_steps_per_second"] == 1000 and row["slowest_env_steps_per_second"] == 20
 
 
 def test_fraction_of_the_limit_is_by_turn():
-    timing = harness.Timing(harness.Program("x", lambda: None, 10), [1.0, 4.0, 1.0])
+    timing = harness.Timing(harness.Workload("x", lambda: None, 10), [1.0, 4.0, 1.0])
     assert timing.against("y", [0.05, 0.2, 0.05]).fraction_of_limit == 0.5
 
 

@@ -18,8 +18,8 @@ from tests.conftest import tiny_arguments
     [
         ("--devices 9", "devices is 9; allowed: 1"),
         ("--devices x", "devices is 'x'; allowed: whole numbers from 1"),
-        ("--mesh seed", "mesh is 'seed'; allowed: sizes such as seed=4,env=2."),
-        ("--mesh seed=2", "mesh is {'seed': 2}, 2 devices; allowed: 1"),
+        ("--mesh member", "mesh is 'member'; allowed: sizes such as member=4,env=2."),
+        ("--mesh member=2", "mesh is {'member': 2}, 2 devices; allowed: 1"),
         ("--process-id 1", "process_id is 1, but only --distributed uses it; allowed: nothing"),
         ("--members-at-once 0", "members_at_once is 0; allowed: whole numbers from 1"),
     ],

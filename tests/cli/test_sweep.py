@@ -88,7 +88,7 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
         ("--grid discount=.9 --measure", "measure is True without dry_run; allowed: both or neither."),
         ("--grid discount=.9 --nonsense 3", "--nonsense is not an option"),
         ("--grid discount=.9 --draw-seed=--", "argument --draw-seed: expected one argument; allowed: an option with"),
-        ("--grid discount=.9 --mesh seed=7", "mesh['seed'] is 7 for 1; allowed: numbers that divide it"),
+        ("--grid discount=.9 --mesh member=7", "mesh['member'] is 7 for 1; allowed: numbers that divide it"),
         ("--grid critic=shared,none", "network.critic is 'none'; allowed"),
         ("--grid discount=.9,.8 --shard 1", "shard is '1'; allowed: I/N, such as 3/16, with I from 0."),
         ("--grid discount=.9,.8 --shard 2/2", "shard is (2, 2); allowed: (i, n)"),

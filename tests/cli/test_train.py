@@ -91,8 +91,8 @@ def test_a_run_that_begins_with_another_takes_its_settings(run_directory, tmp_pa
     assert after.total_steps == 120 and after.env.params["hit_penalty"] == 7.0
     assert (after.network, after.learner, after.hyperparams) == (before.network, before.learner, before.hyperparams)
     assert "agents are blind" in capsys.readouterr().err  # so few steps teach nobody to see
-    said = refusal(capsys, *command, "--out", str(tmp_path / "y"), "--lstm-size", "4")
-    assert "start_from has networks of another shape" in said and "network.lstm_size is 4, was 8;" in said
+    said = refusal(capsys, *command, "--out", str(tmp_path / "y"), "--core-size", "4")
+    assert "start_from has networks of another shape" in said and "network.core_size is 4, was 8;" in said
     assert not (tmp_path / "y").exists()
 
 

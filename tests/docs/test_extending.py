@@ -77,7 +77,7 @@ def test_alternatives_of_the_gru_are_naive_reruns(laboratory):
     (recipe,) = [recipe for recipe in RECIPES if recipe.startswith("6.")]
     (laboratory / "my_lab" / "networks.py").write_text(dict(blocks(recipe))["file"])
     spec = types.NetworkSpec(4, context_blocks=2, context_symbols=4, moa_targets=2)
-    network = importlib.import_module("my_lab.networks").GRU(spec, NetworkConfig(lstm_size=5))
+    network = importlib.import_module("my_lab.networks").GRU(spec, NetworkConfig(core_size=5))
     params = network.init(jax.random.key(0), (3, 3, 3))
     carry = {name: jax.random.normal(jax.random.key(1), (7, 5)) for name in network.branches}
     features = network.encode(params, jax.random.randint(jax.random.key(2), (7, 3, 3, 3), 0, 255))

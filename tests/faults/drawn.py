@@ -198,7 +198,7 @@ def trainable(draw: Callable) -> ExperimentConfig:
         "seeds": 1,
         "log_interval": 1,
         "network.hidden_size": 4,
-        "network.lstm_size": 4,
+        "network.core_size": 4,
         "network.conv_channels": 2,
     }
     sizes |= {"learner.num_envs": draw(st.integers(1, 4)), "learner.rollout_length": draw(st.integers(1, 5))}
@@ -266,15 +266,15 @@ USUAL = {
     "profile": ["paper", "small", "large"],
     "out": ["run", "video.gif", "a/b.mp4", "table.csv"],
     "devices": ["1"],
-    "mesh": ["seed=1", "seed=1,env=1"],
+    "mesh": ["member=1", "member=1,env=1"],
     "grid": [
         "learning_rate=1e-3,3e-4",
-        "lstm_size=4,8",
+        "core_size=4,8",
         "env.params.hit-penalty=0,50",
         "model=moa,basic",
         "discount=2",
     ],
-    "random": ["entropy_coef=log:1e-4:1e-2", "envy=uniform:0:1", "lstm_size=choice:4,8", "entropy_coef=log:0:1"],
+    "random": ["entropy_coef=log:1e-4:1e-2", "envy=uniform:0:1", "core_size=choice:4,8", "entropy_coef=log:0:1"],
     "env.name": list(GAMES),
     "metric": ["collective_return"],
     "config": ["begun/config.json", "file", "stray"],

@@ -25,7 +25,7 @@ from tests.runtime.runs import assert_same, assert_same_metrics
 STOPPED = 75
 COMMANDS = {
     "run": "train harvest-a3c --profile small".split(),
-    "sweep": "sweep harvest-a3c --profile small --grid learning_rate=1e-3,3e-4 --grid lstm_size=6,8".split(),
+    "sweep": "sweep harvest-a3c --profile small --grid learning_rate=1e-3,3e-4 --grid core_size=6,8".split(),
 }
 
 

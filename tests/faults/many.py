@@ -43,7 +43,7 @@ def many_members(count: int, log_points: int = 10) -> dict[str, float]:
     config = dataclasses.replace(
         config,
         env=EnvConfig("influence_jax.envs.probes:Cue"),
-        network=dataclasses.replace(config.network, conv_channels=2, hidden_size=4, lstm_size=4),
+        network=dataclasses.replace(config.network, conv_channels=2, hidden_size=4, core_size=4),
         learner=dataclasses.replace(config.learner, num_envs=2, rollout_length=4),
         total_steps=8 * log_points,
         seeds=count,
@@ -90,7 +90,7 @@ def experiments(count: int) -> list[ExperimentConfig]:
             dataclasses.replace(
                 config,
                 env=EnvConfig("harvest", num_agents=2, horizon=10 + number, layout=TINY_MAP, view_radius=2),
-                network=dataclasses.replace(config.network, conv_channels=2, hidden_size=8, lstm_size=8),
+                network=dataclasses.replace(config.network, conv_channels=2, hidden_size=8, core_size=8),
                 learner=dataclasses.replace(config.learner, num_envs=3, rollout_length=4),
                 total_steps=3 * 4 * 4,
                 log_interval=2,

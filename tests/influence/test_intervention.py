@@ -92,7 +92,7 @@ def played(name, informed):
     learner = make_learner(
         ExperimentConfig(
             env=EnvConfig(name, num_agents=N, horizon=HORIZON, view_radius=2, layout=MAPS[name]),
-            network=NetworkConfig(conv_channels=2, hidden_size=6, lstm_size=8),
+            network=NetworkConfig(conv_channels=2, hidden_size=6, core_size=8),
             influence=InfluenceConfig(model="intervention", visible_actions=informed),
             learner=LearnerConfig(num_envs=40, rollout_length=4, **rules),
             hyperparams=Hyperparams(influence_weight=1.0),

@@ -11,7 +11,7 @@ from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
 from influence_jax.types import ActorOutput, TimeStep, Trajectory
 
 N, E, A, V = 3, 4, 5, 5  # agents, environments, actions, width of the view
-SIZES = NetworkConfig(conv_channels=2, hidden_size=6, lstm_size=8, message_embedding=3)
+SIZES = NetworkConfig(conv_channels=2, hidden_size=6, core_size=8, message_embedding=3)
 
 
 def network_of(model) -> NetworkFunctions:

@@ -74,7 +74,7 @@ def test_what_was_replaced_is_noticed_and_recorded():
     assert cheap == make_learner(settings) and hash(cheap) == hash(make_learner(settings))
     longer = dataclasses.replace(learner.config, total_steps=10**6)
     assert dataclasses.replace(learner, config=longer) == make_learner(longer)  # no part depends on it
-    smaller = dataclasses.replace(learner.config, network=dataclasses.replace(config.network, lstm_size=8))
+    smaller = dataclasses.replace(learner.config, network=dataclasses.replace(config.network, core_size=8))
     other = dataclasses.replace(learner, config=smaller)  # the network is still the large one
     assert other.replaced == ("config",) and other != make_learner(smaller)
     moa = make_learner(influence_jax.presets.get("harvest-moa"))

@@ -24,7 +24,7 @@ def learn(env: str, updates: int, model: str = "independent", horizon: int = 10,
     """Train two members of two agents; return ``(learner, state, metrics of the last chunk)``."""
     config = ExperimentConfig(
         env=EnvConfig(name=PROBE + env, num_agents=2, horizon=horizon),
-        network=NetworkConfig(conv_channels=6, hidden_size=32, lstm_size=32),
+        network=NetworkConfig(conv_channels=6, hidden_size=32, core_size=32),
         influence=InfluenceConfig(model=model),
         learner=LearnerConfig(num_envs=32, rollout_length=10, optimizer="adam"),
         hyperparams=Hyperparams(
@@ -77,7 +77,7 @@ def probe(env, profile, num_envs, rollout_length, steps, **params):
     return dataclasses.replace(
         config,
         env=EnvConfig(name=PROBE + env, num_agents=2, params=params),
-        network=dataclasses.replace(config.network, lstm_size=32),
+        network=dataclasses.replace(config.network, core_size=32),
         learner=dataclasses.replace(config.learner, num_envs=num_envs, rollout_length=rollout_length),
         total_steps=int(steps),
         seeds=2,

@@ -12,7 +12,7 @@ PROBE = "influence_jax.envs.probes:"
 def probe_config(env="Cue", model="moa", **changes) -> ExperimentConfig:
     config = ExperimentConfig(
         env=EnvConfig(name=PROBE + env, num_agents=3, horizon=6),
-        network=NetworkConfig(conv_channels=2, hidden_size=8, lstm_size=8),
+        network=NetworkConfig(conv_channels=2, hidden_size=8, core_size=8),
         influence=InfluenceConfig(model=model),
         learner=LearnerConfig(num_envs=4, rollout_length=5, optimizer="adam", reward_scaling="running_std"),
         hyperparams=Hyperparams(influence_weight=0.5 if model == "moa" else 0.0),

@@ -11,7 +11,7 @@ from influence_jax.networks.recurrent import Carry
 from influence_jax.types import NetworkSpec
 from tests.networks.worlds import SMALL, louder
 
-BLOCKS, SYMBOLS, FEATURES, SIZE = 2, 4, SMALL.hidden_size, SMALL.lstm_size
+BLOCKS, SYMBOLS, FEATURES, SIZE = 2, 4, SMALL.hidden_size, SMALL.core_size
 
 
 def flax_gru(core, inputs, hidden):

@@ -6,7 +6,7 @@ from influence_jax.config import NetworkConfig
 from influence_jax.networks.agent import AgentNetwork, NetworkFunctions
 from influence_jax.types import NetworkSpec
 
-SMALL = NetworkConfig(conv_channels=2, hidden_size=5, lstm_size=7, critic="shared")
+SMALL = NetworkConfig(conv_channels=2, hidden_size=5, core_size=7, critic="shared")
 
 
 def network(sizes=SMALL, **spec) -> NetworkFunctions:

@@ -18,8 +18,8 @@ from tests.conftest import quickly
     "devices, sentence",
     [
         (Devices(count=2), "devices is 2; allowed: 1"),
-        (Devices(mesh={"seed": 2}), r"mesh is \{'seed': 2\}, 2 devices; allowed: 1"),
-        (Devices(mesh={"members": 1}), "allowed: sizes of seed and env"),
+        (Devices(mesh={"member": 2}), r"mesh is \{'member': 2\}, 2 devices; allowed: 1"),
+        (Devices(mesh={"members": 1}), "allowed: sizes of member and env"),
         (Devices(mesh={"env": 2}), r"mesh\['env'\] is 2 for 3; allowed: numbers that divide it"),
     ],
 )
@@ -55,7 +55,7 @@ learner = make_learner(from_json(sys.stdin.read()))
 collectives, found = {}, {}
 for name, devices in {
     "one": Devices(count=1), "at once": Devices(count=1, at_once=2), "four": Devices(),
-    "environments": Devices(mesh={"seed": 2, "env": 2}),
+    "environments": Devices(mesh={"member": 2, "env": 2}),
 }.items():
     program = prepare(learner, member_settings(learner, {}), devices)
     chunk, state = program.compile(threading.Event()), program.init()

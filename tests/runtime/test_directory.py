@@ -41,7 +41,7 @@ def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
             "hyperparams.learning_rate is 0.5, was 0.001;",
         ),
         ("config.json", '"rollout_length": 4', '"rollout_length": 2', "learner.rollout_length is 2, was 4;"),
-        ("config.json", '"lstm_size": 8', '"lstm_size": 4', "network.lstm_size is 4, was 8;"),
+        ("config.json", '"core_size": 8', '"core_size": 4', "network.core_size is 4, was 8;"),
         ("config.json", '"hit_penalty": 50.0', '"hit_penalty": 0.0', "env.params.hit_penalty is 0.0, was 50.0;"),
         ("members.json", '"seed": 1', '"seed": 7', "member 1: seed is 7, was 1;"),
     ],

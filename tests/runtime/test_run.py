@@ -183,9 +183,9 @@ def test_a_run_begins_with_the_parameters_of_another(tiny, whole, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, run.state.params, whole[0].state.params)
     part = json.loads((tmp_path / "run" / "run.json").read_text())[-1]
     assert part["start_from"] == {"directory": str(whole[1]), "update": 100} and part["from_update"] == 0
-    other = dataclasses.replace(tiny, network=dataclasses.replace(tiny.network, lstm_size=4))
+    other = dataclasses.replace(tiny, network=dataclasses.replace(tiny.network, core_size=4))
     with pytest.raises(
-        ConfigError, match=r"networks of another shape, .*: network.lstm_size is 4, was 8; allowed: runs"
+        ConfigError, match=r"networks of another shape, .*: network.core_size is 4, was 8; allowed: runs"
     ):
         influence_jax.train(other, start_from=whole[1])
     with pytest.raises(ConfigError, match="start_from has 2 members, this run 3; allowed: 1 or 3"):

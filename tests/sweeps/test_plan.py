@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from influence_jax.config import ConfigError
-from influence_jax.sweeps.plan import Part, make_plan
+from influence_jax.sweeps.plan import TrialBlock, make_plan
 from influence_jax.sweeps.space import make_space
 
 
@@ -57,7 +57,7 @@ def test_shards_are_stretches_of_the_programs(tiny):
 
 def test_a_shard_keeps_its_trials(tiny):
     rates = [1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6]
-    begun = [Part([2, 3], range(1))]
+    begun = [TrialBlock([2, 3], range(1))]
     config = dataclasses.replace(tiny, seeds=1)
     assert len(make_plan(config, make_space(tiny, {"learning_rate": rates[:4]}), (1, 2), begun)) == 1
     with pytest.raises(ConfigError, match=r"trials \[2\] were begun, which are another shard's now that there are 6"):
