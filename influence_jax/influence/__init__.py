@@ -23,10 +23,10 @@ MODELS: dict[str, Callable[..., InfluenceModel]] = {
 
 
 def make(config: InfluenceConfig, num_agents: int, num_actions: int) -> InfluenceModel:
-    """Build the configured influence model for ``num_agents`` agents with ``num_actions`` actions each.
+    """Build the influence model that ``config`` names, for ``num_agents`` agents with ``num_actions`` actions each.
 
     Raises:
-        ConfigError: there is no such model or measure, or the model cannot be built for so many agents.
+        ConfigError: the model or the measure does not exist, or the model cannot be built for this many agents.
     """
     build = implementation("influence.model", config.model, MODELS)
     name = "kl" if config.measure == "none" else config.measure

@@ -1,4 +1,4 @@
-"""Acting: what every influence model has in common while agents decide."""
+"""Acting: how agents decide, shared by all influence models."""
 
 from typing import Any
 
@@ -16,21 +16,21 @@ from influence_jax.types import ActorOutput, CachedActivations, CounterfactualBa
 
 @struct.dataclass
 class PolicyStep:
-    """What stepping some agents' policies gave; leading axes [N,E]."""
+    """The result of one step of some agents' policies; leading axes [N,E]."""
 
-    carry: dict[str, Any]  # by branch, "policy" and where there is one "critic": recurrent state after the step
-    gates: jax.Array  # f32[N,E,4H], the policy's, with all symbols in them
+    carry: dict[str, Any]  # recurrent state after the step of the branches "policy" and, if there is one, "critic"
+    gates: jax.Array  # f32[N,E,4H], gates of the policy's core with all symbols added
     log_policy: dict[str, jax.Array]  # f32[N,E,A] or f32[N,E,M], by head
     samples: dict[str, HeadSample]
 
 
 @struct.dataclass
 class Step:
-    """One step of all agents, when everybody has chosen: what counterfactuals are about."""
+    """One step of all agents after everyone has chosen; counterfactuals are computed from it."""
 
     timestep: TimeStep  # leading E
-    memory: Any  # before anybody acted, leading E
-    carry: dict[str, Any]  # before anybody acted, by branch, leading [N,E]
+    memory: Any  # before anyone acted, leading E
+    carry: dict[str, Any]  # before anyone acted, by branch, leading [N,E]
     features: dict[str, jax.Array]  # f32[N,E,F], by branch
     context: jax.Array  # i32[N,E,L], the symbols that entered the policies
     policy: PolicyStep
@@ -38,23 +38,23 @@ class Step:
 
 @struct.dataclass
 class Transition:
-    """A step that the game has taken: what interventions are about."""
+    """A step that the game has taken; interventions replay it with other actions."""
 
-    keys: jax.Array  # [E], of what interventions draw, which is not the chance of the step
+    keys: jax.Array  # [E], for random draws of the intervention itself, independent of the step's
     timestep: TimeStep  # before it, leading E
-    output: ActorOutput  # what everybody did
+    output: ActorOutput  # what the agents did
     carry: dict[str, Any]  # after it, by branch, leading [N,E]
     memory: Any  # after it, leading E
-    after: TimeStep  # what everybody perceives next, leading E
+    after: TimeStep  # what the agents perceive next, leading E
 
 
 @struct.dataclass
 class Influencers:
-    """What each influencer of one influencee really did, and might have done."""
+    """What each influencer of one influencee did, and its policy over the alternatives."""
 
     symbol: jax.Array  # i32[E,K], what it did
     block: jax.Array  # i32[K], the block of the influencee's context that holds it
-    log_policy: jax.Array  # f32[K,E,C], its policy over what it might have done
+    log_policy: jax.Array  # f32[K,E,C], its policy over the alternatives
     mask: jax.Array  # bool[K,E], pairs that count
 
 
@@ -71,14 +71,14 @@ def decide(
     """Let all agents act in one step of ``E`` environments, group after group, and measure their influence.
 
     Args:
-        model: how they influence one another.
+        model: the influence model.
         network: an `influence_jax.networks.protocol.Network`.
-        key: for what they draw.
+        key: for sampling.
         params: leading N.
         carry: recurrent states by branch, leading [N,E].
-        memory: the model's, leading E.
-        timestep: what they see, leading E.
-        forced: by head, i32[E,N], what agents choose whatever their policy says; -1 leaves an agent free.
+        memory: the influence model's memory, leading E.
+        timestep: what the agents perceive, leading E.
+        forced: by head, i32[E,N]: symbols that agents choose regardless of their policies; -1 leaves an agent free.
 
     Returns:
         ``(output, carry, memory)``, the latter two after the step.
@@ -122,7 +122,7 @@ def measured(
 ) -> tuple[jax.Array, jax.Array, dict[str, Any], jax.Array | None]:
     """Return ``(influence f32[E,K,J], mutual information f32[E,K,J], states of the model's own branches, predicted)`` of a step.
 
-    The last is as in `ActorOutput`, None for a model that reads policies.
+    ``predicted`` is as in `ActorOutput`, and None for a model that compares real policies.
     """
     num_envs, num_agents = step.timestep.reward.shape
     influence = information = jnp.zeros((num_envs, num_agents, num_agents), jnp.float32)
@@ -145,10 +145,10 @@ def act(
     context: jax.Array,
     forced: dict[str, jax.Array],
 ) -> PolicyStep:
-    """Step policies, and critics that are branches of their own, and sample from every head, one key per agent.
+    """Step the policies, and the critics that are branches of their own, and sample from every head with one key per agent.
 
-    ``carry`` and ``features f32[N,E,F]`` are by branch, ``context i32[N,E,L]``; everything returned is ``[N,E,...]`` too. Where
-    ``forced i32[N,E]``, by head, is not -1, it is chosen instead.
+    ``carry`` and ``features f32[N,E,F]`` are dictionaries by branch, ``context`` is i32[N,E,L], and all results lead with [N,E].
+    ``forced``, i32[N,E] by head, replaces a sampled symbol unless it is -1.
     """
 
     def one_agent(key, params, carry, features, context, forced):
@@ -181,12 +181,12 @@ def act(
 
 
 def encode(network: Any, params: Any, observation: Any) -> dict[str, jax.Array]:
-    """Return every agent's features by branch, ``f32[N,E,F]``, of observations ``[E,N,...]``."""
+    """Return the features ``f32[N,E,F]`` of all agents, by branch, for observations ``[E,N,...]``."""
     return jax.vmap(network.encode)(params, agents_first(observation))
 
 
 def at_start(memory: Memory, first: jax.Array, carry: Any, remembered: Any) -> tuple[Any, Any]:
-    """At ``first bool[E]`` zero the carries ``[N,E,...]`` and start with an empty memory."""
+    """Where ``first bool[E]`` holds, reset the carries ``[N,E,...]`` to zero and the memory to that of a new episode."""
 
     def reset(axis, new, old):
         return jnp.where(first.reshape(-1, *(1,) * (old.ndim - 1 - axis)), new, old)
@@ -196,7 +196,7 @@ def at_start(memory: Memory, first: jax.Array, carry: Any, remembered: Any) -> t
 
 
 def last_actions(num_agents: int, context: Any) -> Memory:
-    """Return a memory ``i32[E,N]`` of what everybody did last, -1 before anything was done; ``context`` is that of `Memory`."""
+    """Return a memory ``i32[E,N]`` of everyone's last action, -1 before the first; ``context`` is as in `Memory`."""
     return Memory(
         init=lambda num_envs: jnp.full((num_envs, num_agents), -1, jnp.int32),
         context=context,
@@ -207,9 +207,9 @@ def last_actions(num_agents: int, context: Any) -> Memory:
 def policy_counterfactuals(
     network: Any, params: Any, carry: Any, step: PolicyStep, influencers: Influencers
 ) -> CounterfactualBatch:
-    """One influencee's policy under everything that each influencer might have done; leading axes [K,E], J = 1.
+    """Return one influencee's policy under every choice that each influencer could have made; leading axes [K,E], J = 1.
 
-    ``carry`` is the influencee's recurrent state before the ``step``, leading axis [E] in both.
+    ``carry`` is the influencee's recurrent state before the ``step``, with leading axis [E] in both.
     """
 
     def responses(symbol, block):

@@ -1,9 +1,9 @@
-"""Basic influence (section 4 of the paper): influencers act first, and the others see what they did before acting.
+"""Basic influence (section 4 of the paper): influencers act first, and the others see their actions before they act.
 
-Agents 0 to K-1 are influencers, the rest influencees. In the recurrent input of an influencee the blocks of the influencers
-hold their actions of this very step and all other blocks those of the last one; for an influencer all blocks are of the last
-step. Influence compares an influencee's real policy with its average over what one influencer might have done, everything
-else held fixed. Everybody counts, seen or not.
+Agents 0 to K-1 are influencers, the rest are influencees. An influencee's recurrent input holds the influencers' actions of
+the current step and all other agents' actions of the previous step; an influencer's input holds only actions of the previous
+step. Influence compares an influencee's policy with its average over the actions of one influencer, everything else held
+fixed. Every pair counts, whether in view or not.
 """
 
 import jax
@@ -18,10 +18,10 @@ from influence_jax.types import NetworkSpec
 
 
 def basic(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Measure) -> InfluenceModel:
-    """Return the centralised model with ``config.num_influencers`` agents acting first.
+    """Return the centralised model, in which ``config.num_influencers`` agents act first.
 
     Raises:
-        ConfigError: nobody is left to be influenced.
+        ConfigError: no agent is left to be influenced.
     """
     num_influencers = config.num_influencers
     if num_influencers >= num_agents:
@@ -33,7 +33,7 @@ def basic(config: InfluenceConfig, num_agents: int, num_actions: int, measure: M
     def counterfactuals(network, params, step):
         influencees = jax.tree.map(lambda x: x[num_influencers:], (params, step.carry["policy"], step.policy))
         log_policy = step.policy.log_policy["action"][:num_influencers]
-        influencers = Influencers(  # of an influencee's blocks, the first K are the influencers'
+        influencers = Influencers(  # the first K blocks of an influencee's context are the influencers'
             symbol=step.context[num_influencers:, :, :num_influencers],
             block=jnp.arange(num_influencers, dtype=jnp.int32),
             log_policy=log_policy,
@@ -44,7 +44,7 @@ def basic(config: InfluenceConfig, num_agents: int, num_actions: int, measure: M
         return batch, {}
 
     def place(pairs, step):
-        """Put ``[N-K,K,E,1]`` into the corner of ``[E,N,N]`` where influencers meet influencees."""
+        """Put ``[N-K,K,E,1]`` into the block of ``[E,N,N]`` whose rows are influencers and whose columns are influencees."""
         del step
         zeros = jnp.zeros((pairs.shape[2], num_agents, num_agents), pairs.dtype)
         return zeros.at[:, :num_influencers, num_influencers:].set(pairs[..., 0].transpose(2, 1, 0))

@@ -1,8 +1,9 @@
-"""Influence by messages (section 5 of the paper): everybody speaks, and is heard one step later.
+"""Influence by messages (section 5 of the paper): every agent sends a message, and all agents receive it one step later.
 
-Each agent draws a symbol from a second head along with its action; the symbols of all agents, its own included, enter
-everybody's recurrent core in the next step. Influence compares an agent's real policy over actions with its average over what
-one other agent might have said, weighted by that agent's own policy over messages. It is known one step after the message.
+Each agent draws a symbol from a second head along with its action. In the next step the symbols of all agents, its own
+included, enter every agent's recurrent core. Influence compares an agent's policy over actions with its average over the
+messages that one other agent could have sent, weighted by that agent's policy over messages. It is known one step after the
+message.
 """
 
 import dataclasses
@@ -22,13 +23,13 @@ from influence_jax.types import NetworkSpec
 def communication(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Measure) -> InfluenceModel:
     """Return the model in which messages influence actions; every agent is an influencer of every other.
 
-    What is remembered is ``(message i32[E,N], log_policy f32[E,N,M])``, the last messages and the policies that drew them.
+    The memory is ``(message i32[E,N], log_policy f32[E,N,M])``: the last messages and the policies that they were drawn from.
     """
 
     def counterfactuals(network, params, step):
         message, log_policy = step.memory
         counts = (message >= 0).T & ~step.timestep.last  # bool[K,E]
-        speakers = jnp.asarray(others_index(num_agents))  # i32[J,K], those whom each listener hears beside itself
+        speakers = jnp.asarray(others_index(num_agents))  # i32[J,K], the others that each listener hears
         influencers = Influencers(
             symbol=agents_first(others(message)),
             block=speakers,
@@ -76,19 +77,19 @@ def communication(config: InfluenceConfig, num_agents: int, num_actions: int, me
 
 
 def at_random(key, message, log_policy):
-    """Hear what agents might have said in any of the environments: draws from their mean policies over messages."""
+    """Draw each agent's message from its mean policy over messages, averaged over the environments."""
     mean = jax.nn.logsumexp(log_policy, axis=0)  # [N,M]
     return jax.random.categorical(key, mean, shape=message.shape).astype(jnp.int32)
 
 
 def by_another(key, message, log_policy):
-    """Hear of each agent what the next one said."""
+    """Replace each agent's message by that of the next agent."""
     del key, log_policy
     return jnp.roll(message, -1, axis=1)
 
 
 def silence(key, message, log_policy):
-    """Hear nothing."""
+    """Drop all messages."""
     del key, log_policy
     return jnp.full_like(message, -1)
 
@@ -97,18 +98,18 @@ SCRAMBLES = {"random": at_random, "another": by_another, "silence": silence}
 
 
 def scrambled(model: InfluenceModel, how: str) -> InfluenceModel:
-    """Return a communication model whose messages are exchanged for others before anybody hears them, one's own included.
+    """Return a communication model whose messages are replaced before anyone receives them, including the sender's own.
 
-    How much less a learner with it returns than with ``model``, without learning anew, is what messages are worth (Lowe
-    et al. 2019): ``evaluate(dataclasses.replace(learner, model=scrambled(learner.model, "random")), state)``.
+    The drop in return, without retraining, is what the messages are worth (Lowe et al. 2019):
+    ``evaluate(dataclasses.replace(learner, model=scrambled(learner.model, "random")), state)``.
 
     Args:
-        model: of `communication`.
-        how: ``"random"`` (drawn from how often each agent now says what over the environments, of which there should be many),
-            ``"another"`` (what the next agent said) or ``"silence"``.
+        model: from `communication`.
+        how: ``"random"`` draws each agent's message from its current policy averaged over the environments, of which there
+            should be many; ``"another"`` takes the next agent's message; ``"silence"`` drops all messages.
 
     Raises:
-        ConfigError: there are no messages, or ``how`` is none of these.
+        ConfigError: the model has no messages, or ``how`` is none of these.
     """
     checked("network_spec.num_messages", model.network_spec.num_messages, Integers(1))
     checked("how", how, Choices(tuple(SCRAMBLES)))

@@ -1,9 +1,9 @@
-"""Negative controls: what looks like influence but has no causal content, paid in its place.
+"""Negative controls: rewards that look like influence but have no causal content, paid in its place.
 
-Every control takes ``(key, reward, surprisal, information, beams)``, each ``f32[T,E,N]``: the influence reward, the negative log
-probability of what the agent chose, the reward had influence been the mutual information, and 1 where the agent did something
-that draws a beam; it returns ``f32[T,E,N]``. A
-reward of exactly 0 stands for a step without a pair that counts: nobody in sight, nothing heard, the end of an episode.
+Every control takes ``(key, reward, surprisal, information, beams)`` and returns ``f32[T,E,N]``. All but the key are
+``f32[T,E,N]``: the influence reward, the negative log probability of the agent's choice, the reward with the mutual
+information in place of the influence, and 1 where the agent's action drew a beam. A reward of exactly 0 marks a step without
+a pair that counts: nobody in view, no message heard, the end of an episode.
 """
 
 from collections.abc import Callable
@@ -23,14 +23,14 @@ def none(key, reward, surprisal, information, beams):
 
 
 def shuffled(key, reward, surprisal, information, beams):
-    """Pay each environment the influence of another, by a permutation that leaves none in its place; needs two at least."""
+    """Pay each environment the influence of another one, by a permutation without fixed points; needs at least two of them."""
     del surprisal, information, beams
     cycle = jax.random.permutation(key, reward.shape[1])
     return reward[:, jnp.zeros_like(cycle).at[cycle].set(jnp.roll(cycle, 1))]
 
 
 def noise(key, reward, surprisal, information, beams):
-    """Pay each agent normal draws with the mean and the standard deviation of its influence, where it had any."""
+    """Pay each agent normal draws with the mean and standard deviation of its influence, at the steps at which it had any."""
     del surprisal, information, beams
     paid = reward != 0
     mean = _mean(reward, paid)
@@ -39,7 +39,7 @@ def noise(key, reward, surprisal, information, beams):
 
 
 def entropy(key, reward, surprisal, information, beams):
-    """Pay each agent its own surprisal, scaled to the mean of its influence, where it had any."""
+    """Pay each agent its own surprisal, scaled to the mean of its influence, at the steps at which it had any."""
     del key, information, beams
     paid = reward != 0
     scale = _mean(reward, paid) / jnp.maximum(_mean(surprisal, paid), 1e-12)
@@ -47,20 +47,20 @@ def entropy(key, reward, surprisal, information, beams):
 
 
 def mi(key, reward, surprisal, information, beams):
-    """Pay the mutual information, which does not depend on what was chosen."""
+    """Pay the mutual information, which does not depend on the agent's choice."""
     del key, reward, surprisal, beams
     return information
 
 
 def beam_bonus(key, reward, surprisal, information, beams):
-    """Pay each agent for acts that draw a beam, whether anybody sees it, scaled to the mean of its influence."""
+    """Pay each agent for actions that draw a beam, seen or not, scaled to the mean of its influence."""
     del key, surprisal, information
     everywhere = jnp.ones_like(reward, bool)
     return beams * (_mean(reward, everywhere) / jnp.maximum(_mean(beams, everywhere), 1e-12))
 
 
 def _mean(x: jax.Array, where: jax.Array) -> jax.Array:
-    """Return each agent's mean f32[N] of ``x f32[T,E,N]`` over the steps that count; 0 where none does."""
+    """Return each agent's mean f32[N] of ``x f32[T,E,N]`` over the steps that count; 0 if none does."""
     return jnp.sum(jnp.where(where, x, 0.0), axis=(0, 1)) / jnp.maximum(where.sum(axis=(0, 1), dtype=jnp.float32), 1.0)
 
 
@@ -85,9 +85,9 @@ def controlled_influence_reward(
     share: Any,
     beam_actions: tuple[int, ...] = (),
 ) -> jax.Array:
-    """Return what agents are paid as influence, ``f32[T,E,N]`` nats: `InfluenceModel.influence_reward` or a control of it.
+    """Return the influence reward ``f32[T,E,N]`` in nats, or what a control pays in its place.
 
-    ``beam_actions`` are those of the game (`influence_jax.types.EnvSpec`).
+    ``beam_actions`` are the game's actions that draw a beam (`influence_jax.types.EnvSpec`).
     """
     action = trajectory.actor_output.action
     beams = sum((action == beam for beam in beam_actions), jnp.zeros_like(action)).astype(jnp.float32)

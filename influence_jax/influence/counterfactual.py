@@ -1,4 +1,4 @@
-"""Counterfactual mathematics: marginalise over what an influencer might have done, and compare (equations 1 and 3)."""
+"""Counterfactual mathematics: average over an influencer's alternatives and compare (equations 1 and 3 of the paper)."""
 
 import functools
 
@@ -13,12 +13,12 @@ from influence_jax.types import CounterfactualBatch
 
 
 def log_marginal(batch: CounterfactualBatch) -> jax.Array:
-    """Average the alternatives under the influencer's own policy: ``f32[*, J, A]``, log probabilities (equation 1)."""
+    """Return the log probabilities ``f32[*, J, A]`` of the marginal policy: alternatives averaged under k's policy (equation 1)."""
     return small_axes_last(_log_marginal(*_joint(batch)), 2)
 
 
 def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Array:
-    """Return the influence of what k really did on each j, ``f32[*, J]``; no gradient passes."""
+    """Return the influence of k's actual choice on each j, ``f32[*, J]``, without gradient."""
     marginal = _log_marginal(*_joint(batch))
     along_first_axis = fusion_boundary(functools.partial(measure, axis=0))
     factual = small_axes_first(batch.factual, 2)
@@ -34,7 +34,7 @@ def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Arra
 
 
 def mutual_information(batch: CounterfactualBatch) -> jax.Array:
-    """Return the KL averaged over k's own policy, ``f32[*, J]``, nats."""
+    """Return the KL averaged over k's own policy, ``f32[*, J]``, nats, without gradient."""
     top, shares = _joint(batch)
     weights = small_axes_first(jnp.exp(batch.weights), 1)[None, None]
     alternatives = small_axes_first(batch.alternatives, 3)
@@ -50,16 +50,16 @@ def influence_and_information(batch: CounterfactualBatch, measure: Measure) -> t
 def log_alternatives(logits: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax.Array:
     """Return the log probabilities ``f32[*, C, J, A]`` of ``logits`` under every symbol.
 
-    In the row of the ``symbol i32[*]`` really used stands the real response ``factual f32[*, J, A]``, so that the two agree
-    to the bit.
+    The row of the symbol that was used, ``symbol i32[*]``, is the factual response ``factual f32[*, J, A]`` itself, so that both
+    agree to the bit.
     """
     return small_axes_last(_with_factual(_small_axes_first(logits), factual, symbol), 3)
 
 
 def _joint(batch: CounterfactualBatch) -> tuple[jax.Array, jax.Array]:
-    """Return ``(top f32[A, J, *], shares f32[A, J, C, *])``: the joint distribution of what k does and how each j responds.
+    """Return ``(top f32[A, J, *], shares f32[A, J, C, *])``, the joint distribution of k's choice and the response of each j.
 
-    Its probability is ``exp(top) shares``; the largest share is 1.
+    The probabilities are ``exp(top) * shares``; the largest share is 1.
     """
     log_probs = small_axes_first(batch.weights[..., None, None] + batch.alternatives, 3)
     top = jnp.maximum(log_probs.max(axis=2), jnp.finfo(jnp.float32).min)

@@ -1,4 +1,4 @@
-"""Agents without influence: the A3C baseline, optionally told what the others did in the last step."""
+"""Agents without influence: the A3C baseline, which may see the others' last actions."""
 
 import jax.numpy as jnp
 
@@ -11,7 +11,7 @@ from influence_jax.types import NetworkSpec
 
 
 def independent(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Measure) -> InfluenceModel:
-    """Return the model in which nobody's influence is computed."""
+    """Return the model in which no influence is computed."""
 
     def nothing(actions):
         return jnp.zeros((*actions.shape, 0), jnp.int32)

@@ -1,13 +1,13 @@
-"""Real influence: what others would do, had an agent acted otherwise in the game itself. Nobody's model is asked.
+"""Real influence: how others would react if an agent had acted differently in the game itself, without any model.
 
-In every step of every environment one agent k is drawn, and all its actions are tried in the same game: with the same chance
-and the same actions of everybody else. An agent j that k sees then looks at what it would see next, with the memory that it
-has. Influence compares its real policy there with the average over what k might have done, weighted by k's own policy; where
-nothing that j sees or is told depends on k's action, it is exactly 0. It is known one step after the action.
+In every step of every environment one agent k is drawn, and all its actions are tried in the same game, with the same random
+draws and the same actions of all others. For an agent j in k's view, the policy is evaluated on what j would see next, with
+j's real recurrent state. Influence compares j's actual policy with the average over k's actions, weighted by k's policy. It
+is exactly 0 if nothing that j perceives depends on k's action, and it is known one step after the action.
 
-The drawn agent is paid N times its influence, so that in expectation everybody is paid its influence. To try all agents in
-every step would cost N times as much. Without the game, as in `influence_jax.evaluation.policy.Policy.step`, nothing can be
-tried, and influence is 0.
+The drawn agent is paid N times its influence, so that the expected payment is each agent's influence; trying all agents in
+every step would cost N times as much. Without access to the game, as in `influence_jax.evaluation.policy.Policy.step`,
+nothing can be tried and influence is 0.
 """
 
 import dataclasses
@@ -29,20 +29,20 @@ from influence_jax.types import CounterfactualBatch, TimeStep
 
 @struct.dataclass
 class Tried:
-    """What was done in the last step, and what one agent of each environment might have done; leading axis E."""
+    """The actions of the last step, and the responses to one drawn agent's alternatives; leading axis E."""
 
-    action: jax.Array  # i32[E,N], what everybody did; -1 before anything was done
+    action: jax.Array  # i32[E,N], all agents' actions; -1 before the first
     drawn: jax.Array  # bool[E,K], the agent drawn, if any
-    log_policy: jax.Array  # f32[E,C], its policy over its actions, the one that it took first
-    answers: jax.Array  # f32[E,J,C-1,A], everybody's log policies after the others, in the same order
-    reached: jax.Array  # bool[E,J], agents that it saw, and that see or are told something else after some action
+    log_policy: jax.Array  # f32[E,C], its policy, with the action that it took first
+    answers: jax.Array  # f32[E,J,C-1,A], all agents' log policies after each other action, in the same order
+    reached: jax.Array  # bool[E,J], agents in its view whose input depends on its action
 
 
 def intervention(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Measure) -> InfluenceModel:
-    """Return the model of real influence among agents that are otherwise those of `independent`.
+    """Return the model of real influence; its agents are otherwise those of `independent`.
 
     Raises:
-        ConfigError: there is nobody to influence.
+        ConfigError: there is only one agent, and so nobody to influence.
     """
     if num_agents < 2:
         raise ConfigError(
@@ -70,7 +70,7 @@ def intervention(config: InfluenceConfig, num_agents: int, num_actions: int, mea
         return tried(network, params, transition, world, context, jax.vmap(draw)(transition.keys))
 
     def counterfactuals(network, params, step):
-        """Put what is done now beside what would be; leading axes are influencees and environments."""
+        """Compare the policies of this step with those after the tried actions; leading axes are influencees and environments."""
         del network, params
         memory, factual = step.memory, step.policy.log_policy["action"][:, :, None]  # f32[J,E,1,A]
         answers = jnp.concatenate([factual, agents_first(memory.answers)], axis=2)
@@ -84,7 +84,7 @@ def intervention(config: InfluenceConfig, num_agents: int, num_actions: int, mea
         return batch, {}
 
     def place(pairs, step):
-        """Give the pairs ``[J,E,1]`` to the agents drawn."""
+        """Assign the pairs ``[J,E,1]`` to the drawn agents."""
         return jnp.where(step.memory.drawn[..., None], pairs[..., 0].T[:, None], 0.0)
 
     return dataclasses.replace(
@@ -102,14 +102,14 @@ def intervention(config: InfluenceConfig, num_agents: int, num_actions: int, mea
 def tried(
     network, params, transition: Transition, world: Callable[[jax.Array], TimeStep], context, drawn: jax.Array
 ) -> Tried:
-    """Try all that the agents ``drawn bool[E,K]``, one in each environment, might have done; see `InfluenceModel.intervene`.
+    """Try all actions of the agents ``drawn bool[E,K]``, one per environment; see `InfluenceModel.intervene`.
 
-    ``context`` gives the symbols i32[E,N,L] that enter policies after actions i32[E,N].
+    ``context`` maps actions i32[E,N] to the symbols i32[E,N,L] that enter the policies.
     """
     action, log_policy = transition.output.action, transition.output.log_policy["action"]
     turn = jnp.arange(log_policy.shape[-1], dtype=jnp.int32)
     taken = jnp.sum(jnp.where(drawn, action, 0), axis=1, keepdims=True)
-    choices = (taken + turn) % len(turn)  # i32[E,C], the one that was taken first
+    choices = (taken + turn) % len(turn)  # i32[E,C], the action that was taken comes first
     instead = jax.vmap(lambda choice: jnp.where(drawn, choice[:, None], action))(choices[:, 1:].T)  # i32[C-1,E,N]
     seen, told = jax.vmap(world)(instead).observation, jax.vmap(context)(instead)
 

@@ -1,9 +1,9 @@
-"""How far apart the conditional and the marginal behaviour of an influencee are (equation 1 and section 3 of the paper).
+"""Measures of how far apart an influencee's conditional and marginal policies are (equation 1 and section 3 of the paper).
 
 Every measure takes natural-log probabilities ``factual f32[..., A]`` and ``marginal f32[..., A]`` and the realised symbol
-``i32[...]``, and returns ``f32[...]``; ``axis`` is where the actions are, if they are not last. The realised symbol is None
-where it is not known yet, as for agents that predict the others' next actions. Working on logarithms keeps small
-probabilities exact; softmax outputs are never 0.
+``i32[...]``, and returns ``f32[...]``. ``axis`` is the axis of the actions, the last by default. The realised symbol is None
+if it is not known yet, as for agents that predict the others' next actions. Logarithms keep small probabilities exact;
+softmax outputs are never 0.
 """
 
 import math
@@ -21,18 +21,19 @@ PMI_LIMIT = 10.0  # nats; a single draw has no other bound
 
 
 def divergence_terms(factual: jax.Array, marginal: jax.Array, p: jax.Array, q: jax.Array) -> jax.Array:
-    """Return ``p log(p / q) - p + q`` for each symbol, none of which is negative; over all symbols ``q - p`` sums to 0.
+    """Return ``p log(p / q) - p + q`` for each symbol; every term is non-negative, and ``q - p`` sums to 0 over all symbols.
 
-    ``factual`` and ``marginal`` are the logarithms of ``p`` and ``q``, up to one factor of both ``p`` and ``q``. A sum of ``p
-    log(p / q)`` alone adds numbers of both signs that nearly cancel, which in float32 leaves about 1e-7 of nothing at all.
+    ``factual`` and ``marginal`` are the logarithms of ``p`` and ``q``, up to one factor common to ``p`` and ``q``. Summing ``p
+    log(p / q)`` alone would add numbers of both signs that nearly cancel, with an error of about 1e-7 in float32 even for
+    identical distributions.
     """
     ratio = jnp.where(p > 0, factual - marginal, 1.0)
     series = jnp.square(ratio) * jnp.polyval(SERIES, ratio)
     return jnp.where(jnp.abs(ratio) < SMALL_RATIO, p * series, p * ratio - p + q)
 
 
-SMALL_RATIO = 0.25  # of logarithms; above, nothing cancels
-# r + expm1(-r) = r^2 (1/2! - r/3! + r^2/4! - ...), highest power first: to the last bit of float32 below `SMALL_RATIO`.
+SMALL_RATIO = 0.25  # of log ratios; above it the direct formula does not cancel
+# r + expm1(-r) = r^2 (1/2! - r/3! + r^2/4! - ...), highest power first; exact in float32 below `SMALL_RATIO`.
 SERIES = np.array([(-1.0) ** n / math.factorial(n) for n in range(8, 1, -1)], np.float32)
 
 
@@ -49,7 +50,7 @@ def jsd(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int 
 
 
 def pmi(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:
-    """Pointwise mutual information of the realised symbol, nats: an unbiased one-draw estimate of the KL, possibly negative."""
+    """Pointwise mutual information of the realised symbol, nats: an unbiased one-draw estimate of the KL that may be negative."""
     ratio = jnp.take_along_axis(factual - marginal, jnp.expand_dims(realised, axis), axis=axis).squeeze(axis)
     return jnp.clip(ratio, -PMI_LIMIT, PMI_LIMIT)
 
@@ -69,7 +70,7 @@ def hellinger(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis
 
 
 def reverse_kl(factual: jax.Array, marginal: jax.Array, realised: jax.Array, axis: int = -1) -> jax.Array:
-    """Kullback-Leibler divergence of the conditional from the marginal, nats; unlike `kl` without a bound."""
+    """Kullback-Leibler divergence of the conditional from the marginal, nats; unlike `kl` it is unbounded."""
     return kl(marginal, factual, realised, axis)
 
 
@@ -85,7 +86,7 @@ IN_NATS = frozenset({kl, jsd, pmi, reverse_kl})  # the others have no unit
 
 
 def label(measure: Measure) -> str:
-    """Return the name of a measure, with its unit where it has one."""
+    """Return the name of a measure, with its unit if it has one."""
     name = getattr(measure, "__name__", type(measure).__name__)
     return f"{name}, nats" if measure in IN_NATS else name
 
@@ -94,7 +95,7 @@ def check(name: str, measure: Measure, model: str, realised_is_known: bool) -> N
     """Refuse a measure that fails, or that needs a realised symbol which the influence ``model`` does not know.
 
     Raises:
-        ConfigError: so it is.
+        ConfigError: the measure is refused.
     """
     distribution, symbol = jax.ShapeDtypeStruct((2, 3), jnp.float32), jax.ShapeDtypeStruct((3,), jnp.int32)
 

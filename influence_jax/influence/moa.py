@@ -1,8 +1,8 @@
-"""Influence through each agent's own model of the other agents (section 6 of the paper): nobody needs to be asked.
+"""Influence by each agent's own model of other agents, MOA (section 6 of the paper); no agent's policy is queried.
 
-Agent k's model is a second recurrent branch that sees k's features and everybody's actions of step t, its own first, and
-predicts the others' actions of step t + 1. Influence compares that prediction with its average over the actions k might have
-taken, weighted by k's own policy. Only visible agents count, and the model's state advances with real actions alone.
+Agent k's model is a second recurrent branch. It sees k's features and all actions of step t, k's own first, and predicts the
+others' actions of step t + 1. Influence compares this prediction with its average over k's alternative actions, weighted by
+k's policy. Only agents in view count. The state of the model advances with real actions only.
 """
 
 import distrax
@@ -20,10 +20,10 @@ from influence_jax.types import CounterfactualBatch, NetworkSpec
 
 
 def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Measure) -> InfluenceModel:
-    """Return the decentralised model; every agent is an influencer of those it sees.
+    """Return the decentralised model, in which every agent is an influencer of the agents that it sees.
 
     Raises:
-        ConfigError: there is nobody to model.
+        ConfigError: there is only one agent, and so no other to model.
     """
     if num_agents < 2:
         raise ConfigError("influence.model is 'moa' with one agent; allowed: at least two, so that there are others.")
@@ -43,7 +43,7 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
         return batch, {"moa": carry}
 
     def auxiliary_batch(trajectory):
-        """Pair step t's input with the actions of step t + 1; the last step of a rollout has no partner and is masked."""
+        """Pair the input of step t with the actions of step t + 1; the last step of a rollout has no target and is masked."""
         actions = trajectory.actor_output.action
         symbols, targets = jax.vmap(own_first)(actions), jax.vmap(others)(actions)
         follows = trajectory.valid[:-1] & trajectory.valid[1:] & ~trajectory.first[1:]
@@ -58,7 +58,7 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
         return jax.tree.map(lambda x: jnp.moveaxis(x, 2, 0), batch)
 
     def auxiliary_loss(network, params, carry, features, batch, first, hparams):
-        """Cross-entropy of the next actions (section 6), mean over the unmasked entries."""
+        """Return the cross-entropy of the next actions (section 6), averaged over the unmasked entries, as loss and metric."""
         heads = network.unroll(params, "moa", carry["moa"], features["moa"], batch["symbols"], first)
         losses = distrax.Categorical(logits=heads["prediction"]).log_prob(batch["targets"])
         count = jnp.maximum(batch["mask"].sum(dtype=jnp.float32), 1)
@@ -89,9 +89,10 @@ def influence_on_next_action(trajectory, bootstrap):
 
 
 def predictions(network, params, carry, features, symbols, log_policy, mask):
-    """One influencer's predictions under its real action and under every alternative; the state advances with the real one.
+    """Return ``(carry, batch)``: one influencer's predictions under its real action and under every alternative.
 
-    ``symbols i32[E,N]`` own action first, ``log_policy f32[E,A]``, ``mask bool[E,N-1]``. Returns ``(carry, batch)``.
+    The carry advances with the real action. ``symbols i32[E,N]`` are actions, the agent's own first; ``log_policy`` is f32[E,A]
+    and ``mask`` bool[E,N-1].
     """
     own = symbols[..., 0]
     gates = network.precompute(params, "moa", carry, features)

@@ -1,4 +1,4 @@
-"""The seam between the learner and the ways to produce influence: what an influence model declares."""
+"""The interface between the learner and influence models: what a model declares about itself."""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,14 +15,14 @@ INFLUENCE_LIMIT = 10.0  # nats, summed over influencees; binds for PMI only
 
 @dataclasses.dataclass(frozen=True)
 class Memory:
-    """What acting remembers of earlier steps beside the recurrent state; every array has a leading axis E.
+    """What agents remember between steps apart from their recurrent state; every array has a leading axis E.
 
     Attributes:
         init: ``num_envs -> memory`` at the start of an episode.
         context: ``memory -> i32[E,N,L]``, the symbols that enter each agent's policy; -1 for none.
-        remember: ``(memory, agents, step) -> memory`` after the ``agents``, a slice, have acted; ``step`` is their
-            `influence_jax.influence.acting.PolicyStep`. Groups that act later know it.
-        disturb: ``(key, memory) -> memory``, applied before anybody acts; None leaves the memory as it is.
+        remember: ``(memory, agents, step) -> memory``, called after the slice ``agents`` has acted; ``step`` is their
+            `influence_jax.influence.acting.PolicyStep`. Groups that act later in the same step see the result.
+        disturb: ``(key, memory) -> memory``, applied before anyone acts. None leaves the memory alone.
     """
 
     init: Callable[[int], Any]
@@ -32,50 +32,51 @@ class Memory:
 
 
 def influence_as_measured(trajectory: Trajectory, bootstrap: ActorOutput) -> jax.Array:
-    """Return the influence f32[T,E,K,J] at the step in which it was measured."""
+    """Return the influence f32[T,E,K,J] at the step at which it was measured."""
     del bootstrap
     return trajectory.actor_output.influence
 
 
 def influence_measured_next(trajectory: Trajectory, bootstrap: ActorOutput) -> jax.Array:
-    """Return the influence f32[T,E,K,J] of what was chosen at step t, which is measured at step t + 1.
+    """Return the influence f32[T,E,K,J] of the choices at step t, which is measured at step t + 1.
 
-    What has no next step, because the episode ended, has no influence there.
+    Choices at the last step of an episode have no influence.
     """
     return jnp.concatenate([trajectory.actor_output.influence[1:], bootstrap.influence[None]])
 
 
 @dataclasses.dataclass(frozen=True)
 class InfluenceModel:
-    """One way to produce influence: what it is, and its parts as pure functions.
+    """An influence model: declarations of what it is, and its parts as pure functions.
 
-    `influence_jax.influence.acting.decide` acts by it, and evaluation finds out from it what to intervene on and when to look.
+    `influence_jax.influence.acting.decide` uses these while agents act, and evaluation reads them to learn what to intervene on
+    and at which step to look for the effect.
 
     Attributes:
         network_spec: what each agent's network must offer.
-        groups: how many agents act together, in the order of their numbers: ``(1, 4)`` is agent 0, then agents 1 to 4, who
-            know what it did.
-        memory: what is remembered from step to step.
-        channel: what an agent varies in its counterfactuals, "action" or "message"; influence is part of that head's reward.
+        groups: sizes of the groups that act one after another, in the order of agent numbers. With ``(1, 4)`` agent 0 acts
+            first, and agents 1 to 4 see its action.
+        memory: what agents remember from step to step.
+        channel: what varies in an agent's counterfactuals, "action" or "message". That head is rewarded for influence.
         lag: steps until a choice can change the others' actions, 0 or 1.
-        source: whose distributions are compared: the others' "policies", or those of each agent's "own model" of the others.
-        counterfactuals: ``(network, params, step) -> (batch, carry)``: what would have followed everything that each influencer
-            might have chosen, of an `influence_jax.influence.acting.Step`, and the states ``{branch: carry [N,E,...]}`` of the
-            branches that are the model's own. The first axis of the `CounterfactualBatch` is one of agents. None for a model
-            without influence.
-        place: ``(pairs, step) -> f32[E,K,J]`` puts the pairs of that batch, ``f32[*,J]``, where they belong.
-        intervene: ``(network, params, transition, world) -> memory``: what is remembered of a
-            `influence_jax.influence.acting.Transition` after looking into other worlds: ``world`` is a function of actions
-            i32[E,N] that returns what everybody would perceive next, had they acted so, by the same chance. None for a
-            model that needs none, and then there are none.
-        measure: how factual and marginal behaviour are compared; None where nobody measures influence.
-        influence_of_choices: ``(trajectory, bootstrap) -> f32[T,E,K,J]``, the influence of k on j by what k chose at step t.
+        source: whose distributions are compared: the others' real "policies", or the predictions of each agent's "own model" of
+            the others.
+        counterfactuals: ``(network, params, step) -> (batch, carry)`` for a step of type `influence_jax.influence.acting.Step`.
+            The `CounterfactualBatch`, whose first axis is one of agents, holds the response to every choice that each
+            influencer could have made. ``carry`` is ``{branch: [N,E,...]}``, the new state of the model's own branches. None for
+            a model without influence.
+        place: ``(pairs, step) -> f32[E,K,J]`` moves the pairs ``f32[*,J]`` of that batch to their places.
+        intervene: ``(network, params, transition, world) -> memory`` tries other actions in the game and returns the memory
+            after a `influence_jax.influence.acting.Transition`. ``world`` maps actions i32[E,N] to the time step that would have
+            followed them, under the same random draws. None for a model that tries nothing.
+        measure: compares factual and marginal behaviour; None if influence is not measured.
+        influence_of_choices: ``(trajectory, bootstrap) -> f32[T,E,K,J]``, the influence on j of what k chose at step t.
             ``bootstrap`` is the output after the last step.
-        credit: the same for the influence that is paid at step t, where it is another one.
-        limit: the largest influence of an agent on all others that is paid.
-        auxiliary_batch: ``trajectory -> batch`` gathers, with a leading agent axis, what ``auxiliary_loss`` needs.
+        credit: the same for the influence that is paid at step t, if that is a different one.
+        limit: an agent is paid for at most this much influence on all others together.
+        auxiliary_batch: ``trajectory -> batch`` gathers what ``auxiliary_loss`` needs, with a leading agent axis.
         auxiliary_loss: ``(network, params, carry, features, batch, first, hparams) -> (loss, metrics)`` of one agent. Both are
-            None for a model that learns nothing beside the policy.
+            None for a model that trains nothing besides the policy.
     """
 
     network_spec: NetworkSpec
@@ -103,7 +104,7 @@ class InfluenceModel:
     ) -> jax.Array:
         """Return each agent's influence on all others, f32[T,E,N], nats, at the step at which it is paid.
 
-        With an ``influencee_share``, agents are also paid that share of the influence they received (Table 1, reward of
+        With an ``influencee_share``, agents are also paid this share of the influence that they received (Table 1, reward of
         influencees).
         """
         pairs = self.credited_influence(trajectory, bootstrap)
@@ -112,7 +113,7 @@ class InfluenceModel:
 
 
 def as_information(trajectory: Trajectory, bootstrap: ActorOutput) -> tuple[Trajectory, ActorOutput]:
-    """Return both with the mutual information in the place of the influence."""
+    """Return both with the mutual information in place of the influence."""
 
     def exchanged(output):
         return output.replace(influence=output.mutual_information)
@@ -121,5 +122,5 @@ def as_information(trajectory: Trajectory, bootstrap: ActorOutput) -> tuple[Traj
 
 
 def without_measure(model: InfluenceModel) -> InfluenceModel:
-    """Return a model that acts and learns alike, but whose influence is 0, so that no work is done for it."""
+    """Return a model that acts and learns in the same way, but has zero influence, at no cost."""
     return dataclasses.replace(model, measure=None, intervene=None)

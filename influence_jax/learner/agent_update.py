@@ -1,4 +1,4 @@
-"""What one agent learns in one update: its batch, its loss and its gradient step. Callers vmap over agents."""
+"""One agent's batch, loss and gradient step. Callers vmap over agents."""
 
 from typing import Any
 
@@ -18,16 +18,16 @@ from influence_jax.types import CachedActivations, HeadSample, Observation, Traj
 
 @struct.dataclass
 class AgentBatch:
-    """What one agent learns from in one update, time first."""
+    """The data that one agent learns from in one update, time first."""
 
     observation: jax.Array | Observation  # u8[T,E,V,V,3]
-    # By branch, leading [T,E], while the parameters are still those that acted.
+    # By branch, leading [T,E]; None if the parameters may have changed since the rollout.
     activations: dict[str, CachedActivations] | None
     first: jax.Array  # bool[T,E]
     valid: jax.Array  # bool[T,E]
     context: jax.Array  # i32[T,E,L]
     heads: dict[str, HeadBatch]
-    auxiliary: Any  # of the influence model, leading [T,E]; None where it learns nothing
+    auxiliary: Any  # for the influence model's loss, leading [T,E]; None if it has none
 
 
 def agent_batches(
@@ -37,9 +37,9 @@ def agent_batches(
     last: dict[str, HeadSample],
     reward: dict[str, jax.Array],
 ) -> AgentBatch:
-    """Return what each agent learns from, leading axis N.
+    """Return the batch of every agent, with leading axis N.
 
-    By head: ``reward f32[T,E,N]``, and ``last`` [E,N], what was chosen in the state after the rollout.
+    ``reward f32[T,E,N]`` and ``last`` [E,N], the samples in the state after the rollout, are given by head.
     """
     output, num_agents = trajectory.actor_output, trajectory.reward.shape[-1]
     batch = AgentBatch(
@@ -60,7 +60,7 @@ def agent_batches(
 
 
 def head_batch(sample: HeadSample, reward, trajectory: Trajectory, bootstrap_value, hparams) -> HeadBatch:
-    """Return what one head learns from, ``[T,E,N]``: one stream of returns per environment and agent."""
+    """Return the batch ``[T,E,N]`` of one head, with a separate return for each environment and agent."""
     per_agent = jax.vmap(advantages, in_axes=(1, None, 1, 0, None, 0, 0), out_axes=1)
     per_env = jax.vmap(per_agent, in_axes=(1, 1, 1, 0, 1, None, None), out_axes=1)
     advantage, target = per_env(
@@ -76,10 +76,10 @@ def head_batch(sample: HeadSample, reward, trajectory: Trajectory, bootstrap_val
 
 
 def agent_loss(params, learner: Learner, hparams: Hyperparams, batch: AgentBatch, carry: Any):
-    """Return ``(loss, (terms, metrics))`` of one agent: every head, and what the influence model learns beside them.
+    """Return ``(loss, (terms, metrics))`` of one agent: the losses of all heads and the influence model's auxiliary loss.
 
-    ``carry`` is the agent's recurrent state at the start of the rollout, ``{branch: carry [E,...]}``. The message head's losses
-    have a weight of their own; its entropy bonus stands outside it (Table 2). The loss is the sum of the ``terms``.
+    ``carry`` is the agent's recurrent state at the start of the rollout, ``{branch: carry [E,...]}``. The losses of the message
+    head have their own weight, which does not apply to its entropy bonus (Table 2). The loss is the sum of the ``terms``.
     """
     network, model = learner.network.with_activations(batch.activations), learner.model
     features = network.encode(params, batch.observation)
@@ -116,7 +116,7 @@ def agent_loss(params, learner: Learner, hparams: Hyperparams, batch: AgentBatch
 
 
 def gradient_step(learner: Learner, hparams, rate, params, opt_state, batch: AgentBatch, carry):
-    """Take one step of one agent: ``(params, opt_state, logs)``."""
+    """Take one gradient step of one agent and return ``(params, opt_state, logs)``."""
     gradients, (_, logs) = jax.grad(agent_loss, has_aux=True)(params, learner, hparams, batch, carry)
     if learner.diagnostics:
         logs |= gradients_by_term(learner, hparams, params, batch, carry)
@@ -127,9 +127,10 @@ def gradient_step(learner: Learner, hparams, rate, params, opt_state, batch: Age
 
 
 def gradients_by_term(learner: Learner, hparams, params, batch: AgentBatch, carry) -> dict[str, jax.Array]:
-    """Return ``{"gradient/<module>/<term>": f32[P]}``, what each term of the loss asks of the encoder and the action head.
+    """Return ``{"gradient/<module>/<term>": f32[P]}``, the gradient of each loss term in the encoder and the action head.
 
-    Those of one rollout are mostly noise; the norm of their mean over a chunk is not (`influence_jax.learner.train.train_step`).
+    The gradients of one rollout are mostly noise; the norm of their mean over a chunk is not
+    (`influence_jax.learner.train.train_step`).
     """
     terms, pull_back = jax.vjp(lambda params: agent_loss(params, learner, hparams, batch, carry)[1][0], params)
     logs = {}

@@ -24,16 +24,16 @@ GradientStep = Callable[[Any, Any, Any, Any], tuple[Any, Any, dict[str, jax.Arra
 class A2C:
     """Advantage actor-critic: one gradient step on the whole rollout (Mnih et al. 2016)."""
 
-    reuses_activations: ClassVar[bool] = True  # parameters are still those that acted
+    reuses_activations: ClassVar[bool] = True  # the only gradient step is taken with the parameters that acted
     normalises_advantages: ClassVar[bool] = False
 
     def losses(self, logits, value, head: HeadBatch, mask, hparams: Hyperparams) -> tuple[jax.Array, jax.Array]:
-        """Return ``(policy loss, value loss)`` of one head; ``logits f32[T,E,A]``, ``value f32[T,E]``, ``mask bool[T,E]``."""
+        """Return ``(policy loss, value loss)`` of one head for ``logits f32[T,E,A]``, ``value f32[T,E]``, ``mask bool[T,E]``."""
         del hparams
         return policy_gradient(logits, head.symbol, head.advantage, mask), value_loss(value, head.target, mask)
 
     def learn(self, step: GradientStep, params, opt_state, batch, carry, key: jax.Array):
-        """Return ``(params, opt_state, logs)`` of one agent after a rollout ``[T,E]`` that began with ``carry [E]``."""
+        """Return ``(params, opt_state, logs)`` of one agent after a rollout ``[T,E]`` that started with ``carry [E]``."""
         del key
         return step(params, opt_state, batch, carry)
 
@@ -42,12 +42,12 @@ class A2C:
 class PPO:
     """Proximal policy optimisation: epochs of clipped steps on groups of environments (Schulman et al. 2017).
 
-    Groups are whole in time and start from the carries that they were acted with. Rewards, and influence with them, stay as
-    they were when the rollout was collected.
+    A group keeps its environments' whole rollouts and starts from the recurrent states at their beginning. Rewards, including
+    influence, stay as they were when the rollout was collected.
     """
 
     epochs: int
-    minibatches: int  # in an epoch
+    minibatches: int  # per epoch
     reuses_activations: ClassVar[bool] = False
     normalises_advantages: ClassVar[bool] = True
 

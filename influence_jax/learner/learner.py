@@ -1,4 +1,4 @@
-"""A learner: the pure functions that a configuration turns into."""
+"""The learner: a configuration turned into pure functions."""
 
 import dataclasses
 import functools
@@ -27,12 +27,12 @@ Metric = Callable[[Trajectory], dict[str, jax.Array]]  # f32[T,E,...] each, aver
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Learner:
-    """What stays fixed while a member of the population learns; a static argument of what is compiled.
+    """The static parts of an experiment, a static argument of all compiled functions.
 
-    `make_learner` resolves a configuration into it once; what acts and learns reads these fields, never the configuration. Any
-    part may be replaced by one of your own, ``dataclasses.replace(make_learner(config), optimizer=...)``; where ``env_params``
-    are, the configuration follows. Learners are equal where they come from equal configurations and from this package alone, so
-    that what was compiled for one serves the other.
+    `make_learner` builds it from a configuration; acting and learning read these fields and never the configuration. Any part may
+    be replaced by your own: ``dataclasses.replace(make_learner(config), optimizer=...)``. If you replace ``env_params``, the
+    configuration is updated to match. Two learners are equal if their configurations are equal and they use no code from outside
+    this package, so that they share compiled programs.
     """
 
     config: ExperimentConfig
@@ -43,18 +43,18 @@ class Learner:
     optimizer: optax.GradientTransformation  # scales gradients; the learning rate is applied after it
     shaper: Shaper
     algorithm: A2C | PPO
-    control: Control  # what is paid in the place of influence
+    control: Control  # what is paid in place of influence
     metrics: tuple[Metric, ...]
     num_envs: int  # E
     rollout_length: int  # T
     log_interval: int  # updates between log points
-    observe_rewards: bool  # agents see everybody's smoothed rewards
-    scale_rewards: bool  # rewards are divided by the running deviation of the return
-    pays_income_share: bool  # the weight of influence follows what agents earn
-    diagnostics: bool  # gradients are reported by the terms of the loss
+    observe_rewards: bool  # agents observe all agents' smoothed rewards
+    scale_rewards: bool  # rewards are divided by the running standard deviation of the return
+    pays_income_share: bool  # the influence weight follows what agents earn
+    diagnostics: bool  # gradients are reported by loss term
     configured: dict[str, Any] = dataclasses.field(
         default_factory=dict, repr=False
-    )  # the parts as the configuration has them, and the settings that they were made of, "settings"
+    )  # the parts as built from the configuration and, under "settings", the settings they were built from
 
     def __post_init__(self) -> None:
         params = envs.numbers(self.env_params)
@@ -64,7 +64,7 @@ class Learner:
 
     @property
     def replaced(self) -> tuple[str, ...]:
-        """The parts that are not those of the configuration."""
+        """The names of the parts that differ from those of the configuration."""
         parts = tuple(name for name in self.configured if name != "settings")
         changed = self.configured and self.configured["settings"] != _settings_of_parts(self.config)
         names = tuple(name for name in parts if getattr(self, name) is not self.configured[name])
@@ -72,18 +72,20 @@ class Learner:
 
     @functools.cached_property
     def _identity(self) -> Any:
-        own_code = self.replaced or not self.configured or code_paths(self.config)  # which may be another one next time
+        own_code = (
+            self.replaced or not self.configured or code_paths(self.config)
+        )  # the code may have changed next time
         return id(self) if own_code else self.config
 
     @functools.cached_property
     def template(self) -> "Learner":
-        """The learner without what is traced or matters to the host only: its programs are those of every learner like it."""
+        """This learner reduced to what determines its programs: no traced values, and no settings that only the host reads."""
         if self._identity is not self.config:
             return self
         config = self.config
         static = ExperimentConfig(config.env, config.network, config.influence, config.learner)
         static = dataclasses.replace(static, log_interval=config.log_interval)
-        with jax.ensure_compile_time_eval():  # whoever asks first may be tracing
+        with jax.ensure_compile_time_eval():  # the first caller may be tracing
             return dataclasses.replace(self, config=static, env_params=self.env.default_params)
 
     def __repr__(self) -> str:
@@ -100,10 +102,20 @@ class Learner:
 
 
 def make_learner(config: ExperimentConfig) -> Learner:
-    """Check the configuration, complete it with the game's settings, and build everything that does not change during a run.
+    """Validate a configuration and build its learner.
+
+    The configuration of the learner is complete: it includes all options and parameters of the game.
+
+    Args:
+        config: such as `influence_jax.presets.get` returns.
 
     Raises:
         ConfigError: a setting cannot be used.
+
+    Example:
+        >>> learner = influence_jax.make_learner(influence_jax.presets.get("harvest-moa", "small"))
+        >>> learner
+        Learner of 5 agents in 'harvest', influence.model 'moa', network.name 'lstm'
     """
     if not isinstance(config, ExperimentConfig):
         raise ConfigError(
@@ -166,7 +178,7 @@ def make_learner(config: ExperimentConfig) -> Learner:
 
 
 def _settings_of_parts(config: ExperimentConfig) -> tuple[Any, ...]:
-    """Return the settings that the parts of a learner are made of."""
+    """Return the settings that the parts of a learner are built from."""
     return (
         dataclasses.replace(config.env, params={}),
         config.network,
@@ -177,7 +189,7 @@ def _settings_of_parts(config: ExperimentConfig) -> tuple[Any, ...]:
 
 
 def _shaper(name: str) -> Shaper:
-    """Return a shaper by its name; one's own is a `Shaper`, a pair ``(init, apply)``, or a function that returns such a pair."""
+    """Return a shaper by name; your own is a `Shaper`, a pair ``(init, apply)``, or a function that returns such a pair."""
     found = implementation("learner.shaper", name, SHAPERS, (Shaper, Callable, tuple))
     if isinstance(found, Shaper):
         return found

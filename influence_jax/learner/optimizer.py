@@ -1,4 +1,4 @@
-"""The optimiser of one agent; callers vmap over agents, so that nothing couples them."""
+"""The optimiser of one agent. Callers vmap over agents, so that agents never share statistics."""
 
 import functools
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from influence_jax.fusion import reciprocal
 
 
 def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformation:
-    """Scale by Adam's moments as optax does, but multiply by the `reciprocal` of each correction."""
+    """Scale by Adam's moments as optax does, but multiply by the `reciprocal` of the bias corrections."""
 
     def update(gradients, state, params=None):
         del params
@@ -29,9 +29,9 @@ def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformat
 def hasten_head_biases(factor: float) -> optax.GradientTransformation:
     """Multiply the updates of the biases of all heads (modules named ``"..._head"``).
 
-    Adam moves every weight by about the learning rate, however small its gradient. What every state asks for alike, such as not
-    to fire, would come from the recurrent core as much as from the bias, and would saturate the core before it has learned to
-    see (docs/learner.md).
+    Adam moves every weight by about the learning rate, however small its gradient. A preference that holds in every state, such
+    as not to fire, would therefore be learned by the recurrent core as much as by the bias, and would saturate the core before
+    agents learn to see (docs/learner.md).
     """
 
     def hasten(path, update):
@@ -46,8 +46,8 @@ def adam() -> optax.GradientTransformation:
     return optax.chain(scale_by_adam(b1=0.9, b2=0.999, eps=1e-8), hasten_head_biases(20.0))
 
 
-# Scalings of gradients, without a learning rate. Our losses are means where asynchronous actor-critics add up 20 steps: RMSProp's
-# epsilon, inside the root, is theirs of 1e-5 divided by 20 squared, so that it is as small beside the gradients.
+# Gradient transformations without a learning rate. Our losses are means, where asynchronous actor-critics sum over 20 steps.
+# RMSProp's epsilon, inside the root, is therefore their 1e-5 divided by 20 squared.
 OPTIMIZERS: dict[str, Callable[[], optax.GradientTransformation]] = {
     "rmsprop": functools.partial(optax.scale_by_rms, decay=0.99, eps=2.5e-8),
     "adam": adam,
@@ -55,15 +55,15 @@ OPTIMIZERS: dict[str, Callable[[], optax.GradientTransformation]] = {
 
 
 def learning_rate(hparams: Hyperparams, progress: jax.Array) -> jax.Array:
-    """Return the rate after the fraction ``progress f32[]`` of the run, linear between its two ends."""
+    """Return the learning rate after the fraction ``progress f32[]`` of the run, interpolated linearly between its two ends."""
     return hparams.learning_rate + progress * (hparams.learning_rate_end - hparams.learning_rate)
 
 
 def clip_by_module(gradients: dict, max_norm: jax.Array) -> tuple[dict, dict[str, jax.Array]]:
-    """Clip the model of others, a critic of its own and the rest each by its own global norm.
+    """Clip the gradients of the model of others, of a separate critic and of everything else, each by its own global norm.
 
-    One clip for all would let a large error of a prediction, or of a value, shrink the step of the policy. A shared encoder
-    counts with the policy. Returns ``(gradients, norms before clipping)``.
+    With one clip for all, a large error of a prediction or a value would shrink the step of the policy. A shared encoder belongs
+    to the policy. Returns ``(gradients, norms before clipping)``.
     """
     modules = {"moa": {name for name in gradients if name.startswith("moa")}}
     values = {name for name in gradients if name == "critic" or name.endswith("value_head")}
@@ -82,7 +82,7 @@ def clip_by_module(gradients: dict, max_norm: jax.Array) -> tuple[dict, dict[str
 
 
 def apply_gradients(params, opt_state, gradients, optimizer, rate: jax.Array, max_norm: jax.Array):
-    """Clip, scale and step one agent: ``(params, opt_state, norms)``."""
+    """Clip, scale and apply the gradients of one agent; return ``(params, opt_state, norms)``."""
     gradients, norms = clip_by_module(gradients, max_norm)
     updates, opt_state = optimizer.update(gradients, opt_state, params)
     params = jax.tree.map(lambda p, u: p - rate * u, params, updates)
@@ -90,7 +90,7 @@ def apply_gradients(params, opt_state, gradients, optimizer, rate: jax.Array, ma
 
 
 def update_ratios(updates: dict) -> dict[str, jax.Array]:
-    """Return by what fraction of the learning rate the weights of the encoder, the policy's core and its head moved, mean."""
+    """Return how far the weights of the encoder, the policy's core and its head moved, as mean fractions of the learning rate."""
     parts = {
         "encoder": updates.get("encoder"),
         "core": updates.get("policy"),

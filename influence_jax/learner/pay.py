@@ -1,4 +1,4 @@
-"""What agents are paid for a rollout: the environment's rewards as shaped, and influence beside them."""
+"""The rewards that agents learn from: the environment's rewards as shaped, plus influence."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ from influence_jax.types import ActorOutput, Trajectory
 
 @struct.dataclass
 class Pay:
-    """What agents are paid for a rollout, and what of it is carried to the next one."""
+    """The rewards of a rollout, and the statistics that are carried to the next one."""
 
     shaped: jax.Array  # f32[T,E,N], the environment's rewards as shaped
     influence: jax.Array  # f32[T,E,N] nats, or a control of it
     influence_weight: jax.Array  # f32[N], rewards per nat
-    reward: dict[str, jax.Array]  # f32[T,E,N] by head, both together in the unit of the losses
-    units: dict[str, jax.Array]  # f32[N] or f32[] by head, that unit in rewards
+    reward: dict[str, jax.Array]  # f32[T,E,N] by head, their sum in the unit of the losses
+    units: dict[str, jax.Array]  # f32[N] or f32[] by head, that unit in units of the environment's reward
     shaper_state: Any
     scale: dict[str, RewardScale]  # by head
     income: Income | None
@@ -38,9 +38,9 @@ def paid(
     progress: jax.Array,
     key: jax.Array,
 ) -> Pay:
-    """Shape the rewards of a rollout, mix influence in and scale both, after the fraction ``progress f32[]`` of the run.
+    """Shape the rewards of a rollout, add influence and scale the sum.
 
-    ``key`` is that of the control's draws.
+    ``progress f32[]`` is the fraction of the run that is done, and ``key`` is for random draws of the control.
     """
     hparams = state.hyperparams
     extrinsic = rewards.softened(trajectory.reward, hparams, progress)
@@ -72,7 +72,7 @@ def paid(
 
 
 def in_units(hparams: Hyperparams, units: dict[str, jax.Array]) -> Hyperparams:
-    """Return the hyper-parameters with the weights that are worth rewards, divided as the rewards beside them are."""
+    """Return the hyper-parameters with the weights that compete with rewards, divided by the same units as the rewards."""
     per_unit = {head: reciprocal(unit) for head, unit in units.items()}
     return hparams.replace(
         entropy_coef=hparams.entropy_coef * per_unit["action"],

@@ -1,4 +1,4 @@
-"""What an update reports: means that add up over updates."""
+"""The metrics of an update, as means that can be averaged over updates."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ from influence_jax.types import Trajectory
 
 
 def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, bootstrap, logs: dict[str, jax.Array]):
-    """Turn a rollout into means that add up over updates: per agent ``f32[N]`` or over all ``f32[]``."""
+    """Turn a rollout into means that can be averaged over updates, per agent ``f32[N]`` or over all agents ``f32[]``."""
     one = jnp.ones((), jnp.float32)
     logs = {
         name: Mean(total=value if name.startswith("gradient/") else jnp.mean(value), count=one)
@@ -70,7 +70,7 @@ def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, 
     return episode_sums, logs
 
 
-# Names that a row of a log or a table has beside the metrics.
+# Column names of logs and tables that are not metrics.
 RESERVED = (
     *("update", "member", "trial", "seed", "failed", "env_steps", "seconds", "steps_per_second"),
     *(field.name for field in dataclasses.fields(Hyperparams)),
@@ -78,7 +78,7 @@ RESERVED = (
 
 
 def own_metrics(learner: Learner, trajectory: Trajectory) -> dict[str, Mean]:
-    """Return the means of the metrics that are not ours."""
+    """Return the means of the metrics of ``learner.metrics``."""
     means, valid = {}, trajectory.valid
     for metric in learner.metrics:
         for name, values in metric(trajectory).items():

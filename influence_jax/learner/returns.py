@@ -1,4 +1,4 @@
-"""Returns of one stream, time first; callers vmap."""
+"""Returns and advantages of one stream of rewards, time first. Callers vmap."""
 
 import chex
 import jax
@@ -10,10 +10,10 @@ def lambda_returns(reward: jax.Array, discount: jax.Array, next_value: jax.Array
 
     Args:
         reward: ``f32[T]``, of the step taken at t.
-        discount: ``f32[T]``, gamma, or 0 where the step taken at t ended the game.
-        next_value: ``f32[T]``, value of the state after step t (its last entry bootstraps).
-        lambda_: ``f32[T]``, how much of ``G_{t+1}`` to use; 0 where step t reached the horizon, so that the return stops
-            at the value of the episode's final state.
+        discount: ``f32[T]``, gamma, or 0 if the step taken at t ended the game.
+        next_value: ``f32[T]``, value of the state after step t (the last entry bootstraps).
+        lambda_: ``f32[T]``, weight of ``G_{t+1}``; 0 if step t reached the horizon, so that the return bootstraps from the
+            value of the episode's final state.
     """
     chex.assert_rank([reward, discount, next_value, lambda_], 1)
     chex.assert_equal_shape([reward, discount, next_value, lambda_])
@@ -29,8 +29,8 @@ def lambda_returns(reward: jax.Array, discount: jax.Array, next_value: jax.Array
 def advantages(reward, discount, value, bootstrap, truncated, gamma, gae_lambda) -> tuple[jax.Array, jax.Array]:
     """Return ``(advantage, target) f32[T]`` of one stream.
 
-    ``value f32[T]`` are the values while acting, ``bootstrap f32[]`` the value after the rollout, ``discount f32[T]`` and
-    ``truncated bool[T]`` those that the environment reported for the step taken at t.
+    ``value f32[T]`` are the values predicted while acting and ``bootstrap f32[]`` is the value after the rollout. ``discount
+    f32[T]`` and ``truncated bool[T]`` are those that the environment reported for the step taken at t.
     """
     next_value = jnp.append(value[1:], bootstrap)
     target = lambda_returns(reward, gamma * discount, next_value, jnp.where(truncated, 0.0, gae_lambda))

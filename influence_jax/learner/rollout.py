@@ -1,4 +1,4 @@
-"""Acting: T steps of E environments under fixed parameters."""
+"""Acting: T steps of E environments with fixed parameters."""
 
 from typing import Any
 
@@ -14,15 +14,15 @@ from influence_jax.learner.sight import activity
 from influence_jax.learner.state import Member, RolloutState
 from influence_jax.types import ActorOutput, Observation, TimeStep, Trajectory
 
-INTERVENTIONS = 2**31 - 1  # stream of an environment's key, from which no game draws
-OBSERVED_REWARD_SCALE = 10.0  # smoothed rewards are divided by it where agents observe them
+INTERVENTIONS = 2**31 - 1  # a stream of the environments' keys that no game uses
+OBSERVED_REWARD_SCALE = 10.0  # agents observe smoothed rewards divided by this
 
 
 def init_rollout(learner: Learner, env_params: Any, key: jax.Array, num_envs: int, staggered: bool) -> RolloutState:
-    """Reset every environment; if ``staggered``, start its clock at another point of the episode.
+    """Reset every environment; if ``staggered``, start their clocks at different points of the episode.
 
-    With all clocks in step, every rollout of training would see one phase of the episode only. An episode that is joined
-    part-way has no ``first`` step, so that it is not taken for a whole one.
+    If all clocks agreed, every rollout of training would cover the same phase of the episode. An episode that is joined partway
+    has no ``first`` step, and so does not count as a whole episode.
     """
     env = learner.env
     env_state, timestep = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(key, num_envs), env_params)
@@ -49,9 +49,9 @@ def init_rollout(learner: Learner, env_params: Any, key: jax.Array, num_envs: in
 def rollout(
     learner: Learner, member: Member, rollout_state: RolloutState, length: int, key: jax.Array
 ) -> tuple[RolloutState, Trajectory, ActorOutput]:
-    """Take ``length`` steps. Returns ``(rollout_state, trajectory, bootstrap)``.
+    """Take ``length`` steps and return ``(rollout_state, trajectory, bootstrap)``.
 
-    ``bootstrap`` is the output after the last step: its values and its influence are used, its actions never taken.
+    ``bootstrap`` is the agents' output after the last step. Its values and its influence are used; its actions are never taken.
     """
     keys = jax.vmap(lambda t: jax.random.split(jax.random.fold_in(key, t)))(jnp.arange(length, dtype=jnp.uint32))
     num_envs = rollout_state.timestep.first.shape[0]
@@ -97,7 +97,10 @@ def act(
     key: jax.Array,
     forced: dict[str, jax.Array] | None = None,
 ) -> tuple[ActorOutput, dict[str, Any], Any]:
-    """Let all agents act once: ``(output, carry, memory)``; see `influence_jax.influence.acting.decide` for ``forced``."""
+    """Let all agents act once and return ``(output, carry, memory)``.
+
+    ``forced`` is as in `influence_jax.influence.acting.decide`.
+    """
     now = perceived(learner, rollout_state)
     state = rollout_state.carry, rollout_state.memory
     return decide(learner.model, learner.network, key, member.params, *state, now, forced)
@@ -106,9 +109,9 @@ def act(
 def with_interventions(
     learner: Learner, member: Member, now: RolloutState, output: ActorOutput, then: RolloutState, env_keys: jax.Array
 ) -> RolloutState:
-    """Return the state ``then``, after a step, with what the influence model remembers of other worlds.
+    """Return the state ``then``, after a step, with a memory updated by what the influence model tried in the game.
 
-    ``env_keys`` [E] are those that the step's chance was drawn from, and so other worlds differ in actions alone.
+    ``env_keys`` [E] are the keys of the step's own random draws, so that the worlds that are tried differ in actions only.
     """
     if learner.model.intervene is None:
         return then
@@ -133,7 +136,7 @@ def with_interventions(
 
 
 def observed_rewards(learner: Learner, member: Member, rollout_state: RolloutState, reward: jax.Array) -> Any:
-    """Return the shaper's state after a step's ``reward f32[E,N]``; it stays as it is where agents do not observe it."""
+    """Return the shaper's state after a step with ``reward f32[E,N]``; unchanged unless agents observe it."""
     if not learner.observe_rewards:
         return rollout_state.shaper_state
     first = rollout_state.timestep.first
@@ -141,7 +144,7 @@ def observed_rewards(learner: Learner, member: Member, rollout_state: RolloutSta
 
 
 def perceived(learner: Learner, rollout_state: RolloutState) -> TimeStep:
-    """Return the time step as agents perceive it: with ``observe_rewards`` everybody's smoothed rewards, their own first."""
+    """Return the time step as agents perceive it, with all agents' smoothed rewards (own first) under ``observe_rewards``."""
     timestep = rollout_state.timestep
     if not learner.observe_rewards:
         return timestep

@@ -1,6 +1,6 @@
-"""Whether agents see, and whether their models of one another know anything: what to look at before any return.
+"""Whether agents use what they see, and how good their models of each other are: look at these metrics before any return.
 
-All of it is exact, from the policies and predictions of a rollout, and costs next to nothing (docs/learner.md).
+All of them are exact, computed from the policies and predictions of a rollout at little cost (docs/learner.md).
 """
 
 import jax
@@ -12,11 +12,11 @@ from influence_jax.metrics import Mean
 from influence_jax.networks.protocol import Network
 from influence_jax.types import BranchActivity, CachedActivations, Trajectory
 
-SATURATED = 0.95  # of a hidden unit, whose largest value is 1
+SATURATED = 0.95  # absolute value of a hidden unit, which is at most 1
 
 
 def activity(network: Network, activations: dict[str, CachedActivations]) -> dict[str, BranchActivity]:
-    """Return by branch what one step of acting shows of its units; activations lead with [E,N]."""
+    """Return for each branch the activity of its units in one step of acting; activations lead with [E,N]."""
 
     def of_branch(x: CachedActivations) -> BranchActivity:
         hidden = jnp.abs(network.hidden(x.carry))
@@ -30,7 +30,7 @@ def activity(network: Network, activations: dict[str, CachedActivations]) -> dic
 
 
 def sight(log_policy: jax.Array, mask: jax.Array) -> jax.Array:
-    """Return ``H(mean policy) - mean H(policy)``, nats, ``f32[...]``: the mutual information of an agent's state and its action.
+    """Return the mutual information of an agent's state and its action, ``H(mean policy) - mean H(policy)``, f32[...], nats.
 
     Args:
         log_policy: ``f32[M,...,A]``, at M moments.
@@ -39,7 +39,7 @@ def sight(log_policy: jax.Array, mask: jax.Array) -> jax.Array:
     weight = mask * reciprocal(jnp.maximum(mask.sum(axis=0, dtype=jnp.float32), 1.0))
     policy = jnp.exp(log_policy)
     surprise = log_policy - jnp.log((weight[..., None] * policy).sum(axis=0))
-    # The mean divergence from the mean policy, in a form that does not cancel where it is small.
+    # The mean divergence from the mean policy, in a form without cancellation when it is small.
     divergence = (policy * (surprise + jnp.expm1(-surprise))).sum(axis=-1)
     return (weight * divergence).sum(axis=0)
 
@@ -47,10 +47,12 @@ def sight(log_policy: jax.Array, mask: jax.Array) -> jax.Array:
 def watch(trajectory: Trajectory) -> dict[str, Mean]:
     """Return the metrics of one rollout, ``f32[N]`` each.
 
-    ``agent_sight``; by branch ``agent_saturated_<branch>``, the fraction of hidden units beyond .95, and ``agent_dead_<branch>``,
-    of features that never changed; and of models of others, over pairs in view, ``agent_moa_cross_entropy`` of the predictions
-    made while acting, between ``agent_moa_marginal_cross_entropy``, what frequencies reach, and ``agent_moa_policy_entropy``,
-    the best possible. The last three are logged over all agents, too.
+    * ``agent_sight``, see `sight`.
+    * For each branch ``agent_saturated_<branch>``, the fraction of saturated hidden units, and ``agent_dead_<branch>``, the
+      fraction of features that never changed.
+    * For models of others, over pairs in view: ``agent_moa_cross_entropy`` of the predictions made while acting. It lies between
+      ``agent_moa_marginal_cross_entropy``, that of a model which knows action frequencies only, and ``agent_moa_policy_entropy``,
+      the best possible. These three are also logged over all agents.
     """
     one = jnp.ones((), jnp.float32)
     log_policy, valid = trajectory.actor_output.log_policy["action"], trajectory.valid
@@ -67,7 +69,7 @@ def watch(trajectory: Trajectory) -> dict[str, Mean]:
 
 
 def knowledge(trajectory: Trajectory) -> dict[str, Mean]:
-    """Return the metrics of each agent's model of the others, of the actions after each step but the last."""
+    """Return the metrics of each agent's model of the others, for the actions after each step but the last."""
     predicted = trajectory.actor_output.predicted[:-1]  # f32[T-1,E,N,N-1,A]
     follows = trajectory.valid[:-1] & trajectory.valid[1:] & ~trajectory.first[1:]
     mask = drop_diagonal(trajectory.visible[:-1] & follows[..., None, None])  # bool[T-1,E,N,N-1]
@@ -96,7 +98,7 @@ def knowledge(trajectory: Trajectory) -> dict[str, Mean]:
 
 
 def share_of_the_knowable(logs: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """Return ``{"agent_share_of_knowable": f32[N]}`` of models of others: 0 for frequencies, 1 for the policies."""
+    """Return ``{"agent_share_of_knowable": f32[N]}`` of models of others: 0 for action frequencies, 1 for the policies."""
     if "agent_moa_cross_entropy" not in logs:
         return {}
     knowable = logs["agent_moa_marginal_cross_entropy"] - logs["agent_moa_policy_entropy"]

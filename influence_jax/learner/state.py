@@ -1,4 +1,4 @@
-"""What is carried from step to step of acting, and from update to update of learning."""
+"""The states of acting and of learning."""
 
 from typing import Any
 
@@ -33,21 +33,19 @@ class Member:
 
 @struct.dataclass
 class LearnerState:
-    """Everything that one member of a population is, between two updates."""
+    """The complete state of one member between two updates."""
 
     params: Any  # leading N
     opt_state: Any  # leading N
     rollout_state: RolloutState
     reward_scale: dict[str, RewardScale]  # by head
-    income: Income | None  # None where the weight of influence does not follow it
+    income: Income | None  # None unless the influence weight follows it
     episode_sums: EpisodeSums
     hyperparams: Hyperparams  # f32[N] each; never changes
     env_params: Any  # the environment parameters; never changes
-    key: jax.Array  # of the run; never changes, streams are folded in by counter
+    key: jax.Array  # the run's key; never changes, counters are folded in
     update: jax.Array  # i32[], updates done
-    failure: (
-        jax.Array
-    )  # i32[], 0, or what was not finite first: 1 + an index of `update.CAUSES`; then nothing changes any more
+    failure: jax.Array  # i32[]: 0, or 1 + the index in `update.CAUSES` of what was not finite; the state is then frozen
 
     @property
     def member(self) -> Member:

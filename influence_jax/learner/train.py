@@ -1,4 +1,4 @@
-"""The training of one member as two pure functions: its first state, and the updates between two log points."""
+"""The training of one member as two pure functions: its first state, and the updates up to the next log point."""
 
 import functools
 from typing import Any
@@ -21,15 +21,13 @@ from influence_jax.rewards import RewardScale, init_income, init_scale
 def init(
     learner: Learner, key: jax.Array, hyperparams: Hyperparams | None = None, env_params: Any = None
 ) -> LearnerState:
-    """Return the first state of one member: parameters, environments and statistics, all from one key.
-
-    It is a pure function, as `train_step` is.
+    """Return the first state of one member: parameters, environments and statistics. A pure function, as `train_step` is.
 
     Args:
         learner: from `make_learner`.
-        key: a typed key; that of a run with seed 7 is ``jax.random.key(7)``.
-        hyperparams: f32[], or f32[N] with a value for each agent; the configuration's by default.
-        env_params: the environment parameters; the configuration's by default.
+        key: a typed key; a run with seed 7 uses ``jax.random.key(7)``.
+        hyperparams: f32[], or f32[N] with one value per agent; from the configuration by default.
+        env_params: the environment parameters; from the configuration by default.
 
     Example:
         >>> start = jax.jit(jax.vmap(lambda seed: influence_jax.init(learner, jax.random.key(seed))))
@@ -58,10 +56,10 @@ def init(
 
 
 def begin_with(learner: Learner, state: LearnerState, other: Learner, trained: LearnerState) -> LearnerState:
-    """Return the state of all members, leading S, with the parameters of another run and the units of its values.
+    """Return the state of all members, leading S, with the parameters of another run and its scale of values.
 
-    ``trained`` has as many members, or one for all. Where both runs scale rewards, the moments go on from the other run's; where
-    only the other one did, its value heads are rescaled, so that values are worth the same in rewards.
+    ``trained`` has as many members, or one that serves all. If both runs scale rewards, the statistics of the scale continue from
+    the other run. If only the other one did, its value heads are rescaled so that values keep their meaning in rewards.
     """
 
     def spread(tree, like):
@@ -100,7 +98,7 @@ def rescaled_values(params: dict, units: dict[str, jax.Array]) -> dict:
 
 
 def per_agent(hyperparams: Hyperparams, num_agents: int) -> Hyperparams:
-    """Return hyper-parameters of one member as f32[N] each."""
+    """Return the hyper-parameters of one member as f32[N] each."""
     return jax.tree.map(lambda x: jnp.broadcast_to(jnp.asarray(x, jnp.float32), (num_agents,)), hyperparams)
 
 
@@ -110,21 +108,21 @@ def train_step(
 ) -> tuple[LearnerState, dict[str, jax.Array]]:
     """Do ``config.log_interval`` updates of one member and return its new state and its metrics.
 
-    It is a pure function, to be jitted, vmapped over members, scanned or sharded; `influence_jax.train` is a host loop around it.
+    This pure function may be jitted, vmapped over members, scanned or sharded; `influence_jax.train` is a host loop around it.
 
     Args:
         learner: from `make_learner`.
-        state: from `init`, or from the last step.
-        num_updates: f32[], updates in the whole run, to which schedules refer; those of the configuration by default.
+        state: from `init` or the previous call.
+        num_updates: f32[], length of the whole run in updates, to which schedules refer; from the configuration by default.
 
     Returns:
-        The state, and means over the updates: f32[], or f32[N] for what each agent has. What was not measured is NaN.
+        The state, and means over the updates: f32[], or f32[N] for per-agent metrics. NaN if a metric was not measured.
 
     Example:
         >>> step = jax.jit(jax.vmap(functools.partial(influence_jax.train_step, learner)))
         >>> state, metrics = step(state)
     """
-    if num_updates is None:  # as an argument would be, which no compiler turns into a product
+    if num_updates is None:  # like an argument, so that no compiler turns the division into a product
         num_updates = jax.lax.optimization_barrier(jnp.float32(learner.config.num_updates))
 
     def step(state, _):
@@ -138,7 +136,7 @@ def train_step(
 
 
 def gradient_shares(vectors: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """Return ``{"gradient_share_<module>_<term>": f32[]}``, each term's part of the sum of the norms, mean over the agents.
+    """Return ``{"gradient_share_<module>_<term>": f32[]}``: each term's share of the summed gradient norms, mean over agents.
 
     ``vectors`` are mean gradients f32[N,P] named ``"gradient/<module>/<term>"``.
     """

@@ -1,4 +1,4 @@
-"""One update: act, pay, learn. It reads from top to bottom."""
+"""One update, top to bottom: act, pay, learn."""
 
 import functools
 from typing import Any
@@ -23,13 +23,13 @@ CAUSES = (
     "policy or value",
     "loss or gradient",
     "parameters",
-)  # in the order of an update
+)  # in the order in which an update computes them
 
 
 def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tuple[LearnerState, dict[str, Mean]]:
-    """Do one update of every agent; ``num_updates f32[]`` is the length of the run, to which the schedules refer.
+    """Do one update of every agent; ``num_updates f32[]`` is the length of the run, to which schedules refer.
 
-    A member some number of which is not finite stays as it was before, for good, and says in ``failure`` which.
+    A member with a number that is not finite keeps its last good state for good, and ``failure`` records the cause.
     """
     hparams = state.hyperparams
     progress = state.update / num_updates
@@ -43,7 +43,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     # Pay.
     pay = paid(learner, state, trajectory, bootstrap, progress, jax.random.fold_in(key, learner.rollout_length + 1))
 
-    # Learn: every head of every agent alone.
+    # Learn: every agent separately.
     rate = learning_rate(hparams, progress)
     weighted = with_exploration(hparams, progress)
     if not learner.algorithm.normalises_advantages:
@@ -71,7 +71,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     checked = pay.shaped, pay.influence, chosen, logs, learned
     finite = jnp.stack([all_finite(x) for x in checked])
     failure = jnp.where(finite.all(), 0, 1 + jnp.argmin(finite)).astype(jnp.int32)
-    failure = jnp.where(state.failure > 0, state.failure, failure)  # a longer run would change what schedules say
+    failure = jnp.where(state.failure > 0, state.failure, failure)  # even if a longer run changes the schedules
 
     # Report.
     logs |= {"current_influence_weight": pay.influence_weight, "current_learning_rate": rate}
@@ -88,19 +88,19 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     )
     ok = failure == 0
     state = jax.tree.map(lambda new, old: new if new is old else jnp.where(ok, new, old), after, state)
-    # A frozen member does the same again; what was not learned from is not counted.
+    # A frozen member repeats the same update, which does not count.
     logs = jax.tree.map(lambda x: jnp.where(ok, x, 0), logs)
     return state.replace(failure=failure), logs
 
 
 def all_finite(tree: Any) -> jax.Array:
-    """bool[]: every number is finite."""
+    """Return bool[]: whether every number is finite."""
     numbers = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
     return jnp.stack([jnp.isfinite(x).all() for x in numbers]).all()
 
 
 def with_exploration(hparams: Hyperparams, progress: jax.Array) -> Hyperparams:
-    """Return the hyper-parameters with the entropy weights of this moment of the run."""
+    """Return the hyper-parameters with the entropy weights that hold after the fraction ``progress f32[]`` of the run."""
     left = jnp.clip(1.0 - progress / jnp.maximum(hparams.exploration_fraction, 1e-9), 0.0)
     extra = hparams.exploration * left
     return hparams.replace(
