@@ -37,15 +37,26 @@ def registered() -> tuple[str, ...]:
 
 
 def variant(name: str) -> dict[str, Any]:
-    """Return the options by which a registered name differs from its class."""
+    """Return the options that a registered name sets on its class."""
     return _REGISTRY[name][1] if name in _REGISTRY else {}
 
 
 def register(name: str, constructor: type[Environment], **options: Any) -> None:
-    """Let `make` know an environment by a name of its own, with some options given.
+    """Register an environment under a name of your own, optionally with some options set.
+
+    Args:
+        name: a name for `make`, ``--env.name`` and ``EnvConfig``.
+        constructor: a subclass of `Environment`.
+        **options: values for its options, such as ``num_agents``.
 
     Raises:
         ConfigError: the name is taken.
+
+    Example:
+        >>> from influence_jax.envs.harvest import Harvest
+        >>> influence_jax.register("harvest-pair", Harvest, num_agents=2)
+        >>> influence_jax.make("harvest-pair").spec.num_agents
+        2
     """
     if not (isinstance(constructor, type) and issubclass(constructor, Environment)):
         raise ConfigError(f"constructor is {constructor!r}; allowed: classes that derive from Environment.")
@@ -60,11 +71,17 @@ def make(name: str, **options: Any) -> Environment:
     """Return an environment.
 
     Args:
-        name: a registered name, or ``"package.module:Class"``.
-        **options: static settings of the environment, such as ``num_agents``; see its class.
+        name: a registered name, such as ``"cleanup"``, or ``"package.module:Class"``.
+        **options: static options of the environment, such as ``num_agents``; see its class.
 
     Raises:
         ConfigError: the name or an option is unknown, or an option has a value that is not allowed.
+
+    Example:
+        >>> env = influence_jax.make("cleanup", num_agents=2)
+        >>> state, timestep = env.reset(jax.random.key(0), env.default_params)
+        >>> timestep.observation.shape
+        (2, 15, 15, 3)
     """
     constructor, presets = _constructor(name)
     known = [field.name for field in option_fields(name)]
@@ -85,17 +102,17 @@ def make(name: str, **options: Any) -> Environment:
 
 
 def option_fields(name: str) -> list[dataclasses.Field]:
-    """Return the static settings of an environment as the fields of its class; none for a class that is no dataclass."""
+    """Return an environment's options as the fields of its dataclass; none if it is not a dataclass."""
     constructor, presets = _constructor(name)
     fields = dataclasses.fields(constructor) if dataclasses.is_dataclass(constructor) else ()
     return [_with_default(field, presets) for field in fields if field.init]
 
 
 def configured(config: EnvConfig) -> tuple[Environment, Any, EnvConfig]:
-    """Return the environment, its numbers, and the configuration with every option and number written out.
+    """Return the environment, its parameters, and the configuration with every option and parameter written out.
 
     Raises:
-        ConfigError: a setting is unknown, or cannot be used.
+        ConfigError: a setting is unknown or cannot be used.
     """
     _refuse_missing_platform()
     for name, values in (("options", config.options), ("params", config.params)):
@@ -114,21 +131,21 @@ def configured(config: EnvConfig) -> tuple[Environment, Any, EnvConfig]:
 
 
 def numbers(env_params: Any) -> dict[str, float | tuple[float, ...]]:
-    """Return the parameters of a game as plain data, by name."""
+    """Return the parameters of a game as plain numbers by name."""
     fields = dataclasses.fields(env_params) if dataclasses.is_dataclass(env_params) else ()
     return {field.name: _plain(getattr(env_params, field.name)) for field in fields}
 
 
 def with_numbers(path: str, env_params: Any, values: Any) -> Any:
-    """Return the parameters of a game, some of them changed by name.
+    """Return the parameters of a game with some of them changed by name.
 
     Args:
-        path: what errors call ``values``.
+        path: the name of ``values`` in error messages.
         env_params: the parameters, a dataclass.
-        values: ``{name: value}``, or parameters of the same type, which are returned.
+        values: ``{name: value}``, or parameters of the same type, which are returned as they are.
 
     Raises:
-        ConfigError: a name is unknown, or a value not allowed.
+        ConfigError: a name is unknown, or a value is not allowed.
     """
     if type(values) is type(env_params):
         return values
@@ -146,7 +163,7 @@ def with_numbers(path: str, env_params: Any, values: Any) -> Any:
 
 
 def _refuse_missing_platform() -> None:
-    """Raise a `ConfigError` where JAX is told to use a platform that is not there; later it would be an assertion's traceback."""
+    """Raise a `ConfigError` if JAX is told to use a missing platform, which would later end in an assertion's traceback."""
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
@@ -158,7 +175,7 @@ def _refuse_missing_platform() -> None:
 
 
 def number_allowed(field: dataclasses.Field, default: jax.Array) -> Allowed:
-    """Return what a number of a game may be: as its field declares, or any float32 of the default's shape."""
+    """Return the values that a game's parameter may have: what its field declares, or any float32 of the default's shape."""
     return field.metadata.get("allowed") or Numbers(length=None if jnp.ndim(default) == 0 else len(default))
 
 
@@ -191,6 +208,6 @@ def _floating(params: Any) -> Any:
 
 
 def _plain(value: jax.Array) -> float | tuple[float, ...]:
-    """Write float32 with as few digits as bring the same float32 back."""
+    """Convert float32 to floats with the fewest digits that round back to the same float32."""
     values = [float(str(x)) for x in np.ravel(np.asarray(value, np.float32))]
     return values[0] if np.ndim(value) == 0 else tuple(values)

@@ -1,4 +1,4 @@
-"""The environment contract: dynamics are a function, chance is an argument."""
+"""The environment interface: dynamics are a pure function, and randomness is an argument."""
 
 import abc
 import dataclasses
@@ -16,11 +16,12 @@ from influence_jax.types import EnvSpec, TimeStep
 class Environment(abc.ABC):
     """A partially observed stochastic game, written as a structural causal model.
 
-    A concrete environment gives four pure functions: `initial_state`, `sample_noise`, `dynamics` and `observe`.
-    Everything a caller uses follows from them. All functions are for one environment and are meant to be vmapped;
-    ``params`` is a pytree of traced numbers, so it may be vmapped too, while shapes are static attributes of the
-    environment. Actions are integers; one that is no action of the game, negative or too large, does nothing, as if the agent
-    had stayed. A state must offer ``time i32[]``, the number of steps taken in this episode.
+    Subclasses implement four pure functions: `initial_state`, `sample_noise`, `dynamics` and `observe`. The functions that
+    callers use, `reset`, `step` and others, follow from these. All functions are for a single environment and are meant to be
+    vmapped. ``params`` is a pytree of traced numbers, so it may be vmapped, too; shapes are static attributes of the environment.
+
+    Actions are integers. An integer that is not an action of the game, negative or too large, does nothing. A state must have
+    ``time i32[]``, the number of steps taken in the current episode.
     """
 
     spec: EnvSpec
@@ -37,15 +38,15 @@ class Environment(abc.ABC):
     @property
     @abc.abstractmethod
     def default_params(self) -> Any:
-        """The numbers of the original game (rates, thresholds, fines)."""
+        """The parameters of the original game, such as rates, thresholds and fines."""
 
     @abc.abstractmethod
     def initial_state(self, key: jax.Array, params: Any) -> Any:
-        """Draw the state at the start of an episode."""
+        """Sample the state at the start of an episode."""
 
     @abc.abstractmethod
     def sample_noise(self, key: jax.Array, params: Any) -> Any:
-        """Draw all the randomness of one step, as a pytree."""
+        """Sample all random numbers of one step, as a pytree."""
 
     @abc.abstractmethod
     def dynamics(self, state: Any, actions: jax.Array, noise: Any, params: Any):
@@ -53,17 +54,17 @@ class Environment(abc.ABC):
 
     @abc.abstractmethod
     def observe(self, state: Any) -> tuple[jax.Array, jax.Array]:
-        """Return ``(observation u8[N,V,V,3], visible bool[N,N])`` of a state."""
+        """Return ``(observation u8[N,V,V,3], visible bool[N,N])`` for a state."""
 
     @usual_promotion()
     def reset(self, key: jax.Array, params: Any) -> tuple[Any, TimeStep]:
-        """Start an episode."""
+        """Start an episode and return ``(state, timestep)``."""
         state = self.initial_state(key, params)
         return state, self._restart(state)
 
     @usual_promotion()
     def transition(self, state: Any, actions: jax.Array, noise: Any, params: Any) -> tuple[Any, TimeStep]:
-        """Take one step under given noise. The same noise with another action is the counterfactual world.
+        """Take one step under given noise. The same noise with other actions gives the counterfactual.
 
         Raises:
             ConfigError: ``actions`` are not i32[N].
@@ -83,20 +84,20 @@ class Environment(abc.ABC):
 
     @usual_promotion()
     def step(self, key: jax.Array, state: Any, actions: jax.Array, params: Any) -> tuple[Any, TimeStep]:
-        """Take one step: `transition` under freshly drawn noise."""
+        """Take one step, a `transition` under freshly sampled noise, and return ``(state, timestep)``."""
         return self.transition(state, actions, self.sample_noise(key, params), params)
 
     @usual_promotion()
     def step_or_reset(
         self, key: jax.Array, state: Any, timestep: TimeStep, actions: jax.Array, params: Any
     ) -> tuple[Any, TimeStep]:
-        """Step, or start a new episode where ``timestep`` was the last of its episode (``actions`` are ignored there).
+        """Take one step, or start a new episode if ``timestep`` was the last of its episode (``actions`` are then ignored).
 
-        The final observation of an episode is therefore seen and can be bootstrapped from, at the price of one idle
-        step per episode. The state is selected first, so that the view is computed once.
+        The final observation of an episode is therefore seen, and values can bootstrap from it, at the price of one idle step per
+        episode. The state is selected first, so that the observation is computed only once.
         """
         self._check(actions)
-        # One key is enough, since only one of the two will have happened.
+        # One key is enough, since only one of the two results is used.
         stepped, reward, discount, metrics = self.dynamics(state, actions, self.sample_noise(key, params), params)
         over = timestep.last
         state = replaced_where(over, self.initial_state, (key, params), stepped)
@@ -112,7 +113,7 @@ class Environment(abc.ABC):
         )
 
     def _check(self, actions: jax.Array) -> None:
-        """Refuse what NumPy's rules would stretch over the agents."""
+        """Refuse shapes that NumPy's rules would broadcast over the agents."""
         shape, dtype = jnp.shape(actions), jnp.result_type(actions)
         if shape != (self.spec.num_agents,) or not jnp.issubdtype(dtype, jnp.integer):
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Box Trapped: one agent may free another, at a small price and for no reward of its own."""
+"""Box Trapped: one agent may free another, at a small cost and for no reward of its own."""
 
 import dataclasses
 import functools
@@ -29,36 +29,36 @@ class BoxTrappedParams:
 
 @struct.dataclass
 class BoxTrappedState:
-    """One game of Box Trapped. Cells are (row, column)."""
+    """State of Box Trapped. Cells are (row, column)."""
 
     position: jax.Array  # i32[2,2], distinct; the opener, then the trapped agent
     heading: jax.Array  # i32[2], clockwise quarter turns from up
     apples: jax.Array  # bool[H,W]
-    opened: jax.Array  # bool[], the door is open, for the rest of the episode
+    opened: jax.Array  # bool[], the door is open; it stays open until the episode ends
     time: jax.Array  # i32[], steps taken in this episode
 
 
 @struct.dataclass
 class StepNoise:
-    """All the chance in one step of Box Trapped."""
+    """All random numbers of one step of Box Trapped."""
 
-    move_rank: jax.Array  # i32[2], a permutation; of the rivals for a cell the lowest rank gets it
+    move_rank: jax.Array  # i32[2], a permutation; the lowest rank wins a contested cell
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BoxTrapped(GridWorld):
-    """The game of the paper's supplement, section 10.3, which states no more of it than its idea; the instance is ours.
+    """Box Trapped, after the paper's supplement, section 10.3, which gives only the idea; this instance is ours.
 
-    Agent 1 starts in a closed cell. Agent 0 starts outside, between two orchards that never run out, and may open the
-    cell at any time, from anywhere, at the price of one step. The game never pays it for that.
+    Agent 1 starts locked in a cell. Agent 0 starts outside, between two orchards that never run out, and may open the cell at any
+    time and from anywhere. Opening costs it one step, for which the game never rewards it.
 
-    Observation: u8[2,V,V,3], see `GridWorld`. Actions: i32[2] in 0..7, see ``spec.action_names``; ``open`` does nothing when
-    the door is open or the trapped agent chooses it. Reward: `apple_reward` (1) for entering a cell of the orchard whose apple
-    has grown back, which takes one step once nobody stands there. An episode is truncated at the horizon and never
-    terminates. Metrics of a step, f32[2]: ``apples`` eaten, ``opens`` (1 for the opener in the step that opens the door).
+    Observation: u8[2,V,V,3], see `GridWorld`. Actions: i32[2] in 0..7, see ``spec.action_names``; ``open`` does nothing if
+    the door is already open or the trapped agent chooses it. Reward: `apple_reward` (1) for entering a cell of an orchard whose
+    apple has regrown, which takes one step once the cell is free. An episode is truncated at the horizon and never terminates.
+    Metrics of a step, f32[2]: ``apples`` eaten, ``opens`` (1 for the opener in the step in which the door opens).
 
-    A step has four phases: the door is opened; agents turn and move at once, so the trapped agent can leave in the very step
-    of ``open``; they eat; apples grow back.
+    A step has four phases: the door opens; agents turn and move simultaneously, so the trapped agent can leave in the same step;
+    they eat; apples regrow.
     """
 
     layout: Sequence[str] | str = texts(maps.BOX_TRAPPED, "A map of your own, one text per row.")
@@ -70,7 +70,7 @@ class BoxTrapped(GridWorld):
     action_names: ClassVar[tuple[str, ...]] = (*movement.ACTION_NAMES[:OPEN], "open")
     metric_names: ClassVar[tuple[str, ...]] = ("apples", "opens")
 
-    __repr__ = Environment.__repr__  # in the place of a dataclass's, which shows the whole map
+    __repr__ = Environment.__repr__  # a dataclass would show the whole map
 
     def __post_init__(self) -> None:
         if self.beams_visible:
@@ -82,7 +82,7 @@ class BoxTrapped(GridWorld):
 
     @functools.cached_property
     def start_cells(self) -> np.ndarray:
-        """i32[S,2]: cells where the opener may start, in row-major order, then that of the trapped agent."""
+        """i32[S,2]: cells where the opener may start, in row-major order, followed by the trapped agent's cell."""
         letters = (maps.START, maps.TRAPPED)
         return np.concatenate([np.argwhere(maps.mask(self.drawing, letter)) for letter in letters]).astype(np.int32)
 
@@ -98,11 +98,11 @@ class BoxTrapped(GridWorld):
 
     @property
     def default_params(self) -> BoxTrappedParams:
-        """One for an apple."""
+        """A reward of 1 for an apple."""
         return BoxTrappedParams(apple_reward=jnp.float32(1))
 
     def initial_state(self, key: jax.Array, params: BoxTrappedParams) -> BoxTrappedState:
-        """Draw the opener's cell and both headings, uniform; close the door."""
+        """Sample the opener's cell and both headings uniformly, with the door closed."""
         del params
         place, turns = jax.random.split(key)
         cell = jax.random.randint(place, (), 0, len(self.start_cells) - 1)
@@ -115,7 +115,7 @@ class BoxTrapped(GridWorld):
         )
 
     def sample_noise(self, key: jax.Array, params: BoxTrappedParams) -> StepNoise:
-        """Draw all the chance of one step."""
+        """Sample all random numbers of one step."""
         del params
         return StepNoise(move_rank=random_bits.ranks(jax.random.bits(key, (self.num_agents,), jnp.uint32)))
 

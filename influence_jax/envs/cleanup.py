@@ -1,4 +1,4 @@
-"""Cleanup: a public good. Apples grow only while somebody cleans the river."""
+"""Cleanup: a public goods game. Apples grow only while somebody cleans the river."""
 
 import dataclasses
 import functools
@@ -35,25 +35,25 @@ class CleanupParams:
 
 @struct.dataclass
 class CleanupState:
-    """One game of Cleanup. Cells are (row, column)."""
+    """State of Cleanup. Cells are (row, column)."""
 
     position: jax.Array  # i32[N,2], distinct
     heading: jax.Array  # i32[N], clockwise quarter turns from up
     apples: jax.Array  # bool[H,W]
-    waste: jax.Array  # bool[H,W], a part of the river
+    waste: jax.Array  # bool[H,W], polluted river cells
     beams: jax.Array  # u8[H,W], beams of the last step: 0 none, 1 fire, 2 cleaning
     time: jax.Array  # i32[], steps taken in this episode
 
 
 @struct.dataclass
 class StepNoise:
-    """All the chance in one step of Cleanup. The same noise with another action is the counterfactual world."""
+    """All random numbers of one step of Cleanup. The same noise with another action gives the counterfactual."""
 
-    move_rank: jax.Array  # i32[N], a permutation; of the rivals for a cell the lowest rank gets it
+    move_rank: jax.Array  # i32[N], a permutation; the lowest rank wins a contested cell
     beam_rank: jax.Array  # i32[N], a permutation; lowest acts first
-    # f32[NA] in [0,1), by apple site in row-major order; an apple grows where it is below the probability
+    # f32[NA] in [0,1), by apple site in row-major order; an apple grows if it is below the growth probability
     apple: jax.Array
-    waste_coin: jax.Array  # f32[] in [0,1), waste appears where it is below the probability
+    waste_coin: jax.Array  # f32[] in [0,1), waste appears if it is below the probability
     # f32[] in [0,1), waste appears in the floor(waste_pick * k)-th of the k clean river cells, row-major
     waste_pick: jax.Array
 
@@ -62,18 +62,18 @@ class StepNoise:
 class Cleanup(GridWorld):
     """Cleanup of Hughes et al. (2018), https://arxiv.org/abs/1803.08884.
 
-    The rules are those of the public NumPy code, unless an option says otherwise.
+    The rules are those of the public NumPy code unless an option says otherwise.
 
     Observation: u8[N,V,V,3], see `GridWorld`. Actions: i32[N] in 0..8, see ``spec.action_names``. Reward: +1 for an
-    apple, -1 for firing, -50 per fire beam that hits the agent. An episode is truncated at the horizon and never
+    apple, -1 for firing, -50 for each fire beam that hits the agent. An episode is truncated at the horizon and never
     terminates. Metrics of a step, f32[N]: ``apples`` eaten, ``fires`` (1 if the agent fired), ``hits`` (beams that hit
-    it), ``cleans`` (waste cells it removed). ``visible``: the other agent stands inside the window.
+    it), ``cleans`` (waste cells it removed). ``visible``: the other agent is inside the window.
 
-    A step has four phases: agents turn and move at once; they eat; they fire or clean, one after another; apples and
+    A step has four phases: agents turn and move simultaneously; they eat; they fire or clean, one after another; apples and
     waste grow.
 
     Attributes:
-        waste_rule: ``"lottery"``: a coin is flipped for the clean river cells in random order until one of them
+        waste_rule: ``"lottery"``: for each clean river cell, in random order, a coin is flipped until one of the cells
             becomes waste, so with k clean cells there is no new waste with probability (1 - waste_rate)^k.
             ``"bernoulli"``: waste appears in a random clean cell with probability waste_rate, the rule of Melting Pot
             (registered as ``"cleanup-mp"``).
@@ -89,7 +89,7 @@ class Cleanup(GridWorld):
     letters: ClassVar[str] = "@P BHRS"
     action_names: ClassVar[tuple[str, ...]] = ACTION_NAMES
 
-    __repr__ = Environment.__repr__  # in the place of a dataclass's, which shows the whole map
+    __repr__ = Environment.__repr__  # a dataclass would show the whole map
 
     @functools.cached_property
     def apple_sites(self) -> np.ndarray:
@@ -111,7 +111,7 @@ class Cleanup(GridWorld):
 
     @property
     def default_params(self) -> CleanupParams:
-        """The numbers of the original game."""
+        """The parameters of the original game."""
         return CleanupParams(
             apple_rate=jnp.float32(0.05),
             waste_rate=jnp.float32(0.5),
@@ -121,7 +121,7 @@ class Cleanup(GridWorld):
         )
 
     def initial_state(self, key: jax.Array, params: CleanupParams) -> CleanupState:
-        """Draw the state at the start of an episode: the map as drawn, agents in place, then one phase of growth."""
+        """Sample the state at the start of an episode: the map as drawn, agents placed, then one phase of growth."""
         position, heading = self.place_agents(key)
         apples, waste = self.grow(
             jnp.zeros(self.walls.shape, bool),
@@ -140,7 +140,7 @@ class Cleanup(GridWorld):
         )
 
     def sample_noise(self, key: jax.Array, params: CleanupParams) -> StepNoise:
-        """Draw all the chance of one step."""
+        """Sample all random numbers of one step."""
         del params
         n, sites = self.num_agents, int(self.apple_sites.sum())
         words = primitives.words(key, count=2 * n + sites + 2)
@@ -176,11 +176,11 @@ class Cleanup(GridWorld):
     def beam(
         self, position: jax.Array, heading: jax.Array, actions: jax.Array, rank: jax.Array, waste: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
-        """Let the agents fire and clean, lowest ``rank i32[N]`` first.
+        """Let the agents fire and clean, in ascending order of ``rank i32[N]``.
 
         Returns:
-            ``waste bool[H,W]`` that remains, the map of beams u8[H,W], and for each agent whether it fired bool[N],
-            the fire beams that hit it i32[N] and the waste cells it removed i32[N].
+            The remaining ``waste bool[H,W]``, the map of beams u8[H,W], and for each agent whether it fired bool[N], how many
+            fire beams hit it i32[N] and how many waste cells it removed i32[N].
         """
         fires, cleans = actions == FIRE, actions == CLEAN
         waste, beam_map, hits, removed = self.fire_and_clean(position, heading, fires, cleans, rank, waste)
@@ -189,9 +189,9 @@ class Cleanup(GridWorld):
     def grow(
         self, apples: jax.Array, waste: jax.Array, position: jax.Array, noise: StepNoise, params: CleanupParams
     ) -> tuple[jax.Array, jax.Array]:
-        """Return ``(apples bool[H,W], waste bool[H,W])`` with what grows in one step.
+        """Return ``(apples bool[H,W], waste bool[H,W])`` after one phase of growth.
 
-        Both are decided from the map as it is now. Apples do not grow under agents; waste does.
+        Both depend on the map before the growth. Apples do not grow under agents; waste does.
         """
         clean = primitives.count_free(waste, sites=self.river)
         apple_rate, waste_rate = growth_rates(self.river.sum() - clean, self.river.sum(), params)
@@ -212,17 +212,17 @@ class Cleanup(GridWorld):
 
 
 def growth_rates(amount: jax.Array, capacity: jax.Array | int, params: CleanupParams) -> tuple[jax.Array, jax.Array]:
-    """Return f32, the apple and the waste rate in force with ``amount i32`` of ``capacity i32`` river cells dirty."""
+    """Return the current rates of apples and of waste, f32, with ``amount i32`` of ``capacity i32`` river cells polluted."""
     limit = params.depletion_threshold * jnp.float32(capacity)
-    # A share equal to the threshold is too dirty. Rounding in float32 is far below the margin, and amounts below the limit
-    # are further from it than the margin, for thresholds of up to three digits.
+    # A share equal to the threshold is too dirty. For thresholds of up to three digits, float32 rounding is far smaller than
+    # the margin, and amounts below the limit are further from it than the margin.
     too_dirty = amount >= limit - 1e-4
     apple_rate = params.apple_rate * (1 - amount / jnp.maximum(limit, 1e-4))
     return jnp.where(too_dirty, 0.0, apple_rate), jnp.where(too_dirty, 0.0, params.waste_rate)
 
 
 def power(base: jax.Array, exponent: jax.Array, limit: int) -> jax.Array:
-    """Return ``base ** exponent`` for ``exponent i32[]`` in 0..limit by repeated squaring, exact for powers of two."""
+    """Return ``base ** exponent`` for ``exponent i32[]`` in 0..limit, by repeated squaring; exact for powers of two."""
     result = jnp.ones_like(base)
     for bit in range(limit.bit_length()):
         result = jnp.where(exponent >> bit & 1, result * base, result)

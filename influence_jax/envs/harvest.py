@@ -1,4 +1,4 @@
-"""Harvest: a common pool. Apples grow back only next to other apples; whoever takes the last one of a patch ends it."""
+"""Harvest: a common-pool resource. Apples regrow only near other apples, so a patch without apples stays empty."""
 
 import dataclasses
 import functools
@@ -22,7 +22,7 @@ NEIGHBOURHOODS = {"square": 2, "disc": 4}  # largest squared distance: 8 and 12 
 
 @struct.dataclass
 class HarvestParams:
-    """The environment parameters, f32[] each, and f32[4] of regrowth."""
+    """The environment parameters, f32[] each except regrowth, f32[4]."""
 
     regrowth: jax.Array = value(
         0, 1, "Probability per step with 0, 1, 2, and 3 or more apples in the neighbourhood.", length=4
@@ -33,7 +33,7 @@ class HarvestParams:
 
 @struct.dataclass
 class HarvestState:
-    """One game of Harvest. Cells are (row, column)."""
+    """State of Harvest. Cells are (row, column)."""
 
     position: jax.Array  # i32[N,2], distinct
     heading: jax.Array  # i32[N], clockwise quarter turns from up
@@ -44,12 +44,12 @@ class HarvestState:
 
 @struct.dataclass
 class StepNoise:
-    """All the chance in one step of Harvest. The same noise with another action is the counterfactual world."""
+    """All random numbers of one step of Harvest. The same noise with another action gives the counterfactual."""
 
-    move_rank: jax.Array  # i32[N], a permutation; of the rivals for a cell the lowest rank gets it
+    move_rank: jax.Array  # i32[N], a permutation; the lowest rank wins a contested cell
     # i32[N], a permutation; lowest acts first (without effect, since fire beams do not change the map)
     beam_rank: jax.Array
-    # f32[NA] in [0,1), by apple site in row-major order; an apple grows where it is below the probability
+    # f32[NA] in [0,1), by apple site in row-major order; an apple grows if it is below the growth probability
     apple: jax.Array
 
 
@@ -57,17 +57,17 @@ class StepNoise:
 class Harvest(GridWorld):
     """Harvest of Hughes et al. (2018), https://arxiv.org/abs/1803.08884.
 
-    The rules are those of the public NumPy code, unless an option says otherwise.
+    The rules are those of the public NumPy code unless an option says otherwise.
 
     Observation: u8[N,V,V,3], see `GridWorld`. Actions: i32[N] in 0..7, see ``spec.action_names``. Reward: +1 for an
-    apple, -1 for firing, -50 per fire beam that hits the agent. An episode is truncated at the horizon and never
+    apple, -1 for firing, -50 for each fire beam that hits the agent. An episode is truncated at the horizon and never
     terminates. Metrics of a step, f32[N]: ``apples`` eaten, ``fires`` (1 if the agent fired), ``hits`` (beams that hit
-    it), ``cleans`` (always 0). ``visible``: the other agent stands inside the window.
+    it), ``cleans`` (always 0). ``visible``: the other agent is inside the window.
 
-    A step has four phases: agents turn and move at once; they eat; they fire; apples grow back.
+    A step has four phases: agents turn and move simultaneously; they eat; they fire; apples regrow.
 
     Attributes:
-        regrowth: the neighbourhood whose apples let a site grow back. ``"square"``: the 8 cells around it.
+        regrowth: the neighbourhood whose apples let a site regrow. ``"square"``: the 8 cells around it.
             ``"disc"``: the 12 cells at a distance of at most 2, the rule of Melting Pot (registered as
             ``"harvest-mp"``).
     """
@@ -82,7 +82,7 @@ class Harvest(GridWorld):
     letters: ClassVar[str] = "@P A"
     action_names: ClassVar[tuple[str, ...]] = ACTION_NAMES[:CLEAN]
 
-    __repr__ = Environment.__repr__  # in the place of a dataclass's, which shows the whole map
+    __repr__ = Environment.__repr__  # a dataclass would show the whole map
 
     @functools.cached_property
     def apple_sites(self) -> np.ndarray:
@@ -91,7 +91,7 @@ class Harvest(GridWorld):
 
     @property
     def default_params(self) -> HarvestParams:
-        """The numbers of the original game."""
+        """The parameters of the original game."""
         return HarvestParams(
             regrowth=jnp.array([0, 0.005, 0.02, 0.05], jnp.float32),
             fire_cost=jnp.float32(1),
@@ -99,7 +99,7 @@ class Harvest(GridWorld):
         )
 
     def initial_state(self, key: jax.Array, params: HarvestParams) -> HarvestState:
-        """Draw the state at the start of an episode: an apple on every site, so that nothing is left to grow."""
+        """Sample the state at the start of an episode, with an apple on every site."""
         del params
         position, heading = self.place_agents(key)
         return HarvestState(
@@ -111,7 +111,7 @@ class Harvest(GridWorld):
         )
 
     def sample_noise(self, key: jax.Array, params: HarvestParams) -> StepNoise:
-        """Draw all the chance of one step."""
+        """Sample all random numbers of one step."""
         del params
         n, sites = self.num_agents, int(self.apple_sites.sum())
         words = primitives.words(key, count=2 * n + sites)
@@ -141,17 +141,17 @@ class Harvest(GridWorld):
     def beam(
         self, position: jax.Array, heading: jax.Array, actions: jax.Array, rank: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Return the map of beams u8[H,W], and per agent whether it fired bool[N] and the beams that hit it i32[N]."""
+        """Return the map of beams u8[H,W], whether each agent fired bool[N], and how many beams hit it i32[N]."""
         fires = actions == FIRE
         beam_map, hits = self.fire(position, heading, fires, rank)
         return beam_map, fires, hits
 
     def apple_neighbours(self, apples: jax.Array) -> jax.Array:
-        """Return u8[H,W]: the number of apples in the neighbourhood of each cell."""
+        """Return u8[H,W]: the number of apples in each cell's neighbourhood."""
         return primitives.count_neighbours(apples, squared_distance=NEIGHBOURHOODS[self.regrowth])
 
     def grow(self, apples: jax.Array, position: jax.Array, noise: StepNoise, params: HarvestParams) -> jax.Array:
-        """Return ``apples bool[H,W]`` with what grows in one step, decided from the map as is; nothing under agents."""
+        """Return ``apples bool[H,W]`` after one phase of growth, given the map before it. Nothing grows under agents."""
         count = self.apple_neighbours(apples)
         grown = primitives.bernoulli_by_count(noise.apple, params.regrowth, count, sites=self.apple_sites)
         return primitives.either(apples, self.unoccupied(grown, position))

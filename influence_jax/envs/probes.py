@@ -1,6 +1,6 @@
-"""Micro-environments with known answers, for testing that a learner learns.
+"""Small environments with known answers, for testing that a learner learns.
 
-Each isolates one ability; a learner that fails on a probe has a bug that no amount of tuning will mend.
+Each isolates one ability. A learner that fails on a probe has a bug that no amount of tuning will fix.
 """
 
 import dataclasses
@@ -20,29 +20,29 @@ _BLOCK = 3
 
 @struct.dataclass
 class ProbeParams:
-    """Traced numbers of a probe."""
+    """Parameters of a probe."""
 
     reward: float = 1.0  # for a right answer
 
 
 @struct.dataclass
 class ProbeState:
-    """State of every probe."""
+    """State of all probes but `Fines`."""
 
-    cue: jax.Array  # i32[N], the answer that each agent should give
+    cue: jax.Array  # i32[N], the correct answer of each agent
     time: jax.Array  # i32[], steps taken
 
 
 @dataclasses.dataclass(frozen=True)
 class Probe(Environment):
-    """Each agent is shown a cue, white in one row of its image, and is paid for giving it as its action."""
+    """Each agent sees a cue, a white row of its image, and is rewarded if its action matches the cue."""
 
     num_agents: int = 2
     num_actions: int = 3
     horizon: int = 10
 
     def __post_init__(self):
-        """Fix the static facts."""
+        """Set the spec."""
         spec = EnvSpec(
             num_agents=self.num_agents,
             num_actions=self.num_actions,
@@ -55,19 +55,19 @@ class Probe(Environment):
 
     @property
     def default_params(self) -> ProbeParams:
-        """One reward for a right answer."""
+        """A reward of 1 for a correct answer."""
         return ProbeParams()
 
     def initial_state(self, key, params):
-        """Draw the first cues."""
+        """Sample the first cues."""
         return ProbeState(cue=self._cues(key), time=jnp.zeros((), jnp.int32))
 
     def sample_noise(self, key, params):
-        """Draw the next cues, ``i32[N]``."""
+        """Sample the next cues, ``i32[N]``."""
         return self._cues(key)
 
     def observe(self, state):
-        """Show the cues; everybody sees everybody."""
+        """Show the cues; all agents see each other."""
         rows = jnp.arange(_VIEW)[:, None, None] == state.cue[:, None, None, None]
         image = jnp.broadcast_to(rows, (self.num_agents, _VIEW, _VIEW, 3))
         return jnp.where(image, 255, 0).astype(jnp.uint8), ~jnp.eye(self.num_agents, dtype=bool)
@@ -81,18 +81,18 @@ class Probe(Environment):
 
 
 class Cue(Probe):
-    """Answer what you see now. Best return per agent: ``horizon``."""
+    """Answer the cue that is shown. Best return per agent: ``horizon``."""
 
     def dynamics(self, state, actions, noise, params):
-        """Pay for the cue shown; show the next."""
+        """Reward answers to the cue that is shown, then show the next."""
         return ProbeState(cue=noise, time=state.time + 1), *self._outcome(actions == state.cue, params)
 
 
 class Recall(Probe):
-    """Answer what you saw in the first step, in every later one. Best return per agent: ``horizon``."""
+    """Answer in every later step the cue that was shown in the first one. Best return per agent: ``horizon``."""
 
     def dynamics(self, state, actions, noise, params):
-        """Pay for the cue of this episode, which stays."""
+        """Reward answers to the episode's cue."""
         return state.replace(time=state.time + 1), *self._outcome(actions == state.cue, params)
 
     def observe(self, state):
@@ -102,18 +102,18 @@ class Recall(Probe):
 
 
 class Stipend(Probe):
-    """Every step pays, whatever is done. True value: ``1 / (1 - gamma)``, since a horizon is no end of the game."""
+    """Every step is rewarded, whatever agents do. True value: ``1 / (1 - gamma)``, since the horizon only truncates."""
 
     def dynamics(self, state, actions, noise, params):
-        """Pay."""
+        """Reward every agent."""
         return state.replace(time=state.time + 1), *self._outcome(jnp.ones_like(actions, bool), params)
 
 
 class Severance(Probe):
-    """Every step pays until the game ends at the horizon. True value: ``(1 - gamma^h) / (1 - gamma)`` with h steps to go."""
+    """Every step is rewarded until the game ends at the horizon. True value h steps before: ``(1 - gamma^h) / (1 - gamma)``."""
 
     def dynamics(self, state, actions, noise, params):
-        """Pay, and end the game with the last step."""
+        """Reward every agent, and terminate with the last step."""
         reward, _, metrics = self._outcome(jnp.ones_like(actions, bool), params)
         over = state.time + 1 >= self.horizon
         return state.replace(time=state.time + 1), reward, jnp.where(over, 0.0, 1.0), metrics
@@ -126,12 +126,12 @@ class Severance(Probe):
 
 @struct.dataclass
 class FinesParams:
-    """Traced numbers of `Fines`."""
+    """Parameters of `Fines`."""
 
     reward: float = 1.0  # for a right answer
-    strike_cost: float = 1.0  # to the agent that strikes
-    hit_penalty: float = 50.0  # to each agent that is hit
-    hit_rate: float = 0.25  # probability that a strike hits, for each other agent
+    strike_cost: float = 1.0  # paid by the agent that strikes
+    hit_penalty: float = 50.0  # paid by each agent that is hit
+    hit_rate: float = 0.25  # probability that a strike hits any one other agent
     cue_rate: float = 0.2  # probability of a cue in a step
     query_rate: float = 0.2  # probability of a query in a step without a cue
 
@@ -140,7 +140,7 @@ class FinesParams:
 class FinesState:
     """State of `Fines`."""
 
-    cue: jax.Array  # i32[N], the cue shown last
+    cue: jax.Array  # i32[N], the most recent cue
     shown: jax.Array  # bool[N], the cue is in the image
     asked: jax.Array  # bool[N], the query is in the image
     time: jax.Array  # i32[], steps taken
@@ -148,22 +148,22 @@ class FinesState:
 
 @dataclasses.dataclass(frozen=True)
 class Fines(Environment):
-    """Unlearn a costly act, then answer what you see, then what you saw: what the games ask of a learner, in their order.
+    """Unlearn a costly act, then respond to what is shown, then remember it: what the games demand of a learner, in this order.
 
-    A cue is one of eight white blocks around the centre of a black image; its action pays in this step. A query is a green
-    block in the centre; the action of the last cue of the episode pays. The ninth action, a strike, costs a little and hits each
-    other agent with some probability, which costs that one much, as the beams of Cleanup and Harvest do. Until it is unlearned,
-    what others do to an agent is far more than what it can earn.
+    A cue is one of eight white blocks around the centre of a black image; the matching action is rewarded in the same step. A
+    query is a green block in the centre; the action that matches the last cue of the episode is rewarded. The ninth action, a
+    strike, costs a little and hits each other agent with some probability at a high cost to that agent, like the beams of Cleanup
+    and Harvest. Until agents unlearn it, fines are far larger than anything they can earn.
 
-    A blind learner answers an eighth of the cues. The best one answers every cue, every query after its first cue, and never
-    strikes.
+    A blind learner answers an eighth of the cues. The best learner answers every cue and every query after its first cue, and
+    never strikes.
     """
 
     num_agents: int = 5
     horizon: int = 100
 
     def __post_init__(self):
-        """Fix the static facts."""
+        """Set the spec."""
         spec = EnvSpec(
             num_agents=self.num_agents,
             num_actions=_CUES + 1,
@@ -180,14 +180,14 @@ class Fines(Environment):
         return FinesParams()
 
     def initial_state(self, key, params):
-        """Show some agents a cue."""
+        """Show a cue to some agents."""
         cue, shown, _, _ = self.sample_noise(key, params)
         return FinesState(
             cue=jnp.where(shown, cue, -1), shown=shown, asked=jnp.zeros_like(shown), time=jnp.zeros((), jnp.int32)
         )
 
     def sample_noise(self, key, params):
-        """Draw ``(cue i32[N], shown bool[N], asked bool[N], hit bool[N,N])`` of the next step, row hits column."""
+        """Sample ``(cue i32[N], shown bool[N], asked bool[N], hit bool[N,N])`` of the next step; rows hit columns."""
         cue_key, shown_key, asked_key, hit_key = jax.random.split(key, 4)
         agents = (self.num_agents,)
         shown = jax.random.bernoulli(shown_key, params.cue_rate, agents)
@@ -196,7 +196,7 @@ class Fines(Environment):
         return jax.random.randint(cue_key, agents, 0, _CUES), shown, asked, hit
 
     def dynamics(self, state, actions, noise, params):
-        """Pay for answers, fine strikes; show the next cues and queries."""
+        """Reward answers and fine strikes, then show the next cues and queries."""
         cue, shown, asked, hit = noise
         strikes = actions == _CUES
         hits = (strikes[:, None] & hit).sum(axis=0, dtype=jnp.int32)
@@ -215,7 +215,7 @@ class Fines(Environment):
         return after, reward, jnp.ones(()), metrics
 
     def observe(self, state):
-        """Draw a cue or a query; everybody sees everybody."""
+        """Draw the cue or the query; all agents see each other."""
         place = jnp.where(state.shown, state.cue + (state.cue >= 4), 4)  # of 3 x 3; 4 is the centre
         corner = jnp.stack([place // 3, place % 3], axis=-1) * (_SIDE // 3) + 1  # i32[N,2]
         cells = jnp.arange(_SIDE)

@@ -1,7 +1,7 @@
-"""Scripted players: anchors for what learned returns mean.
+"""Scripted players, whose returns put learned returns into perspective.
 
-A player is a function ``player(key, env, state) -> actions i32[N]`` of the true state of `Cleanup` or `Harvest`. It is pure
-JAX code for one environment, so it may be vmapped and scanned. `team` lets every agent play a role of its own.
+A player is a function ``player(key, env, state) -> actions i32[N]`` that knows the true state of `Cleanup` or `Harvest`. It is
+pure JAX code for one environment, so it may be vmapped and scanned. `team` gives each agent its own player.
 """
 
 import functools
@@ -17,30 +17,30 @@ from influence_jax.envs.grid.world import GridWorld
 
 Player = Callable[[jax.Array, GridWorld, Any], jax.Array]
 
-FAR = np.int16(np.iinfo(np.int16).max - 1)  # no target can be reached
+FAR = np.int16(np.iinfo(np.int16).max - 1)  # distance of cells from which no target can be reached
 _STEP_BY_QUARTER = np.array([movement.FORWARD, movement.RIGHT, movement.BACKWARD, movement.LEFT], np.int32)
 
 
 def uniform(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
-    """Take any action, all equally likely."""
+    """Choose uniformly among all actions."""
     del state
     return jax.random.randint(key, (env.num_agents,), 0, env.spec.num_actions)
 
 
 def uniform_without_fire(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
-    """Take any action but firing, all equally likely."""
+    """Choose uniformly among all actions except firing."""
     del state
     actions = jax.random.randint(key, (env.num_agents,), 0, env.spec.num_actions - 1)
     return actions + (actions >= movement.FIRE)
 
 
 def greedy(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
-    """Walk to the nearest apple, whatever that does to the others."""
+    """Walk to the nearest apple, regardless of the others."""
     return walk(key, env, state, state.apples, np.zeros_like(env.walls))
 
 
 def sparing(min_neighbours: int) -> Player:
-    """Return the Harvest player that walks to, and steps on, only apples with at least ``min_neighbours`` apples around them."""
+    """Return a Harvest player that walks to, and steps on, only apples with at least ``min_neighbours`` apples around them."""
 
     def player(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
         ripe = state.apples & (env.apple_neighbours(state.apples) >= min_neighbours)
@@ -50,7 +50,7 @@ def sparing(min_neighbours: int) -> Player:
 
 
 def cleaner(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
-    """Clean while the beam meets waste; turn clockwise where another heading would; else walk to the nearest waste (Cleanup)."""
+    """Clean if the beam would hit waste, turn clockwise if another heading would, else walk to the nearest waste (Cleanup)."""
     counts = [_waste_ahead(env, state, (state.heading + turns) % 4) for turns in range(4)]
     would_help = functools.reduce(jnp.maximum, counts) > 0
     going = walk(key, env, state, state.waste, np.zeros_like(env.walls))
@@ -58,7 +58,7 @@ def cleaner(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
 
 
 def careless(player: Player, share: float = 0.1) -> Player:
-    """Return ``player`` with a ``share`` of its actions replaced by random ones (never firing), which also ends deadlocks."""
+    """Return ``player`` with a fraction ``share`` of its actions random, never firing; this also breaks deadlocks."""
 
     def mixed(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
         slip_key, random_key, player_key = jax.random.split(key, 3)
@@ -85,16 +85,16 @@ def team(*roles: Player) -> Player:
 
 
 def walk(key: jax.Array, env: GridWorld, state: Any, targets: jax.Array, closed: jax.Array) -> jax.Array:
-    """Return the first step of a shortest path from each agent to the nearest target, ties broken at random.
+    """Return the first step of a shortest path from each agent to the nearest target, with ties broken at random.
 
-    Agents count as obstacles, so that nobody waits for somebody else to go. An agent that can reach no target stays.
+    Agents are obstacles, so that nobody waits for another agent to move. An agent that can reach no target stays.
 
     Args:
-        key: for the ties.
+        key: for breaking ties.
         env: the environment.
         state: its state.
         targets: bool[H,W], cells to reach.
-        closed: bool[H,W], cells to keep off, apart from walls and agents.
+        closed: bool[H,W], cells to avoid, in addition to walls and agents.
     """
     obstacles = ~env.unoccupied(~(env.walls | closed), state.position)
     distance = jnp.pad(distances(targets & ~obstacles, obstacles), 1, constant_values=FAR)
@@ -105,7 +105,7 @@ def walk(key: jax.Array, env: GridWorld, state: Any, targets: jax.Array, closed:
 
 
 def distances(targets: jax.Array, obstacles: jax.Array) -> jax.Array:
-    """Return i16[H,W]: steps from each cell to the nearest of ``targets bool[H,W]`` around ``obstacles``, FAR if none."""
+    """Return i16[H,W]: steps from each cell to the nearest of ``targets bool[H,W]`` around ``obstacles``, or FAR."""
 
     def spread(wave):
         distance, _ = wave
@@ -121,7 +121,7 @@ def distances(targets: jax.Array, obstacles: jax.Array) -> jax.Array:
 
 
 def _waste_ahead(env: GridWorld, state: Any, heading: jax.Array) -> jax.Array:
-    """Return i32[N]: the waste cells that each agent alone would remove by cleaning under ``heading i32[N]``."""
+    """Return i32[N]: the waste cells that each agent alone would remove by cleaning with ``heading i32[N]``."""
     cell = primitives.cells_ahead(state.position, heading, walls=env.walls, length=env.beam_length)
     dirty = (cell >= 0) & primitives.get(state.waste, cell)
     return jnp.sum(jnp.any(dirty, axis=0), axis=0)

@@ -13,7 +13,7 @@ from influence_jax.types import CounterfactualBatch
 
 
 def log_marginal(batch: CounterfactualBatch) -> jax.Array:
-    """Return the log probabilities ``f32[*, J, A]`` of the marginal policy: alternatives averaged under k's policy (equation 1)."""
+    """Return the log of the marginal policy, ``f32[*, J, A]``: alternatives averaged under k's policy (equation 1)."""
     return small_axes_last(_log_marginal(*_joint(batch)), 2)
 
 

@@ -1,7 +1,7 @@
 """Saving and restoring the whole state of a run.
 
-Orbax's `CheckpointManager` would delete the older checkpoints for us and save four lines here: checksums, notes, damage and what
-a killed process leaves behind would remain ours. It also writes each state one folder deeper, where none of today's runs has it.
+Orbax's `CheckpointManager` would delete old checkpoints for us and save four lines here. Checksums, notes, damage and the
+remains of a killed process would still be ours, and it writes each state one folder deeper than existing runs have it.
 """
 
 import contextlib
@@ -25,34 +25,34 @@ NOTES = "notes.json"
 UNSEALED = (
     "_CHECKPOINT_METADATA",
     "commit_success.txt",
-)  # what orbax writes last, about itself and not about the state
+)  # what orbax writes last, which is not part of the state
 
 
 class DamagedCheckpoint(Exception):
-    """A checkpoint whose files are not as they were written."""
+    """The files of a checkpoint differ from what was written."""
 
 
 class Checkpoints:
-    """The checkpoints of one run, named by the updates done.
+    """The checkpoints of one run, named by the number of updates done.
 
-    They are written while training goes on, and appear when they are whole, with the checksums of their files.
+    They are written in the background while training continues, and appear complete, with checksums of their files.
     """
 
     def __init__(self, directory: pathlib.Path, keep: int | None = None, settings: dict[str, Any] | None = None):
-        """Look into a run's directory.
+        """Open the checkpoints of a run's directory.
 
-        Of the checkpoints saved from now on the newest ``keep`` stay. Each notes the ``settings``, plain data, with which its
-        state was trained; a state of other ones is not restored.
+        Of the checkpoints saved from now on, the newest ``keep`` stay. Each records the ``settings``, plain data, that its state
+        was trained with; a state trained with other settings is not restored.
         """
         self._directory, self._keep, self._settings = (directory / "checkpoints").absolute(), keep, settings
-        self._saver, self._saving = None, None  # made when something is saved; the updates of what is being written
-        self._begun: tuple[int, dict[str, Any]] | None = None  # its updates, and the notes that belong to it
+        self._saver, self._saving = None, None  # created by the first save; the update that is being written
+        self._begun: tuple[int, dict[str, Any]] | None = None  # its update and its notes
 
     def updates(self) -> list[int]:
-        """Return the updates done at each checkpoint, ascending, whether it can be read or not.
+        """Return the update of each checkpoint in ascending order, whether it can be read or not.
 
         Raises:
-            ConfigError: it cannot be seen which there are.
+            ConfigError: the directory cannot be listed.
         """
         try:
             return self._updates()
@@ -69,10 +69,10 @@ class Checkpoints:
         return sorted(int(name) for name in names if name.isdecimal() and name == str(int(name)))
 
     def save(self, state: LearnerState, update: int, **notes: Any) -> None:
-        """Write ``state`` after ``update`` updates, and plain data about it; return as soon as it is copied from the device.
+        """Write ``state`` after ``update`` updates, with ``notes``; return as soon as it is copied from the device.
 
         Raises:
-            OSError: the checkpoint before could not be written, or this one.
+            OSError: this checkpoint or the previous one could not be written.
         """
         self.finish()
         if self._saver is None:
@@ -94,14 +94,14 @@ class Checkpoints:
             write_json(path / CHECKSUMS, _checksums(path))
 
     def notes(self, update: int) -> dict[str, Any]:
-        """Return what was noted beside the state after ``update`` updates; nothing where that cannot be read."""
+        """Return the notes of the checkpoint after ``update`` updates; empty if they cannot be read."""
         try:
             return json.loads((self._directory / str(update) / NOTES).read_text())
         except (OSError, ValueError, RecursionError):
             return {}
 
     def finish(self) -> None:
-        """Wait until what was saved is on disk, and delete what is older than is to be kept.
+        """Wait until the last checkpoint is on disk, and delete old ones.
 
         Raises:
             OSError: it cannot be written.
@@ -120,11 +120,11 @@ class Checkpoints:
                 shutil.rmtree(self._directory / str(older), ignore_errors=True)
 
     def restore(self, like: LearnerState, update: int) -> LearnerState:
-        """Read the state after ``update`` updates; ``like`` gives its structure, shapes and, where it has them, shardings.
+        """Read the state after ``update`` updates; ``like`` gives its structure, shapes and, if it has them, shardings.
 
         Raises:
             ConfigError: it was trained with other settings.
-            DamagedCheckpoint: it cannot be read, or is not what was written.
+            DamagedCheckpoint: it cannot be read, or differs from what was written.
         """
         default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
         plain = jax.tree.map(
@@ -139,7 +139,7 @@ class Checkpoints:
                 plain = reader.restore(path, args=ocp.args.StandardRestore(plain))
         except ConfigError:
             raise
-        except Exception as error:  # whatever a damaged file makes a library say
+        except Exception as error:  # a damaged file can make libraries raise anything
             kind = "" if isinstance(error, DamagedCheckpoint) else f"{type(error).__name__}: "
             raise DamagedCheckpoint(kind + str(error).partition("\n")[0]) from error
         return jax.tree.map(lambda x, y: jax.random.wrap_key_data(y) if _is_key(x) else y, like, plain)
@@ -156,10 +156,10 @@ class Checkpoints:
             )
 
     def restore_newest(self, like: LearnerState) -> tuple[LearnerState, int] | None:
-        """Return the newest state that can be read, and its update; warn of those that cannot. None where there is none at all.
+        """Return the newest readable state and its update, and warn of unreadable ones. None if there are no checkpoints.
 
         Raises:
-            ConfigError: there are some, and none of them can be read, or it was trained with other settings.
+            ConfigError: no checkpoint can be read, or it was trained with other settings.
         """
         problems = []
         for update in reversed(self.updates()):
@@ -173,10 +173,10 @@ class Checkpoints:
         return None
 
     def set_aside(self, after: int) -> None:
-        """Move what there is after ``after`` updates, which is damaged, out of the way of what will be saved.
+        """Move damaged checkpoints after ``after`` updates out of the way of new ones.
 
         Raises:
-            ConfigError: it cannot be moved.
+            ConfigError: they cannot be moved.
         """
         self._discard()
         aside = self._directory.parent / "damaged"
@@ -192,14 +192,14 @@ class Checkpoints:
             ) from error
 
     def _discard(self) -> None:
-        """Delete what never became whole, since a process was killed or the disk was full."""
+        """Delete incomplete checkpoints, left by a killed process or a full disk."""
         for path in self._directory.glob("*.orbax-checkpoint-tmp*"):
             shutil.rmtree(path, ignore_errors=True)
 
     def close(self) -> None:
-        """Wait until everything is written, as far as it can be, and let go of the directory.
+        """Wait until everything is written, as far as possible, and release the directory.
 
-        Who wants to know calls `finish` before; there is more to wait for only if something else failed, which is what matters.
+        Errors are ignored here: call `finish` first to see them. If something else failed, that error matters more.
         """
         with contextlib.suppress(OSError):
             self.finish()
@@ -208,7 +208,7 @@ class Checkpoints:
 
 
 def _verify(path: pathlib.Path) -> None:
-    """Raise a `DamagedCheckpoint` for files that are missing or not as they were written."""
+    """Raise a `DamagedCheckpoint` if files are missing or differ from what was written."""
     wanted, found = json.loads((path / CHECKSUMS).read_text()), _checksums(path)
     for name in sorted({*wanted, *found} - {*UNSEALED}):
         if wanted.get(name) != found.get(name):
@@ -221,7 +221,7 @@ def _checksums(path: pathlib.Path) -> dict[str, int]:
 
 
 def differences(given: dict[str, Any], before: dict[str, Any]) -> list[str]:
-    """Say in what two sets of settings differ, as JSON has them."""
+    """Describe how two sets of settings differ, as they appear in JSON."""
     given, before = (json.loads(json.dumps(values)) for values in (given, before))
     return [
         f"{name} is {given.get(name)!r}, was {before.get(name)!r}"
@@ -232,7 +232,7 @@ def differences(given: dict[str, Any], before: dict[str, Any]) -> list[str]:
 
 @contextlib.contextmanager
 def _as_os_error():
-    """Libraries wrap what a disk says in errors of their own."""
+    """Raise `OSError` for disk errors that libraries wrap in errors of their own."""
     try:
         yield
     except OSError:
@@ -246,5 +246,5 @@ def _is_key(x: Any) -> bool:
 
 
 def _unwrap_keys(tree: Any) -> Any:
-    """Typed random keys cannot be stored as such."""
+    """Replace typed random keys, which cannot be stored, by their data."""
     return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)

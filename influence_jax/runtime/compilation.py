@@ -1,4 +1,4 @@
-"""How programs are compiled, and that they outlive the process: the second start of a run does not compile again."""
+"""Compiler options, and a cache of compiled programs, so that a second start does not compile again."""
 
 import hashlib
 import pathlib
@@ -7,15 +7,17 @@ import platform
 import jax
 import platformdirs
 
-CACHE_BYTES = 4 * 2**30  # of compiled programs that are kept; what was not used for longest goes first
+CACHE_BYTES = 4 * 2**30  # size of the cache; the least recently used programs are dropped
 
 
 def keep_compiled_programs() -> None:
-    """Keep programs that took a second to compile in the user's cache directory, where the next start finds them.
+    """Keep programs that took a second to compile in the user's cache directory, for the next start.
 
-    Call it before anything is compiled; the command line does. A directory that was chosen already, for instance by the
-    environment variable JAX_COMPILATION_CACHE_DIR, stays, and JAX_ENABLE_COMPILATION_CACHE=false turns the whole off. Programs
-    are kept apart by kind of processor, since a home directory may be that of many machines.
+    Call this before anything is compiled; the command line does. A cache directory that is already set, for instance by the
+    environment variable JAX_COMPILATION_CACHE_DIR, stays in use, and JAX_ENABLE_COMPILATION_CACHE=false turns the cache off.
+    Programs are kept separately for each kind of processor, because a home directory may be shared by many machines.
+
+    >>> influence_jax.keep_compiled_programs()
     """
     if jax.config.jax_compilation_cache_dir is None:
         directory = platformdirs.user_cache_path("influence_jax") / "jax" / processor()
@@ -24,7 +26,7 @@ def keep_compiled_programs() -> None:
 
 
 def processor(info: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -> str:
-    """Return a name for the kind of processor: a program for one that knows more instructions crashes another."""
+    """Return a name for the kind of processor. A program compiled for one that has more instructions crashes on another."""
     try:
         lines = info.read_text().partition("\n\n")[0].splitlines()
     except OSError:  # not Linux
@@ -34,10 +36,12 @@ def processor(info: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -> str:
 
 
 def compiler_options() -> dict[str, str]:
-    """Return what XLA should know when it compiles games or learning for this platform, for ``jax.jit(compiler_options=...)``.
+    """Return XLA's options for games and training on this platform, for ``jax.jit(compiler_options=...)``.
 
-    On a CPU, the products of these sizes are left to Eigen, since YNNPACK's mostly use one core only, and loops use the full
-    width of the vector registers: games are faster by a sixth, and training, on two cores, by a fifth (benchmarks/NOTES.md).
+    On a CPU, matrix products of these sizes go to Eigen, because YNNPACK mostly uses one core, and loops use the full width of
+    vector registers. Games are faster by a sixth, and training on two cores by a fifth (benchmarks/NOTES.md).
+
+    >>> step = jax.jit(jax.vmap(env.step), compiler_options=influence_jax.compiler_options())
     """
     if jax.default_backend() == "cpu":
         return {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_prefer_vector_width": "512"}

@@ -1,4 +1,4 @@
-"""Which device holds which members and environments, and what several processes agree on."""
+"""Placement of members and environments on devices, and communication between processes."""
 
 import dataclasses
 import math
@@ -19,15 +19,18 @@ AXES = ("member", "env")
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """How a run is laid over devices; ``Devices()`` lays members over all of them.
+    """Placement of a run on devices; ``Devices()`` spreads the members over all of them.
 
-    Members never exchange anything, so that they give the same numbers on any number of devices, bit for bit. Environments of one
-    member, laid over several devices, share its gradient; sums are then rounded in another order.
+    Members are independent of each other, so they give the same numbers on any number of devices, bit for bit. If the
+    environments of one member are spread over devices, its gradient is a sum over devices, which rounds differently.
+
+    >>> influence_jax.Devices(mesh={"member": 4, "env": 2}, at_once=8)
+    Devices(count=None, mesh={'member': 4, 'env': 2}, at_once=8)
     """
 
     count: int | None = None  # devices to use; all by default
-    mesh: Mapping[str, int] | None = None  # devices along "member" and "env", instead of as many members as there are
-    at_once: int | None = None  # members that a device works on at a time; as many as fit by default
+    mesh: Mapping[str, int] | None = None  # devices along "member" and "env"; along "member" only by default
+    at_once: int | None = None  # members that a device trains at a time; as many as fit by default
 
     def __post_init__(self):
         for name in ("count", "at_once"):
@@ -39,7 +42,7 @@ class Devices:
         """Return the mesh ``("member", "env")``.
 
         Raises:
-            ConfigError: there are not as many devices, or members or environments cannot be divided among them.
+            ConfigError: there are too few devices, or members or environments cannot be divided evenly among them.
         """
         devices = jax.devices()
         if self.count is not None:
@@ -73,10 +76,10 @@ ALL_DEVICES = Devices()
 
 
 def shardings(mesh: jax.sharding.Mesh, state: LearnerState) -> LearnerState:
-    """Return where each array of a state (or of its shapes) lies: members along "member", environments along "env"."""
+    """Return the sharding of each array of a state (or of its shapes): members along "member", environments along "env"."""
 
     def along(environments: int | None):
-        """Environments are this axis, where an array has them."""
+        """Return the placement of arrays whose environments, if they have any, are on this axis."""
 
         def place(x):
             spec = [None] * x.ndim
@@ -95,21 +98,21 @@ def shardings(mesh: jax.sharding.Mesh, state: LearnerState) -> LearnerState:
 
 
 def as_shapes(mesh: jax.sharding.Mesh, state: LearnerState) -> LearnerState:
-    """Return the shapes of a state with where each array is to lie."""
+    """Return the shapes of a state together with its shardings."""
     return jax.tree.map(
         lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), state, shardings(mesh, state)
     )
 
 
 def on_host(tree: Any) -> Any:
-    """Return arrays of all processes as NumPy's, in every process."""
+    """Return the arrays of all processes as NumPy arrays, in every process."""
     if jax.process_count() == 1:
         return jax.device_get(tree)
     return jax.tree.map(np.asarray, _from_all(tree, tiled=True))
 
 
 def agreed(*flags: bool) -> tuple[bool, ...]:
-    """Return the flags, each true where it is true in any process."""
+    """Return for each flag whether it is true in any process."""
     if jax.process_count() == 1:
         return flags
     everywhere = _from_all(np.array(flags, np.int32))
@@ -124,7 +127,7 @@ def _from_all(tree: Any, tiled: bool = False) -> Any:
     """
     try:
         return multihost_utils.process_allgather(tree, tiled=tiled)
-    except (jax.errors.JaxRuntimeError, ValueError) as error:  # either, by what finds out
+    except (jax.errors.JaxRuntimeError, ValueError) as error:  # which of them depends on what notices first
         problem = str(error).partition("\n")[0]
         raise ConnectionError(
             f"another process is gone or cannot be reached ({problem}); start all of them again with `influence-jax resume`."
@@ -132,20 +135,20 @@ def _from_all(tree: Any, tiled: bool = False) -> Any:
 
 
 def meet() -> None:
-    """Wait until all processes are here."""
+    """Wait for all processes."""
     agreed(True)
 
 
 def is_first_process() -> bool:
-    """Whether this process is the one that writes what is written once."""
+    """Return whether this is the process that writes the shared files."""
     return jax.process_index() == 0
 
 
 def connect(coordinator: str | None = None, process_id: int | None = None, num_processes: int | None = None) -> None:
-    """Join the processes of several hosts; what is not given, SLURM, Open MPI, Kubernetes or a TPU pod tell.
+    """Join the processes of several hosts; by default, SLURM, Open MPI, Kubernetes or a TPU pod provides the arguments.
 
     Raises:
-        ConfigError: they cannot be joined.
+        ConfigError: the processes cannot be joined.
     """
     try:
         jax.distributed.initialize(coordinator, num_processes, process_id)

@@ -1,6 +1,6 @@
-"""The directory of a run: which configuration it belongs to, and on what it was run.
+"""The directory of a run: its configuration, its members and the machines that it ran on.
 
-Directories are data: to open one imports nothing but this package, unless the caller trusts it.
+Directories are data: opening one imports no code from outside this package unless the caller trusts it.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ FORMAT_VERSION = 3  # of everything in the directory; raise it when older files 
 
 
 def checked_path(out: str | os.PathLike) -> pathlib.Path:
-    """Return the path of a run's directory.
+    """Return ``out`` as the path of a run's directory.
 
     Raises:
-        ConfigError: there can be no directory of that name.
+        ConfigError: a directory of that name is impossible.
     """
     path = file_path("out", out)
     try:
@@ -58,7 +58,7 @@ def checked_path(out: str | os.PathLike) -> pathlib.Path:
 
 
 def refuse_taken(directory: pathlib.Path) -> None:
-    """Raise a `ConfigError` for a directory that cannot be that of a new run, since there is something already."""
+    """Raise a `ConfigError` if a directory already holds something and so cannot be used for a new run."""
     try:
         found = {path.name for path in directory.iterdir()} if directory.exists() else set()
     except OSError as error:
@@ -69,16 +69,16 @@ def refuse_taken(directory: pathlib.Path) -> None:
         raise ConfigError(f"out is {str(directory)!r}, which is not empty; allowed: new or empty directories.")
 
 
-# What a start that was killed may leave; the lock comes first, and config.json, which makes a directory that of a run, last.
+# Files that a killed start may leave. The lock comes first; config.json, which turns a directory into a run's, comes last.
 _BEFORE = {"lock", "members.json", "members.json.tmp", "config.json.tmp", "sweep.json.tmp"}
 
 
 @contextlib.contextmanager
 def locked(directory: pathlib.Path) -> Iterator[None]:
-    """Keep other processes from writing into a run's directory; the lock of a process that was killed is gone with it.
+    """Keep other processes from writing into a run's directory. The lock of a killed process disappears with it.
 
     Raises:
-        ConfigError: another process has it, or it cannot be written.
+        ConfigError: another process holds the lock, or it cannot be written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -100,10 +100,10 @@ def locked(directory: pathlib.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def claimed(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]]) -> Iterator[None]:
-    """Make the directory that of a new run; give it back if nothing was recorded before an error.
+    """Create the directory of a new run; undo this if an error occurs before anything is recorded.
 
     Raises:
-        ConfigError: it holds something, or cannot be written.
+        ConfigError: the directory is not empty or cannot be written.
     """
     existed = directory.exists()
     with locked(directory):
@@ -128,7 +128,7 @@ def _holds_results(directory: pathlib.Path) -> bool:
 
 
 def reclaim(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]], free: Sequence[str] = ()) -> None:
-    """Refuse to go on with a run under another configuration but for ``free`` settings, or with other members."""
+    """Refuse to continue a run with other members, or with another configuration apart from the settings in ``free``."""
     saved = flat(load_config(directory)[0]) | {"members": load_members(directory, learner)}
     given = flat(learner.config) | {"members": members} | {name: saved[name] for name in free}
     different = differences(given, saved)
@@ -142,11 +142,11 @@ FREE = (
     "checkpoint_minutes",
     "keep",
     "tensorboard",
-)  # a run may go on with others
+)  # these may change when a run continues
 
 
 def lengthen(directory: pathlib.Path, learner: Learner) -> None:
-    """Let a run be as long as the learner's configuration says; ``run.json`` says from where on."""
+    """Extend a run to the length in the learner's configuration, and record in ``run.json`` at which update this happened."""
     before, total = load_config(directory)[0].total_steps, learner.config.total_steps
     if total > before:
         save_config(directory, learner)
@@ -155,7 +155,7 @@ def lengthen(directory: pathlib.Path, learner: Learner) -> None:
 
 
 def trained_with(learner: Learner, members: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return all settings on which the state of a run depends, those of each member and of JAX included."""
+    """Return all settings that the state of a run depends on, including those of each member and of JAX."""
     shared = {path: value for path, value in flat(learner.config).items() if path not in FREE}
     own = {f"member {m['member']}: {name}": value for m in members for name, value in m.items()}
     return shared | own | {"jax_default_prng_impl": str(jax.config.jax_default_prng_impl)}
@@ -171,11 +171,11 @@ def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tup
 
     Args:
         directory: of the run.
-        learner: the one to use, for a run some of whose parts are in no configuration.
-        trust: whether code outside of this package that the configuration names may be imported.
+        learner: the learner to use, for a run with parts that no configuration describes.
+        trust: whether to import code from outside this package that the configuration names.
 
     Raises:
-        ConfigError: there is no run, or it needs code that is not trusted, or parts that are not given.
+        ConfigError: there is no run, or it needs code that is not trusted or parts that are not given.
     """
     config, replaced = load_config(directory)
     if learner is not None:
@@ -198,7 +198,7 @@ def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tup
 
 
 def save_config(directory: pathlib.Path, learner: Learner) -> None:
-    """Write ``config.json``: all settings, and the parts of the learner that they do not describe.
+    """Write ``config.json``: all settings, and the names of the learner's parts that they do not describe.
 
     Raises:
         ConfigError: it cannot be written.
@@ -210,7 +210,7 @@ def save_config(directory: pathlib.Path, learner: Learner) -> None:
 
 @contextlib.contextmanager
 def _as_config_error(directory: pathlib.Path) -> Iterator[None]:
-    """Say which directory it is that cannot be written."""
+    """Name the directory that cannot be written."""
     try:
         yield
     except OSError as error:
@@ -223,7 +223,7 @@ def load_config(directory: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:
     """Read ``config.json``: the configuration, and the names of the parts that it does not describe.
 
     Raises:
-        ConfigError: there is no run, or one in a format that this version does not know.
+        ConfigError: there is no run, or its format is unknown to this version.
     """
     path = directory / "config.json"
     if not path.exists():
@@ -247,10 +247,10 @@ def read_config(path: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:
 
 
 def load_members(directory: pathlib.Path, learner: Learner) -> list[dict[str, Any]]:
-    """Read ``members.json``: of each member its seed and what it alone is given.
+    """Read ``members.json``: each member's seed and its own values of settings.
 
     Raises:
-        ConfigError: it is not that of a run of this learner.
+        ConfigError: it does not belong to a run of this learner.
     """
     path = directory / "members.json"
     try:
@@ -271,7 +271,7 @@ def load_members(directory: pathlib.Path, learner: Learner) -> list[dict[str, An
 
 
 def stamp(directory: pathlib.Path, update: int, about: dict[str, Any]) -> None:
-    """Add to ``run.json`` when, from where and on what this part of the run was done, and what else there is to say."""
+    """Add an entry to ``run.json``: when and on which machine this part of the run started, and ``about``."""
     path, parts = directory / "run.json", []
     try:
         parts = json.loads(path.read_text()) if path.exists() else []
@@ -305,7 +305,7 @@ def stamp(directory: pathlib.Path, update: int, about: dict[str, Any]) -> None:
 
 
 def _version(package: str) -> str | None:
-    """Return the installed version; None for a source tree that was not installed."""
+    """Return the installed version of a package, or None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

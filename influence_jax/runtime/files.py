@@ -1,4 +1,4 @@
-"""Files that are whole at every moment."""
+"""Writing files atomically."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def write_json(path: pathlib.Path, values: Any) -> None:
-    """Write JSON; who reads meanwhile, or after a crash, finds the former file or the new one."""
+    """Write JSON atomically: whoever reads the file, even after a crash, finds the old or the new content."""
     temporary = path.with_name(path.name + ".tmp")
     with open(temporary, "w") as file:
         json.dump(values, file, indent=2)

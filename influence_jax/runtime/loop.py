@@ -1,4 +1,4 @@
-"""The host loop: chunk after chunk is trained, recorded, checked and now and then saved."""
+"""The host loop: train a chunk, record it, check it, and save from time to time."""
 
 import contextlib
 import dataclasses
@@ -25,7 +25,11 @@ from influence_jax.runtime.recorder import Recorder
 
 @dataclasses.dataclass(frozen=True)
 class LogPoint:
-    """What a callback gets after each chunk of updates."""
+    """What a callback receives after each chunk of updates.
+
+    >>> def callback(point: influence_jax.LogPoint) -> None:
+    ...     print(point.env_steps, point.metrics["collective_return"].mean())
+    """
 
     update: int  # updates done
     num_updates: int  # updates of the whole run
@@ -36,7 +40,7 @@ class LogPoint:
 
 
 class Loop:
-    """The host loop of a run, and how far it got."""
+    """The host loop of a run and its progress."""
 
     def __init__(
         self,
@@ -46,10 +50,10 @@ class Loop:
         path: pathlib.Path | None,
         callback: Callable[[LogPoint], None] | None,
     ):
-        """Begin with the ``state`` after ``update`` updates; without ``path`` everything stays in memory."""
+        """Start with the ``state`` after ``update`` updates; without ``path`` everything stays in memory."""
         self._config = config = program.learner.config
         self.state, self.update = state, update
-        self.metrics: dict[str, np.ndarray] = {}  # what was recorded by the end
+        self.metrics: dict[str, np.ndarray] = {}  # everything recorded, once the loop has ended
         self._program, self._callback, self._begun = program, callback, time.perf_counter()
         self._num_updates = jnp.float32(config.num_updates)
         self._failed = np.asarray(on_host(state.failure)) > 0  # bool[S]
@@ -59,16 +63,16 @@ class Loop:
 
     @property
     def saved(self) -> int | None:
-        """The newest update that is on disk; None if there is none."""
+        """The newest update that is on disk, or None."""
         return self._saver.saved
 
     def run(self, chunk: jax.stages.Compiled, stop: threading.Event) -> None:
-        """Train until the end, until somebody asks to stop, or until no member can learn any more.
+        """Train until the end, until a stop is requested, or until no member can continue.
 
-        An exception of the callback passes through, after a checkpoint.
+        An exception in the callback is raised again after a checkpoint.
 
         Raises:
-            MemoryError: the device is too small.
+            MemoryError: the device has too little memory.
         """
         with contextlib.closing(self._recorder), contextlib.closing(self._saver):
             while self.update < self._config.num_updates and not self._failed.all() and not agreed(stop.is_set())[0]:
@@ -82,7 +86,7 @@ class Loop:
             self.metrics = self._recorder.metrics()
 
     def _advance(self, chunk: jax.stages.Compiled) -> LogPoint:
-        """Train a chunk, record it and name the members that failed in it."""
+        """Train a chunk, record it, and warn of members that failed in it."""
         config, started = self._config, time.perf_counter()
         with explained(self._program):
             self.state, metrics = chunk(self.state, self._num_updates)
@@ -113,7 +117,7 @@ class Loop:
         self._saver.save(self.state, self.update, self._failed)
 
     def _interrupted(self, point: LogPoint) -> bool:
-        """Call the callback; return whether it, or that of another process, asks to stop."""
+        """Call the callback and return whether it, or that of another process, asks to stop."""
         error = None
         try:
             if self._callback is not None:
@@ -131,18 +135,18 @@ class Loop:
 
 
 class Saver:
-    """Saves a run now and then; what cannot be written is said, and training goes on to the next time."""
+    """Saves checkpoints from time to time. A checkpoint that cannot be written causes a warning, and training continues."""
 
     def __init__(self, program: Program, path: pathlib.Path | None, update: int):
-        """Begin after ``update`` updates, which are on disk; without ``path`` nothing is saved."""
+        """Start after ``update`` updates, which are on disk; without ``path`` nothing is saved."""
         self._config, self._at = program.learner.config, time.monotonic()
-        self._checkpoints, self.saved = None, None  # the newest update that is on disk or on its way
+        self._checkpoints, self.saved = None, None  # the newest update on disk or being written
         if path is not None:
             settings = trained_with(program.learner, program.members)
             self._checkpoints, self.saved = Checkpoints(path, self._config.keep, settings), update
 
     def is_due(self, update: int) -> bool:
-        """Whether it is time for a checkpoint."""
+        """Return whether it is time for a checkpoint."""
         if self._checkpoints is None:
             return False
         interval = self._config.log_interval * self._config.checkpoint_interval
@@ -150,7 +154,7 @@ class Saver:
         return update % interval == 0 or agreed(minutes >= self._config.checkpoint_minutes)[0]
 
     def save(self, state: LearnerState, update: int, failed: np.ndarray) -> None:
-        """Begin to write a checkpoint, with a note which members have failed, bool[S], unless there is one already."""
+        """Start to write a checkpoint, noting which members have failed, bool[S], unless this update has one already."""
         if self._checkpoints is None or self.saved == update:
             return
         self.settle()
@@ -162,7 +166,7 @@ class Saver:
         self._at = time.monotonic()
 
     def settle(self) -> None:
-        """Wait until what was saved is on disk, or the error that kept it from there is said."""
+        """Wait until the last checkpoint is on disk, or warn of the error that prevented it."""
         if self._checkpoints is None:
             return
         try:
@@ -170,11 +174,11 @@ class Saver:
         except OSError as error:
             self._warn(self.saved, error)
             self.saved = None
-            with contextlib.suppress(ConfigError):  # it cannot even be read
+            with contextlib.suppress(ConfigError):  # the directory cannot even be read
                 self.saved = max(self._checkpoints.updates(), default=None)
 
     def close(self) -> None:
-        """Let go of the directory."""
+        """Release the directory."""
         if self._checkpoints is not None:
             self._checkpoints.close()
 
@@ -187,7 +191,7 @@ class Saver:
 
 
 def failure(member: dict[str, Any], cause: str, update: int) -> str:
-    """Say which member stopped learning, when, and what was not finite."""
+    """Return a message saying which member stopped learning, when, and what was not finite."""
     settings = ", ".join(f"{name} {value}" for name, value in member.items() if name != "member")
     return (
         f"member {member['member']} ({settings}) learns no more after {update} updates, where its {cause} was no "

@@ -19,24 +19,24 @@ from influence_jax.runtime.population import init_population
 
 
 class TooLargeError(ConfigError, MemoryError):
-    """A device does not even have the memory for one member at a time."""
+    """A device has too little memory even for one member at a time."""
 
 
 def has_formula(learner: Learner) -> bool:
-    """Whether `peak_formula` holds; of networks and models of one's own it knows nothing."""
+    """Return whether `peak_formula` applies; it does not know networks and models from outside this package."""
     return isinstance(learner.network, NetworkFunctions) and not learner.replaced
 
 
 def peak_formula(learner: Learner, members: int | None = None, at_once: int | None = None) -> int:
-    """Return how many bytes training holds at its peak on one device.
+    """Return the peak number of bytes that training holds on one device.
 
     For S members of N agents that act for T steps in E environments, with ``piece`` views encoded at a time::
 
         S state(N, E) + G work(N, E, T)
         work = 2 parameters(N) + E T trajectory(N) + max(parameters(N) + E T N core, N piece encoder)
 
-    G is S, or ``at_once`` of its members at a time; their states are then there twice, before and after. `memory_parts` says
-    what the parts are.
+    G is S, or ``at_once`` of its members at a time, whose states are then held twice, before and after the update. `memory_parts`
+    defines the terms.
     """
     parts, config = memory_parts(learner), learner.config
     members = config.seeds if members is None else members
@@ -51,22 +51,22 @@ def peak_formula(learner: Learner, members: int | None = None, at_once: int | No
     return 2 * members * parts["state"] + at_once * (parts["state"] + work)
 
 
-# Bytes of an agent's step that no network of the usual sizes needs; below that nothing is traced to know exactly.
+# A generous bound in bytes per agent and step; runs that fit it are not traced for the exact number.
 AMPLE = 2**16
 
 
 def surely_fits(learner: Learner, members: int, limit: int) -> bool:
-    """Whether a device has memory for all members by a rough bound."""
+    """Return whether all members fit by a rough bound."""
     config = learner.config.learner
     agent_steps = config.num_envs * config.rollout_length * learner.env.spec.num_agents
     return members * agent_steps * AMPLE < limit
 
 
 def members_that_fit(learner: Learner, members: int, limit: int) -> int | None:
-    """Return how many of ``members`` a device with ``limit`` bytes can work on at a time, a divisor of them; None for all.
+    """Return how many of ``members`` fit a device with ``limit`` bytes at a time, a divisor of ``members``; None if all fit.
 
     Raises:
-        ConfigError: not even one.
+        ConfigError: not even one member fits.
     """
     if surely_fits(learner, members, limit) or peak_formula(learner, members) <= limit:
         return None
@@ -78,7 +78,7 @@ def members_that_fit(learner: Learner, members: int, limit: int) -> int | None:
 
 
 def too_large(learner: Learner, members: int, limit: int) -> str:
-    """Say what would fit where a run does not."""
+    """Return a message saying what would fit."""
     config, one = learner.config, peak_formula(learner, 1)
     sizes = f"{config.learner.num_envs} environments x {config.learner.rollout_length} steps"
     largest = next((size for size in range(members, 0, -1) if peak_formula(learner, size, 1) <= limit), 0)
@@ -96,13 +96,13 @@ def too_large(learner: Learner, members: int, limit: int) -> str:
 
 
 def device_memory() -> int:
-    """Return the bytes of memory of a device that programs can have; on a CPU those of this process."""
+    """Return the bytes of memory available on a device; on a CPU, this process's share."""
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
     return process_memory() // jax.local_device_count() if limit is None else limit
 
 
 def process_memory(root: pathlib.Path = pathlib.Path("/")) -> int:
-    """Return the bytes of memory that this process can have: those of the machine, its container and ``ulimit``, the least."""
+    """Return the bytes of memory that this process may use: the least of the machine's, its container's and ``ulimit``'s."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_control_group_limits(root)]
     for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
         limit, _ = resource.getrlimit(kind)
@@ -111,7 +111,7 @@ def process_memory(root: pathlib.Path = pathlib.Path("/")) -> int:
 
 
 def _control_group_limits(root: pathlib.Path) -> list[int]:
-    """Return the limits of Linux's control groups, of both versions; a limit holds for what is below it, too."""
+    """Return the memory limits of Linux's control groups, versions 1 and 2; a group's limit also applies to its children."""
     found = []
     with contextlib.suppress(OSError, ValueError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
@@ -132,13 +132,15 @@ def _control_group_limits(root: pathlib.Path) -> list[int]:
 @usual_tracing()
 @functools.lru_cache(maxsize=8)  # it traces a rollout
 def memory_parts(learner: Learner) -> dict[str, int]:
-    """Return the bytes of what is held at the peak, which is in the backward pass.
+    """Return the bytes of each term of `peak_formula`; the peak is in the backward pass.
 
-    state: of one member between updates, which is updated in place: parameters, optimiser, environments, views. parameters: of
-    all its agents; their gradient and two copies that the core multiplies by. trajectory: of an environment step, as acting
-    leaves it. core: of a step of an agent, its view in the order of learning, and for each branch the inputs, the state
-    before the step and the gradient of the state after it. encoder: of a view, the rows that the convolution multiplies, its
-    output and their gradients; it works when the core's arrays are gone.
+    * state: one member between updates, updated in place: parameters, optimiser, environments, observations.
+    * parameters: those of all its agents; also the size of their gradient and of the two copies that the core multiplies by.
+    * trajectory: one environment step as acting stores it.
+    * core: one step of an agent: its view in the order of learning and, for each branch, the inputs, the state before the step
+      and the gradient of the state after it.
+    * encoder: one view: the rows that the convolution multiplies, its output and their gradients; it runs after the core's
+      arrays are freed.
     """
     state = jax.eval_shape(functools.partial(init_population, learner))
     member = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state)

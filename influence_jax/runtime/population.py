@@ -1,4 +1,4 @@
-"""Many members in one program: seeds and settings are one leading axis, S."""
+"""A population: many members, with their own seeds and settings, in one program along one leading axis, S."""
 
 import dataclasses
 import functools
@@ -25,10 +25,19 @@ _PARAMS = "env.params."
 
 
 def grid(seeds: int | Sequence[int] = 1, **settings: Sequence[Any]) -> dict[str, np.ndarray]:
-    """Return one member for each combination of the settings and each seed, as `influence_jax.train` takes them.
+    """Return one member for each combination of settings and each seed, for ``hyperparams=`` of `influence_jax.train`.
 
-    ``grid(seeds=4, learning_rate=[1e-3, 3e-4], influence_weight=[0, 1, 2])`` gives 24 members, and the same four seeds to each of
-    the six settings. Numbers of the game are named ``**{"env.params.hit_penalty": [0, 50]}``.
+    Args:
+        seeds: the number of seeds, or the seeds themselves; each combination is trained with all of them.
+        **settings: values of each setting. A parameter of the game is given as ``**{"env.params.hit_penalty": [0, 50]}``.
+
+    Raises:
+        ConfigError: a setting has no values.
+
+    Example:
+        >>> members = influence_jax.grid(seeds=4, learning_rate=[1e-3, 3e-4], influence_weight=[0, 1, 2])
+        >>> len(members["seed"])
+        24
     """
     if "seed" in settings:
         raise ConfigError("settings of grid has 'seed'; give `seeds` instead, their number or the seeds themselves.")
@@ -45,10 +54,10 @@ def grid(seeds: int | Sequence[int] = 1, **settings: Sequence[Any]) -> dict[str,
 
 
 def with_members(learner: Learner, values: Values) -> Learner:
-    """Return the learner with as many seeds as ``values`` have members.
+    """Return the learner with ``config.seeds`` set to the number of members in ``values``.
 
     Raises:
-        ConfigError: a setting is unknown, not used here, or not allowed to be this, or the numbers of members differ.
+        ConfigError: a setting is unknown, unused or has a value that is not allowed, or the numbers of members differ.
     """
     if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
         raise ConfigError(f"hyperparams is {values!r}; allowed: settings by their names.")
@@ -70,14 +79,14 @@ def with_members(learner: Learner, values: Values) -> Learner:
 
 
 def check(learner: Learner, values: Values) -> None:
-    """Raise a `ConfigError` for the first value that a member of this learner cannot have."""
+    """Raise a `ConfigError` for the first value that a member of this learner may not have."""
     for name, value in values.items():
         _check(learner, name, value)
     _refuse_unused(learner, values)
 
 
 def _refuse_unused(learner: Learner, values: Values) -> None:
-    """Refuse what the other settings of the same member, and agent, would ignore."""
+    """Refuse settings that the same member's, or agent's, other settings leave unused."""
     shared = {path: value for path, _, value in declared(learner.config)}
     own = {path: name for path in shared if (name := path.removeprefix("hyperparams.")) in values}
     others = {
@@ -123,13 +132,13 @@ def _check(learner: Learner, name: str, value: Any) -> None:
 
 
 def as_array(values: Any) -> np.ndarray:
-    """Return values as an array; texts among numbers leave the numbers what they are."""
+    """Return values as an array; numbers among strings keep their type."""
     array = np.asarray(values)
     return array if array.dtype.kind in "biuf" else np.asarray(values, object)
 
 
 def member_settings(learner: Learner, values: Values) -> list[dict[str, Any]]:
-    """Return what each member is given beside the configuration, as plain data: its seed, and what ``values`` say."""
+    """Return each member's seed and its own settings from ``values``, as plain data."""
     members = learner.config.seeds
     columns = {"seed": learner.config.seed + np.arange(members)} | {
         name: np.broadcast_to(np.asarray(value), (members, *np.shape(value)[1:])) for name, value in values.items()
@@ -144,7 +153,7 @@ def values_of(members: list[dict[str, Any]]) -> dict[str, np.ndarray]:
 
 @usual_tracing()
 def init_population(learner: Learner, values: Values | None = None, places: Any = None) -> LearnerState:
-    """Start every member; leading axis S. Member ``i`` is the same run as a solo run with seed ``seed + i``.
+    """Initialise every member; leading axis S. Member ``i`` equals a run of its own with seed ``seed + i``.
 
     ``places`` are the shardings of the state; without them it lies on the default device.
     """
@@ -168,9 +177,9 @@ def init_population(learner: Learner, values: Values | None = None, places: Any 
     return init(*arguments) if places is None else jax.jit(init, out_shardings=places)(*arguments)
 
 
-@functools.lru_cache(maxsize=4)  # of a run, its shapes are asked for first, then its state, and again when it is loaded
+@functools.lru_cache(maxsize=4)  # used for a run's shapes, then for its state, and again on loading
 def _init_members(learner: Learner) -> Callable:
-    """Return what starts members with ``(seeds u32[S], hyperparams, env_params)``."""
+    """Return the function ``(seeds u32[S], hyperparams, env_params) -> state`` that initialises all members."""
 
     @jax.jit
     def init(seeds, hyperparams, env_params):
@@ -181,7 +190,7 @@ def _init_members(learner: Learner) -> Callable:
 
 
 def _in_32_bits(numbers: Any) -> Any:
-    """Return numbers as NumPy arrays; Python's own would become 64 bits wide."""
+    """Return numbers as NumPy arrays of 32 bits; Python's own would become 64 bits wide."""
     arrays = jax.tree.map(np.asarray, numbers)
     return jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == np.float64 else x, arrays)
 
@@ -189,7 +198,7 @@ def _in_32_bits(numbers: Any) -> Any:
 def compile_chunk(learner: Learner, places: Any = None, at_once: int | None = None) -> Callable:
     """Return ``(state, num_updates f32[]) -> (state, metrics [S, ...])`` for all members; the state is donated.
 
-    ``places`` are the shardings of the state. Each device works on its own members, and on ``at_once`` of them at a time.
+    ``places`` are the shardings of the state. Each device trains its own members, ``at_once`` of them at a time.
     """
     one = functools.partial(train.train_step, learner)
 

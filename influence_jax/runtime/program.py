@@ -1,4 +1,4 @@
-"""A chunk of updates of all members as one program: laid over devices, traced and compiled."""
+"""A chunk of updates of all members as one program: placed on devices, traced and compiled."""
 
 import contextlib
 import dataclasses
@@ -21,26 +21,26 @@ from influence_jax.runtime.signals import until_stopped
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """A chunk of updates of all members, laid over devices, and neither traced nor compiled."""
+    """A chunk of updates of all members, placed on devices but not yet traced or compiled."""
 
     learner: Learner
-    members: list[dict[str, Any]]  # of each its seed and what it alone is given
+    members: list[dict[str, Any]]  # each member's seed and its own settings
     mesh: jax.sharding.Mesh
-    shapes: LearnerState  # of the state, leading S, with where each array lies
-    at_once: int | None  # members that a device works on at a time; None for all
+    shapes: LearnerState  # of the state, leading S, with shardings
+    at_once: int | None  # members that a device trains at a time; None for all
 
     def init(self) -> LearnerState:
-        """Return the first state of every member."""
+        """Return the first state of all members."""
         places = shardings(self.mesh, self.shapes)
         return population.init_population(self.learner, population.values_of(self.members), places)
 
     def compile(self, stop: threading.Event) -> jax.stages.Compiled | None:
-        """Trace and compile, or return None as soon as somebody asks to stop; a compiler itself cannot be interrupted.
+        """Trace and compile; return None as soon as a stop is requested, although the compiler itself cannot be interrupted.
 
-        Several processes wait for the end of it, since they must agree.
+        With several processes, wait for the compiler instead, since all of them must take the same decision.
 
         Raises:
-            ConfigError: code of one's own fails.
+            ConfigError: your own code fails.
         """
         leaves, structure = jax.tree.flatten(self.shapes)
         with _own_code_explained(self.learner):
@@ -52,10 +52,10 @@ class Program:
 
 
 def prepare(learner: Learner, members: list[dict[str, Any]], devices: Devices) -> Program:
-    """Lay members over devices.
+    """Place members on devices.
 
     Raises:
-        ConfigError: they do not fit, or code of one's own fails.
+        ConfigError: they do not fit, or your own code fails.
     """
     mesh = devices.make_mesh(learner.config)
     on_a_device = len(members) // mesh.shape["member"]
@@ -68,11 +68,11 @@ def prepare(learner: Learner, members: list[dict[str, Any]], devices: Devices) -
 
 
 @usual_tracing()
-@functools.lru_cache(maxsize=2)  # what is resumed, or begun with other numbers, is neither traced nor compiled again
+@functools.lru_cache(maxsize=2)  # a run that resumes, or has other numbers only, is not compiled again
 def traced(
     learner: Learner, mesh: jax.sharding.Mesh, at_once: int | None, structure: Any, leaves: tuple
 ) -> jax.stages.Lowered:
-    """Trace a chunk for shapes alone, whatever device a restored state lies on, so that there is one program for all."""
+    """Trace a chunk from shapes alone, whichever device a restored state is on, so that all share one program."""
     shapes = jax.tree.unflatten(structure, leaves)
     chunk = population.compile_chunk(learner, shardings(mesh, shapes), at_once)
     return chunk.lower(shapes, jax.ShapeDtypeStruct((), jnp.float32))
@@ -80,7 +80,7 @@ def traced(
 
 @contextlib.contextmanager
 def _own_code_explained(learner: Learner) -> Iterator[None]:
-    """Say which code of one's own it may be that fails."""
+    """Name the user's code that may be what fails."""
     try:
         yield
     except ConfigError:
@@ -96,7 +96,7 @@ def _own_code_explained(learner: Learner) -> Iterator[None]:
 
 @contextlib.contextmanager
 def explained(program: Program):
-    """Say what would fit where a device runs out of memory."""
+    """Say what would fit when a device runs out of memory."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on."""
+"""Progress of a run in the terminal."""
 
 import contextlib
 import time
@@ -10,12 +10,12 @@ from rich.console import Console
 from influence_jax.runtime.loop import LogPoint
 from influence_jax.settings import ConfigError
 
-LINE_EVERY = 10.0  # seconds between lines where there is no terminal
-MANY = 8  # members whose returns fit a line one by one
+LINE_EVERY = 10.0  # seconds between lines if there is no terminal
+MANY = 8  # with more members, returns are summarised
 
 
 class Terminal(Console):
-    """A console that raises `BrokenPipeError`, as ``print`` does, where rich would end the process."""
+    """A console that raises `BrokenPipeError`, as ``print`` does; rich would end the process."""
 
     def on_broken_pipe(self) -> None:
         """See `rich.console.Console`."""
@@ -23,10 +23,15 @@ class Terminal(Console):
 
 
 class Progress:
-    """A callback for `train`: a bar on a terminal, now and then a line elsewhere. Use it as a context manager.
+    """A callback for `train` that shows a bar in a terminal, and otherwise prints a line from time to time.
+
+    It may also be used as a context manager.
 
     Raises:
-        ConfigError: ``console`` is none of rich's.
+        ConfigError: ``console`` is not a rich console.
+
+    Example:
+        >>> run = influence_jax.train("harvest-moa", callback=influence_jax.Progress())
     """
 
     def __init__(self, console: Console | None = None):
@@ -64,7 +69,7 @@ class Progress:
         if self._bar:
             self._bar.update(self._task, total=point.num_updates, completed=point.update, description=text)
         elif now - self._spoken >= LINE_EVERY or point.update == point.num_updates:
-            # Where nobody reads on, at which rich's own console would exit, training goes on.
+            # If nobody reads the output any more, training continues; rich's own console would exit.
             with contextlib.suppress(OSError, SystemExit):
                 self._console.print(text, highlight=False, soft_wrap=True)
             self._spoken = now
@@ -83,7 +88,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Write seconds as people do: 42 s, 3 min 5 s, 2 h 10 min."""
+    """Format seconds: 42 s, 3 min 5 s, 2 h 10 min."""
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"

@@ -1,4 +1,4 @@
-"""Where the numbers of a run go: files of log points, TensorBoard, or memory."""
+"""Recording metrics: log files, TensorBoard, or memory."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from tensorboardX import SummaryWriter
 from influence_jax import log_format
 from influence_jax.config import ConfigError
 
-# Every log point has these, NaN where the game or the influence model knows no such thing.
+# Every log point has these; NaN if the game or the influence model does not have them.
 ALWAYS = (
     "collective_return",
     "agent_returns",
@@ -24,14 +24,14 @@ ALWAYS = (
     "fires",
     "cleans",
 )
-QUANTILES = (0.1, 0.5, 0.9)  # of the members, in TensorBoard
+QUANTILES = (0.1, 0.5, 0.9)  # over members, in TensorBoard
 
 
 class Recorder:
-    """Takes one log point of all members at a time.
+    """Records log points of all members.
 
-    With a directory it appends to ``metrics.jsonl``, ``metrics.f32`` and TensorBoard events; without one it keeps everything in
-    memory. What cannot be written, since a disk is full, is said once and tried again with the next log point.
+    With a directory, it appends to ``metrics.jsonl``, ``metrics.f32`` and TensorBoard events; without one, it keeps everything in
+    memory. If the disk is full, it warns once and tries again at the next log point.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class Recorder:
         from_env_steps: int = 0,
         tensorboard: str = "summary",
     ):
-        """Go on after ``from_update``: log points past it, from a run that crashed later, are dropped."""
+        """Continue after ``from_update``: later log points, from a run that crashed, are dropped."""
         self._directory, self._points, self._tensorboard, self._silent = directory, [], tensorboard, False
         self._writers: list[SummaryWriter] = []
-        self.seconds_before = 0.0  # of training before this part of the run
+        self.seconds_before = 0.0  # seconds of training before this part of the run
         if directory is None:
             return
         self._offset, self.seconds_before = truncate(directory, from_update)
@@ -52,7 +52,7 @@ class Recorder:
         self._unwritten: list[tuple[dict, dict[str, np.ndarray]]] = []
 
     def write(self, shared: dict[str, float], metrics: dict[str, np.ndarray]) -> None:
-        """Record what all members share, as of `log_format.SHARED`, and metrics f32[S, ...]."""
+        """Record the values shared by all members (`log_format.SHARED`) and metrics f32[S, ...]."""
         members = len(next(iter(metrics.values())))
         metrics = dict.fromkeys(ALWAYS, np.full((members,), np.nan, np.float32)) | metrics
         if self._directory is None:
@@ -71,16 +71,16 @@ class Recorder:
             self._silent = True
 
     def metrics(self) -> dict[str, np.ndarray]:
-        """Return everything recorded so far, as of `influence_jax.analysis.load_metrics`."""
+        """Return everything recorded so far, in the form of `influence_jax.analysis.load_metrics`."""
         return log_format.as_arrays(self._points) if self._directory is None else log_format.read(self._directory)
 
     def close(self) -> None:
-        """Finish the files."""
+        """Close the files."""
         for writer in self._writers:
             writer.close()
 
     def _append(self) -> None:
-        """Write all log points that are not written yet: first the values, then the line that speaks of them."""
+        """Write all pending log points: first the values, then the line that refers to them."""
         while self._unwritten:
             shared, metrics = self._unwritten[0]
             line, values = log_format.pack(shared, metrics, self._offset)
@@ -88,7 +88,7 @@ class Recorder:
                 with open(self._directory / name, "ab") as file:
                     begin = file.tell() if name == "metrics.jsonl" else self._offset
                     try:
-                        file.truncate(begin)  # of what did not fit the last time
+                        file.truncate(begin)  # remains of a write that failed
                         file.write(data)
                         file.flush()
                     except OSError:
@@ -104,7 +104,7 @@ class Recorder:
                 self._tensorboard = "none"
 
     def _show(self, env_steps: int, metrics: dict[str, np.ndarray]) -> None:
-        """Add scalars to TensorBoard, of the members together or of each."""
+        """Add scalars to TensorBoard, either over all members or for each."""
         if self._tensorboard == "none":
             return
         members = len(next(iter(metrics.values())))
@@ -129,11 +129,10 @@ class Recorder:
 
 
 def truncate(directory: pathlib.Path, update: int) -> tuple[int, float]:
-    """Drop log points after ``update`` updates, and a last one that was cut short.
+    """Drop log points after ``update`` updates, and an incomplete last one.
 
-    Returns the length of the values in bytes, and the seconds of the last log point that stays.
-
-    Damaged lines among those that stay are kept as they are, and all values with them; `load_metrics` says which.
+    Returns the length of the values in bytes, and the seconds of the last log point that stays. Damaged lines among those that
+    stay are kept with their values; `load_metrics` reports them.
 
     Raises:
         ConfigError: the files cannot be read and written.

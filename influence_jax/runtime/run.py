@@ -1,4 +1,4 @@
-"""Training a run, going on with one, and reading one back."""
+"""Training a run, resuming it, and loading it."""
 
 import contextlib
 import dataclasses
@@ -38,15 +38,20 @@ from influence_jax.settings import Choices, checked, file_path, whole_number
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Run:
-    """A run as far as it got."""
+    """A training run and its results so far, from `influence_jax.train` or `influence_jax.load`.
+
+    >>> run = influence_jax.load("runs/harvest-moa")
+    >>> run.evaluate(20)
+    >>> run.trace(0).video("episode.gif")
+    """
 
     learner: Learner
     state: LearnerState  # leading S
     update: int  # updates done
     metrics: dict[str, np.ndarray]  # [U,S] or [U,S,N]: log points, members, agents
-    members: list[dict[str, Any]]  # of each member its seed and what it alone is given
+    members: list[dict[str, Any]]  # each member's seed and its own settings
     compile_seconds: float = 0.0
-    saved: int | None = None  # updates of the newest checkpoint on disk; None without a directory
+    saved: int | None = None  # update of the newest checkpoint on disk; None without a directory
 
     @property
     def config(self) -> ExperimentConfig:
@@ -55,12 +60,12 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether all updates were done, or no member can learn any more."""
+        """Whether all updates were done, or no member can continue."""
         return self.update >= self.config.num_updates or len(self.failures) == len(self.members)
 
     @property
     def failures(self) -> list[dict[str, Any]]:
-        """Of each member that learns no more: ``member``, ``update`` after which it stopped, and ``cause``."""
+        """The members that stopped learning: ``member``, the ``update`` after which it stopped, and the ``cause``."""
         found, updates = placing.on_host((self.state.failure, self.state.update))
         return [
             {"member": int(m), "update": int(updates[m]), "cause": CAUSES[found[m] - 1]} for m in np.flatnonzero(found)
@@ -70,11 +75,15 @@ class Run:
         return describe_run(name_of(self), self.metrics, len(self.members))
 
     def table(self) -> Any:
-        """Return a ``pandas.DataFrame``, one row per member and log point; a `ConfigError` where pandas is not installed."""
+        """Return a ``pandas.DataFrame`` with one row per member and log point.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
         return run_table(self.metrics, self.members)
 
     def policy(self, member: int = 0) -> Policy:
-        """Return the trained agents of one member: what they would do at any state, and an actor to step by hand.
+        """Return the trained agents of one member: their policies at any state, and an actor to step by hand.
 
         >>> run.policy(0).at(state).probabilities  # f32[N,A]
         """
@@ -92,13 +101,13 @@ class Run:
         return evaluate(self, None, num_episodes, seed, greedy)
 
     def intervene(self, num_moments: int = 256, seed: int = 0) -> Interventions:
-        """Compare the influence that models of others see with the real one; see `influence_jax.intervene`."""
+        """Compare the influence that models of others estimate with the real one; see `influence_jax.intervene`."""
         return intervene(self, None, num_moments, seed)
 
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """How something is trained, whatever it is: where its files are, on which devices, and who is told.
+    """How to train a run or a sweep: its directory, its devices and its callback.
 
     Raises:
         ConfigError: one of them cannot be used.
@@ -106,9 +115,9 @@ class Execution:
 
     path: pathlib.Path | None  # directory; None keeps everything in memory
     _: dataclasses.KW_ONLY
-    resume: bool = False  # whether to go on with what is in there
-    trust: bool = False  # whether what is read may name code outside of this package, which is then imported
-    devices: Devices = ALL_DEVICES  # how members are laid over devices
+    resume: bool = False  # whether to continue what is in the directory
+    trust: bool = False  # whether to import code from outside this package that files name
+    devices: Devices = ALL_DEVICES  # placement of members on devices
     callback: Callable[[LogPoint], None] | None = None  # called after each log point
 
     def __post_init__(self):
@@ -138,25 +147,29 @@ def train(
     """Train every member of an experiment.
 
     Ctrl-C, SIGTERM, SIGHUP or SIGUSR1, or a ``KeyboardInterrupt`` from the callback, ends the run after the current chunk, with a
-    checkpoint. A member some number of which is not finite any more stays as it was, with a warning, and the others go on.
+    checkpoint. A member with a number that is not finite is frozen at its last good state, with a warning, and the others
+    continue.
 
     Args:
         experiment: the name of a preset, a configuration (`influence_jax.presets`), or a learner with parts of your own.
-        seeds: instead of ``config.seeds``.
-        total_steps: instead of ``config.total_steps``; ``2e6`` is a whole number.
-        hyperparams: settings that differ between members, ``{name: values [S] or [S,N]}``: hyper-parameters, numbers of the
-            game as ``"env.params.<name>"``, or the ``"seed"``; see `influence_jax.grid`. A first axis of 1 is for all.
+        seeds: replaces ``config.seeds``.
+        total_steps: replaces ``config.total_steps``; may be written ``2e6``.
+        hyperparams: settings that differ between members, ``{name: values [S] or [S,N]}``: hyper-parameters, parameters of the
+            game as ``"env.params.<name>"``, or the ``"seed"``; see `influence_jax.grid`. A first axis of 1 applies to all.
         out: directory of the run's files; without it everything stays in memory.
-        resume: go on with the run in ``out``, if there is one, exactly as if it had not stopped.
-        start_from: directory of a run whose parameters, and nothing else, this one begins with.
-        trust: whether ``start_from`` may name code outside of this package, which is then imported.
-        devices: how members are laid over devices.
+        resume: continue the run in ``out``, if there is one, exactly as if it had not stopped.
+        start_from: directory of a run; the new run starts from its parameters and takes nothing else from it.
+        trust: whether to import code from outside this package that ``start_from`` names.
+        devices: placement of members on devices.
         callback: called after each log point.
 
     Raises:
-        ConfigError: a setting cannot be used, or ``out`` does not fit.
-        FloatingPointError: no member can learn any more.
-        MemoryError: a device is too small.
+        ConfigError: a setting cannot be used, or ``out`` cannot hold this run.
+        FloatingPointError: no member can continue.
+        MemoryError: a device has too little memory.
+
+    Example:
+        >>> run = influence_jax.train("harvest-moa", seeds=4, total_steps=2e6, out="runs/harvest-moa")
     """
     path = None if out is None else directory.checked_path(out)
     how = Execution(path, resume=resume, trust=trust, devices=devices, callback=callback)
@@ -180,10 +193,10 @@ def train(
 
 
 def config_of(experiment: Any) -> ExperimentConfig:
-    """Return the configuration of a preset's name, of a learner that it describes in full, or itself.
+    """Return the configuration of a preset by name, of a learner without parts of your own, or ``experiment`` itself.
 
     Raises:
-        ConfigError: it is nothing of these.
+        ConfigError: it is none of these.
     """
     if isinstance(experiment, str):
         return presets.get(experiment)
@@ -210,24 +223,24 @@ def resume(
     devices: Devices = ALL_DEVICES,
     callback: Callable[[LogPoint], None] | None = None,
 ) -> Run:
-    """Go on with the run in a directory, exactly as if it had not stopped.
+    """Continue the run in a directory, exactly as if it had not stopped.
 
-    A checkpoint that is damaged is named in a warning and set aside, and the one before is used. With other ``total_steps`` the
-    schedules (learning rate, exploration, curriculum) refer to the new length from here on: the learning rate, say, goes on with
-    the value that a run of that length has at this step. ``run.json`` records it.
+    A damaged checkpoint is named in a warning and set aside, and the previous one is used. With a new ``total_steps``, schedules
+    (learning rate, exploration, curriculum) refer to the new length from here on: the learning rate, say, continues at the
+    value that a run of the new length has at this step. ``run.json`` records the change.
 
     Args:
         out: directory of the run.
-        total_steps: length of the whole run, instead of what it was to be.
+        total_steps: new length of the whole run.
         learner: the learner, for a run with parts of your own.
-        trust: whether the run may name code outside of this package, which is then imported.
-        devices: how members are laid over devices, whatever they were before.
+        trust: whether to import code from outside this package that the run names.
+        devices: placement of members on devices, which may differ from before.
         callback: called after each log point.
 
     Raises:
-        ConfigError: there is no such run, or it is longer already, or no checkpoint of it can be read.
-        FloatingPointError: no member can learn any more.
-        MemoryError: a device is too small.
+        ConfigError: there is no such run, it is already longer, or none of its checkpoints can be read.
+        FloatingPointError: no member can continue.
+        MemoryError: a device has too little memory.
     """
     how = Execution(directory.checked_path(out), trust=trust, devices=devices, callback=callback)
     learner, members = directory.reopen(how.path, learner, how.trust)
@@ -246,7 +259,7 @@ def resume(
 
 
 def _begin(learner: Learner, members: list[dict[str, Any]], start_from: Any, how: Execution) -> Run:
-    """Begin a run, with the parameters of another one if ``start_from`` is its directory."""
+    """Start a run, from the parameters of the run in ``start_from`` if given."""
     source, about = None, {}
     if start_from is not None:
         source = load(file_path("start_from", start_from), trust=how.trust)
@@ -265,12 +278,12 @@ def _begin(learner: Learner, members: list[dict[str, Any]], start_from: Any, how
         with directory.claimed(how.path, learner, members) if writes else contextlib.nullcontext():
             if writes:
                 directory.stamp(how.path, 0, about)
-            placing.meet()  # the directory is there for all processes
+            placing.meet()  # until the directory exists for all processes
             return _continued(run, program, chunk, stop, how)
 
 
 def _go_on(learner: Learner, members: list[dict[str, Any]], how: Execution, about: dict[str, Any] | None = None) -> Run:
-    """Go on from the newest checkpoint that can be read, or from the beginning where there is none yet."""
+    """Continue from the newest readable checkpoint, or from the start if there is none yet."""
     path, first = how.path, placing.is_first_process()
     with directory.locked(path) if first else contextlib.nullcontext(), deferred_stop() as stop:
         program = prepare(learner, members, how.devices)
@@ -281,7 +294,7 @@ def _go_on(learner: Learner, members: list[dict[str, Any]], how: Execution, abou
                 f"{str(path)!r} has no checkpoint; it begins again, and what was recorded is dropped.", stacklevel=3
             )
         state, update = restored or (program.init(), 0)
-        placing.meet()  # all processes have read what is moved now
+        placing.meet()  # until all processes have read what is now moved
         if first:
             checkpoints.set_aside(after=update)
             directory.save_config(path, learner)
@@ -295,7 +308,7 @@ def _go_on(learner: Learner, members: list[dict[str, Any]], how: Execution, abou
 
 
 def _continued(run: Run, program: Program, chunk: jax.stages.Compiled, stop: threading.Event, how: Execution) -> Run:
-    """Train on, from where a run is."""
+    """Train from the current state of a run."""
     loop = Loop(program, run.state, run.update, how.path, how.callback)
     loop.run(chunk, stop)
     return _learning(
@@ -307,7 +320,7 @@ def _learning(run: Run) -> Run:
     """Return the run.
 
     Raises:
-        FloatingPointError: no member of it can learn any more.
+        FloatingPointError: none of its members can continue.
     """
     failures = run.failures
     if len(failures) < len(run.members):
@@ -322,7 +335,7 @@ def _timed(program: Program, stop: threading.Event) -> tuple[jax.stages.Compiled
 
 
 def recorded(path: pathlib.Path, learner: Learner, update: int) -> dict[str, np.ndarray]:
-    """Return the metrics of a run up to ``update``, nothing if there are none, and warn of log points that are missing."""
+    """Return the metrics of a run up to ``update``, empty if there are none, and warn of missing log points."""
     metrics = load_metrics(path)
     interval = learner.config.log_interval
     found = metrics["update"][:, 0].tolist() if metrics else []
@@ -340,13 +353,13 @@ def recorded(path: pathlib.Path, learner: Learner, update: int) -> dict[str, np.
 def load(
     out: str | pathlib.Path, update: int | None = None, *, learner: Learner | None = None, trust: bool = False
 ) -> Run:
-    """Read a run back as of its newest checkpoint, or that after ``update`` updates, to evaluate or render it.
+    """Load a run at its newest checkpoint, or at the one after ``update`` updates, to evaluate or render it.
 
     Args:
         out: directory of the run.
         update: which checkpoint.
         learner: the learner, for a run with parts of your own.
-        trust: whether the run may name code outside of this package, which is then imported.
+        trust: whether to import code from outside this package that the run names.
 
     Raises:
         ConfigError: there is no such run or checkpoint, or it needs code that is not trusted.
@@ -374,7 +387,7 @@ def load(
 
 
 def refuse_other_networks(learner: Learner, shapes: LearnerState, source: Run) -> None:
-    """Raise a `ConfigError` where the networks or the numbers of members of another run do not fit, and say what differs."""
+    """Raise a `ConfigError` if another run has other networks or another number of members, and say how they differ."""
     members, others = learner.config.seeds, len(source.members)
     if others not in (1, members):
         raise ConfigError(f"start_from has {others} members, this run {members}; allowed: 1 or {members}.")

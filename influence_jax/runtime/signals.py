@@ -1,4 +1,4 @@
-"""Requests to stop: what is under way is finished and saved first."""
+"""Stop requests by signal: the current chunk is finished and saved first."""
 
 import atexit
 import contextlib
@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-# What a person, a terminal that closes, and schedulers send.
+# Sent by a person, a terminal that closes, or a scheduler.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
 
 _asked: threading.Event | None = None  # that of the outermost `deferred_stop`
@@ -16,11 +16,10 @@ _asked: threading.Event | None = None  # that of the outermost `deferred_stop`
 
 @contextlib.contextmanager
 def deferred_stop() -> Iterator[threading.Event]:
-    """Give an event that the first Ctrl-C, SIGTERM, SIGHUP or SIGUSR1 sets; a second Ctrl-C interrupts as usual.
+    """Return an event that the first Ctrl-C, SIGTERM, SIGHUP or SIGUSR1 sets; a second Ctrl-C interrupts as usual.
 
-    An interrupt in the middle of a chunk would lose its state, which is donated. Signals that were ignored, as under ``nohup``,
-    stay ignored. Within another one of these, the event is the same. In another thread than the main one, where Python knows no
-    signals, nothing sets it.
+    Interrupting a chunk would lose its state, which is donated. Signals that were ignored, as under ``nohup``, stay ignored.
+    Nested uses share one event. Outside the main thread Python does not handle signals, and nothing sets the event.
     """
     global _asked
     asked = threading.Event()
@@ -36,7 +35,7 @@ def deferred_stop() -> Iterator[threading.Event]:
 
     def handler(number, frame):
         del frame
-        with contextlib.suppress(OSError):  # the terminal may be what was closed; print is not for handlers
+        with contextlib.suppress(OSError):  # the terminal may be gone; handlers must not print
             os.write(2, b"finishing what is under way, then saving; Ctrl-C once more stops at once\n")
         asked.set()
         if number == signal.SIGINT:
@@ -58,7 +57,7 @@ WORKER = "influence_jax, what cannot be interrupted"  # a thread's name
 def until_stopped(work: Callable[[], Any], stop: threading.Event) -> Any:
     """Return what ``work`` returns, or None as soon as ``stop`` is set.
 
-    It then goes on in a thread, for which Python waits at its end: one that came back from C++ meanwhile would abort the process.
+    The work then continues in a thread, which Python joins at exit: returning from C++ during shutdown would abort the process.
     """
     result: list[Any] = []
 
@@ -80,5 +79,5 @@ def until_stopped(work: Callable[[], Any], stop: threading.Event) -> Any:
 
 
 def still_works() -> bool:
-    """Whether something goes on that was not waited for."""
+    """Return whether abandoned work is still running."""
     return any(thread.name == WORKER for thread in threading.enumerate())

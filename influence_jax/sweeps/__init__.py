@@ -1,1 +1,1 @@
-"""Many settings: what to try, in how few programs, and what came out."""
+"""Sweeps: what to try, in how few programs, and the results."""

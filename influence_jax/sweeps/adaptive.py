@@ -1,4 +1,4 @@
-"""A search in which Optuna chooses the next trials by how the former ones did."""
+"""A search in which Optuna chooses new trials based on the results of earlier ones."""
 
 import dataclasses
 import functools
@@ -50,35 +50,36 @@ def search(
     devices: Devices = ALL_DEVICES,
     callback: Callable[[LogPoint], None] | None = None,
 ) -> Sweep:
-    """Let Optuna choose trials until its study has so many, each with ``config.seeds`` seeds.
+    """Let Optuna choose trials until its study has ``trials`` of them, each with ``config.seeds`` seeds.
 
-    A round of trials is one program, compiled once. Any number of processes may search in one study at a time, each in a
-    directory of its own; what is returned, and what `influence_jax.load` reads, are the trials of this one. A trial a seed of
-    which failed or lacks the metric has failed, and another one is asked for, until as many have failed as ``trials``. A trial of
-    a process that shows no sign of life for an hour is let go as failed. A request to stop ends the search after the current
-    chunk, with a checkpoint.
+    A round of trials is one program, compiled once. Several processes may share a study, each with its own directory; the result,
+    and what `influence_jax.load` reads, contains the trials of this process. A trial fails if one of its seeds fails or lacks the
+    metric; another trial then takes its place, until as many have failed as ``trials``. A trial whose process shows no sign of
+    life for an hour also fails. A stop request ends the search after the current chunk, with a checkpoint.
 
     Args:
         experiment: what all trials have in common: the name of a preset, a configuration, or a learner without parts of your own.
-        random: distributions of settings that are traced, as in `influence_jax.sweep`.
-        storage: Optuna's URL of a data base, such as ``"sqlite:///study.db"``, which many processes may share.
-        study: its name in there; it goes on where it exists, if it measures the same.
-        trials: of the study in all.
-        at_once: trials in a round.
-        metric: what is to be large; of each trial the mean over its seeds at the end of the run.
-        seed: of the sampler; in each round it depends on how many trials the study has, so that processes draw different ones.
-        sampler: ``"package.module:name"`` of a sampler, or of what returns one for ``seed=``, such as
+        random: distributions of traced settings, as in `influence_jax.sweep`.
+        storage: Optuna's URL of a database, such as ``"sqlite:///study.db"``, which processes may share.
+        study: its name in the database; an existing study is continued if it measures the same.
+        trials: total number of trials in the study.
+        at_once: trials per round.
+        metric: the metric to maximise: the mean over a trial's seeds at the end of the run.
+        seed: of the sampler; each round also uses the number of trials in the study, so that processes sample differently.
+        sampler: ``"package.module:name"`` of a sampler or of a function of ``seed=`` that returns one, such as
             ``"optuna.samplers:CmaEsSampler"``; Optuna's TPE by default.
-        pruner: ``"package.module:name"`` of a pruner, or of what returns one, such as ``"optuna.pruners:MedianPruner"``. It is
-            told each log point. The trials of a round go on together: a round ends early when all of its trials would be pruned.
-        out: directory, in which ``programs/000`` and so on are the rounds.
-        resume: go on with the search in ``out``, if there is one; it may have more ``trials``.
-        devices: how members are laid over devices.
+        pruner: ``"package.module:name"`` of a pruner or of a function that returns one, such as
+            ``"optuna.pruners:MedianPruner"``. It receives every log point. The trials of a round run together, so a round ends
+            early only when all of its trials would be pruned.
+        out: directory; ``programs/000`` and so on are the rounds.
+        resume: continue the search in ``out``, if there is one; ``trials`` may be larger.
+        devices: placement of members on devices.
         callback: called after each log point.
 
     Raises:
-        ConfigError: a setting cannot be used, Optuna is not installed, its data base cannot be reached, or ``out`` does not fit.
-        FloatingPointError: as many trials failed as were wanted.
+        ConfigError: a setting cannot be used, Optuna is not installed, its database cannot be reached, or ``out`` holds
+            something else.
+        FloatingPointError: as many trials failed as were requested.
 
     Example:
         >>> rates = {"learning_rate": "log:1e-4:1e-2"}
@@ -109,16 +110,16 @@ def search(
 
 
 class Rounds:
-    """The rounds of a search, each of which is one program, and what its directory says of them."""
+    """The rounds of a search, each of which is one program, and their record in its directory."""
 
     def __init__(self, config: ExperimentConfig, about: dict[str, Any], how: Execution):
-        """Begin, or go on with the search of a directory.
+        """Start a search, or continue the one in a directory.
 
         Raises:
-            ConfigError: there is something else in it.
+            ConfigError: the directory holds something else.
         """
         self._config, self._about, self._how, self._wanted = config, about, how, about["search"]
-        # Of each round the study's numbers of its trials; the rounds that ended early; the settings of all trials.
+        # The study's numbers of each round's trials; the rounds that ended early; the settings of all trials.
         self.numbers, self._pruned, self._listed = [], [], []
         self._programs: list[PlannedProgram] = []
         self._records: list[Record] = []
@@ -129,13 +130,13 @@ class Rounds:
 
     @property
     def measured(self) -> dict[str, Any]:
-        """What the trials of a study are to have in common, whoever trains them."""
+        """What all trials of a study must have in common, whichever process trains them."""
         settings = directory.flatten(self._about["config"])
         settings = {path: value for path, value in settings.items() if path not in directory.FREE}
         return settings | {"metric": self._wanted["metric"], "random": self._wanted["random"]}
 
     def run(self, study: Study, distributions: Mapping[str, Any], stop: threading.Event) -> None:
-        """Ask for trials, train them and tell how they did, until there are as many as wanted, or somebody asks to stop."""
+        """Ask for trials, train them and report their results, until there are enough or a stop is requested."""
         for number in itertools.count():
             if stop.is_set():
                 return
@@ -154,7 +155,7 @@ class Rounds:
             self._tell(numbers, first, study)
 
     def as_sweep(self) -> Sweep:
-        """Return the search as far as it got."""
+        """Return the results of the search so far."""
         return Sweep(self._space, self._programs, self._how.path, self._records)
 
     @property
@@ -181,7 +182,7 @@ class Rounds:
         return bool(asked)
 
     def _train(self, number: int, study: Study, stop: threading.Event) -> None:
-        """Train the last program, that of a round, unless the round ended early before."""
+        """Train the last program, which is that of a round, unless the round ended early before."""
         numbers, program, place = self.numbers[number], self._programs[-1], place_of(self._how.path, number)
         watch = study.watch(numbers, self._wanted["metric"], ends_all(self._how.callback, stop))
         try:
@@ -191,7 +192,7 @@ class Rounds:
                 else:
                     record = run_program(program, place, dataclasses.replace(self._how, callback=watch))
         except BaseException:
-            if not (place / "config.json").exists():  # there is nothing to go on with
+            if not (place / "config.json").exists():  # there is nothing to continue
                 study.tell(numbers, {})
             raise
         if watch.pruned:
@@ -200,10 +201,10 @@ class Rounds:
         self._records.append(dataclasses.replace(record, pruned=number in self._pruned))
 
     def _tell(self, numbers: list[int], first: int, study: Study) -> None:
-        """Tell how the trials of the last program did, of which ``first`` is the first.
+        """Report the results of the last program's trials, the first of which is ``first``.
 
         Raises:
-            FloatingPointError: as many trials failed as were wanted.
+            FloatingPointError: as many trials failed as were requested.
         """
         metric, record = self._wanted["metric"], self._records[-1]
         best = Sweep(self._space, self._programs[-1:], self._how.path, [record]).best(len(numbers), metric)
@@ -218,7 +219,7 @@ class Rounds:
 
 
 def _before(path: pathlib.Path, about: dict[str, Any]) -> tuple[list, list, list]:
-    """Return what rounds there are in a directory, if it holds the same search."""
+    """Return the rounds in a directory, if it holds the same search."""
     before = read_about(path)
     try:
         different = differences(_fixed(about), _fixed(before))
@@ -236,7 +237,7 @@ def _before(path: pathlib.Path, about: dict[str, Any]) -> tuple[list, list, list
 
 
 def _fixed(about: dict[str, Any]) -> dict[str, Any]:
-    """Return what a search is to have in common with the one that it goes on with."""
+    """Return what a search must have in common with the one that it continues."""
     asked = {name: value for name, value in about["search"].items() if name not in ("trials", "at_once")}
     return directory.flatten(about["config"]) | asked
 
@@ -248,7 +249,7 @@ def _text(name: str, value: Any, allowed: str) -> str:
 
 
 def _distribution(name: str, draw: Draw) -> Any:
-    """Return Optuna's word for a distribution."""
+    """Return Optuna's object for a distribution."""
     if not is_traced(name):
         raise ConfigError(
             f"random has {name}, by which programs differ; allowed with optuna: hyper-parameters and environment parameters."
@@ -262,7 +263,7 @@ def _distribution(name: str, draw: Draw) -> Any:
 
 
 def _refuse_ends(config: ExperimentConfig, draws: Mapping[str, Draw]) -> None:
-    """Refuse values that may be drawn and are not allowed: both ends of a distribution, or every choice."""
+    """Refuse distributions with values that are not allowed, by checking both ends or every choice."""
     most = max(len(draw.values) for draw in draws.values())
     ends = [{name: draw.values[i % len(draw.values)] for name, draw in draws.items()} for i in range(most)]
     make_programs(config, Space(listed=tuple(ends)), [TrialBlock(range(most), [config.seed])])

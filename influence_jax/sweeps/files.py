@@ -1,4 +1,4 @@
-"""The files of a sweep: ``sweep.json``, which says what it is, and where its programs are."""
+"""The files of a sweep: ``sweep.json``, which describes it, and the directories of its programs."""
 
 import contextlib
 import json
@@ -23,14 +23,16 @@ def place_of(path: pathlib.Path, number: int) -> pathlib.Path:
 
 @contextlib.contextmanager
 def claimed(path: pathlib.Path) -> Iterator[None]:
-    """Keep other processes out of a sweep's directory; leave nothing in a new one if no program was begun."""
+    """Keep other processes out of a sweep's directory; leave nothing in a new one if no program was started."""
     existed = path.exists()
     with directory.locked(path):
         new = not (path / "sweep.json").exists()
         try:
             yield
         finally:
-            if new and not any(path.glob("programs/*/config.json")):  # nothing in the way of the corrected command
+            if new and not any(
+                path.glob("programs/*/config.json")
+            ):  # leave nothing that would block the corrected command
                 for name in ("programs", "sweep.json", "lock"):
                     place = path / name
                     shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
@@ -39,10 +41,10 @@ def claimed(path: pathlib.Path) -> Iterator[None]:
 
 
 def read_about(path: pathlib.Path) -> dict[str, Any]:
-    """Read ``sweep.json``: the space, the common configuration, which part of the trials it is, the programs.
+    """Read ``sweep.json``: the space, the common configuration, which shard of the trials it is, the programs.
 
     Raises:
-        ConfigError: there is no sweep, or one in a format that this version does not know.
+        ConfigError: there is no sweep, or its format is unknown to this version.
     """
     file = path / "sweep.json"
     if not file.exists():
@@ -57,7 +59,7 @@ def read_about(path: pathlib.Path) -> dict[str, Any]:
 
 
 def common_config(path: pathlib.Path, about: dict[str, Any]) -> ExperimentConfig:
-    """Return what a sweep's trials have in common; nothing is imported."""
+    """Return the configuration that all trials of a sweep share; imports no code."""
     with _as_written(path):
         return from_json(json.dumps(about["config"]))
 
@@ -65,7 +67,7 @@ def common_config(path: pathlib.Path, about: dict[str, Any]) -> ExperimentConfig
 def space_and_blocks(
     path: pathlib.Path, about: dict[str, Any], config: ExperimentConfig
 ) -> tuple[Space, list[TrialBlock]]:
-    """Return what a sweep's trials differ in, and the parts that its programs are."""
+    """Return the settings that a sweep's trials vary, and the blocks of trials that form its programs."""
     with _as_written(path):
         space, blocks = make_space(config, **about["space"]), listed_blocks(config, about["programs"])
         known = range(len(space.settings()))
@@ -77,7 +79,7 @@ def space_and_blocks(
 def trusted(
     path: pathlib.Path, about: dict[str, Any], trust: bool
 ) -> tuple[ExperimentConfig, Space, list[PlannedProgram]]:
-    """Return all of a sweep that ``sweep.json`` says, importing code of others only if it is trusted."""
+    """Return a whole sweep as described in ``sweep.json``; code from outside this package is imported only if trusted."""
 
     def refuse(named: list[str]) -> None:
         if named and not trust:
@@ -104,7 +106,7 @@ def _other_trials(path: pathlib.Path) -> ConfigError:
 
 @contextlib.contextmanager
 def _as_written(path: pathlib.Path) -> Iterator[None]:
-    """Say which file it is that is not what `sweep` writes."""
+    """Name the file whose content is not what `sweep` writes."""
     try:
         yield
     except ConfigError:

@@ -1,4 +1,4 @@
-"""The shards of a sweep, which several processes trained, as one sweep."""
+"""Merging the shards of a sweep, which several processes trained, into one sweep."""
 
 import os
 import pathlib
@@ -15,21 +15,21 @@ from influence_jax.sweeps.files import read_about
 from influence_jax.sweeps.plan import checked_shard
 from influence_jax.sweeps.results import Sweep, load
 
-SHARED = ("format_version", "space", "config")  # what shards of one sweep say alike
+SHARED = ("format_version", "space", "config")  # equal in all shards of a sweep
 
 
 def merge(shards: Sequence[str | pathlib.Path], *, out: str | pathlib.Path, trust: bool = False) -> Sweep:
-    """Join the finished shards of a sweep in a directory that holds the same sweep, as if one process had trained it.
+    """Merge the finished shards of a sweep into a directory, as if one process had trained them.
 
-    The shards' runs are copied, and stay where they are.
+    The shards' runs are copied and stay where they are.
 
     Args:
         shards: directories of all shards, in any order.
         out: a new directory.
-        trust: whether the sweep may name code outside of this package, which is then imported.
+        trust: whether to import code from outside this package that the sweep names.
 
     Raises:
-        ConfigError: a shard is missing, given twice, not finished, or of another sweep, or ``out`` does not fit.
+        ConfigError: a shard is missing, given twice, unfinished, or of another sweep, or ``out`` cannot be used.
 
     Example:
         >>> influence_jax.merge(["runs/shard-0", "runs/shard-1"], out="runs/whole").best(1)
@@ -43,7 +43,7 @@ def merge(shards: Sequence[str | pathlib.Path], *, out: str | pathlib.Path, trus
     loaded = {str(place): load(place, trust=trust) for place in found}
     unfinished = [
         place for place, shard in loaded.items() if not (shard.finished and all(run.finished for run in shard.runs))
-    ]  # with all of their checkpoints read once
+    ]  # loading reads all of their checkpoints once
     if unfinished:
         raise ConfigError(f"shards that are not finished: {unfinished}; finish these first (--resume).")
     trials = sorted(t for shard in loaded.values() for t in {t for program in shard.programs for t in program.trials})
@@ -55,7 +55,7 @@ def merge(shards: Sequence[str | pathlib.Path], *, out: str | pathlib.Path, trus
 
 
 def _in_order(places: list[pathlib.Path]) -> dict[pathlib.Path, dict[str, Any]]:
-    """Return what each shard's ``sweep.json`` says, by their directories, if they are all shards of one sweep."""
+    """Return the content of each shard's ``sweep.json`` by directory, after checking that they are all shards of one sweep."""
     found: dict[int, tuple[pathlib.Path, dict[str, Any]]] = {}
     for place in places:
         about = read_about(place)
@@ -80,7 +80,7 @@ def _in_order(places: list[pathlib.Path]) -> dict[pathlib.Path, dict[str, Any]]:
 
 
 def _copy(found: dict[pathlib.Path, dict[str, Any]], path: pathlib.Path) -> None:
-    """Copy the programs of the shards, one after another, into a directory that is there as soon as it is whole."""
+    """Copy the programs of all shards, in order, into a directory that appears only once it is complete."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:

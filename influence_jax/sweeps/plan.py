@@ -1,4 +1,4 @@
-"""In how few programs the trials of a sweep can be run."""
+"""Grouping the trials of a sweep into as few programs as possible."""
 
 import collections
 import dataclasses
@@ -17,17 +17,17 @@ from influence_jax.sweeps.space import HYPERPARAM_NAMES, Space, is_traced
 
 @dataclasses.dataclass(frozen=True)
 class PlannedProgram:
-    """Trials that differ in traced settings alone, which are one program; each with all seeds."""
+    """A program to be trained: trials that differ only in traced settings, each with all seeds."""
 
     learner: Learner
-    settings: dict[str, Any]  # the static settings that are its own
-    hyperparams: dict[str, np.ndarray]  # of each member [S], as `influence_jax.train` takes them
-    trials: list[int]  # of each member
+    settings: dict[str, Any]  # its own static settings
+    hyperparams: dict[str, np.ndarray]  # for each member [S], as `influence_jax.train` takes them
+    trials: list[int]  # the trial of each member
 
 
 @dataclasses.dataclass(frozen=True)
 class TrialBlock:
-    """The trials of a program, and the seeds that each of them has there."""
+    """The trials of one program, and the seeds that it trains each of them with."""
 
     trials: Sequence[int]
     seeds: Sequence[int]
@@ -36,20 +36,20 @@ class TrialBlock:
 def make_plan(
     config: ExperimentConfig, space: Space, shard: Sequence[int] | None = None, begun: Sequence[TrialBlock] = ()
 ) -> list[PlannedProgram]:
-    """Group the trials by their static settings, in the order in which these first come.
+    """Group the trials by their static settings, in order of first appearance.
 
-    Members that share a seed are given the same seed in every trial, so that trials are compared under the same chance.
+    All trials use the same seeds, so that they are compared under the same randomness.
 
     Args:
         config: what all trials have in common.
-        space: what they differ in.
-        begun: programs that there are already, which come first; seeds and trials that they lack are programs of their own.
-        shard: ``(i, n)`` for the i-th of n parts of the trials, from 0, which differ in size by one trial at most. A part is a
-            stretch of the trials program after program, so that it has few programs; trials keep their numbers.
+        space: the settings that they vary.
+        begun: existing programs, which come first; trials and seeds that they lack become programs of their own.
+        shard: ``(i, n)`` for the i-th of n parts of the trials, from 0, whose sizes differ by at most one trial. A part is
+            contiguous in the order of programs, so that it has few programs; trials keep their numbers.
 
     Raises:
-        ConfigError: a trial cannot be run, of this part or another one, there is no such part, or it has fewer trials or seeds
-            than were begun.
+        ConfigError: a trial of any part cannot be run, there is no such part, or it has fewer trials or seeds than were
+            started.
     """
     groups: dict[str, list[int]] = {}
     for trial, values in enumerate(space.settings()):
@@ -57,7 +57,7 @@ def make_plan(
     wanted, seeds = list(groups.values()), range(config.seed, config.seed + config.seeds)
     make_programs(
         config, space, [TrialBlock(trials, seeds) for trials in wanted]
-    )  # so that each shard refuses what any would
+    )  # so that every shard refuses what any shard would
     if shard is not None:
         in_order = [trial for trials in wanted for trial in trials]
         index, count = checked_shard(shard, len(in_order))
@@ -84,18 +84,18 @@ def make_plan(
 
 
 def make_programs(config: ExperimentConfig, space: Space, blocks: Sequence[TrialBlock]) -> list[PlannedProgram]:
-    """Return the program of each block, whose trials have the same static settings."""
+    """Return the program of each block; the trials of a block have the same static settings."""
     settings = space.settings()
     return [_program(config, settings, block) for block in blocks]
 
 
 def listed_programs(programs: Sequence[PlannedProgram]) -> list[dict[str, Any]]:
-    """Return which trials each program has, member by member, as plain data."""
+    """Return the trial of each member of each program, as plain data."""
     return [{"settings": program.settings, "trials": program.trials} for program in programs]
 
 
 def listed_blocks(config: ExperimentConfig, programs: Sequence[Mapping[str, Any]]) -> list[TrialBlock]:
-    """Undo `listed_programs`: members of a trial count on its seeds, from program to program."""
+    """Undo `listed_programs`. The members of a trial take its seeds in order, over all programs."""
     blocks, done = [], collections.Counter()
     for program in programs:
         trials, first = list(dict.fromkeys(program["trials"])), config.seed + done[program["trials"][0]]
@@ -105,10 +105,10 @@ def listed_blocks(config: ExperimentConfig, programs: Sequence[Mapping[str, Any]
 
 
 def renumbered(blocks: Sequence[TrialBlock], before: Space, space: Space) -> list[TrialBlock]:
-    """Return blocks of one space as blocks of another one, which has their trials and more.
+    """Return blocks of one space as blocks of another space that contains their trials.
 
     Raises:
-        ConfigError: a trial is not in there.
+        ConfigError: it lacks one of the trials.
     """
     numbers = {json.dumps(values, sort_keys=True): trial for trial, values in enumerate(space.settings())}
     settings = before.settings()
@@ -125,10 +125,10 @@ def renumbered(blocks: Sequence[TrialBlock], before: Space, space: Space) -> lis
 
 
 def checked_shard(shard: Sequence[int], trials: int) -> tuple[int, int]:
-    """Return ``(i, n)`` as Python's integers.
+    """Return ``(i, n)`` as Python integers.
 
     Raises:
-        ConfigError: it is no part of so many trials.
+        ConfigError: it is not a part of this many trials.
     """
     try:
         index, count = shard
@@ -155,7 +155,7 @@ def _program(config: ExperimentConfig, settings: list[dict[str, Any]], block: Tr
         name: np.repeat(population.as_array([t[name] for t in traced]), len(seeds), axis=0) for name in traced[0]
     }
     columns["seed"] = np.tile(seeds, len(trials))
-    # Settings are checked together: a trial's own numbers count beside its static settings, not those that it replaces.
+    # Settings are checked together, so a trial's own values must replace the common ones before its static settings are checked.
     own = {f"hyperparams.{name}": x for name, x in traced[0].items() if name in HYPERPARAM_NAMES and np.ndim(x) == 0}
     try:
         learner = make_learner(config.override(**static, **own, seeds=len(columns["seed"])))

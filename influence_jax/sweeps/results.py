@@ -1,4 +1,4 @@
-"""A sweep as far as it got: its runs, its tables, its best trials; reading one back."""
+"""A sweep's results so far: its runs, tables and best trials; loading one."""
 
 import dataclasses
 import pathlib
@@ -25,23 +25,23 @@ from influence_jax.sweeps.space import Space
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """How far a program got."""
+    """The progress of one program."""
 
     update: int  # updates done
-    metrics: dict[str, np.ndarray]  # as of `Run`
-    failed: Sequence[int] = ()  # the members that learn no more
+    metrics: dict[str, np.ndarray]  # as in `Run`
+    failed: Sequence[int] = ()  # members that stopped learning
     pruned: bool = False  # whether a search ended it early
-    saved: bool = True  # whether a checkpoint has all of it
-    too_large: bool = False  # whether it needs more memory than there is here
+    saved: bool = True  # whether a checkpoint contains all of it
+    too_large: bool = False  # whether it needs more memory than there is
 
     def ended(self, program: PlannedProgram) -> bool:
-        """Whether the program was trained to its end, or no member of it can learn any more, or is to."""
+        """Return whether the program is done: trained to its end, pruned, or without a member that can continue."""
         done = self.update >= program.learner.config.num_updates
         return done or self.pruned or len(self.failed) == len(program.trials)
 
 
 def record_of(place: pathlib.Path, program: PlannedProgram) -> Record:
-    """Read how far a program got."""
+    """Read the progress of a program."""
     checkpoints = Checkpoints(place)
     update = max(checkpoints.updates(), default=0)
     metrics = runs.recorded(place, program.learner, update) if update else {}
@@ -49,7 +49,7 @@ def record_of(place: pathlib.Path, program: PlannedProgram) -> Record:
 
 
 class Runs(Sequence):
-    """The runs of programs; each is read from its directory when it is asked for, and held by nobody else."""
+    """The runs of programs; each is loaded from its directory on access and not kept."""
 
     def __init__(self, path: pathlib.Path, programs: Sequence[PlannedProgram]):
         """Look for the runs of ``programs`` in the directory of a sweep."""
@@ -70,41 +70,46 @@ class Runs(Sequence):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Sweep:
-    """A sweep as far as it got."""
+    """A sweep, or a search, and its results so far, from `influence_jax.sweep`, `search` or `load`.
+
+    >>> sweep = influence_jax.load("runs/sweep")
+    >>> sweep.best(3)
+    >>> influence_jax.plot_learning_curves(sweep).savefig("sweep.png")
+    """
 
     space: Space
     programs: list[PlannedProgram]
     path: pathlib.Path
-    records: list[Record]  # of the programs that were begun
+    records: list[Record]  # of the programs that were started
 
     @property
     def begun(self) -> list[tuple[PlannedProgram, Record]]:
-        """The programs that were begun, with how far they got."""
+        """The programs that were started, with their progress."""
         return list(zip(self.programs, self.records, strict=False))
 
     @property
     def runs(self) -> Runs:
-        """The runs of the programs that have a checkpoint, in their order."""
+        """The runs of the programs that have a checkpoint, in order."""
         return Runs(self.path, [program for program, record in self.begun if record.update])
 
     @property
     def finished(self) -> bool:
-        """Whether all programs were trained to their end, or until no member of them could learn any more."""
+        """Whether all programs have ended, by training to the end or because no member could continue."""
         return self.num_finished == len(self.programs)
 
     @property
     def num_finished(self) -> int:
-        """How many programs are at their end."""
+        """How many programs have ended."""
         return sum(record.ended(program) for program, record in self.begun)
 
     @property
     def failed(self) -> list[int]:
-        """The trials some seed of which learns no more."""
+        """The trials in which a seed stopped learning."""
         return sorted({program.trials[member] for program, record in self.begun for member in record.failed})
 
     @property
     def recorded(self) -> list[tuple[PlannedProgram, Record]]:
-        """Those of `begun` that have log points."""
+        """The entries of `begun` that have log points."""
         return [(program, record) for program, record in self.begun if record.metrics]
 
     def __repr__(self) -> str:
@@ -115,14 +120,14 @@ class Sweep:
 
     @property
     def member_metrics(self) -> list[MemberMetrics]:
-        """The members of each program that has log points, with their trials, settings and seeds."""
+        """The metrics of each program that has log points, with its members' trials, settings and seeds."""
         return [
             MemberMetrics(record.metrics, self._members(program), vars(program.learner.config.hyperparams))
             for program, record in self.recorded
         ]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row for each member: its trial, settings and seed, and the end of each metric; see `analysis.final_rows`."""
+        """Return a row for each member: trial, settings, seed, and each metric at the end; see `analysis.final_rows`."""
         rows = [row for group in self.member_metrics for row in final_rows(group.metrics, group.members)]
         return sorted(rows, key=lambda row: (row["trial"], row["seed"]))
 
@@ -140,10 +145,10 @@ class Sweep:
         ]
 
     def best(self, count: int = 5, metric: str = "collective_return") -> list[dict[str, Any]]:
-        """Return the settings of the best trials, each with the mean of a metric over its seeds, and its standard deviation.
+        """Return the settings of the best trials, with the mean and standard deviation of a metric over their seeds.
 
-        A trial one of whose seeds failed, or lacks the metric, is behind all others. A sweep that is not finished says so in a
-        warning: its trials may be at different steps, and some have none.
+        A trial with a seed that failed or lacks the metric ranks behind all others. An unfinished sweep causes a warning,
+        because its trials may be at different steps, and some may have no results.
 
         Raises:
             ConfigError: the metric was not recorded.
@@ -179,7 +184,7 @@ class Sweep:
         ]
 
     def curves(self, count: int = 5, metric: str = "collective_return") -> dict[str, dict[str, np.ndarray]]:
-        """Return the metrics of the best trials by a label, as `influence_jax.plot_learning_curves` takes them."""
+        """Return the metrics of the best trials by label, for `influence_jax.plot_learning_curves`."""
         found, rows, settings = {}, self.best(count, metric), self.space.settings()
         for row, label in zip(rows, labels([settings[row["trial"]] for row in rows]), strict=True):
             parts = [
@@ -194,10 +199,19 @@ class Sweep:
 def load(
     out: str | pathlib.Path, update: int | None = None, *, learner: Any = None, trust: bool = False
 ) -> Run | Sweep:
-    """Read back a run, see `influence_jax.runtime.run.load`, or a sweep with all of its runs.
+    """Load a run (see `influence_jax.runtime.run.load`) or a sweep with all of its runs.
+
+    Args:
+        out: its directory.
+        update: which checkpoint of a run; the newest by default.
+        learner: the learner of a run with parts of your own.
+        trust: whether to import code from outside this package that it names.
 
     Raises:
-        ConfigError: there is neither, or it needs code that is not trusted; ``update`` or ``learner`` is given for a sweep.
+        ConfigError: there is neither, it needs code that is not trusted, or ``update`` or ``learner`` is given for a sweep.
+
+    Example:
+        >>> run = influence_jax.load("runs/harvest-moa")
     """
     path = directory.checked_path(out)
     if not (path / "sweep.json").exists():
@@ -217,7 +231,7 @@ def load(
     for place, program, update in zip(places[:begun], programs, updates, strict=False):
         if (place / "config.json").exists():
             members = population.member_settings(program.learner, program.hyperparams)
-            directory.reclaim(place, program.learner, members, directory.FREE)  # it may not have been lengthened yet
+            directory.reclaim(place, program.learner, members, directory.FREE)  # it may not have been extended yet
         if not update and (place / "config.json").exists():
             raise ConfigError(
                 f"{str(place)!r} has no checkpoints, which programs after it have; go on with the sweep "

@@ -1,4 +1,4 @@
-"""Go on with what a directory holds: a run, a sweep, a search."""
+"""Continuing a run, a sweep or a search in a directory."""
 
 import dataclasses
 import pathlib
@@ -27,18 +27,18 @@ def resume(
     devices: Devices = ALL_DEVICES,
     callback: Callable[[LogPoint], None] | None = None,
 ) -> Run | Sweep:
-    """Go on with the run, the sweep or the search in a directory, exactly as if it had not stopped.
+    """Continue the run, sweep or search in a directory, exactly as if it had not stopped.
 
     Args:
         out: the directory.
-        total_steps: environment steps of each member, instead of what they were to be; see `influence_jax.runtime.run.resume`.
+        total_steps: new length in environment steps per member; see `influence_jax.runtime.run.resume`.
         learner: the learner of a run with parts of your own.
-        trust: whether it may name code outside of this package, which is then imported.
-        devices: how members are laid over devices, whatever they were before.
+        trust: whether to import code from outside this package that it names.
+        devices: placement of members on devices, which may differ from before.
         callback: called after each log point.
 
     Raises:
-        ConfigError: there is nothing to go on with, it is longer already, or it needs code that is not trusted.
+        ConfigError: there is nothing to continue, it is already longer, or it needs code that is not trusted.
 
     Example:
         >>> run = influence_jax.resume("runs/harvest-moa", total_steps=4e6)

@@ -1,4 +1,4 @@
-"""What a sweep tries: grids, random draws, and the settings that they name."""
+"""The settings that a sweep tries: grids, random draws, and their names."""
 
 import dataclasses
 import itertools
@@ -22,7 +22,7 @@ HYPERPARAM_NAMES = {field.name for field in dataclasses.fields(Hyperparams)}
 
 @dataclasses.dataclass(frozen=True)
 class Draw:
-    """A distribution of one setting: ``log`` and ``uniform`` between two numbers, ``choice`` of some values."""
+    """A distribution of one setting: ``log`` or ``uniform`` between two numbers, or ``choice`` among values."""
 
     kind: str
     values: tuple[Any, ...]
@@ -42,10 +42,10 @@ class Draw:
 
 @dataclasses.dataclass(frozen=True)
 class Space:
-    """The settings of a sweep: every combination of ``grid``, each with ``trials`` draws of ``random``, each with all seeds.
+    """The settings of a sweep: every combination of ``grid``, each with ``trials`` draws of ``random``.
 
-    Draws depend on ``seed``, the setting's name and their number alone, so that a baseline and a treatment with the same space
-    are tried with the same draws. Where trials are ``listed`` one by one there is neither.
+    Draws depend only on ``seed``, the setting's name and their number, so that a baseline and a treatment with the same space try
+    the same values. If trials are ``listed`` one by one, there is no grid and no random.
     """
 
     grid: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
@@ -68,7 +68,7 @@ class Space:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the space as what `read` reads."""
+        """Return the space as plain data that `read` understands."""
         if self.listed:
             return {"listed": [dict(trial) for trial in self.listed]}
         return {
@@ -87,16 +87,16 @@ def make_space(
     seed: int = 0,
     listed: Sequence[Mapping[str, Any]] | None = None,
 ) -> Space:
-    """Return the space with every setting by its name: a hyper-parameter by its own, another one by its path.
+    """Return a space with full names of settings: a hyper-parameter by its name, any other setting by its path.
 
     Args:
         config: the experiment whose settings these are.
-        grid: values of each setting, by a name such as ``"learning_rate"`` or ``"network.critic"``, the last part of one where
-            that is unique, or the whole path, ``"hyperparams.learning_rate"``.
-        random: ``"log:1e-4:1e-2"``, ``"uniform:0:1"`` or ``"choice:a,b"`` of each setting.
+        grid: values of each setting. A name may be a hyper-parameter's, ``"learning_rate"``, a path, ``"network.critic"`` or
+            ``"hyperparams.learning_rate"``, or the last part of a path if it is unique.
+        random: ``"log:1e-4:1e-2"``, ``"uniform:0:1"`` or ``"choice:a,b"`` for each setting.
         trials: draws for each combination of the grid.
         seed: of the draws.
-        listed: the settings of each trial, instead of all these; the same ones in each.
+        listed: the settings of each trial, instead of all these; the same settings in every trial.
 
     Raises:
         ConfigError: a setting is unknown or given twice, or a distribution cannot be read.
@@ -128,7 +128,7 @@ def make_space(
 
 
 def read(path: str | pathlib.Path) -> dict[str, Any]:
-    """Read a file of JSON with ``grid``, ``random``, ``trials`` and ``seed``, or ``listed``, as arguments of `make_space`."""
+    """Read a JSON file with ``grid``, ``random``, ``trials`` and ``seed``, or ``listed``, as arguments of `make_space`."""
     try:
         values = json.loads(file_path("space", path).read_text())
     except (OSError, ValueError, RecursionError) as error:
@@ -140,9 +140,9 @@ def read(path: str | pathlib.Path) -> dict[str, Any]:
 
 
 def names_of(config: ExperimentConfig) -> list[str]:
-    """Return the names of all settings that a trial may change, those of the game too.
+    """Return the names of all settings that a trial may change, including those of the game.
 
-    A hyper-parameter goes by its own name, as in `influence_jax.train` and ``members.json``, any other setting by its path.
+    A hyper-parameter has its own name, as in `influence_jax.train` and ``members.json``; any other setting has its path.
     """
     _, params, _ = envs.configured(config.env)
     numbers = [field.name for field in dataclasses.fields(params)] if dataclasses.is_dataclass(params) else []
@@ -164,12 +164,12 @@ def names_of(config: ExperimentConfig) -> list[str]:
 
 
 def full_name(name: str, known: list[str]) -> str:
-    """Return the name of the setting that a path, a name or the last part of one stands for."""
+    """Return the full name of a setting given by its path, its name or the last part of its path."""
     return full_path(name.replace("-", "_").removeprefix(HYPERPARAMS), known, "setting of a sweep")
 
 
 def is_traced(name: str) -> bool:
-    """Whether members of one program may differ in a setting."""
+    """Return whether members of one program may differ in a setting."""
     return name in HYPERPARAM_NAMES or name.startswith("env.params.")
 
 
@@ -192,7 +192,7 @@ def read_draw(path: str, text: str | Draw) -> Draw:
 
 
 def read_values(text: str) -> list[Any]:
-    """Read ``1e-3,3e-4`` or ``shared,detached``; vectors are in brackets, ``[0,.1],[0,.2]``."""
+    """Read ``1e-3,3e-4`` or ``shared,detached``; vectors are in brackets: ``[0,.1],[0,.2]``."""
     try:
         return [_tuple(x) for x in json.loads(f"[{text}]")]
     except ValueError:

@@ -1,4 +1,4 @@
-"""A study of Optuna in a data base, of which every word may fail."""
+"""An Optuna study in a database, where every call may fail."""
 
 import contextlib
 import functools
@@ -17,19 +17,19 @@ from influence_jax.runtime.checkpoint import differences
 from influence_jax.runtime.loop import LogPoint
 from influence_jax.settings import built, implementation
 
-HEARTBEAT = 60  # seconds between signs of life of a trial that is trained
-GRACE = 3600  # seconds without one after which a trial is let go
-NOTE = "influence_jax"  # the attribute of a study that says what its trials measure
+HEARTBEAT = 60  # seconds between signs of life of a running trial
+GRACE = 3600  # seconds without one after which a trial fails
+NOTE = "influence_jax"  # the study's attribute that records what its trials measure
 
 
 class Study:
-    """Optuna's study, of whose data base every word may fail."""
+    """Optuna's study in a database, where every call may fail."""
 
     def __init__(self, study: Any, storage: Any, wanted: Mapping[str, Any]):
         self._study, self._storage, self._wanted = study, storage, wanted
 
     def ask(self, distributions: Mapping[str, Any], count: int, trials: int) -> list[Any]:
-        """Ask for ``count`` trials, or as many as the study has too few of; those of processes that are gone are let go."""
+        """Ask for ``count`` trials, or for as many as the study lacks, after failing the trials of processes that are gone."""
         states, asked = import_optuna().trial.TrialState, []
 
         def left() -> int:
@@ -42,7 +42,7 @@ class Study:
             try:
                 for _ in range(min(count, patiently(left))):
                     asked.append(patiently(functools.partial(self._study.ask, distributions)))
-                    # Or this trial would never be let go, if this process ended before `alive`.
+                    # Otherwise this trial would never fail if the process ended before `alive`.
                     patiently(functools.partial(self._storage.record_heartbeat, asked[-1]._trial_id))
             except BaseException:
                 self.tell([trial.number for trial in asked], {})
@@ -50,7 +50,7 @@ class Study:
         return asked
 
     def tell(self, numbers: list[int], values: Mapping[int, float], pruned: bool = False) -> None:
-        """Say how the trials of a round did, unless that was said before; those without a finite value failed."""
+        """Report the results of a round's trials, unless already reported; those without a finite value have failed."""
         states = import_optuna().trial.TrialState
         for number in numbers:
             value = values.get(number, math.nan)
@@ -71,7 +71,7 @@ class Study:
 
     @contextlib.contextmanager
     def alive(self, numbers: list[int]) -> Iterator[None]:
-        """Show a sign of life of these trials now and then."""
+        """Show a sign of life of these trials from time to time."""
         over = threading.Event()
         with self._explained():
             known = {trial.number: trial._trial_id for trial in patiently(self._study.get_trials)}
@@ -79,10 +79,10 @@ class Study:
         def beat() -> None:
             while True:
                 for number in numbers:
-                    with contextlib.suppress(Exception):  # the data base is locked, or gone; there is a next time
+                    with contextlib.suppress(Exception):  # the database is locked or gone; try again next time
                         self._storage.record_heartbeat(known[number])
                 if over.wait(HEARTBEAT):
-                    self._storage.remove_session()  # that of this thread
+                    self._storage.remove_session()  # of this thread
                     return
 
         thread = threading.Thread(target=beat, daemon=True)
@@ -94,11 +94,11 @@ class Study:
             thread.join()
 
     def watch(self, numbers: list[int], metric: str, callback: Callable[[LogPoint], None] | None) -> "Watch":
-        """Return a callback that reports to the pruner, if there is one, and then calls another one."""
+        """Return a callback that reports to the pruner, if there is one, and then calls another callback."""
         return Watch(self, numbers, metric, callback)
 
     def report(self, numbers: list[int], values: np.ndarray, step: int) -> bool:
-        """Report what the trials of a round measure by now, ``f[trials]``; return whether all of them would be pruned."""
+        """Report the current values of a round's trials, ``f[trials]``; return whether all of them would be pruned."""
         if self._wanted["pruner"] is None:
             return False
         with self._explained():
@@ -114,12 +114,12 @@ class Study:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say in a sentence what the data base does not do."""
+        """Turn errors of the database into a sentence."""
         try:
             yield
         except (ConfigError, KeyboardInterrupt):
             raise
-        except Exception as error:  # of data bases there are many kinds
+        except Exception as error:  # every database raises errors of its own
             raise _unreachable(self._wanted, error) from error
 
 
@@ -141,7 +141,7 @@ class Watch:
 
 
 def _sampler(wanted: Mapping[str, Any], trials: int) -> Any:
-    """Return the sampler of a round that begins when the study has so many trials."""
+    """Return the sampler of a round that starts when the study has this many trials."""
     samplers = import_optuna().samplers
     seed = int(np.random.SeedSequence([wanted["seed"], trials]).generate_state(1)[0])
     if wanted["sampler"] is None:
@@ -150,7 +150,7 @@ def _sampler(wanted: Mapping[str, Any], trials: int) -> Any:
 
 
 def _own(name: str, path: str, kind: type, **arguments: Any) -> Any:
-    """Return an object that a path names, or what that makes of the arguments."""
+    """Return the object at a path, or the result of calling it with the arguments."""
     found = implementation(name, path, {}, (kind, Callable))
     return found if isinstance(found, kind) else built(f"{name} {path!r}", lambda: found(**arguments), kind)
 
@@ -173,12 +173,12 @@ def import_optuna() -> Any:
 
 @contextlib.contextmanager
 def opened(wanted: Mapping[str, Any], measured: dict[str, Any], rounds: list[list[int]]) -> Iterator[Study]:
-    """Open a study, a new one where there is none. Trials that are under way elsewhere count as bad until they are done.
+    """Open a study, creating it if necessary. Trials that run elsewhere count as bad until they are done.
 
     Args:
-        wanted: what it is called, and how it chooses.
+        wanted: its name and how it chooses.
         measured: what all its trials have in common.
-        rounds: the trials in there that are this search's own.
+        rounds: this search's own trials in the study.
 
     Raises:
         ConfigError: it cannot be opened, holds trials of something else, or lacks those of this search.
@@ -207,7 +207,7 @@ def opened(wanted: Mapping[str, Any], measured: dict[str, Any], rounds: list[lis
             noted = found.user_attrs.get(NOTE, {})
         except ConfigError:
             raise
-        except Exception as error:  # of data bases there are many kinds
+        except Exception as error:  # every database raises errors of its own
             raise _unreachable(wanted, error) from error
         different = differences(measured, noted) if noted else ["it was begun by something else"]
         if different:
@@ -232,12 +232,14 @@ def _unreachable(wanted: Mapping[str, Any], error: Exception) -> ConfigError:
 
 
 def patiently(action: Callable[[], Any]) -> Any:
-    """Try several times: processes that share a data base are in each other's way, most of all while it is laid out."""
+    """Call ``action`` several times if necessary: processes that share a database collide, especially while it is created."""
     from sqlalchemy.exc import DBAPIError
 
     errors = import_optuna().exceptions
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", errors.ExperimentalWarning)  # signs of life are, and we give our own
+        warnings.simplefilter(
+            "ignore", errors.ExperimentalWarning
+        )  # Optuna's heartbeats are experimental, and we send our own
         warnings.filterwarnings("ignore", "Heartbeat of storage is supposed to be used with Study.optimize")
         for _ in range(5):
             with contextlib.suppress(DBAPIError, errors.StorageInternalError):

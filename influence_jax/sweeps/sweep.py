@@ -1,4 +1,4 @@
-"""Running a sweep in a directory, and going on with one."""
+"""Running and continuing a sweep in a directory."""
 
 import dataclasses
 import json
@@ -38,12 +38,12 @@ def sweep(
     devices: Devices = ALL_DEVICES,
     callback: Callable[[LogPoint], None] | None = None,
 ) -> Sweep:
-    """Train every trial of a search, each with ``config.seeds`` seeds.
+    """Train every trial of a sweep, each with ``config.seeds`` seeds.
 
-    Trials that differ in numbers that are traced (hyper-parameters, environment parameters) are members of one program; each
-    combination of other settings is a program of its own. A request to stop ends the sweep after the current chunk, with a
-    checkpoint; with ``resume`` it goes on as if it had not stopped, from nothing if there is nothing. It may have more trials,
-    seeds or ``total_steps`` then. A program no member of which can learn any more is at its end.
+    Trials that differ in traced numbers (hyper-parameters, game parameters) are members of one program; each combination of
+    other settings is a program of its own. A stop request ends the sweep after the current chunk, with a checkpoint. With
+    ``resume``, the sweep in ``out`` continues as if it had not stopped, or starts if there is none; it may then have more trials,
+    seeds or ``total_steps``. A program in which no member can continue counts as ended.
 
     Args:
         experiment: what all trials have in common: the name of a preset, a configuration, or a learner without parts of your own.
@@ -52,15 +52,15 @@ def sweep(
         trials: draws of ``random`` for each combination of ``grid``.
         draw_seed: of the draws.
         listed: the settings of each trial, instead of these.
-        shard: ``(i, n)`` trains the i-th of n parts of the trials, from 0, and nothing else; `influence_jax.merge` joins the
-            directories of all parts.
-        out: directory, in which ``programs/000`` and so on are directories of runs.
-        resume: go on with the sweep in ``out``, if there is one.
-        devices: how members are laid over devices.
+        shard: ``(i, n)`` trains only the i-th of n parts of the trials, from 0; `influence_jax.merge` joins the directories of
+            all parts.
+        out: directory; ``programs/000`` and so on are directories of runs.
+        resume: continue the sweep in ``out``, if there is one.
+        devices: placement of members on devices.
         callback: called after each log point.
 
     Raises:
-        ConfigError: a setting cannot be used, or ``out`` does not fit.
+        ConfigError: a setting cannot be used, or ``out`` holds something else.
 
     Example:
         >>> found = influence_jax.sweep(config, grid={"learning_rate": [1e-3, 3e-4]}, out="runs/sweep")
@@ -74,10 +74,10 @@ def sweep(
 def planned(
     config: ExperimentConfig, space: Space, shard: Sequence[int] | None, how: Execution
 ) -> list[PlannedProgram]:
-    """Return the programs of a sweep: those that were begun in its directory, and what it is to have beside them.
+    """Return the programs of a sweep: those that its directory already has, then the missing ones.
 
     Raises:
-        ConfigError: there is something else in the directory.
+        ConfigError: the directory holds something else.
     """
     path = how.path
     if not how.resume or not (path / "sweep.json").exists():
@@ -101,13 +101,13 @@ def planned(
 
 
 def _fixed(config: ExperimentConfig, shard: Sequence[int] | None) -> dict[str, Any]:
-    """Return what a sweep is to have in common with the one that it goes on with."""
+    """Return what a sweep must have in common with the one that it continues."""
     settings = {path: value for path, value in directory.flat(config).items() if path not in ("seeds", "total_steps")}
     return settings | {"shard": shard}
 
 
 def run_sweep(config: ExperimentConfig, space: Space, shard: Sequence[int] | None, how: Execution) -> Sweep:
-    """Run a sweep, or go on with it; see `sweep`."""
+    """Run or continue a sweep; see `sweep`."""
     path, programs = how.path, planned(config, space, shard, how)
     about = {"format_version": FORMAT_VERSION, "space": space.to_json(), "config": to_dict(make_learner(config).config)}
     if shard is not None:
@@ -133,7 +133,7 @@ def run_sweep(config: ExperimentConfig, space: Space, shard: Sequence[int] | Non
 
 
 def ends_all(callback: Callable[[LogPoint], None] | None, stop: threading.Event) -> Callable[[LogPoint], None] | None:
-    """Return a callback whose wish to stop is meant for all programs, those that come after this one, too."""
+    """Return a callback whose stop request also applies to all later programs."""
     if callback is None:
         return None
 
@@ -148,14 +148,14 @@ def ends_all(callback: Callable[[LogPoint], None] | None, stop: threading.Event)
 
 
 def run_program(program: PlannedProgram, place: pathlib.Path, how: Execution) -> Record:
-    """Train a program in a directory of its own to its end, or go on with it, and say how far it got."""
+    """Train a program in its own directory to its end, or continue it, and return its progress."""
     begun = (place / "config.json").exists()
     if begun:
         directory.lengthen(place, program.learner)
     members = {"hyperparams": program.hyperparams, "out": place, "resume": begun}
     try:
         run = runs.train(program.learner, **members, devices=how.devices, callback=how.callback)
-    except FloatingPointError:  # all of its members failed, each of which a warning has named
+    except FloatingPointError:  # all of its members failed, with a warning for each
         return record_of(place, program)
     failed = [failure["member"] for failure in run.failures]
     return Record(run.update, run.metrics, failed, saved=not run.update or run.saved == run.update)

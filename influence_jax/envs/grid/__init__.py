@@ -1,1 +1,1 @@
-"""The parts that grid games are made of: maps, movement, beams and views, on top of kernels for each platform."""
+"""The building blocks of games on a grid: maps, movement, beams and views, on top of kernels for each platform."""

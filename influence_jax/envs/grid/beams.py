@@ -1,7 +1,7 @@
 """Fire and cleaning beams: three parallel lanes of a few cells.
 
-The middle lane starts in the cell ahead of the agent, the side lanes in the cells to its left and right. A lane ends
-before a wall or the edge of the map, and at the first agent, which it covers. Arrays are those of a batch of E games.
+The middle lane starts in the cell ahead of the agent, the side lanes in the cells to its left and right. A lane stops
+before a wall or the edge of the map, and at the first agent, whose cell it covers. Arrays are for a batch of E games.
 """
 
 import functools
@@ -21,15 +21,17 @@ NO_BEAM, FIRE_BEAM, CLEAN_BEAM = range(3)  # codes in the map of beams
 
 @struct.dataclass
 class Lanes:
-    """The three lanes (left, middle, right) that each agent's beam has, or would have."""
+    """The three lanes (left, middle, right) of every agent's beam, whether or not the agent uses it."""
 
     rays: Rays
     reach: jax.Array  # i32[3,N,E], number of cells covered, at most the length of a beam
-    distance: jax.Array  # i32[3,N,N,E], steps from the first cell to the second agent; off the lane, the length
+    distance: (
+        jax.Array
+    )  # i32[3,N,N,E], steps from a lane's start to the second agent; the beam's length if off the lane
 
 
 def cast(row: jax.Array, column: jax.Array, heading: jax.Array, walls: np.ndarray, length: int) -> Lanes:
-    """Cast the lanes of every agent, ``i32[N,E]`` each, between ``walls bool[H,W]`` and agents."""
+    """Cast the lanes of every agent, ``i32[N,E]`` each, until ``walls bool[H,W]`` or other agents stop them."""
 
     @fusion_boundary
     def start(row, column, heading):
@@ -55,13 +57,15 @@ def cast(row: jax.Array, column: jax.Array, heading: jax.Array, walls: np.ndarra
 
 @fusion_boundary
 def hits(lanes: Lanes, fires: jax.Array) -> jax.Array:
-    """Return i32[N,E]: how many of the beams of the agents in ``fires bool[N,E]`` strike each agent."""
+    """Return i32[N,E]: how many beams hit each agent when the agents in ``fires bool[N,E]`` fire."""
     strikes = (lanes.distance < lanes.reach[:, :, None]) & fires[:, None]
-    return sum(strikes.reshape(-1, *fires.shape).astype(jnp.int32))  # one loop, as a sum over leading axes is not
+    return sum(
+        strikes.reshape(-1, *fires.shape).astype(jnp.int32)
+    )  # one loop, which a sum over leading axes would not be
 
 
 def lane_cells(lanes: Lanes, width: int, length: int) -> jax.Array:
-    """Return i32[L,3,N,E]: the numbers of the cells along lanes of a ``length`` on a map of ``width``, reached or not."""
+    """Return i32[L,3,N,E]: numbers of the cells along each lane up to ``length``, reached or not, on a map of ``width``."""
     step = steps(length)
 
     @fusion_boundary
@@ -73,31 +77,31 @@ def lane_cells(lanes: Lanes, width: int, length: int) -> jax.Array:
 
 
 def covers(lanes: Lanes, length: int) -> jax.Array:
-    """Return bool[L,3,N,E]: which of `lane_cells` the lanes reach."""
+    """Return bool[L,3,N,E]: which of the `lane_cells` the lanes reach."""
     return steps(length) < lanes.reach
 
 
 def clean(
     lanes: Lanes, cleans: jax.Array, rank: jax.Array, cell: jax.Array, waste: jax.Array
 ) -> tuple[Lanes, jax.Array, jax.Array]:
-    """Find what the beams of the agents in ``cleans bool[N,E]`` remove, one agent after another.
+    """Find the waste that the beams of the agents in ``cleans bool[N,E]`` remove, one agent after another.
 
-    A cleaning lane removes the first waste cell on its way and ends there, so a later beam may reach past it.
+    A cleaning lane removes the first waste cell on its way and stops there, so a later beam may reach further.
 
     Args:
         lanes: as cast between walls and agents.
-        cleans: bool[N,E], agents with a cleaning beam.
-        rank: i32[N,E], a permutation; lowest acts first.
-        cell: i32[L,3,N,E], a number for each of `lane_cells`, different for each cell of the map.
-        waste: bool[L,3,N,E], there is waste; of any value beyond the reach.
+        cleans: bool[N,E], agents that clean.
+        rank: i32[N,E], a permutation; the lowest rank acts first.
+        cell: i32[L,3,N,E], the number of each of the `lane_cells`, distinct for distinct cells.
+        waste: bool[L,3,N,E], whether there is waste; arbitrary beyond the reach of a lane.
 
     Returns:
-        The lanes with the reach of the cleaning ones shortened; the cells i32[3*N,E] on which they end, -1 for the lanes
-        that remove nothing; and i32[N,E], how many each agent removed.
+        The lanes, with the reach of cleaning ones shortened; the cells i32[3*N,E] at which they stop, -1 for lanes that
+        remove nothing; and i32[N,E], how many cells each agent cleaned.
     """
     step, length = steps(len(cell)), len(cell)
 
-    def first(dirty):  # i32[3,N,E], the length where it meets no waste
+    def first(dirty):  # i32[3,N,E], the length if it meets no waste
         return functools.reduce(jnp.minimum, jnp.where(dirty, step, length))
 
     def ends(met, cell):  # i32[3,N,E], -1 for a lane that meets no waste
@@ -107,14 +111,14 @@ def clean(
         return at
 
     @fusion_boundary
-    def removed(dirty, cell, acts):  # i32[3,E], the cells that the agent of the turn removes
+    def removed(dirty, cell, acts):  # i32[3,E], the cells that the agent whose turn it is cleans
         gone = jnp.where(acts, ends(first(dirty), cell), -1)
         return jnp.max(gone, axis=1)
 
     @fusion_boundary
     def left(dirty, cell, gone, acts):
         hit = functools.reduce(jnp.logical_or, (cell == lane for lane in gone))
-        return dirty & (acts | ~hit)  # the agent of the turn may meet one cell by two of its lanes
+        return dirty & (acts | ~hit)  # two lanes of one agent may meet in a cell
 
     @fusion_boundary
     def end(dirty, cell, reach):
@@ -133,7 +137,7 @@ def clean(
 def trace(
     lanes: Lanes, cell: jax.Array, fires: jax.Array, cleans: jax.Array, rank: jax.Array, shape: tuple[int, int]
 ) -> jax.Array:
-    """Return u8[E,H,W], the last beam in acting order that crosses each cell: NO_BEAM, FIRE_BEAM or CLEAN_BEAM.
+    """Return u8[E,H,W]: the last beam, in acting order, that crosses each cell: NO_BEAM, FIRE_BEAM or CLEAN_BEAM.
 
     ``cell`` are the `lane_cells` of the lanes, and ``shape`` is that of the map, (H, W).
     """

@@ -1,6 +1,6 @@
-"""Maps of a batch of games: marked at few cells, or computed cell by cell.
+"""Maps of a batch of games, marked at a few cells or computed cell by cell.
 
-A cell is given by its number, row * W + column; arrays of cells trail with the batch, ``i32[K,E]``.
+A cell is given by its number, row * W + column. Arrays of cells have the batch last, ``i32[K,E]``.
 """
 
 import math
@@ -16,11 +16,11 @@ from influence_jax.fusion import fusion_boundary
 
 @fusion_boundary
 def scatter(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """Return ``maps [E,H,W]`` with ``value`` at ``cell i32[K,E]``; where that is negative, nowhere.
+    """Return ``maps [E,H,W]`` with ``value`` at ``cell i32[K,E]``; negative cells are ignored.
 
     Args:
-        maps: any type.
-        cell: numbers of cells; those of one game differ, or hold the same.
+        maps: of any type.
+        cell: numbers of cells, distinct within a game unless their values are equal.
         value: scalar or [K,1], of the type of the maps.
     """
     value = jnp.broadcast_to(value, cell.shape).astype(maps.dtype)
@@ -28,10 +28,10 @@ def scatter(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
 
 
 def elementwise(function: Callable) -> Callable:
-    """Return the elementwise ``function`` for whole maps, [E,H,W] each (the first at least) or [H,W] for all games.
+    """Make an elementwise ``function`` work on whole maps: the first is [E,H,W], others are that or [H,W], shared by all games.
 
-    It should select rather than combine truth values: ``a & ~b`` of bool becomes no vector instructions, ``where(b, False,
-    a)`` does.
+    Use selects rather than logic on booleans: XLA does not vectorise ``a & ~b`` of bool, but it does vectorise ``where(b, False,
+    a)``.
     """
     loop = fusion_boundary(function)
 
@@ -43,7 +43,7 @@ def elementwise(function: Callable) -> Callable:
 
 
 def select(index: jax.Array, values: Sequence[int]) -> jax.Array:
-    """Return i32 like ``index``: ``values[index]``, without loads from memory; 0 outside."""
+    """Return ``values[index]`` as i32 like ``index``, without loads from memory; 0 if the index is out of range."""
     chosen = jnp.zeros_like(index)
     for number, value in enumerate(values):
         chosen = jnp.where(index == number, value, chosen)
@@ -52,11 +52,11 @@ def select(index: jax.Array, values: Sequence[int]) -> jax.Array:
 
 @fusion_boundary
 def nth(counts: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Find the ``n``-th, from 0, of things that lie in K places, ``counts [K,E]`` of them in each.
+    """Find the ``n``-th item, counting from 0, among K places with ``counts [K,E]`` items each.
 
     Returns:
-        i32[E], its place, 0 where ``n i32[E]`` is negative and K where there are no more than n; and i32[E], the number of it
-        within its place.
+        i32[E], its place: 0 if ``n i32[E]`` is negative and K if there are at most n items; and i32[E], its number within the
+        place.
     """
     counts = counts.astype(jnp.int32)
     before = kernels.exclusive_cumsum(counts)
@@ -65,7 +65,7 @@ def nth(counts: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def free_by_row(taken: jax.Array, sites: np.ndarray) -> jax.Array:
-    """Return i32[H,E]: the number of ``sites bool[H,W]`` in each row that are not in ``taken bool[E,H,W]``."""
+    """Return i32[H,E]: how many ``sites bool[H,W]`` in each row are not in ``taken bool[E,H,W]``."""
     across = maps.columns(sites)
 
     @fusion_boundary
@@ -76,9 +76,9 @@ def free_by_row(taken: jax.Array, sites: np.ndarray) -> jax.Array:
 
 
 def nth_free(taken: jax.Array, n: jax.Array, sites: np.ndarray) -> jax.Array:
-    """Return i32[E], the number of the ``n i32[E]``-th of ``sites bool[H,W]``, row-major, not in ``taken bool[E,H,W]``.
+    """Return i32[E]: the cell number of the ``n i32[E]``-th of ``sites bool[H,W]``, row-major, not in ``taken bool[E,H,W]``.
 
-    It is -1 where n is negative; there have to be more than n.
+    The result is -1 if n is negative. There must be more than n such cells.
     """
     across, width = maps.columns(sites), sites.shape[1]
     row, rest = nth(free_by_row(taken, sites), n)
@@ -90,9 +90,9 @@ def nth_free(taken: jax.Array, n: jax.Array, sites: np.ndarray) -> jax.Array:
 
 
 def neighbours(there: jax.Array, squared_distance: int) -> jax.Array:
-    """Return u8[E,H,W]: the true cells of ``there bool[E,H,W]`` within a distance of each cell, itself left out."""
+    """Return u8[E,H,W]: how many other cells within the distance of each cell are true in ``there bool[E,H,W]``."""
     games, height, width = there.shape
-    reach = max(2, math.isqrt(squared_distance))  # the loops for a frame of 1 take a CPU 4 % of a step of Harvest more
+    reach = max(2, math.isqrt(squared_distance))  # a frame of 1 makes a step of Harvest 4 % slower on a CPU
 
     @fusion_boundary
     def framed(there):

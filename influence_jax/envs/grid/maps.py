@@ -1,8 +1,8 @@
 """Maps drawn as text.
 
 A map is a sequence of equally long rows. ``'@'`` is a wall, ``'P'`` a cell where an agent may start, ``' '`` floor;
-``'A'`` is an apple of Harvest; Cleanup has apple sites ``'B'``, waste ``'H'``, clean river ``'R'`` and stream
-``'S'``; Box Trapped has the cell ``'T'`` of the trapped agent and a door ``'D'``. A map needs no outer wall: nobody can leave it.
+``'A'`` is an apple site of Harvest; Cleanup has apple sites ``'B'``, waste ``'H'``, clean river ``'R'`` and stream ``'S'``;
+Box Trapped has the trapped agent's cell ``'T'`` and a door ``'D'``. A map needs no outer wall: nobody can leave it.
 """
 
 from collections.abc import Sequence
@@ -87,10 +87,10 @@ BOX_TRAPPED = (
 
 
 def parse(layout: Sequence[str], letters: str) -> np.ndarray:
-    """Return the map as ``U1[H,W]`` after checking that it is rectangular and uses only ``letters``.
+    """Return the map as ``U1[H,W]``, after checking that it is rectangular and uses only ``letters``.
 
     Raises:
-        ConfigError: the map is empty or ragged, or holds an unknown letter.
+        ConfigError: the map is empty or ragged, or contains an unknown letter.
     """
     if not layout or not layout[0]:
         raise ConfigError("layout is empty; give at least one row with at least one cell.")
@@ -110,11 +110,11 @@ def parse(layout: Sequence[str], letters: str) -> np.ndarray:
 
 
 def mask(drawing: np.ndarray, letters: str) -> np.ndarray:
-    """Return bool[H,W]: the cell is drawn as one of ``letters``."""
+    """Return bool[H,W]: whether each cell is drawn as one of ``letters``."""
     return np.isin(drawing, list(letters))
 
 
 def columns(sites: np.ndarray) -> slice:
-    """Return the columns from the first to the last that holds one of ``sites bool[H,W]``; the first one if there are none."""
+    """Return the range of columns that contains all of ``sites bool[H,W]``; the first column if there are none."""
     held = np.flatnonzero(sites.any(axis=0))
     return slice(int(held[0]), int(held[-1]) + 1) if len(held) else slice(0, 1)

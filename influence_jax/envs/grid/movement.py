@@ -1,7 +1,7 @@
-"""Turns and steps, and who gets a cell that several agents want.
+"""Turns and steps, and who wins a cell that several agents want.
 
-Headings are clockwise quarter turns from up: 0 up, 1 right, 2 down, 3 left. Steps are relative to the agent's own
-heading. Arrays are those of a batch of E games.
+Headings are clockwise quarter turns from up: 0 up, 1 right, 2 down, 3 left. Steps are relative to the agent's heading. Arrays
+are for a batch of E games.
 """
 
 import functools
@@ -32,7 +32,7 @@ _QUARTERS = (3, 1, 0, 2)  # quarter turns from the heading to the step, by actio
 
 
 def direction(heading: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return how many rows and columns, i32 like ``heading``, one step along it is."""
+    """Return the rows and columns of one step along ``heading``, each i32 like it."""
     down, right = DIRECTIONS.T
     return select(heading, down), select(heading, right)
 
@@ -45,15 +45,15 @@ def turn(heading: jax.Array, actions: jax.Array) -> jax.Array:
 
 
 def turned(heading: jax.Array, quarters: jax.Array | int) -> jax.Array:
-    """Return the heading after ``quarters`` clockwise; a mask, since a remainder becomes no vector instruction."""
+    """Return the heading after ``quarters`` clockwise turns; masks, because XLA does not vectorise a remainder."""
     return (heading + quarters) & 3
 
 
 def wanted_cells(
     row: jax.Array, column: jax.Array, heading: jax.Array, actions: jax.Array, walls: np.ndarray
 ) -> tuple[jax.Array, jax.Array]:
-    """Return the row and column i32[N,E] each agent asks for: its own unless it steps to a cell of the map that is no wall."""
-    solid = np.pad(walls, 1, constant_values=True)  # outside the map counts as wall
+    """Return the row and column i32[N,E] that each agent wants: its own, unless it steps to a cell of the map that is no wall."""
+    solid = np.pad(walls, 1, constant_values=True)  # outside the map there are walls
 
     @fusion_boundary
     def step(row, column, heading, actions):
@@ -68,17 +68,17 @@ def wanted_cells(
 
 
 def resolve(cell: jax.Array, want: jax.Array, movers: jax.Array, rank: jax.Array) -> jax.Array:
-    """Return bool[N,E]: who gets the cell it wants, when all steps are taken at once; the others stay.
+    """Return bool[N,E]: which agents get the cell they want when all step simultaneously; the others stay.
 
     An agent gets the cell it wants unless (1) a mover of lower rank wants it too, (2) its occupant wants the agent's
-    own cell, or (3) its occupant stays. Chains and closed loops of agents therefore move together, and if agents
-    stand on distinct cells, they do so afterwards.
+    own cell, or (3) its occupant stays. Chains and closed loops of agents therefore move together, and agents on distinct
+    cells stay on distinct cells.
 
     Args:
-        cell: numbers i32[N,E], distinct in each game.
-        want: numbers i32[N,E] of the cells asked for, of the map and no wall.
-        movers: bool[N,E], agents that step or stay. Others keep their cell and do not compete.
-        rank: i32[N,E], distinct; of the rivals for a cell the one with the lowest rank may have it.
+        cell: cell numbers i32[N,E], distinct within each game.
+        want: numbers i32[N,E] of the wanted cells, which are on the map and not walls.
+        movers: bool[N,E], agents that step or stay. Other agents keep their cell and do not compete.
+        rank: i32[N,E], distinct; the lowest rank wins a contested cell.
     """
     agents = np.arange(len(rank))[:, None]
 
@@ -98,8 +98,8 @@ def resolve(cell: jax.Array, want: jax.Array, movers: jax.Array, rank: jax.Array
     return ~(_follow_in_one_word(waits[0], stuck) if len(waits) == 1 else _follow(jnp.stack(waits), stuck))
 
 
-# Whoever waits for a stuck agent, or for one who does, is stuck. For whom each agent waits is known as bits of words, and
-# closed as Warshall did: for each agent in turn, who waits for it waits for all that it waits for.
+# An agent that waits for a stuck agent, directly or indirectly, is stuck. The bits of a word say which agents an agent waits
+# for, and Warshall's algorithm closes this relation: for each agent in turn, whoever waits for it waits for all it waits for.
 
 _WORD = 32
 
@@ -115,10 +115,10 @@ def _any_bit(flags: jax.Array) -> jax.Array:
 
 
 def _follow_in_one_word(waits: jax.Array, stuck: jax.Array) -> jax.Array:
-    """Return bool[N,E], who is stuck in the end, for ``waits u32[N,E]`` and ``stuck bool[N,E]``."""
+    """Return bool[N,E]: which agents end up stuck, for ``waits u32[N,E]`` and ``stuck bool[N,E]``."""
 
     @fusion_boundary
-    def follow(waits, is_stuck):  # one expression of as many words as there are agents
+    def follow(waits, is_stuck):  # one expression with a word per agent
         waits = list(waits)
         for via in range(len(waits)):
             for agent in range(len(waits)):
@@ -132,7 +132,7 @@ def _follow_in_one_word(waits: jax.Array, stuck: jax.Array) -> jax.Array:
 
 
 def _follow(waits: jax.Array, stuck: jax.Array) -> jax.Array:
-    """See `_follow_in_one_word`; for ``waits u32[M,N,E]`` in a loop, since the expression would take minutes to compile."""
+    """Like `_follow_in_one_word` for ``waits u32[M,N,E]``, in a loop because one expression would take minutes to compile."""
 
     def close(via, waits):
         row = jax.lax.dynamic_index_in_dim(waits, via, axis=1)

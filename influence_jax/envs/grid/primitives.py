@@ -1,7 +1,7 @@
-"""What games are written in: functions of one game, to be vmapped, over the kernels that play a batch.
+"""The functions that games are written in: each works on one game and is meant to be vmapped, which calls the batched kernels.
 
-A map is ``[H,W]``; a cell is given by its row and column, or by its number, row * W + column. Masks that are keyword
-arguments are of the map as drawn: NumPy, and the same in all games.
+A map is ``[H,W]``. A cell is given by its row and column or by its number, row * W + column. Masks passed as keyword
+arguments are NumPy arrays of the map as drawn, the same in all games.
 """
 
 import functools
@@ -17,19 +17,19 @@ from influence_jax.fusion import fusion_boundary
 
 @batched
 def words(key: jax.Array, *, count: int, stream: int = 0) -> jax.Array:
-    """Return u32[count], random words that follow from ``key``; see `random_bits.words`."""
+    """Return u32[count], random words derived from ``key``; see `random_bits.words`."""
     return fusion_boundary(jax.vmap(functools.partial(random_bits.words, count=count, stream=stream)))(key)
 
 
 @batched
 def ranks(words: jax.Array) -> jax.Array:
-    """Return i32[K], a uniform permutation: the place of each of ``words u32[K]`` in ascending order."""
+    """Return i32[K], a uniformly random permutation: the rank of each of ``words u32[K]``."""
     return leading(random_bits.ranks(trailing(words)))
 
 
 @batched
 def bernoulli(draw: jax.Array, probability: jax.Array, *, sites: np.ndarray) -> jax.Array:
-    """Return bool[H,W]: the sites where something of a ``probability f32[]`` happens.
+    """Return bool[H,W]: at which sites an event with the same probability happens.
 
     Args:
         draw: f32[K] in [0,1), by site in row-major order.
@@ -41,18 +41,18 @@ def bernoulli(draw: jax.Array, probability: jax.Array, *, sites: np.ndarray) -> 
 
 @batched
 def bernoulli_by_count(draw: jax.Array, probabilities: jax.Array, count: jax.Array, *, sites: np.ndarray) -> jax.Array:
-    """Return bool[H,W]: the sites where something happens whose probability depends on a count.
+    """Return bool[H,W]: at which sites an event happens whose probability depends on a count.
 
     Args:
         draw: f32[K] in [0,1), by site in row-major order.
-        probabilities: f32[P], with a count of 0, 1, ..., P - 1 or more.
-        count: u8[H,W], for each cell.
+        probabilities: f32[P], for a count of 0, 1, ..., and P - 1 or more.
+        count: u8[H,W], the count at each cell.
         sites: bool[H,W], K of them.
     """
     most = probabilities.shape[1] - 1
 
     @fusion_boundary
-    def compare(draw, probabilities):  # u8: whether it happens with each count, one bit each
+    def compare(draw, probabilities):  # u8, one bit per count: whether it happens with that count
         return sum((draw < rate).astype(jnp.uint8) << bit for bit, rate in enumerate(probabilities))
 
     would = kernels.values_at_sites(compare(draw, jnp.moveaxis(probabilities, 1, 0)[..., None]), sites=sites)
@@ -62,7 +62,7 @@ def bernoulli_by_count(draw: jax.Array, probabilities: jax.Array, count: jax.Arr
 
 @batched
 def count_neighbours(there: jax.Array, *, squared_distance: int) -> jax.Array:
-    """Return u8[H,W]: the true cells of ``there bool[H,W]`` within a distance of each cell, itself left out."""
+    """Return u8[H,W]: how many other cells within the distance of each cell are true in ``there bool[H,W]``."""
     return cells.neighbours(there, squared_distance)
 
 
@@ -74,25 +74,25 @@ def count_free(taken: jax.Array, *, sites: np.ndarray) -> jax.Array:
 
 @batched
 def nth_free(taken: jax.Array, n: jax.Array, *, sites: np.ndarray) -> jax.Array:
-    """Return i32[], the number of the ``n``-th cell of ``sites`` (from 0, row-major) that is not ``taken``; -1 if n is -1."""
+    """Return i32[]: the number of the ``n``-th cell of ``sites`` (from 0, row-major) that is not ``taken``; -1 if n is -1."""
     return cells.nth_free(taken, n, sites)
 
 
 @batched
 def put(there: jax.Array, cell: jax.Array, *, value: bool) -> jax.Array:
-    """Return ``there bool[H,W]`` with ``value`` in the cells of number ``cell i32[K]``; where that is negative, nowhere."""
+    """Return ``there bool[H,W]`` with ``value`` in the cells of number ``cell i32[K]``; negative numbers are ignored."""
     return cells.scatter(there, trailing(cell), value)
 
 
 @batched
 def get(there: jax.Array, cell: jax.Array) -> jax.Array:
-    """Return bool[...]: what ``there bool[H,W]`` holds in the cells of number ``cell i32[...]``; outside, anything."""
+    """Return bool[...]: the values of ``there bool[H,W]`` in the cells of number ``cell i32[...]``; arbitrary off the map."""
     return leading(kernels.gather(there, trailing(cell)))
 
 
 @batched
 def either(these: jax.Array, those: jax.Array) -> jax.Array:
-    """Return bool[H,W]: the cells of ``these bool[H,W]`` and of ``those``."""
+    """Return bool[H,W]: the union of two masks bool[H,W]."""
     return cells.elementwise(lambda these, those: jnp.where(those, True, these))(these, those)
 
 
@@ -152,14 +152,14 @@ def fire_and_clean(
 
 @batched
 def cells_ahead(position: jax.Array, heading: jax.Array, *, walls: np.ndarray, length: int) -> jax.Array:
-    """Return i32[L,3,N]: the numbers of the cells that a beam of each agent would cover, -1 where it does not reach."""
+    """Return i32[L,3,N]: the numbers of the cells that each agent's beam would cover, -1 beyond its reach."""
     lanes = beams.cast(*rows_and_columns(position), trailing(heading), walls, length)
     return leading(jnp.where(beams.covers(lanes, length), beams.lane_cells(lanes, walls.shape[1], length), -1))
 
 
 @batched
 def paint(layers: tuple[jax.Array, ...], *, codes: tuple[int, ...], background: np.ndarray) -> jax.Array:
-    """Return u8[H,W]: ``background u8[H,W]``, over it each of ``codes`` where its layer bool[H,W], of one or more, holds."""
+    """Return u8[H,W]: ``background u8[H,W]`` painted over with each of ``codes`` where its layer bool[H,W] is true, in order."""
 
     def code(*args):
         *layers, painted = args
@@ -172,13 +172,13 @@ def paint(layers: tuple[jax.Array, ...], *, codes: tuple[int, ...], background: 
 
 @batched
 def paint_agents(codes: jax.Array, cell: jax.Array) -> jax.Array:
-    """Return ``codes u8[H,W]`` with the agents, in the cells of number ``cell i32[N]``, over everything."""
+    """Return ``codes u8[H,W]`` with agents painted over the cells of number ``cell i32[N]``."""
     return vision.draw_agents(codes, trailing(cell))
 
 
 @batched
 def paint_beams(codes: jax.Array, beam_map: jax.Array) -> jax.Array:
-    """Return ``codes u8[H,W]`` with the beams u8[H,W] over everything."""
+    """Return ``codes u8[H,W]`` with the beams u8[H,W] painted over it."""
     return vision.draw_beams(codes, beam_map)
 
 
@@ -186,7 +186,7 @@ def paint_beams(codes: jax.Array, beam_map: jax.Array) -> jax.Array:
 def windows(
     codes: jax.Array, position: jax.Array, quarter_turns: jax.Array, *, radius: int, num_codes: int
 ) -> jax.Array:
-    """Return u8[N,V,V], what each agent sees of ``codes u8[H,W]``; see `kernels.windows`."""
+    """Return u8[N,V,V]: the part of ``codes u8[H,W]`` that each agent sees; see `kernels.windows`."""
     return kernels.windows(codes, position, quarter_turns, radius=radius, num_codes=num_codes)
 
 
@@ -198,12 +198,12 @@ def colour(codes: jax.Array, *, palette: np.ndarray) -> jax.Array:
 
 @batched
 def visible(position: jax.Array, *, radius: int) -> jax.Array:
-    """Return bool[N,N]: the agent of the column is in the window of the agent of the row; the diagonal is False."""
+    """Return bool[N,N]: whether the row's agent has the column's agent in its window; the diagonal is False."""
     see = fusion_boundary(functools.partial(vision.visible, radius=radius))
     return leading(see(*rows_and_columns(position)))
 
 
 def rows_and_columns(position: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return i32[N,E] twice: the rows and the columns of ``position i32[E,N,2]``."""
+    """Return the rows and the columns, i32[N,E] each, of ``position i32[E,N,2]``."""
     row, column = jnp.moveaxis(position, 2, 0)
     return row.T, column.T

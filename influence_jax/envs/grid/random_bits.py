@@ -1,4 +1,4 @@
-"""Random words, and the numbers that the rules ask for made of them."""
+"""Random words, and the random numbers that games derive from them."""
 
 import functools
 
@@ -10,11 +10,11 @@ from influence_jax.fusion import fusion_boundary
 
 
 def words(key: jax.Array, count: int, stream: int = 0) -> jax.Array:
-    """Return u32[count], random words that follow from ``key``; different streams of one key are independent.
+    """Return u32[count], random words derived from ``key``; different streams of one key are independent.
 
-    JAX's generators hash several keys one after another in small loops, which would take as long as a whole step of a game.
-    This one is a single expression: of the key's two words and a counter, the hash pcg3d of Jarzynski and Olano (2020, "Hash
-    Functions for GPU Rendering"), its halves folded once more at the end, without which the lowest bits are related.
+    JAX's generators would hash several keys one after another in small loops, and take as long as a whole step of a game. This
+    one is a single expression: the hash pcg3d of Jarzynski and Olano (2020, "Hash Functions for GPU Rendering") of the key's two
+    words and a counter. Its halves are folded once more at the end, without which the lowest bits are correlated.
     """
     low, high = functools.reduce(jnp.bitwise_xor, jax.random.key_data(key).reshape(-1, 2))  # a key may have four words
     counter = np.arange(-(-count // 3), dtype=np.uint32) + np.uint32(stream << 16)
@@ -29,7 +29,7 @@ def words(key: jax.Array, count: int, stream: int = 0) -> jax.Array:
 
 @fusion_boundary
 def ranks(words: jax.Array) -> jax.Array:
-    """Return i32[K,...], a uniform permutation: the place of each of ``words u32[K,...]`` in ascending order, ties by index."""
+    """Return i32[K,...], a uniformly random permutation: the rank of each of ``words u32[K,...]``, ties by index."""
     index = np.arange(len(words)).reshape(-1, *(1,) * (words.ndim - 1))
     return sum(((word < words) | ((word == words) & (at < index))).astype(jnp.int32) for at, word in enumerate(words))
 

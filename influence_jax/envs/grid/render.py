@@ -1,7 +1,7 @@
-"""Pictures and videos of games for people, on the host: sprites are drawn once for each size and then copied.
+"""Images and videos of games for people, drawn on the host: sprites are drawn once per size and then copied.
 
-Colours are of Okabe and Ito's palette, which the colour-blind can tell apart, and every kind of thing has a shape and a
-lightness of its own, so that an image in grey says as much.
+Colours are from Okabe and Ito's palette for colour-blind people. Every kind of object also has its own shape and lightness, so
+images can be read in grey.
 """
 
 import base64
@@ -21,7 +21,7 @@ from influence_jax.envs.grid import vision
 from influence_jax.settings import ConfigError, Numbers, checked, file_path
 
 SUFFIXES = (".gif", ".mp4")
-GIF_FPS = 50  # frames a second at most
+GIF_FPS = 50  # maximum frames per second
 AGENT_COLOURS = (
     "#0072b2",
     "#e69f00",
@@ -36,7 +36,7 @@ AGENT_COLOURS = (
 )
 FLOOR, WALL, WATER, STREAM, WASTE, APPLE = "#f5f2ea", "#454d5b", "#b3d9ef", "#cfe8f5", "#5f3a1c", "#2f9e5f"
 INK, PAPER = "#20242b", "#ffffff"
-SHARP = 4  # sprites are drawn so many times larger, and then made smaller
+SHARP = 4  # sprites are drawn this many times larger, then scaled down
 
 
 Scene = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # codes, beams, position, heading
@@ -45,14 +45,14 @@ Scene = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # codes, beams, p
 def render_maps(scenes: Iterable[Scene], scale: int, colours: np.ndarray = vision.PALETTE) -> Iterator[np.ndarray]:
     """Yield u8[scale H, scale W, 3] for every scene: a map with its agents and beams.
 
-    An agent is a disc in its own colour with its number and a nose at the side it heads for. Fire is striped, and the cleaning
-    beam dotted.
+    An agent is a disc in its own colour, with its number and a nose that points in its heading. Fire beams are striped, cleaning
+    beams dotted.
 
     Args:
-        scenes: of each ``codes u8[H,W]`` of `vision`, ``beams u8[H,W]`` as from `beams.trace`, ``position i32[N,2]`` (row,
+        scenes: tuples of ``codes u8[H,W]`` of `vision`, ``beams u8[H,W]`` as from `beams.trace`, ``position i32[N,2]`` (row,
             column) and ``heading i32[N]``, clockwise quarter turns from up.
         scale: pixels per cell.
-        colours: u8[C,3], of which those of codes that only one game has are used.
+        colours: u8[C,3]; only those of codes that a game defines for itself are used.
     """
     tiles, before, ground = _tiles(scale, np.asarray(colours, np.uint8).tobytes()), None, None
     for codes, beams, position, heading in scenes:
@@ -75,7 +75,7 @@ def _cell(pixels: np.ndarray, row: int, column: int, scale: int) -> np.ndarray:
 
 
 def _put(pixels: np.ndarray, sprite: tuple[np.ndarray, np.ndarray], row: int, column: int, scale: int) -> None:
-    """Lay a sprite ``(colour times opacity, what shows through)`` over a cell."""
+    """Blend a sprite ``(colour times opacity, transparency)`` over a cell."""
     colour, through = sprite
     cell = _cell(pixels, row, column, scale)
     cell[:] = colour + (cell * through >> 8).astype(np.uint8)
@@ -83,7 +83,7 @@ def _put(pixels: np.ndarray, sprite: tuple[np.ndarray, np.ndarray], row: int, co
 
 @functools.lru_cache(maxsize=16)
 def _tiles(scale: int, colours: bytes) -> np.ndarray:
-    """Return u8[256,scale,scale,3]: the tile of every code."""
+    """Return u8[256,scale,scale,3]: the tile of each code."""
     palette = np.frombuffer(colours, np.uint8).reshape(-1, 3)
     tiles = np.zeros((256, scale, scale, 3), np.uint8)
     tiles[: len(palette)] = palette[:, None, None]
@@ -157,7 +157,7 @@ def _door(size: int) -> Image.Image:
 
 
 def _layers(image: Image.Image, scale: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a sprite as `_put` wants it."""
+    """Return a sprite in the form that `_put` takes."""
     pixels = np.asarray(_small(image, scale), np.uint16)
     alpha = pixels[..., 3:]
     return (pixels[..., :3] * alpha // 255).astype(np.uint8), 255 - alpha
@@ -180,7 +180,7 @@ def _beam(kind: int, scale: int) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.lru_cache(maxsize=1024)
 def _agent(agent: int, quarter_turns: int, scale: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sprite of an agent: a disc with a nose at the side it heads for, and its number upright."""
+    """Return the sprite of an agent: a disc with a nose that points in its heading, and its number upright."""
     size = scale * SHARP
     image, draw = _blank(size)
     colour, edge = agent_colour(agent), max(1, size // 16)
@@ -195,24 +195,24 @@ def _agent(agent: int, quarter_turns: int, scale: int) -> tuple[np.ndarray, np.n
 
 
 def agent_colour(agent: int) -> str:
-    """Return the colour of an agent in images; agents 10, 11, ... have those of 0, 1, ..."""
+    """Return the colour of an agent in images; agents 10, 11, ... look like 0, 1, ..."""
     return AGENT_COLOURS[agent % len(AGENT_COLOURS)]
 
 
 def _on(colour: str) -> str:
-    """Return the colour of text that can be read on another one."""
+    """Return a colour of text that is legible on the given one."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else PAPER
 
 
 @functools.lru_cache(maxsize=64)
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """Return the font of images, of so many pixels."""
+    """Return the font of images in the given size in pixels."""
     return ImageFont.load_default(size)
 
 
 def draw_views(pixels: np.ndarray, position: np.ndarray, radius: int, agents: Sequence[int], scale: int) -> np.ndarray:
-    """Return the image with the window that each of ``agents`` sees outlined in its colour."""
+    """Return the image with the window of each of ``agents`` outlined in its colour."""
     image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
     width = max(2, scale // 8)
@@ -227,9 +227,9 @@ def draw_views(pixels: np.ndarray, position: np.ndarray, radius: int, agents: Se
 
 
 def draw_arrows(pixels: np.ndarray, position: np.ndarray, strength: np.ndarray, scale: int) -> np.ndarray:
-    """Return the image with an arrow from k to j, in the colour of k, wherever ``strength f32[K,J]`` is above 0.
+    """Return the image with an arrow from k to j, in the colour of k, for every ``strength f32[K,J]`` above 0.
 
-    A strength of 1 or more is drawn at full width, and less in proportion.
+    A strength of 1 or more is drawn at full width, smaller ones in proportion.
     """
     pairs = np.argwhere(strength > 0)
     if not len(pairs):
@@ -242,7 +242,7 @@ def draw_arrows(pixels: np.ndarray, position: np.ndarray, strength: np.ndarray, 
 
 
 def _arrow(image: Image.Image, start: np.ndarray, end: np.ndarray, colour: str, strength: float, scale: int) -> None:
-    """Draw one arrow between the discs of two cells, bent a little so that one back is another line."""
+    """Draw an arrow between the discs of two cells, slightly curved so that arrows in opposite directions do not overlap."""
     length = float(np.hypot(*(end - start)))
     along = (end - start) / length
     across = np.array([-along[1], along[0]])
@@ -272,10 +272,10 @@ def _arrow(image: Image.Image, start: np.ndarray, end: np.ndarray, colour: str, 
 
 
 def with_header(pixels: np.ndarray, title: str, scores: Sequence[float] = ()) -> np.ndarray:
-    """Return the image under a line of text: ``title`` at the left, and at the right every agent's score beside its disc."""
+    """Return the image below a line of text: ``title`` on the left, and each agent's score next to its disc on the right."""
     width = pixels.shape[1]
     entries = [f"{score:g}" for score in scores]
-    height = int(np.clip(width // 12, 24, 44))  # of the width alone, so that all frames of a video are alike
+    height = int(np.clip(width // 12, 24, 44))  # from the width only, so that all frames of a video have the same size
     size = height // 2
     while size > 6 and _header_width(title, entries, size) > width:
         size -= 1
@@ -301,7 +301,10 @@ def _header_width(title: str, entries: Sequence[str], size: int) -> int:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Video:
-    """Frames ``u8[height,width,3]`` one after another; a notebook plays them."""
+    """A sequence of frames ``u8[height,width,3]``, which a notebook plays.
+
+    >>> run.trace(0).video().save("episode.gif")
+    """
 
     frames: tuple[np.ndarray, ...] = dataclasses.field(repr=False)
     fps: float
@@ -314,7 +317,7 @@ class Video:
             raise ConfigError("frames are no images; allowed: a tuple of arrays uint8[height,width,3] of one size.")
 
     def save(self, path: str | pathlib.Path) -> None:
-        """Write a ``.gif`` or ``.mp4``."""
+        """Write a ``.gif`` or ``.mp4`` file."""
         path = file_path("path", path)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_animation(self.frames, path, self.fps)
@@ -327,7 +330,7 @@ class Video:
         return f'<video controls loop width="{self.frames[0].shape[1]}" src="data:video/mp4;base64,{data}"></video>'
 
     def _repr_png_(self) -> bytes:
-        """The first, a middle and the last frame, for where videos are not shown."""
+        """The first, middle and last frame side by side, for viewers that do not play videos."""
         chosen = [self.frames[i] for i in sorted({0, len(self.frames) // 2, len(self.frames) - 1})]
         buffer = io.BytesIO()
         Image.fromarray(np.concatenate(chosen, axis=1)).save(buffer, "png")
@@ -335,11 +338,11 @@ class Video:
 
 
 def save_animation(frames: Sequence[np.ndarray], path: str | pathlib.Path, fps: float = 10) -> None:
-    """Write ``frames``, each u8[height,width,3], as a video of ``fps`` frames per second.
+    """Write ``frames``, each u8[height,width,3], as a video with ``fps`` frames per second.
 
     Raises:
-        ConfigError: the suffix of ``path`` is neither ``.gif`` nor ``.mp4``, or there are no frames.
-        ModuleNotFoundError: a video in mp4 is asked for without the package imageio-ffmpeg.
+        ConfigError: ``path`` does not end in ``.gif`` or ``.mp4``, or there are no frames.
+        ModuleNotFoundError: mp4 needs the package imageio-ffmpeg.
     """
     path = file_path("path", path)
     if path.suffix not in SUFFIXES:
@@ -354,10 +357,10 @@ def save_animation(frames: Sequence[np.ndarray], path: str | pathlib.Path, fps: 
 
 
 def _write_gif(frames: Sequence[np.ndarray], path: pathlib.Path, fps: float) -> None:
-    """Write a GIF with one table of colours for all frames, of each of which only what changes is kept.
+    """Write a GIF with one colour table for all frames, storing only what changes from frame to frame.
 
-    The format counts hundredths of a second, and browsers show a frame of less than two of them for ten. Above 50 frames a
-    second frames are therefore left out, and below it delays are rounded so that the video as a whole keeps its speed.
+    GIFs count time in hundredths of a second, and browsers show frames of less than two hundredths for ten. Above 50 frames per
+    second, frames are therefore dropped; below, delays are rounded so that the whole video keeps its speed.
     """
     if fps > GIF_FPS:
         frames = [frames[int(i * fps / GIF_FPS)] for i in range(math.ceil(len(frames) * GIF_FPS / fps))]
@@ -380,13 +383,13 @@ def _write_gif(frames: Sequence[np.ndarray], path: pathlib.Path, fps: float) -> 
 
 
 def _write_mp4(frames: np.ndarray, path: pathlib.Path, fps: float) -> None:
-    """Pipe the frames through ffmpeg; not by imageio, whose way to start it forks a process in which JAX has threads."""
+    """Pipe the frames through ffmpeg; imageio would fork this process, in which JAX runs threads."""
     try:
         import imageio_ffmpeg
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"{path.name!r} needs the package imageio-ffmpeg; '.gif' always works.") from error
     height, width = frames.shape[1:3]
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
-    target = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", str(path)]  # the codec wants even sides
+    target = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", str(path)]  # the codec needs even sides
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *source, *target]
     subprocess.run(command, input=frames.tobytes(), check=True)

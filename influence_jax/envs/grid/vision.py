@@ -1,4 +1,4 @@
-"""What agents see: a square window of cell codes around each agent, coloured at the very end."""
+"""What agents see: a square window of cell codes around each agent, which is coloured at the very end."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from influence_jax.envs.grid import cells
 
 EMPTY, WALL, APPLE, WASTE, RIVER, STREAM, FIRE, CLEAN, DOOR, AGENT = range(10)  # cell codes; agent n is AGENT + n % 10
 NUM_COLOURS = 10  # agents 10, 11, ... look like agents 0, 1, ...
-OWN = AGENT + NUM_COLOURS  # the first code of what only one game has
+OWN = AGENT + NUM_COLOURS  # the first code that a game may define for itself
 
 PALETTE = np.array(
     [
@@ -37,20 +37,20 @@ PALETTE = np.array(
 
 
 def draw_agents(codes: jax.Array, cell: jax.Array) -> jax.Array:
-    """Return ``codes u8[E,H,W]`` with every agent, on ``cell i32[N,E]``, drawn over the map."""
+    """Return ``codes u8[E,H,W]`` with every agent painted over its ``cell i32[N,E]``."""
     return cells.scatter(codes, cell, (AGENT + np.arange(len(cell), dtype=np.uint8) % NUM_COLOURS)[:, None])
 
 
 def draw_beams(codes: jax.Array, beams: jax.Array) -> jax.Array:
-    """Return ``codes u8[E,H,W]`` with ``beams u8[E,H,W]`` (see `beams.trace`) drawn over everything."""
+    """Return ``codes u8[E,H,W]`` with ``beams u8[E,H,W]`` (see `beams.trace`) painted over everything."""
     return cells.elementwise(lambda codes, beams: jnp.where(beams > 0, beams + jnp.uint8(FIRE - 1), codes))(
         codes, beams
     )
 
 
 def visible(row: jax.Array, column: jax.Array, radius: int) -> jax.Array:
-    """Return bool[N,N,E]: the agent of the second axis is inside the window of that of the first; the diagonal is False."""
+    """Return bool[N,N,E]: whether the first agent has the second in its window; the diagonal is False."""
     down, right = row[:, None] - row, column[:, None] - column
-    # Not by the larger of two absolute values, of which XLA for GPUs loses one (jaxlib 0.11.2, benchmarks/NOTES.md).
+    # Not the maximum of two absolute values: XLA for GPUs drops one of them (jaxlib 0.11.2, benchmarks/NOTES.md).
     near = (-radius <= down) & (down <= radius) & (-radius <= right) & (right <= radius)
     return near & ~np.eye(len(row), dtype=bool)[..., None]

@@ -1,4 +1,4 @@
-"""What all grid games share: options and their checks, placing agents, and looking."""
+"""What all grid games share: options and their validation, placing agents, moving, beams and views."""
 
 import abc
 import dataclasses
@@ -24,7 +24,7 @@ VIEWS = ("egocentric", "reference")
 class GridWorld(Environment):
     """Agents with headings on a map; the abstract base of `Cleanup`, `Harvest` and `BoxTrapped`.
 
-    A state offers ``position i32[N,2]`` (row, column), ``heading i32[N]`` (clockwise quarter turns from up), ``apples
+    A state has ``position i32[N,2]`` (row, column), ``heading i32[N]`` (clockwise quarter turns from up), ``apples
     bool[H,W]`` and ``time i32[]``; in a game with beams also ``beams u8[H,W]`` (of the last step, see `beams.trace`).
 
     Attributes:
@@ -34,12 +34,12 @@ class GridWorld(Environment):
             (https://github.com/eugenevinitsky/sequential_social_dilemma_games at commit 0207821): for the headings
             right and left the cell ahead is *below* the centre, and the first observation of an episode shows no
             agents.
-        beams_visible: draw the beams of the last step over everything else, as when the paper was written. None
+        beams_visible: whether the beams of the last step are drawn over everything else, as at the time of the paper. None
             stands for True in the egocentric view and False in the reference view, whose pixels never show beams.
 
-    A class also says which ``letters`` its maps have and what its actions are called; it may say how many cells beams fly
-    (``beam_length``), and give ``colours`` (red, green, blue) of its own for the codes ``vision.OWN``, ``vision.OWN
-    + 1``, and so on.
+    A subclass also declares the ``letters`` of its maps and its ``action_names``. It may set the range of beams in cells
+    (``beam_length``), and add ``colours`` (red, green, blue) of its own for the codes ``vision.OWN``, ``vision.OWN + 1``, and so
+    on.
     """
 
     layout: Sequence[str] | str
@@ -98,12 +98,12 @@ class GridWorld(Environment):
 
     @functools.cached_property
     def background(self) -> np.ndarray:
-        """u8[H,W]: codes of the map where `layers` show nothing."""
+        """u8[H,W]: codes of the map where no layer covers it."""
         return np.where(self.walls, vision.WALL, vision.EMPTY).astype(np.uint8)
 
     @functools.cached_property
     def palette(self) -> np.ndarray:
-        """u8[C,3]: the colours of codes; those of the game's own come after those of `vision`."""
+        """u8[C,3]: the colour of each code; the game's own colours follow those of `vision`."""
         if self.colours:
             return np.concatenate([vision.PALETTE, np.array(self.colours, np.uint8)])
         return vision.PALETTE[: vision.AGENT + self.num_agents]
@@ -115,21 +115,21 @@ class GridWorld(Environment):
 
     @abc.abstractmethod
     def layers(self, state: Any) -> dict[int, jax.Array]:
-        """Return by code the cells bool[H,W] that show it, the later over the earlier, without agents and beams."""
+        """Return for each code the cells bool[H,W] that show it; later entries cover earlier ones. No agents or beams."""
 
     def cell_codes(self, state: Any) -> jax.Array:
-        """Return u8[H,W]: the codes of the map of a state, without agents and beams."""
+        """Return u8[H,W]: the codes of a state's map, without agents and beams."""
         layers = self.layers(state)
         if not layers:
             return jnp.asarray(self.background)
         return primitives.paint(tuple(layers.values()), codes=tuple(layers), background=self.background)
 
     def beam_map(self, state: Any) -> jax.Array:
-        """Return u8[H,W]: the beams of the last step, as from `beams.trace`; nothing in a game without beams."""
+        """Return u8[H,W]: the beams of the last step, as from `beams.trace`; zeros in a game without beams."""
         return getattr(state, "beams", jnp.zeros(self.walls.shape, jnp.uint8))
 
     def place_agents(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Draw ``(position i32[N,2], heading i32[N])``: distinct start cells and headings, both uniform."""
+        """Sample ``(position i32[N,2], heading i32[N])``: distinct start cells and headings, both uniform."""
         num_starts = len(self.start_cells)
         words = primitives.words(key, count=num_starts + self.num_agents, stream=1)
         chosen = primitives.ranks(words[:num_starts]) == jnp.arange(self.num_agents)[:, None]
@@ -146,12 +146,12 @@ class GridWorld(Environment):
     ) -> tuple[jax.Array, jax.Array]:
         """Return ``(position i32[N,2], heading i32[N])`` after turns and steps.
 
-        ``rank`` is as in `movement.resolve`; ``barred bool[H,W]`` are cells that nobody can enter now, beside the walls.
+        ``rank`` is as in `movement.resolve`; ``barred bool[H,W]`` are cells besides the walls that nobody can enter now.
         """
         return primitives.move(position, heading, actions, rank, barred, walls=self.walls)
 
     def unoccupied(self, free: jax.Array, position: jax.Array) -> jax.Array:
-        """Return bool[H,W]: those of ``free bool[H,W]`` on which no agent stands."""
+        """Return bool[H,W]: the cells of ``free bool[H,W]`` on which no agent stands."""
         return primitives.put(free, self.number(position), value=False)
 
     def eat(self, apples: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -161,10 +161,10 @@ class GridWorld(Environment):
     def fire(
         self, position: jax.Array, heading: jax.Array, fires: jax.Array, rank: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
-        """Return the beams u8[H,W] of the agents that fire, bool[N], lowest ``rank i32[N]`` first; and who is hit, how often.
+        """Let the agents in ``fires bool[N]`` fire, in ascending order of ``rank i32[N]``.
 
         Returns:
-            ``(beams u8[H,W], hits i32[N])``.
+            ``(beams u8[H,W], hits i32[N])``, the map of beams and how many of them hit each agent.
         """
         return primitives.fire(position, heading, fires, rank, walls=self.walls, length=self.beam_length)
 
@@ -177,18 +177,18 @@ class GridWorld(Environment):
         rank: jax.Array,
         waste: jax.Array,
     ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-        """Let agents fire, bool[N], and clean, bool[N], one after another, lowest ``rank i32[N]`` first.
+        """Let the agents in ``fires bool[N]`` fire and those in ``cleans bool[N]`` clean, in ascending order of ``rank i32[N]``.
 
         Returns:
-            ``waste bool[H,W]`` that remains, the beams u8[H,W], how many fire beams hit each agent i32[N], and how many
-            cells it removed waste from i32[N].
+            The remaining ``waste bool[H,W]``, the beams u8[H,W], how many fire beams hit each agent i32[N], and how many waste
+            cells it removed i32[N].
         """
         return primitives.fire_and_clean(
             position, heading, fires, cleans, rank, waste, walls=self.walls, length=self.beam_length
         )
 
     def number(self, position: jax.Array) -> jax.Array:
-        """Return i32[...]: the numbers of the cells at ``position i32[...,2]``, see `primitives`."""
+        """Return i32[...]: the numbers of the cells at ``position i32[...,2]``; see `primitives`."""
         return position[..., 0] * self.walls.shape[1] + position[..., 1]
 
     @usual_promotion()
@@ -207,11 +207,11 @@ class GridWorld(Environment):
         return primitives.colour(seen, palette=palette), primitives.visible(state.position, radius=radius)
 
     def render(self, state: Any, scale: int = 16) -> np.ndarray:
-        """Return u8[scale H, scale W, 3]: the whole map seen from above, in RGB (on the host, not for traced code)."""
+        """Return u8[scale H, scale W, 3]: an RGB image of the whole map seen from above. Runs on the host, not in traced code."""
         return next(self.video(jax.tree.map(lambda x: x[None], state), scale))
 
     def video(self, states: Any, scale: int = 16) -> Iterator[np.ndarray]:
-        """Yield what `render` shows of ``states``, leading axis time: ten times as fast as one by one."""
+        """Yield the image of each of ``states``, leading axis time; ten times as fast as calling `render` for each."""
         drawn = jax.device_get(jax.jit(jax.vmap(lambda state: (self.cell_codes(state), self.beam_map(state))))(states))
         scenes = zip(*drawn, np.asarray(states.position), np.asarray(states.heading), strict=True)
         return render_maps(scenes, scale, self.palette)

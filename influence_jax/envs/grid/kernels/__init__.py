@@ -1,6 +1,6 @@
-"""The inner loops of a game on a map: `reference` defines them; `cpu`, `gpu` and `tpu` have faster versions.
+"""The inner loops of games on a map: `reference` defines them, and `cpu`, `gpu` and `tpu` contain faster versions.
 
-A platform's module lists in ``__all__`` the kernels that it has its own version of; the reference serves for the others. All
+``__all__`` of a platform's module lists the kernels that it has its own version of; the others use the reference. All
 versions of a kernel return the same result, bit for bit.
 """
 
@@ -20,7 +20,7 @@ def _version(name: str, platform: ModuleType) -> Callable:
 def _kernel(name: str) -> Callable:
     """Return the kernel of this name, in the version for the platform that a program is compiled for.
 
-    Whatever is neither a CPU nor a TPU counts as a GPU. A version that platforms share is passed once, since each is traced.
+    Anything but a CPU or a TPU counts as a GPU. A version that platforms share is passed once, because each is traced.
     """
     versions = {"default": _version(name, gpu)}
     for platform, module in (("cpu", cpu), ("tpu", tpu)):

@@ -1,6 +1,6 @@
-"""Kernels for a CPU: few loops over memory, all of vector instructions, kept apart by fusion boundaries.
+"""Kernels for a CPU: few passes over memory, all vectorised, kept apart by fusion boundaries.
 
-Without boundaries, XLA fuses a loop into each loop that reads its result, and computes it again for each of their cells.
+Without boundaries, XLA fuses a loop into every loop that reads its result, and recomputes it for each of their cells.
 """
 
 import itertools
@@ -18,7 +18,7 @@ __all__ = ["clear_cells", "colour", "highest_beam", "values_at_sites", "windows"
 
 
 def values_at_sites(values: jax.Array, *, sites: np.ndarray) -> jax.Array:
-    """See `reference`; one value after another, in less than a nanosecond each."""
+    """See `reference`; writes one value after another, in less than a nanosecond each."""
 
     @fusion_boundary
     def nothing():
@@ -32,14 +32,14 @@ def values_at_sites(values: jax.Array, *, sites: np.ndarray) -> jax.Array:
 
 
 def clear_cells(rays: Rays, *, walls: np.ndarray, length: int) -> jax.Array:
-    """See `reference`; one lookup in a table instead of one in the map for each cell."""
+    """See `reference`; looks up a table once instead of the map at every cell."""
     runs = clear_runs(walls, length)
     place = (rays.heading * runs.shape[1] + rays.row + 1) * runs.shape[2] + rays.column + 1
     return jnp.asarray(runs.reshape(-1))[place]
 
 
 def clear_runs(walls: np.ndarray, length: int) -> np.ndarray:
-    """Return i32[4,H+2,W+2]: by heading and cell (shifted by one), the free cells in a row from it, at most ``length``."""
+    """Return i32[4,H+2,W+2]: by heading and cell (shifted by one), how many free cells follow in a row, at most ``length``."""
 
     def upwards(free):
         runs = np.zeros(free.shape, np.int32)
@@ -54,7 +54,7 @@ def clear_runs(walls: np.ndarray, length: int) -> np.ndarray:
 def highest_beam(
     rays: Rays, reach: jax.Array, cell: jax.Array, beam: jax.Array, *, shape: tuple[int, int], dtype: np.dtype
 ) -> jax.Array:
-    """See `reference`; lanes that end early put a zero inside instead of nothing outside, which branches less."""
+    """See `reference`; lanes that stop early write zeros inside the map instead of nothing outside it, which branches less."""
     del rays
 
     @fusion_boundary
@@ -72,7 +72,7 @@ def highest_beam(
 
 @fusion_boundary
 def _scatter_max(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """Return ``maps [E,H,W]`` with the highest ``value [K,E]`` at ``cell i32[K,E]``, unless what is there is higher."""
+    """Return ``maps [E,H,W]`` with the maximum of the map and ``value [K,E]`` at ``cell i32[K,E]``."""
     there = maps.reshape(-1).at[reference.in_batch(maps.shape, cell)]
     return there.max(value, mode="promise_in_bounds").reshape(maps.shape)
 
@@ -89,7 +89,7 @@ def windows(
 
     @fusion_boundary
     def cut(frame, codes, position, quarter_turns):
-        # Into a frame made elsewhere: the loop of a pad would test every cell, which becomes no vector instructions.
+        # Write into an existing frame: jnp.pad tests every cell in its loop, which XLA does not vectorise.
         framed = jax.lax.dynamic_update_slice(frame, codes, (0, radius, radius))
         return reference.cut_windows(framed, position, quarter_turns, radius)
 
@@ -97,9 +97,9 @@ def windows(
 
 
 def colour(codes: jax.Array, *, palette: np.ndarray) -> jax.Array:
-    """See `reference`; colours are selected as words of four bytes, then shifted together, four cells to three words.
+    """See `reference`; selects colours as words of four bytes, then packs four cells into three words.
 
-    Looking up single bytes takes a load and a store for each, and three times as long.
+    Looking up single bytes would take one load and one store per byte, and three times as long.
     """
 
     @fusion_boundary
@@ -121,7 +121,7 @@ def colour(codes: jax.Array, *, palette: np.ndarray) -> jax.Array:
 
 
 def colour_words(codes: jax.Array, palette: np.ndarray) -> jax.Array:
-    """Return u32 like ``codes``: red, green and blue from the lowest byte up, chosen bit by bit of the code, without loads."""
+    """Return u32 like ``codes``: red, green and blue from the lowest byte up, selected bit by bit of the code, without loads."""
     red, green, blue = palette.T.astype(np.uint32)
     words, bit = list(red | green << 8 | blue << 16), 0
     while len(words) > 1:

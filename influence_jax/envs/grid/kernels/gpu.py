@@ -1,6 +1,6 @@
-"""Kernels for a GPU: every cell computes its own value, all at once, in one fused loop instead of many small launches.
+"""Kernels for a GPU: every cell computes its own value, in one fused loop instead of many small launches.
 
-Fusion boundaries change nothing here, so that a version with boundaries may be shared with a CPU.
+Fusion boundaries have no effect here, so a version with boundaries may be shared with the CPU.
 """
 
 import functools
@@ -16,7 +16,7 @@ __all__ = ["clear_cells", "highest_beam", "scatter", "values_at_sites", "windows
 
 
 def scatter(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
-    """See `reference`; every cell compares its number with all that are given."""
+    """See `reference`; every cell compares its number with all given ones."""
     numbers = np.arange(maps.shape[1] * maps.shape[2], dtype=np.int32).reshape(maps.shape[1:])
     for there, put in zip(cell, value, strict=True):
         maps = jnp.where(there[:, None, None] == numbers, put[:, None, None], maps)
@@ -24,7 +24,7 @@ def scatter(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
 
 
 def values_at_sites(values: jax.Array, *, sites: np.ndarray) -> jax.Array:
-    """See `reference`; every cell looks up its value, or the zero next to the values if it is no site."""
+    """See `reference`; every cell looks up its value, or a zero next to the values if it is not a site."""
     with_zero = jnp.pad(values, ((0, 0), (0, 1)))
     return with_zero[:, np.where(sites, np.cumsum(sites).reshape(sites.shape) - 1, values.shape[1])]
 
@@ -32,7 +32,7 @@ def values_at_sites(values: jax.Array, *, sites: np.ndarray) -> jax.Array:
 def highest_beam(
     rays: Rays, reach: jax.Array, cell: jax.Array, beam: jax.Array, *, shape: tuple[int, int], dtype: np.dtype
 ) -> jax.Array:
-    """See `reference`; lanes are bars of rows and columns: 3 N comparisons a cell instead of one for each of their cells."""
+    """See `reference`; compares each cell with the lanes' ranges of rows and columns, 3 N times, not with each cell of a lane."""
     del cell
     beam = jnp.broadcast_to(beam, reach.shape)
 
