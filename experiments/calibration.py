@@ -21,8 +21,8 @@ from influence_jax.envs import make, scripted
 EPISODES = 100
 RESULT = pathlib.Path(__file__).parent / "results" / "calibration.json"
 
-HARVESTER = scripted.careless(scripted.greedy)
-CLEANER = scripted.careless(scripted.cleaner)
+HARVESTER = scripted.noisy(scripted.greedy)
+CLEANER = scripted.noisy(scripted.cleaner)
 
 
 def team(cleaners):
@@ -41,9 +41,9 @@ ROWS = [
     ("greedy", "cleanup-mp", "0", scripted.greedy),
     ("greedy", "harvest", "170", scripted.greedy),
     ("greedy", "harvest-mp", "190", scripted.greedy),
-    *((f"eats with >= {k} apple neighbours", "harvest", anchor, scripted.sparing(k))
+    *((f"eats with >= {k} apple neighbours", "harvest", anchor, scripted.sustainable(k))
       for k, anchor in enumerate(("450", "1345", "1555", "1052"), 1)),
-    *((f"eats with >= {k} apple neighbours", "harvest-mp", anchor, scripted.sparing(k))
+    *((f"eats with >= {k} apple neighbours", "harvest-mp", anchor, scripted.sustainable(k))
       for k, anchor in enumerate(("489", "1572", "1997", "1630"), 1)),
     *((f"{k} cleaners, {5 - k} harvesters", "cleanup", anchor, team(k))
       for k, anchor in enumerate(("38 (10 each)", "1390-1880 (545 each)", "1450 (725 each)", "795 (795 each)"), 1)),

@@ -27,15 +27,15 @@ AGENTS = 5
 COOPERATORS = {
     "cleanup": scripted.cleaner,
     "cleanup-mp": scripted.cleaner,
-    "harvest": scripted.sparing(2),
-    "harvest-mp": scripted.sparing(2),
+    "harvest": scripted.sustainable(2),
+    "harvest-mp": scripted.sustainable(2),
 }
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def play(env, cooperator, cooperates, keys):
     """Play one episode per key with ``cooperates bool[P,N]``; return the agents' returns f32[P,N]."""
-    roles = scripted.careless(cooperator), scripted.careless(scripted.greedy)
+    roles = scripted.noisy(cooperator), scripted.noisy(scripted.greedy)
 
     def episode(cooperates, key):
         start_key, key = jax.random.split(key)

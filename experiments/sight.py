@@ -14,7 +14,7 @@ import tyro
 import influence_jax
 from influence_jax.config import EnvConfig, ExperimentConfig
 from influence_jax.learner.learner import Learner, make_learner
-from influence_jax.learner.optimizer import hasten_head_biases, scale_by_adam
+from influence_jax.learner.optimizer import scale_by_adam, scale_head_bias_updates
 
 HERE = pathlib.Path(__file__).parent
 # Two agents that hit each other as often as five would.
@@ -30,7 +30,7 @@ def changed(config: ExperimentConfig, **parts: dict[str, Any]) -> ExperimentConf
 
 def adam(epsilon: float = 1e-8, factor: float = 20.0) -> optax.GradientTransformation:
     """Return Adam with another epsilon, or with another factor for the biases of heads."""
-    return optax.chain(scale_by_adam(b1=0.9, b2=0.999, eps=epsilon), hasten_head_biases(factor))
+    return optax.chain(scale_by_adam(b1=0.9, b2=0.999, eps=epsilon), scale_head_bias_updates(factor))
 
 
 @dataclasses.dataclass(frozen=True)

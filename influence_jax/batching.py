@@ -1,8 +1,8 @@
 """How a batch of games is laid out in memory.
 
-A kernel is written for a whole batch: maps lead with it, ``[E,H,W]``, so that a view is a few runs of memory, and
-everything about agents, lanes and lines trails it, ``[N,E]``, so that loops over the batch become vector instructions.
-`batched` makes of such a kernel a function of one game that can be vmapped, once or several times.
+A kernel works on a whole batch. Maps have the batch first, ``[E,H,W]``, so that a view is a few runs of memory. Everything
+about agents, lanes and lines has it last, ``[N,E]``, so that loops over the batch become vector instructions. `batched` turns
+such a kernel into a function of one game that can be vmapped, once or several times.
 """
 
 import functools
@@ -15,13 +15,13 @@ import numpy as np
 
 
 def batched(kernel: Callable) -> Callable:
-    """Let what is written for a batch be called for one game, and vmapped.
+    """Turn a function of a batch into a function of one game that can be vmapped.
 
-    Positional arguments and results are trees whose leaves lead with the batch axis; what a caller does not vmap is repeated.
-    Keyword arguments are static: numbers, and masks in NumPy, which are the same in all games.
+    Positional arguments and results are trees whose leaves have the batch axis first; arguments that are not vmapped are
+    repeated. Keyword arguments are static: numbers, and NumPy masks that are the same in all games.
     """
 
-    @functools.partial(jax.jit, static_argnums=0)  # so that one on its own, outside of any jit, is compiled once
+    @functools.partial(jax.jit, static_argnums=0)  # so that a call outside of any jit is compiled once
     @functools.wraps(kernel)
     def for_one(static: _Static, *args: Any) -> Any:
         @jax.custom_batching.custom_vmap
@@ -44,7 +44,7 @@ def batched(kernel: Callable) -> Callable:
 
 
 class _Static:
-    """Static arguments by value, since masks cannot be hashed."""
+    """Static arguments compared by value, since masks cannot be hashed."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
@@ -59,7 +59,7 @@ class _Static:
 
 
 def replaced_where(replaced: jax.Array, make: Callable, args: tuple, old: Any) -> Any:
-    """Return ``make(*args)`` where ``replaced bool[]``, else ``old``; vmapped, it makes nothing while nothing is replaced."""
+    """Return ``make(*args)`` if ``replaced bool[]``, else ``old``; a vmap skips ``make`` unless some entry is replaced."""
 
     @jax.custom_batching.custom_vmap
     def choose(replaced, args, old):
@@ -79,15 +79,15 @@ def replaced_where(replaced: jax.Array, make: Callable, args: tuple, old: Any) -
 
 
 def _repeated(size: int, tree: Any, is_batched: Any) -> Any:
-    """Return the tree with a batch axis of ``size`` on those leaves that have none."""
+    """Return the tree with a batch axis of ``size`` added to leaves without one."""
     return jax.tree.map(lambda x, batched: x if batched else jnp.broadcast_to(x, (size, *x.shape)), tree, is_batched)
 
 
 def trailing(x: jax.Array) -> jax.Array:
-    """Return [...,E] of ``x [E,...]``."""
+    """Move the first axis to the end: ``[E,...] -> [...,E]``."""
     return jnp.moveaxis(x, 0, -1)
 
 
 def leading(x: jax.Array) -> jax.Array:
-    """Return [E,...] of ``x [...,E]``."""
+    """Move the last axis to the front: ``[...,E] -> [E,...]``."""
     return jnp.moveaxis(x, -1, 0)

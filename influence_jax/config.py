@@ -30,10 +30,13 @@ _ANY = math.inf
 
 @dataclasses.dataclass(frozen=True, init=False)
 class EnvConfig:
-    """A game, and the settings in which it differs from its defaults: ``EnvConfig("cleanup", num_agents=3)``.
+    """A game, and the settings in which it differs from its defaults.
 
     ``options`` are static fields of the game, such as ``num_agents``, ``horizon`` or ``layout``. ``params`` are its traced
     numbers, such as ``hit_penalty``. Each game defines its own; ``influence-jax envs`` lists them.
+
+    >>> influence_jax.EnvConfig("cleanup", num_agents=3, params={"hit_penalty": 0}).options
+    {'num_agents': 3}
     """
 
     name: str
@@ -59,7 +62,11 @@ def _plain(path: str, values: Any) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class NetworkConfig:
-    """The network of each agent and its sizes (section 4 of the paper's supplement)."""
+    """The network of each agent and its sizes (section 4 of the paper's supplement).
+
+    >>> influence_jax.NetworkConfig("gru", core_size=64).critic
+    'separate'
+    """
 
     name: str = choice(
         "lstm",
@@ -99,7 +106,11 @@ class NetworkConfig:
 
 @dataclasses.dataclass(frozen=True)
 class InfluenceConfig:
-    """How influence arises and how it is measured."""
+    """How influence arises and how it is measured.
+
+    >>> influence_jax.InfluenceConfig("communication", num_messages=8).measure
+    'kl'
+    """
 
     model: str = choice(
         "independent",
@@ -163,7 +174,11 @@ class InfluenceConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LearnerConfig:
-    """Shapes and algorithm of one synchronous update."""
+    """Shapes and algorithm of one synchronous update.
+
+    >>> influence_jax.LearnerConfig(num_envs=64, rollout_length=20).algorithm
+    'a2c'
+    """
 
     algorithm: str = choice(
         "a2c",
@@ -227,9 +242,12 @@ class LearnerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Hyperparams:
-    """Every continuous number of the learner. They are traced, so a sweep over them is a vmap and never recompiles.
+    """All continuous numbers of the learner. They are traced, so a sweep over them is a vmap and never recompiles.
 
-    In a run each is f32[N], one value per agent, and members of a population may differ in all of them.
+    In a run each is f32[N], one value per agent, and the members of a population may differ in all of them.
+
+    >>> influence_jax.Hyperparams(influence_weight=2.5).replace(discount=0.95).influence_weight
+    2.5
     """
 
     learning_rate: float = number(
@@ -369,7 +387,12 @@ class Hyperparams:
 
 @dataclasses.dataclass(frozen=True)
 class ExperimentConfig:
-    """A complete experiment."""
+    """A complete experiment: game, network, influence, learner, hyper-parameters, and the length of the run.
+
+    >>> config = influence_jax.presets.get("harvest-moa", profile="small")
+    >>> config.influence.model, config.learner.num_envs
+    ('moa', 64)
+    """
 
     env: EnvConfig = EnvConfig()
     network: NetworkConfig = NetworkConfig()
@@ -507,7 +530,7 @@ def refuse_unused(path: str, field: dataclasses.Field, values: Mapping[str, Any]
 
 
 def code_paths(config: ExperimentConfig) -> dict[str, str]:
-    """Return the settings that name code outside this package. Opening somebody else's run must not import such code."""
+    """Return the settings that name code outside this package, which opening somebody else's run must not import."""
     values = {path: value for path, _, value in declared(config)} | {"env.name": config.env.name}
     named = {path: value if isinstance(value, tuple) else (value,) for path, value in values.items()}
     return {

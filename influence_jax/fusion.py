@@ -1,4 +1,4 @@
-"""Fusion boundaries: where the compiler for a CPU is kept from merging loops."""
+"""Fusion boundaries: keeping XLA for a CPU from fusing loops."""
 
 import functools
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from influence_jax.platforms import by_platform
 
 
 def fusion_boundary(function: Callable) -> Callable:
-    """Let the compiler for a CPU merge no loops of ``function`` with loops outside of it.
+    """Keep XLA for a CPU from fusing loops inside ``function`` with loops outside of it.
 
-    XLA merges a loop into each of those that read its result, and computes it again in each, element by element, in
-    whatever order they read: a word of a line, say, for each cell of the line. Everywhere else this changes nothing.
+    XLA fuses a loop into every loop that reads its result, and recomputes it there element by element in the order of reading:
+    a word per line, for example, for every cell of the line. On other platforms a boundary has no effect.
     """
     compiled = jax.jit(function)
 
     def kept_apart(*args: Any) -> Any:
         out = compiled(*args)
         first, *others = jax.tree.leaves(out)
-        first = set_xla_metadata(first, inlineable="false")  # tags what the value comes from: the call
+        first = set_xla_metadata(first, inlineable="false")  # tags the operation that produces the value, the call
         return jax.tree.unflatten(jax.tree.structure(out), [first, *others])
 
     @functools.wraps(function)
@@ -32,10 +32,10 @@ def fusion_boundary(function: Callable) -> Callable:
 
 
 def reciprocal(x: jax.Array) -> jax.Array:
-    """Return 1 / x, for numbers by which many others are divided.
+    """Return 1 / x, to multiply by instead of dividing by x.
 
-    A compiler may turn such a division into a product, and the inverse of a root into one instruction, and does so in a program
-    for one device where it does not in one for several: the last bit of what is learned would depend on how members are laid
-    over devices.
+    A compiler may turn a division into a product, or the inverse of a root into one instruction, and may do so in a program
+    for one device but not in one for several. The last bit of a result would then depend on the placement of members on
+    devices.
     """
     return 1.0 / jax.lax.optimization_barrier(x)

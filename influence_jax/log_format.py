@@ -1,4 +1,4 @@
-"""How log points are written and read: a line of ``metrics.jsonl`` each, beside the members' own numbers in ``metrics.f32``."""
+"""The format of log points: a line of ``metrics.jsonl`` each, and the members' own values in ``metrics.f32``."""
 
 import json
 import math
@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-SHARED = ("update", "env_steps", "seconds", "steps_per_second")  # what all members of a log point have in common
+SHARED = ("update", "env_steps", "seconds", "steps_per_second")  # values shared by all members of a log point
 
 
 def read(directory: pathlib.Path) -> dict[str, np.ndarray]:
-    """Read what a directory holds; see `influence_jax.analysis.load_metrics`."""
+    """Read the metrics in a directory; see `influence_jax.analysis.load_metrics`."""
     lines = _lines(directory / "metrics.jsonl")
     data = memoryview(_read(directory / "metrics.f32"))
     points, damaged = [], []
@@ -32,16 +32,16 @@ def read(directory: pathlib.Path) -> dict[str, np.ndarray]:
     return as_arrays(points)
 
 
-DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # what a garbled line may raise
+DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # errors that a garbled line may raise
 
 
 def _lines(path: pathlib.Path) -> list[bytes]:
-    """Return the whole lines of a file; one that is being written is none yet."""
+    """Return the complete lines of a file; a line that is still being written does not count."""
     return _read(path).split(b"\n")[:-1]
 
 
 def _read(path: pathlib.Path) -> bytes:
-    """Return what a file holds; nothing, with a warning, where it cannot be read."""
+    """Return the content of a file, or nothing, with a warning, if it cannot be read."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -52,10 +52,10 @@ def _read(path: pathlib.Path) -> bytes:
 
 
 def pack(shared: dict[str, Any], metrics: dict[str, np.ndarray], offset: int) -> tuple[str, bytes]:
-    """Write one log point as a line of ``metrics.jsonl`` and bytes of ``metrics.f32``, where they begin at ``offset``.
+    """Encode a log point as a line of ``metrics.jsonl`` and bytes of ``metrics.f32`` that start at ``offset``.
 
-    The line has what all members share, and means over the members; the bytes are the members' own values, little-endian
-    f32[S, ...] of all metrics side by side, as the line's ``members`` describes, with a checksum.
+    The line contains the shared values and means over the members. The bytes are the members' own values, little-endian
+    f32[S, ...] of all metrics side by side, as described by ``members`` in the line, with a checksum.
     """
     columns = {name: list(values.shape[1:]) for name, values in metrics.items()}
     members = len(next(iter(metrics.values())))
@@ -66,7 +66,7 @@ def pack(shared: dict[str, Any], metrics: dict[str, np.ndarray], offset: int) ->
 
 
 def unpack(line: bytes | str, data: memoryview) -> tuple[dict[str, Any], dict[str, list[int]], np.ndarray]:
-    """Return what `pack` was given: what is shared, the shapes of the columns, and values f32[S, ...] side by side."""
+    """Undo `pack`: return the shared values, the shapes of the columns, and values f32[S, ...] side by side."""
     point = json.loads(line)
     packed, shared = point["members"], {name: float(point[name]) for name in SHARED}
     columns, begin = packed["columns"], packed["offset"]
@@ -78,7 +78,7 @@ def unpack(line: bytes | str, data: memoryview) -> tuple[dict[str, Any], dict[st
 
 
 def as_arrays(points: list[tuple[dict[str, Any], dict[str, list[int]], np.ndarray]]) -> dict[str, np.ndarray]:
-    """Arrange log points, as `unpack` gives them, as ``{name: [U, S, ...]}``; a metric that some of them lack is NaN there."""
+    """Combine log points from `unpack` into ``{name: [U, S, ...]}``; NaN where a log point lacks a metric."""
     if not points:
         return {}
     members = len(points[-1][2])
@@ -89,7 +89,7 @@ def as_arrays(points: list[tuple[dict[str, Any], dict[str, list[int]], np.ndarra
     columns = points[-1][1]
     if all(point[1] == columns for point in points):
         return shared | _split(np.stack([point[2] for point in points]), columns)
-    each = [_split(values, found) for _, found, values in points]  # a later version measured something else
+    each = [_split(values, found) for _, found, values in points]  # versions of the package differ in their metrics
     shapes = {name: x.shape for found in each for name, x in found.items()}
     missing = {name: np.full(shape, np.nan, np.float32) for name, shape in shapes.items()}
     return shared | {name: np.stack([found.get(name, missing[name]) for found in each]) for name in shapes}
@@ -105,7 +105,7 @@ def _split(values: np.ndarray, columns: dict[str, list[int]]) -> dict[str, np.nd
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Return the mean over the members that have a finite number."""
+    """Return the mean over the members with a finite value."""
     finite = np.isfinite(values)
     count = finite.sum(axis=0)
     total = np.where(finite, values, 0).sum(axis=0, dtype=np.float64)
@@ -113,7 +113,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def _plain(value: np.ndarray) -> Any:
-    """Write a float32 with as few digits as bring the same float32 back; what is not finite is None."""
+    """Convert float32 to floats with the fewest digits that round back to the same float32; None if not finite."""
     if value.ndim:
         return [_plain(x) for x in value]
     return float(str(value)) if np.isfinite(value) else None

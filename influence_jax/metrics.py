@@ -7,7 +7,7 @@ from flax import struct
 
 @struct.dataclass
 class Mean:
-    """A running mean as total and count, so that means of several updates add up; empty, its value is NaN."""
+    """A running mean as total and count, so that updates can be added up; NaN if empty."""
 
     total: jax.Array
     count: jax.Array
@@ -18,16 +18,16 @@ class Mean:
 
 
 def mean_over(values: jax.Array, mask: jax.Array) -> Mean:
-    """Average ``values [*B, ...]`` over the leading axes where ``mask bool[*B]`` is true; keep trailing axes."""
+    """Average ``values [*B, ...]`` over the leading axes where ``mask bool[*B]`` is true; trailing axes stay."""
     axes = tuple(range(mask.ndim))
     expanded = mask.reshape(*mask.shape, *([1] * (values.ndim - mask.ndim)))
     return Mean(total=jnp.where(expanded, values, 0.0).sum(axis=axes), count=mask.sum().astype(jnp.float32))
 
 
 def equality(returns: jax.Array) -> jax.Array:
-    """One minus the Gini coefficient of ``returns f32[..., N]``, in [0, 1] (section 5 of the paper's supplement).
+    """Return one minus the Gini coefficient of ``returns f32[..., N]``, in [0, 1] (section 5 of the paper's supplement).
 
-    With N agents and non-negative returns it is at least 1/N. If the sum is not positive it is defined as 0.
+    With N agents and non-negative returns it is at least 1/N. It is defined as 0 if the sum is not positive.
     """
     total = returns.sum(axis=-1)
     differences = jnp.abs(returns[..., :, None] - returns[..., None, :]).sum(axis=(-2, -1))
@@ -45,7 +45,7 @@ class EpisodeSums:
 
 
 def init_episode_sums(num_envs: int, num_agents: int, names: tuple[str, ...], whole: jax.Array) -> EpisodeSums:
-    """Return sums of 0."""
+    """Return sums of zero."""
     zeros = jnp.zeros((num_envs, num_agents), jnp.float32)
     return EpisodeSums(reward=zeros, metrics=dict.fromkeys(names, zeros), whole=whole)
 
@@ -53,7 +53,7 @@ def init_episode_sums(num_envs: int, num_agents: int, names: tuple[str, ...], wh
 def add_episodes(
     episode_sums: EpisodeSums, reward, metrics, first, ended
 ) -> tuple[EpisodeSums, EpisodeSums, jax.Array]:
-    """Add a rollout, time first. Returns ``(episode_sums, sums after each step, finished bool[T,E])``.
+    """Add a rollout, time first, and return ``(episode_sums, sums after each step, finished bool[T,E])``.
 
     ``finished`` marks the last step of each episode that was summed from its start; read the sums there.
     """

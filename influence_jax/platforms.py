@@ -1,4 +1,4 @@
-"""Functions that have a form of their own for some platforms."""
+"""Functions with different versions for different platforms."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -6,14 +6,14 @@ from typing import Any
 
 import jax
 
-_alone = jax.make_user_context(None)  # the one platform that is traced for; None: any
+_alone = jax.make_user_context(None)  # the only platform to trace for; None for any
 
 
 def by_platform(*args: Any, default: Callable, **forms: Callable) -> Any:
-    """Call the form for the platform that a program is compiled for, ``cpu``, ``cuda`` or ``tpu``, or else ``default``.
+    """Call the version for the platform that a program is compiled for, ``cpu``, ``cuda`` or ``tpu``, or else ``default``.
 
-    As `jax.lax.platform_dependent`, which traces every form and chooses when it lowers; but within `traced_for` the others are
-    not even traced, which is a third of the time that tracing takes.
+    Like `jax.lax.platform_dependent`, which traces every version and selects one when it lowers; but within `traced_for` other
+    versions are not even traced, which saves a third of the tracing time.
     """
     if _alone.value is None:
         return jax.lax.platform_dependent(*args, default=default, **forms)
@@ -21,16 +21,16 @@ def by_platform(*args: Any, default: Callable, **forms: Callable) -> Any:
 
 
 def traced_for(platform: str | None) -> contextlib.AbstractContextManager:
-    """Trace for one platform alone, or again for any, ``None``; what is traced so must not be lowered for another one."""
+    """Trace for one platform only, or for any with ``None``; the result must not be lowered for another platform."""
     return _alone(platform)
 
 
 @contextlib.contextmanager
 def usual_promotion() -> Iterator[None]:
-    """Broadcast and promote as JAX does by default; a decorator, too.
+    """Broadcast and promote as JAX does by default; may be used as a decorator.
 
-    A process may be strict (``jax_numpy_rank_promotion``, ``jax_numpy_dtype_promotion``) to find faults in code of its own;
-    results do not depend on these settings.
+    A process may be strict (``jax_numpy_rank_promotion``, ``jax_numpy_dtype_promotion``) to find errors in its own code.
+    Results do not depend on these settings.
     """
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         yield
@@ -38,7 +38,7 @@ def usual_promotion() -> Iterator[None]:
 
 @contextlib.contextmanager
 def usual_tracing() -> Iterator[None]:
-    """Trace as programs of this package are traced, with `usual_promotion`, for a CPU alone where there is nothing else."""
+    """Trace as this package traces its programs: with `usual_promotion`, and for a CPU only if there is nothing else."""
     alone = "cpu" if jax.default_backend() == "cpu" else None
     with usual_promotion(), traced_for(alone):
         yield

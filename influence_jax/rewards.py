@@ -14,7 +14,7 @@ from influence_jax.fusion import reciprocal
 
 @struct.dataclass
 class Income:
-    """What agents earn and how much influence they have: means over all agents, fading over some hundred updates."""
+    """What agents earn and how much influence they have, as means over all agents that decay over some hundred updates."""
 
     weight: jax.Array  # f32[], total weight of the means; approaches 1
     reward: jax.Array  # f32[], positive rewards per step, times weight
@@ -38,7 +38,7 @@ class Income:
         return self.reward * reciprocal(jnp.maximum(self.influence, least))
 
 
-INCOME_KEPT = 0.99  # of the means, from update to update
+INCOME_KEPT = 0.99  # decay of the means per update
 LEAST_INFLUENCE = 1e-6  # nats per step; weaker influence is noise, which no weight should amplify
 
 

@@ -20,7 +20,13 @@ FLOAT32_MAX = 3.4028234663852886e38
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be used. The message has the form ``SETTING is VALUE; allowed: WHAT``."""
+    """A setting that cannot be used. The message has the form ``SETTING is VALUE; allowed: WHAT``.
+
+    >>> influence_jax.make("cleanup", num_agents=0)
+    Traceback (most recent call last):
+        ...
+    influence_jax.settings.ConfigError: env.num_agents is 0; allowed: whole numbers from 1 to 10.
+    """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,8 +219,8 @@ def nearest(name: Any, allowed: list[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def said(value: Any) -> str:
-    """Describe a value in a few words, for a message."""
+def short_repr(value: Any) -> str:
+    """Describe a value briefly, for a message."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"an array of {value.dtype} of shape {list(value.shape)}"
     try:
@@ -231,7 +237,7 @@ def file_path(setting: str, value: Any) -> pathlib.Path:
         ConfigError: the value is not a path, or is a URL.
     """
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ConfigError(f"{setting} is {said(value)}; allowed: the path of a file or directory.")
+        raise ConfigError(f"{setting} is {short_repr(value)}; allowed: the path of a file or directory.")
     if re.match("[A-Za-z][A-Za-z0-9+.-]+:/", os.fspath(value)):
         raise ConfigError(
             f"{setting} is {str(value)!r}, a URL; allowed: a path on this machine, such as a mount of it."

@@ -101,7 +101,7 @@ slow.map("{:.8f}".format)
 # %% [markdown]
 # ## The best of many is lucky
 #
-# The best setting was chosen on the seeds that are reported for it. `honest` scores the setting that two seeds choose on the
+# The best setting was chosen on the seeds that are reported for it. `held_out` scores the setting that two seeds choose on the
 # third one; `null_mean` is what the best of as many settings would show if settings did not matter.
 
 # %%

@@ -1,13 +1,21 @@
-"""The public names, imported when they are asked for."""
+"""The public names, imported when they are asked for, each with an example that runs."""
 
+import dataclasses
+import doctest
+import functools
+import inspect
 import pathlib
+import shutil
 import subprocess
 import sys
 import tomllib
 
+import jax
+import optax
 import pytest
 
 import influence_jax
+from influence_jax import envs
 
 
 def test_nothing_is_computed_by_import():
@@ -31,6 +39,42 @@ def test_every_public_name_is_there():
         assert getattr(influence_jax, name) is not None
         assert name in dir(influence_jax)
     assert influence_jax.__all__ == sorted(influence_jax.__all__)
+
+
+@pytest.fixture(scope="module")
+def examples(tiny, tmp_path_factory):
+    """A directory with the runs that examples read, and the names that they take for granted."""
+    root = tmp_path_factory.mktemp("examples")
+    run = influence_jax.train(tiny, out=root / "runs" / "harvest-moa")
+    for name in ("a", "b"):
+        shutil.copytree(root / "runs" / "harvest-moa", root / "runs" / name)
+    shards = [root / "runs" / f"shard-{i}" for i in range(2)]
+    for i, out in enumerate(shards):
+        influence_jax.sweep(tiny, grid={"learning_rate": [1e-3, 3e-4]}, shard=(i, 2), out=out)
+    influence_jax.merge(shards, out=root / "runs" / "sweep")
+    modules = {"dataclasses": dataclasses, "functools": functools, "jax": jax, "optax": optax}
+    given = {"influence_jax": influence_jax, "config": tiny, "learner": run.learner, "run": run}
+    return root, modules | given
+
+
+OBJECTS = {name: getattr(influence_jax, name) for name in influence_jax.__all__}
+DESCRIBED = [
+    name
+    for name, thing in OBJECTS.items()
+    if callable(thing) and not thing.__module__.startswith("influence_jax.analysis")  # see tests/docs/test_analysis.py
+]
+
+
+@pytest.mark.parametrize("name", DESCRIBED)
+def test_every_public_name_has_an_example_that_runs(name, examples, monkeypatch):
+    root, given = examples
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(envs, "_REGISTRY", dict(envs._REGISTRY))
+    found = doctest.DocTestParser().get_doctest(inspect.getdoc(OBJECTS[name]), dict(given), name, None, None)
+    assert found.examples
+    runner = doctest.DocTestRunner()
+    runner.run(found)
+    assert runner.failures == 0
 
 
 def test_what_there_is_not_is_named():

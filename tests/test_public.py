@@ -163,7 +163,7 @@ def test_wrong_arguments_are_refused_in_a_sentence_that_names_them(name, monkeyp
     monkeypatch.setattr(envs, "_REGISTRY", dict(envs._REGISTRY))
     monkeypatch.setattr(sys.modules["influence_jax.runtime.run"], "prepare", played)
     monkeypatch.setattr(sys.modules["influence_jax.sweeps.sweep"], "run_sweep", played)
-    monkeypatch.setattr(sys.modules["influence_jax.sweeps.study"], "patiently", played)
+    monkeypatch.setattr(sys.modules["influence_jax.sweeps.study"], "with_retries", played)
     monkeypatch.setattr(episodes, "_episodes", played)
     monkeypatch.setattr(intervention, "_moments", played)
     monkeypatch.setattr(sys.modules["influence_jax.evaluation.policy"], "_step", played)

@@ -1,4 +1,4 @@
-"""From recorded runs and episodes to numbers and figures; no device is touched. ``docs/analysis.md`` describes every measure."""
+"""Numbers and figures from recorded runs and episodes, on the host. ``docs/analysis.md`` describes every measure."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for: who trains need not wait for scipy and matplotlib."""
+    """Import a name on first use, so that training does not wait for scipy and matplotlib."""
     if name not in _HOMES:
         raise AttributeError(f"module 'influence_jax.analysis' has no attribute {name!r}")
     return getattr(importlib.import_module(f"influence_jax.analysis.{_HOMES[name]}"), name)

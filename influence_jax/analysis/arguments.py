@@ -1,4 +1,4 @@
-"""What arguments may be: each check returns plain data, or raises a `ConfigError` that names the argument."""
+"""Argument checks: each returns plain data, or raises a `ConfigError` that names the argument."""
 
 import re
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from influence_jax.settings import ConfigError, said
+from influence_jax.settings import ConfigError, short_repr
 
-MOST = 10_000_000  # of draws, steps and symbols that are asked for
+MAX_COUNT = 10_000_000  # upper limit for numbers of draws, steps and symbols
 
 
 def numbers(name: str, values: Any, axes: str, *, empty: bool = False) -> np.ndarray:
-    """Return ``values`` as f64 with ``axes``, such as ``"[T,K,J]"``, ``"[...,N]"`` with any axes before, or ``"[...]"``."""
+    """Return ``values`` as f64 with ``axes``, such as ``"[T,K,J]"``, ``"[...,N]"`` with any leading axes, or ``"[...]"``."""
     found = _array(name, values, "biuf", f"numbers {axes}")
     return _of_axes(name, found.astype(float), f"numbers {axes}", axes, empty)
 
@@ -27,26 +27,26 @@ def symbols(name: str, values: Any, axes: str, low: int = -(2**62), high: int = 
     return found.astype(np.int64)
 
 
-def truths(name: str, values: Any, axes: str) -> np.ndarray:
-    """Return ``values``, true or false, or 0 or 1, as bool with ``axes``."""
+def booleans(name: str, values: Any, axes: str) -> np.ndarray:
+    """Return ``values``, true or false or 0 or 1, as bool with ``axes``."""
     wanted = f"true or false {axes}"
     found = _of_axes(name, _array(name, values, "biuf", wanted), wanted, axes, False)
     if not np.isin(found, (0, 1)).all():
-        raise ConfigError(f"{name} is {said(values)}; allowed: {wanted}.")
+        raise ConfigError(f"{name} is {short_repr(values)}; allowed: {wanted}.")
     return found.astype(bool)
 
 
-def alike(**arrays: np.ndarray) -> None:
-    """Refuse arrays that are not of one shape."""
+def same_shape(**arrays: np.ndarray) -> None:
+    """Refuse arrays of different shapes."""
     if len({array.shape for array in arrays.values()}) > 1:
         shapes = " and ".join(f"{name} has shape {list(array.shape)}" for name, array in arrays.items())
         raise ConfigError(f"{shapes}; allowed: one shape.")
 
 
-def whole(name: str, value: Any, low: int = 1, high: int = MOST) -> int:
+def whole(name: str, value: Any, low: int = 1, high: int = MAX_COUNT) -> int:
     """Return a whole number."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-        raise ConfigError(f"{name} is {said(value)}; allowed: whole numbers from {low} to {high}.")
+        raise ConfigError(f"{name} is {short_repr(value)}; allowed: whole numbers from {low} to {high}.")
     return int(value)
 
 
@@ -54,7 +54,7 @@ def number(name: str, value: Any, low: float, high: float = 1e15) -> float:
     """Return a number."""
     real = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not real or not low <= value <= high:
-        raise ConfigError(f"{name} is {said(value)}; allowed: numbers from {low:g} to {high:g}.")
+        raise ConfigError(f"{name} is {short_repr(value)}; allowed: numbers from {low:g} to {high:g}.")
     return float(value)
 
 
@@ -64,45 +64,45 @@ def random_seed(value: Any) -> int:
 
 
 def generator(seed: Any) -> np.random.Generator:
-    """Return a generator that begins with ``seed``."""
+    """Return a random generator seeded with ``seed``."""
     return np.random.default_rng(random_seed(seed))
 
 
 def level(value: Any) -> float:
     """Return the level of an interval, ``confidence``."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
-        raise ConfigError(f"confidence is {said(value)}; allowed: numbers between 0 and 1, such as 0.95.")
+        raise ConfigError(f"confidence is {short_repr(value)}; allowed: numbers between 0 and 1, such as 0.95.")
     return float(value)
 
 
 def function(name: str, value: Any) -> Callable[..., Any]:
     """Return a function."""
     if not callable(value):
-        raise ConfigError(f"{name} is {said(value)}; allowed: a function.")
+        raise ConfigError(f"{name} is {short_repr(value)}; allowed: a function.")
     return value
 
 
 def text(name: str, value: Any) -> str:
-    """Return a text."""
+    """Return a string."""
     if not isinstance(value, str):
-        raise ConfigError(f"{name} is {said(value)}; allowed: a text.")
+        raise ConfigError(f"{name} is {short_repr(value)}; allowed: a text.")
     return value
 
 
 def instance(name: str, value: Any, kind: type, source: str) -> Any:
-    """Return an object of a class, which ``source`` makes."""
+    """Return an object of class ``kind``; ``source`` names the function that makes it, for the error."""
     if not isinstance(value, kind):
-        raise ConfigError(f"{name} is {said(value)}; allowed: what {source} returns.")
+        raise ConfigError(f"{name} is {short_repr(value)}; allowed: what {source} returns.")
     return value
 
 
 def _array(name: str, values: Any, kinds: str, wanted: str) -> np.ndarray:
     try:
         found = np.asarray(values)
-    except Exception as error:  # ragged, or an object that only looks like an array
-        raise ConfigError(f"{name} is {said(values)}; allowed: {wanted}.") from error
+    except Exception as error:  # ragged, or an object that merely looks like an array
+        raise ConfigError(f"{name} is {short_repr(values)}; allowed: {wanted}.") from error
     if found.dtype.kind not in kinds and not (found.size == 0 and isinstance(values, list | tuple)):
-        raise ConfigError(f"{name} is {said(values)}; allowed: {wanted}.")
+        raise ConfigError(f"{name} is {short_repr(values)}; allowed: {wanted}.")
     return found
 
 

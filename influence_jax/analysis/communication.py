@@ -1,9 +1,9 @@
-"""What messages say and whether they are listened to (section 5.1 of the paper and 10.4.4 of its supplement), with nulls.
+"""What messages mean and who listens (section 5.1 of the paper, 10.4.4 of its supplement), with null distributions.
 
-Symbols are whole numbers from 0: ``messages i[...,T,N]`` and ``actions i[...,T,N]`` of a trace, or of several of one
-length with episodes first. Everything is in nats, from counts over all steps together, and such estimates are too high
-for few steps: with nine symbols and actions, 1000 steps of nothing give .03, and 100 steps .38. Hence every measure
-comes with nulls, and means nothing without.
+Symbols are whole numbers from 0: ``messages i[...,T,N]`` and ``actions i[...,T,N]`` of a trace, or of several traces of one
+length with episodes first. All quantities are in nats, estimated from counts over all steps. Such estimates are biased
+upwards for few steps: with nine symbols and nine actions, 1000 independent steps give .03 and 100 steps give .38. Every
+measure therefore comes with a null distribution and means nothing without it.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 from scipy.special import entr
 
-from influence_jax.analysis.arguments import alike, numbers, random_seed, symbols, whole
+from influence_jax.analysis.arguments import numbers, random_seed, same_shape, symbols, whole
 from influence_jax.analysis.influence import influential_moments, shifted
 from influence_jax.analysis.statistics import (
     CONFIDENCE,
@@ -23,18 +23,18 @@ from influence_jax.analysis.statistics import (
 )
 from influence_jax.settings import ConfigError
 
-MIN_SHIFT = 51  # steps: what is close in time is alike without anybody listening
+MIN_SHIFT = 51  # steps; nearby steps resemble each other even if nobody listens
 
 
 def entropy(counts: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Return the entropy of ``counts``, over all of them or along ``axis``."""
+    """Return the entropy of ``counts``, over all of them or along ``axis``, nats."""
     counts = np.asarray(counts, float)
     total = counts.sum(axis=axis, keepdims=True)
     return entr(counts / np.where(total > 0, total, 1.0)).sum(axis=axis)
 
 
 def joint_counts(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return how often each pair occurs, ``i64[X,Y]``, of symbols ``x i[T]`` and ``y i[T]``; below 0 is none."""
+    """Return how often each pair of symbols ``x i[T]`` and ``y i[T]`` occurs, ``i64[X,Y]``; negative symbols are ignored."""
     x, y = np.asarray(x).ravel(), np.asarray(y).ravel()
     there = (x >= 0) & (y >= 0)
     counts = np.zeros((max(0, x.max(initial=-1)) + 1, max(0, y.max(initial=-1)) + 1), int)
@@ -43,34 +43,34 @@ def joint_counts(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def mutual_information(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the mutual information of symbols ``x i[T]`` and ``y i[T]``, as counted (plug-in), nats.
+    """Return the plug-in estimate of the mutual information of symbols ``x i[T]`` and ``y i[T]``, nats.
 
-    Below 0 is none; NaN where no step has both.
+    Steps with a negative symbol are ignored; NaN if none is left.
 
     Example:
         >>> round(analysis.mutual_information([0, 1, 0, 1], [1, 0, 1, 0]), 4)
         0.6931
     """
     x, y = symbols("x", x, "[...,T]"), symbols("y", y, "[...,T]")
-    alike(x=x, y=y)
+    same_shape(x=x, y=y)
     there = (x >= 0) & (y >= 0)
     if not there.any():
         return float("nan")
-    pair = [np.unique(z[there], return_inverse=True)[1] for z in (x, y)]  # few counts, whatever the symbols are
+    pair = [np.unique(z[there], return_inverse=True)[1] for z in (x, y)]  # renumbered, so that there are few counts
     counts = joint_counts(*pair)
     return float(max(0.0, entropy(counts.sum(axis=0)) + entropy(counts.sum(axis=1)) - entropy(counts)))
 
 
 @dataclasses.dataclass(frozen=True)
 class SpeakerConsistency:
-    """How far each agent's messages and own actions determine one another; N agents."""
+    """How strongly each agent's messages and its own actions determine each other; N agents."""
 
-    agents: np.ndarray  # f64[N], in [0,1], the mean over symbols and actions that are used
-    weighted: np.ndarray  # f64[N], the same with symbols and actions weighted by how often they are used
+    agents: np.ndarray  # f64[N], in [0,1], mean over the symbols and actions that occur
+    weighted: np.ndarray  # f64[N], the same weighted by how often they occur
     vocabulary: (
         np.ndarray
-    )  # f64[N], symbols really used, exp(entropy of messages); near 1 it makes the score high and empty
-    score: Measured  # mean over agents; in the null, messages are shifted in time
+    )  # f64[N], effective number of symbols, exp(entropy of messages); if near 1, a high score means nothing
+    score: Measured  # mean over agents; the null shifts messages in time
 
 
 def speaker_consistency(
@@ -84,9 +84,9 @@ def speaker_consistency(
 ) -> SpeakerConsistency:
     """Return the speaker consistency of ``messages i[...,T,N]`` and ``actions i[...,T,N]`` (equation 8 of the supplement).
 
-    The printed formula sums where its claim of a score in [0,1] needs means, which are taken here; symbols and actions
-    that occur fewer than ``min_count`` times are left out; an agent that has no others is NaN, and so are the score and its p.
-    It says nothing of listeners: message and action come from one network.
+    The printed formula sums, but a score in [0,1], as claimed, needs means, which are used here. Symbols and actions that occur
+    fewer than ``min_count`` times are left out. An agent without any others is NaN, and then so are the score and its p. The
+    score says nothing about listeners: message and action come from one network.
 
     Raises:
         ConfigError: episodes are too short to be shifted.
@@ -102,7 +102,7 @@ def speaker_consistency(
     )
     messages = _episodes(symbols("messages", messages, "[...,T,N]", high=num_messages - 1))
     actions = _episodes(symbols("actions", actions, "[...,T,N]", high=num_actions - 1))
-    alike(messages=messages, actions=actions)
+    same_shape(messages=messages, actions=actions)
     _refuse_short("messages", messages)
     min_count, draws, seed = whole("min_count", min_count), whole("draws", draws), random_seed(seed)
 
@@ -129,7 +129,7 @@ def _unused(value: np.ndarray, min_count: int) -> str:
 
 
 def _consistency(counts: np.ndarray, min_count: int, weighted: bool) -> float:
-    def one_way(counts):  # rows are what is given
+    def one_way(counts):  # rows are the condition
         total = counts.sum(axis=1)
         used = total >= min_count
         if not used.any():
@@ -144,17 +144,17 @@ def _consistency(counts: np.ndarray, min_count: int, weighted: bool) -> float:
 class Coordination:
     """Instantaneous coordination of every pair; K speakers or influencers, J others."""
 
-    # f64[K,J], mutual information of what k sends and what j does one step later; diagonal 0, NaN where k sends nothing
+    # f64[K,J], mutual information of k's symbol and j's action one step later; diagonal 0, NaN if k sends nothing
     pairs: np.ndarray
-    best_pair: tuple[int, int]  # where it is highest
-    score: Measured  # the highest; in the null, what is sent is shifted in time and the highest is taken again
+    best_pair: tuple[int, int]  # the pair with the highest
+    score: Measured  # the highest; the null shifts symbols in time and again takes the highest
 
 
 def instantaneous_coordination(sent: np.ndarray, actions: np.ndarray, draws: int = 100, seed: int = 0) -> Coordination:
-    """Return I(sent of k at t; action of j at t + 1), the highest over pairs, with its null.
+    """Return I(symbol of k at t; action of j at t + 1) for all pairs, and the highest with its null.
 
-    ``sent i[...,T,N]`` are messages (symbol/action) or actions (action/action); ``actions i[...,T,N]``. Agents who see
-    the same things coordinate without a word.
+    ``sent i[...,T,N]`` are messages (symbol/action) or actions (action/action); ``actions i[...,T,N]``. Agents who see the same
+    things coordinate even without communication.
 
     Raises:
         ConfigError: episodes are too short to be shifted.
@@ -166,7 +166,7 @@ def instantaneous_coordination(sent: np.ndarray, actions: np.ndarray, draws: int
     """
     sent = _episodes(symbols("sent", sent, "[...,T,N]"))
     actions = _episodes(symbols("actions", actions, "[...,T,N]"))
-    alike(sent=sent, actions=actions)
+    same_shape(sent=sent, actions=actions)
     _refuse_short("sent", sent)
     if sent.shape[-1] < 2:
         raise ConfigError("sent is of one agent; allowed: two or more.")
@@ -189,15 +189,15 @@ def _coordination(sent: np.ndarray, actions: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class CoordinationInMoments:
-    """Symbol/action coordination of one pair where influence was high, and what must be known to read it."""
+    """Symbol/action coordination of one pair in moments of high influence, and the nulls that are needed to interpret it."""
 
     steps: int  # influential moments
     all_steps: float  # coordination over all steps, nats
-    selected: float  # over influential moments: what Fig. 5 shows
-    random_subset: Measured  # selected against as many steps drawn at random: what few steps give by themselves
-    shuffled: Measured  # selected against the moments' own messages exchanged among them: the same
-    by_chance: float  # mean influence in the moments + shuffled.null_mean: as much as messages drawn at random can show
-    meaning: Measured  # speaker's own action and message in the moments, against messages exchanged among them
+    selected: float  # over influential moments, as shown in Fig. 5
+    random_subset: Measured  # against as many random steps: the bias of few steps
+    shuffled: Measured  # against the moments' own messages permuted: the same bias
+    by_chance: float  # mean influence in the moments + shuffled.null_mean: the most that random messages can show
+    meaning: Measured  # speaker's own action and message in the moments, against permuted messages
 
 
 def coordination_in_moments(
@@ -211,11 +211,10 @@ def coordination_in_moments(
 ) -> CoordinationInMoments:
     """Return the coordination of a speaker and a listener in the speaker's influential moments (Fig. 5), with nulls.
 
-    ``messages i[...,T,N]``, ``actions i[...,T,N]``, and ``influence f[...,T,K,J]`` of the message of step t on the
-    action at t + 1. Moments are chosen by what is then measured, so that coordination in them is high as soon as there
-    is any influence, be messages drawn at random: ``selected`` far above both nulls says that influence exists. That
-    messages mean something shows in ``meaning``, and in `selection_null` where the listener's answers to every message
-    are known.
+    ``messages i[...,T,N]``, ``actions i[...,T,N]``, and ``influence f[...,T,K,J]`` of the message at step t on the action at
+    t + 1. The moments are selected by the quantity that is then measured, so any influence makes coordination high, even if
+    messages are random: ``selected`` far above both nulls only shows that influence exists. Whether messages have a meaning is
+    shown by ``meaning``, and by `selection_null` if the listener's responses to every message are known.
 
     Example:
         >>> found = analysis.coordination_in_moments(trace.messages, trace.actions, trace.influence, 0, 1)
@@ -224,7 +223,7 @@ def coordination_in_moments(
     """
     messages = _episodes(symbols("messages", messages, "[...,T,N]"))
     actions = _episodes(symbols("actions", actions, "[...,T,N]"))
-    alike(messages=messages, actions=actions)
+    same_shape(messages=messages, actions=actions)
     agents = messages.shape[-1]
     influence = numbers("influence", influence, "[...,T,K,J]")
     influence = influence.reshape(-1, *influence.shape[-3:])
@@ -268,12 +267,12 @@ def selection_null(
     draws: int = 200,
     seed: int = 0,
 ) -> Measured:
-    """Return coordination in influential moments against messages that mean nothing, moments chosen anew each time.
+    """Return coordination in influential moments, against a null of meaningless messages with moments selected anew.
 
-    ``messages i[T]`` of a speaker, ``actions i[T]`` of a listener in answer to them, ``log_answers f[T,M,A]`` its
-    policy after each message, and ``log_policy f[T,M]`` the speaker's. In the null each message is drawn from how often
-    the speaker says what, whatever the step, the listener answers by its own policy, and influence is that of what was
-    drawn: high coordination comes of the choice alone.
+    ``messages i[T]`` of a speaker, ``actions i[T]`` of a listener in response, ``log_answers f[T,M,A]`` the listener's policy
+    after each message, and ``log_policy f[T,M]`` the speaker's policy. The null draws each message from the speaker's overall
+    frequencies, the listener's response from its own policy, and takes the influence of the message drawn, so that high
+    coordination results from the selection alone.
 
     Example:
         >>> answers, policy = np.full((299, 4, 4), np.log(1 / 4)), np.full((299, 4), np.log(1 / 4))
@@ -318,10 +317,10 @@ def selection_null(
 def value_of_messages(
     returns: np.ndarray, scrambled_returns: np.ndarray, confidence: float = CONFIDENCE
 ) -> tuple[Estimate, float]:
-    """Return what messages are worth: the mean of ``returns f[P]`` of episodes less that of ``scrambled_returns f[P]``.
+    """Return the value of messages: the mean of ``returns f[P]`` of episodes minus that of ``scrambled_returns f[P]``.
 
-    With Welch's interval, and the p-value of a permutation test, its null. Near 0, nobody gains from listening. Episodes with
-    other messages in the place of the real ones are played by `influence_jax.evaluate` with
+    The result is an estimate with Welch's interval and the p-value of a permutation test. Near 0, nobody benefits from
+    listening. `influence_jax.evaluate` plays the episodes with replaced messages under
     `influence_jax.influence.communication.scrambled`.
 
     Example:
@@ -350,7 +349,7 @@ def _refuse_short(name: str, symbols: np.ndarray) -> None:
 
 
 def _shifts(symbols: np.ndarray, draws: int, seed: int):
-    """Yield ``symbols [P,T,N]`` shifted in time, each agent and episode on its own."""
+    """Yield ``symbols [P,T,N]`` shifted in time, independently for each agent and episode."""
     length = symbols.shape[1]
     rng = np.random.default_rng(seed)
     for _ in range(draws):

@@ -1,4 +1,4 @@
-"""Runs beside one another: curves with intervals, tests and sizes of effects."""
+"""Comparing runs: curves with intervals, tests and effect sizes."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from influence_jax.analysis.statistics import (
     welch_interval,
 )
 from influence_jax.analysis.tables import pandas, text_table
-from influence_jax.settings import Choices, ConfigError, checked, nearest, said
+from influence_jax.settings import Choices, ConfigError, checked, nearest, short_repr
 
 SUMMARIES = ("final", "final_steps", "auc", "best")
 AGAINST = (
@@ -31,23 +31,27 @@ AGAINST = (
     "p",
     "g",
     "improves",
-)  # what a row says of the first group
+)  # a row's entries for the first group
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Comparison:
-    """Groups of members, each against the first; the unit is one member (a seed)."""
+    """A comparison of groups of members with the first group, from `influence_jax.compare`; the unit is one member (a seed)."""
 
-    column: str  # what is compared
-    summary: str  # what each member's curve comes to, see `influence_jax.analysis.summary`
+    column: str  # the metric that is compared
+    summary: str  # how a member's curve is summarised, see `influence_jax.analysis.summary`
     confidence: float
     curves: dict[str, Curve]  # by group
     scores: dict[str, np.ndarray]  # f64[S] by group
     rows: list[dict[str, Any]]  # plain data, one row per group
-    notes: tuple[str, ...] = ()  # why numbers are NaN, and who was left out
+    notes: tuple[str, ...] = ()  # why numbers are NaN, and which members were left out
 
     def table(self) -> Any:
-        """Return the rows as a ``pandas.DataFrame``, indexed by group; a `ConfigError` where pandas is not installed."""
+        """Return the rows as a ``pandas.DataFrame``, indexed by group.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
         return pandas().DataFrame(self.rows).set_index("group")
 
     def curve_table(self) -> Any:
@@ -74,21 +78,21 @@ def compare(
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Comparison:
-    """Compare runs, each with the first of them.
+    """Compare groups of runs with the first of them.
 
-    Rows: the mean with Student's interval, the interquartile mean, and for all but the first the difference of the means
-    with Welch's interval, the p-value of a permutation test over seeds (not corrected for how many are
-    compared), Hedges' g and the probability that a seed is above one of the first's. Five seeds against five cannot give
-    a p below .008. A member that failed has no score, and is counted in ``notes``.
+    Each row has the mean with Student's interval and the interquartile mean. All but the first also have the difference of
+    means with Welch's interval, the p-value of a permutation test over seeds (not corrected for the number of groups), Hedges'
+    g and the probability of improvement over a seed of the first group. Five seeds against five cannot give a p below .008. A
+    member that failed has no score and is counted in ``notes``.
 
     Args:
-        runs: runs, sweeps, directories of either, or metrics: a sequence, or a mapping with names of your own. A sweep may stand
-            alone, of which each trial is a group, and so may a run with ``by``.
-        column: what is compared, ``[U,S]`` in ``metrics``.
-        by: a setting or several; members that have them alike are a group, see `influence_jax.grid`. Name all that differ
-            but the seed, or members with other settings pass for seeds.
-        summarise: what a member's curve comes to: final, final_steps, auc or best.
-        window: log points over which curves are smoothed, see `influence_jax.analysis.smoothed`.
+        runs: runs, sweeps, directories of either, or metrics: a sequence, or a mapping with names of your own. A single sweep
+            is compared by trial, and a single run by ``by``.
+        column: the metric to compare, ``[U,S]`` in ``metrics``.
+        by: one or more settings; members with equal values form a group, see `influence_jax.grid`. Name all settings that
+            differ, or members with other settings pass for seeds.
+        summarise: how to summarise a member's curve: final, final_steps, auc or best.
+        window: number of log points to smooth curves over, see `influence_jax.analysis.smoothed`.
         confidence: level of the intervals.
         seed: of the permutations.
 
@@ -117,7 +121,7 @@ def compare(
 
 
 def _missing(name: str, score: np.ndarray, broken: np.ndarray) -> list[str]:
-    """Say which members of a group have no score, and what a group lacks that has too few."""
+    """Return notes on a group's members without score, and on what cannot be computed from too few."""
     notes, count = [], np.isfinite(score).sum()
     if broken.any():
         notes.append(f"{name}: {broken.sum()} of {len(broken)} members failed and have no score.")
@@ -127,7 +131,7 @@ def _missing(name: str, score: np.ndarray, broken: np.ndarray) -> list[str]:
 
 
 def _unequal(curves: dict[str, Curve]) -> list[str]:
-    """Say how far each group has come, unless it is equally far."""
+    """Return notes on how far each group has come, unless all are equally far."""
     ends = {name: float(np.nanmax(curve.env_steps)) for name, curve in curves.items()}
     if len(set(ends.values())) < 2:
         return []
@@ -136,7 +140,7 @@ def _unequal(curves: dict[str, Curve]) -> list[str]:
 
 
 def _alone(score: np.ndarray, confidence: float) -> dict[str, Any]:
-    """Return what a row says of a group alone."""
+    """Return a row's entries for a group by itself."""
     estimate, finite = t_interval(score, confidence), score[np.isfinite(score)]
     return {
         "seeds": len(finite),
@@ -148,7 +152,7 @@ def _alone(score: np.ndarray, confidence: float) -> dict[str, Any]:
 
 
 def _against(first: np.ndarray, score: np.ndarray, confidence: float, seed: int) -> dict[str, float]:
-    """Return what a row says of a group beside the first."""
+    """Return a row's entries for a group compared with the first."""
     difference = welch_interval(score, first, confidence)
     return {
         "difference": difference.value,
@@ -164,9 +168,11 @@ def values_of(metrics: Any, column: str, argument: str = "column") -> np.ndarray
     """Return the column ``[U,S]``.
 
     Raises:
-        ConfigError: there is none, or each agent has its own.
+        ConfigError: there is no such column, or it has values per agent.
     """
     known = [name for name, values in metrics.items() if values.ndim == 2 and values.dtype.kind in "fi"]
     if not isinstance(column, str) or column not in known:
-        raise ConfigError(f"{argument} is {said(column)}; allowed: {', '.join(known)}.{nearest(str(column), known)}")
+        raise ConfigError(
+            f"{argument} is {short_repr(column)}; allowed: {', '.join(known)}.{nearest(str(column), known)}"
+        )
     return metrics[column]

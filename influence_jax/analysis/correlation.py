@@ -1,8 +1,8 @@
 """Do agents that are influenced more earn more? (Section 5.1 of the paper.)
 
-The paper correlates "influence and individual rewards" of 100 conditions and does not say what one point is. Both
-readings are computed: a condition (a run), and an agent within its condition. Only if they agree does the paper's
-conclusion follow: in the first, runs that learned anything at all have both more influence and more reward.
+The paper correlates "influence and individual rewards" over 100 conditions and does not say what one point is. We compute both
+readings: a condition (a run), and an agent within its condition. The paper's conclusion follows only if they agree, because
+in the first reading, runs that learned anything at all have both more influence and more reward.
 """
 
 import dataclasses
@@ -10,24 +10,24 @@ import dataclasses
 import numpy as np
 from scipy import stats
 
-from influence_jax.analysis.arguments import alike, generator, level, numbers, whole
+from influence_jax.analysis.arguments import generator, level, numbers, same_shape, whole
 from influence_jax.analysis.statistics import CONFIDENCE, Estimate, nanmean, one_sided
 from influence_jax.settings import ConfigError
 
-FEWEST_WITHIN = 20  # conditions, of FEWEST_AGENTS at least: of fewer, the interval within conditions is too narrow
+FEWEST_WITHIN = 20  # conditions with FEWEST_AGENTS or more; with fewer, the interval of `within` is too narrow
 FEWEST_AGENTS = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Correlation:
-    """Influence received against individual return; C conditions, N agents."""
+    """Correlation of influence received with individual return; C conditions, N agents."""
 
     across: Estimate  # Pearson's over conditions, of means over agents, with Fisher's interval
     across_rank: float  # Spearman's
-    across_p: float  # conditions exchanged at random, two-sided
-    across_given_weight: float  # partial, given the weight of influence of each condition; NaN without weights
-    within: Estimate  # mean over conditions of Pearson's over their agents, with Student's interval of Fisher's z
-    within_p: float  # agents exchanged within their condition, two-sided
+    across_p: float  # from permuting conditions, two-sided
+    across_given_weight: float  # partial, given each condition's influence weight; NaN without weights
+    within: Estimate  # Pearson's over a condition's agents, mean over conditions, with Student's interval of Fisher's z
+    within_p: float  # from permuting agents within conditions, two-sided
     agents_given_return: float  # partial over all agents, given the collective return of their condition
     notes: tuple[str, ...] = ()  # why a number is NaN, and what was left out
 
@@ -40,11 +40,11 @@ def influence_and_reward(
     seed: int = 0,
     confidence: float = CONFIDENCE,
 ) -> Correlation:
-    """Correlate the influence that agents ``received f[C,N]`` with their ``returns f[C,N]``, means over episodes each.
+    """Correlate the influence that agents ``received f[C,N]`` with their ``returns f[C,N]``, both means over episodes.
 
-    ``weights f[C]`` are the conditions' weights of influence, which may be behind both. Conditions with a value that is not
-    finite are left out, and so are, within conditions, those all of whose agents are alike. A correlation of what does not vary
-    is NaN, as is its p; ``notes`` says so.
+    ``weights f[C]`` are the conditions' influence weights, which may drive both. Conditions with values that are not finite are
+    left out, and so are, within conditions, those whose agents are all equal. The correlation of a constant is NaN, as is its
+    p; ``notes`` says so.
 
     Raises:
         ConfigError: shapes differ, or there are fewer than four conditions.
@@ -55,7 +55,7 @@ def influence_and_reward(
         (0.886, 1.0)
     """
     received, returns = numbers("received", received, "[C,N]"), numbers("returns", returns, "[C,N]")
-    alike(received=received, returns=returns)
+    same_shape(received=received, returns=returns)
     draws, rng, confidence = whole("draws", draws), generator(seed), level(confidence)
     whole_rows = np.isfinite(received).all(axis=1) & np.isfinite(returns).all(axis=1)
     if weights is not None:
@@ -100,7 +100,7 @@ def influence_and_reward(
 
 
 def partial_correlation(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> float:
-    """Return Pearson's correlation of what a straight line through ``given`` leaves of ``x`` and of ``y``."""
+    """Return Pearson's correlation of the residuals of ``x`` and ``y`` after linear regression on ``given``."""
     if not _varies(np.ravel(given)):
         return _pearson(x, y)
     xy, xg, yg = _pearson(x, y), _pearson(x, given), _pearson(y, given)
@@ -114,17 +114,17 @@ def _pearson(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _varies(x: np.ndarray) -> bool:
-    return bool(np.ptp(x) > 1e-12 * np.abs(x).max(initial=0.0))  # a mean of equal numbers varies by its rounding
+    return bool(np.ptp(x) > 1e-12 * np.abs(x).max(initial=0.0))  # means of equal numbers vary by rounding
 
 
 def _scored(values: np.ndarray) -> np.ndarray:
-    """Return z-scores over agents, NaN where all agents are alike."""
+    """Return z-scores over agents, NaN if all agents are equal."""
     spread = np.array([row.std() if _varies(row) else np.nan for row in values])[:, None]
     return (values - values.mean(axis=1, keepdims=True)) / spread
 
 
 def _error_of_z(each: np.ndarray, confidence: float) -> float:
-    """Return the half-width of Student's interval of Fisher's z of the mean of conditions' correlations."""
+    """Return the half-width of Student's interval of the mean of Fisher's z over conditions."""
     if len(each) < FEWEST_WITHIN:
         return float("nan")
     error = stats.t.ppf((1 + confidence) / 2, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
@@ -132,6 +132,6 @@ def _error_of_z(each: np.ndarray, confidence: float) -> float:
 
 
 def _around(correlation: float, half: float, confidence: float) -> Estimate:
-    """Return a correlation with the interval that is ``half`` wide to either side in Fisher's z."""
+    """Return a correlation with the interval that extends ``half`` to either side in Fisher's z."""
     z = np.arctanh(np.clip(correlation, -1 + 1e-12, 1 - 1e-12))
     return Estimate(correlation, float(np.tanh(z - half)), float(np.tanh(z + half)), confidence)

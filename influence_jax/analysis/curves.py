@@ -1,4 +1,4 @@
-"""Learning curves: windows, what they come to, which seeds and settings count.
+"""Learning curves: smoothing, summary scores, and the selection of seeds and settings.
 
 ``U`` log points, ``S`` members (seeds), ``C`` settings, ``N`` agents.
 """
@@ -19,14 +19,14 @@ class Curve:
 
     env_steps: np.ndarray  # i64[U]
     members: np.ndarray  # f64[U,S], smoothed
-    value: np.ndarray  # f64[U], NaN where no member measured it
+    value: np.ndarray  # f64[U], NaN if no member measured it
     low: np.ndarray  # f64[U], NaN for fewer than two members
     high: np.ndarray  # f64[U]
     confidence: float
 
 
 def learning_curve(env_steps: np.ndarray, values: np.ndarray, window: int = 1, confidence: float = CONFIDENCE) -> Curve:
-    """Return the curve of ``values f[U,S]`` at ``env_steps i[U]``, each member smoothed by `smoothed`.
+    """Return the curve of ``values f[U,S]`` at ``env_steps i[U]``, with each member smoothed by `smoothed`.
 
     Example:
         >>> curve = analysis.learning_curve(np.array([10, 20]), np.array([[1.0, 3.0], [3.0, 5.0]]))
@@ -40,7 +40,7 @@ def learning_curve(env_steps: np.ndarray, values: np.ndarray, window: int = 1, c
 
 
 def _course(env_steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``env_steps [U]`` and ``values f64[U,S]`` of as many log points."""
+    """Return ``env_steps [U]`` and ``values f64[U,S]``, cut to the same number of log points."""
     values = numbers("values", values, "[U,S]")
     numbers("env_steps", env_steps, "[U]")
     if len(env_steps) != len(values):
@@ -49,15 +49,15 @@ def _course(env_steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def paper_window(points: int, window: int = 200, of: int = 1000) -> int:
-    """Return the paper's window of 200 log points, shortened in proportion for a run of fewer than 1000."""
+    """Return the paper's window of 200 log points, shortened in proportion for runs with fewer than 1000."""
     return max(1, round(window * min(points, of) / of))
 
 
 def smoothed(values: np.ndarray, window: int | None = None) -> np.ndarray:
-    """Return means over the ``window`` log points up to each, ``f64`` of the shape of ``values f[U,...]``.
+    """Return means over the last ``window`` log points at each point, f64 in the shape of ``values f[U,...]``.
 
-    Points that are not finite (no episode ended) are left out; the first points are means of what there is. Without
-    ``window``: `paper_window`.
+    Points that are not finite (no episode ended) are left out, and the first points average what there is. The default
+    ``window`` is `paper_window`.
 
     Example:
         >>> analysis.smoothed([[1.0], [3.0], [5.0]], window=2)[:, 0]
@@ -77,11 +77,11 @@ def smoothed(values: np.ndarray, window: int | None = None) -> np.ndarray:
 
 
 def summary(env_steps: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what each member's curve ``values f[U,S]`` comes to, ``f64[S]`` each.
+    """Return summary scores of each member's curve ``values f[U,S]``, ``f64[S]`` each.
 
-    ``final`` is the mean over the last 50 log points (as Table 4; of a run of fewer than 1000, over the last 5 % of
-    them), ``final_steps`` over the last 5 % of environment steps, ``auc`` over the whole run, and ``best`` the highest
-    point of the smoothed curve: far above ``final`` where what was learned was lost again.
+    ``final`` is the mean over the last 50 log points, as in Table 4 (over the last 5 % if there are fewer than 1000).
+    ``final_steps`` is the mean over the last 5 % of environment steps, ``auc`` over the whole run, and ``best`` the highest
+    point of the smoothed curve, which is far above ``final`` if something learned was lost again.
 
     Example:
         >>> ends = analysis.summary(np.arange(100), np.arange(100.0)[:, None])
@@ -98,9 +98,9 @@ def summary(env_steps: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def scores(metrics: Mapping[str, np.ndarray], column: str, summarise: str = "final") -> np.ndarray:
-    """Return what each member's curve of a metric comes to, ``f64[S]``; see `summary`.
+    """Return a summary score of each member's curve of a metric, ``f64[S]``; see `summary`.
 
-    A member that failed, whose numbers were no longer finite, has no score: what it was before is no result.
+    A member that failed, because its numbers were no longer finite, has no score, however good it was before.
     """
     found = summary(metrics["env_steps"][:, 0], metrics[column])[summarise]
     return np.where(failed(metrics), np.nan, found)
@@ -112,24 +112,24 @@ def failed(metrics: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.nan_to_num(metrics["failed"][-1]) > 0 if "failed" in metrics else np.zeros(last.shape, bool)
 
 
-BLIND = 0.05  # nats of sight, below which an agent hardly uses what it sees
+BLIND = 0.05  # nats of sight below which an agent hardly uses what it sees
 
 
 def final_sight(metrics: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the sight of every agent in the end, ``f64[S,N]`` nats: the mean over the log points of ``final`` of `summary`.
+    """Return every agent's sight at the end of training, ``f64[S,N]`` nats, over the same log points as ``final`` in `summary`.
 
-    An agent below `BLIND` cannot be influenced, and frequencies are as good a model of it as any (docs/learner.md).
+    An agent below `BLIND` cannot be influenced, and action frequencies are as good a model of it as any (docs/learner.md).
     """
     sight = metrics["agent_sight"]
     return nanmean(sight[-paper_window(len(sight), 50) :], axis=0)
 
 
 def seeds_in_which_all_eat(apples: np.ndarray, share: float = 0.05, least: float = 5.0) -> np.ndarray:
-    """Return ``bool[S]``, the seeds that the paper keeps for Harvest, of ``apples f[U,S,N]`` per episode.
+    """Return ``bool[S]``: the seeds that the paper keeps for Harvest, given ``apples f[U,S,N]`` per episode.
 
-    A seed is dropped if, over the last 10 % of training, some agent eats less than ``share`` of the mean of the others,
-    or fewer than ``least`` apples: one harvester less makes the others' life easier. Publish results with and without,
-    and how many were dropped.
+    A seed is dropped if, over the last 10 % of training, some agent eats less than ``share`` of the mean of the others, or
+    fewer than ``least`` apples, because one harvester less makes life easier for the others. Publish results with and without
+    this selection, and how many seeds were dropped.
 
     Example:
         >>> apples = np.array([[[50, 40], [90, 2]]]).repeat(10, axis=0)  # two seeds of two agents
@@ -145,25 +145,25 @@ def seeds_in_which_all_eat(apples: np.ndarray, share: float = 0.05, least: float
 
 @dataclasses.dataclass(frozen=True)
 class TopSettings:
-    """The best settings of a search, and how much of their score is luck."""
+    """The best settings of a search, and how much of their score is selection."""
 
-    chosen: np.ndarray  # i64[k], best first, by the mean over all seeds
-    score: float  # mean of the chosen over the same seeds: what the paper's figures show, and too high
-    honest: float  # mean over seeds that had no say in the choice (one is left out in turn)
-    null_mean: float  # what the choice alone gives: scores exchanged among settings
-    p: float  # how often so much or more comes out there
+    chosen: np.ndarray  # i64[k], best first by the mean over all seeds
+    score: float  # mean of the chosen over the same seeds, as in the paper's figures; biased upwards
+    held_out: float  # mean over seeds that were not used for the choice (leave one out)
+    null_mean: float  # mean score from the selection alone, with scores permuted among settings
+    p: float  # how often that gives the same score or more
     notes: tuple[str, ...] = ()  # why a number is NaN, and what was left out
 
 
 def top_settings(scores: np.ndarray, k: int = 5, draws: int = 1000, seed: int = 0) -> TopSettings:
     """Choose the ``k`` best of C settings by ``scores f[C,S]``, one final score per setting and seed (Fig. 17).
 
-    Whoever shows the best of many settings on the seeds that chose them shows their luck too: ``honest`` and the null
-    say how much. A setting one of whose seeds has no score is left out.
+    The score of the best of many settings, on the seeds that selected them, is partly luck; ``held_out`` and the null show how
+    much. A setting with a seed that has no score is left out.
 
     Example:
         >>> top = analysis.top_settings([[1, 1, 1], [9, 9, 9], [5, 5, 5]], k=1)
-        >>> top.chosen, top.honest
+        >>> top.chosen, top.held_out
         (array([1]), 9.0)
     """
     scores = numbers("scores", scores, "[C,S]")
@@ -179,18 +179,18 @@ def top_settings(scores: np.ndarray, k: int = 5, draws: int = 1000, seed: int = 
         return np.argsort(-by, axis=0, kind="stable")[:k]
 
     chosen, seeds = best(scores.mean(axis=1)), np.arange(scores.shape[1])
-    honest = np.nan
+    held_out = np.nan
     if len(seeds) > 1:
-        honest = np.mean([scores[best(scores[:, seeds != s].mean(axis=1)), s].mean() for s in seeds])
+        held_out = np.mean([scores[best(scores[:, seeds != s].mean(axis=1)), s].mean() for s in seeds])
     else:
-        notes.append("honest: one seed chooses and is chosen by")
+        notes.append("held_out: one seed chooses and is chosen by")
     exchanged = (rng.permuted(scores.ravel()).reshape(scores.shape).mean(axis=1) for _ in range(draws))
     null = np.array([np.sort(means)[-k:].mean() for means in exchanged])
     score = float(scores[chosen].mean())
     return TopSettings(
         chosen=complete[chosen],
         score=score,
-        honest=float(honest),
+        held_out=float(held_out),
         null_mean=float(null.mean()),
         p=one_sided(score, null),
         notes=tuple(notes),

@@ -1,7 +1,7 @@
-"""Pictures. What each shows can be had as arrays from a function beside it, which its docstring names.
+"""Figures. Each docstring names the function that returns the same numbers as arrays.
 
-All return a figure, to be shown by a notebook or saved (``figure.savefig("curves.png")``), and with ``ax`` draw into an
-axis of yours. Colours are told apart by the colour-blind, and with their line styles in grey.
+All functions return a figure, to be shown by a notebook or saved (``figure.savefig("curves.png")``); with ``ax`` they draw into
+your axis. Colours are distinguishable for the colour-blind, and line styles in grey.
 """
 
 import io
@@ -20,7 +20,7 @@ from influence_jax.analysis.influence import EventLocked, influence_statistics, 
 from influence_jax.analysis.members import groups
 from influence_jax.analysis.schelling import Schelling
 from influence_jax.analysis.statistics import CONFIDENCE, percent
-from influence_jax.settings import ConfigError, said
+from influence_jax.settings import ConfigError, short_repr
 
 PANELS = {
     "collective return": ["collective_return"],
@@ -58,7 +58,7 @@ STYLES = (
 
 
 class NotebookFigure(Figure):
-    """A figure that a notebook shows by itself, and no list of open figures keeps alive."""
+    """A figure that a notebook displays, and that pyplot does not keep alive."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -77,21 +77,21 @@ def plot_learning_curves(
     ax: Axes | None = None,
     title: str = "",
 ) -> Figure:
-    """Draw quantities against environment steps.
+    """Draw metrics against environment steps.
 
-    Of one run, a thin line per member and a thick one for their mean; of several, means with Student's intervals, unless ``each``
-    says otherwise. The numbers: `influence_jax.analysis.learning_curve`.
+    For one run, draw a thin line per member and a thick one for their mean; for several, means with Student's intervals.
+    ``each`` overrides this. The numbers: `influence_jax.analysis.learning_curve`.
 
     Args:
-        runs: a run, a sweep, a directory of one, metrics, or several in a sequence or by name; of a sweep each trial is drawn.
-        columns: what to draw, names of ``metrics``; what a run did not measure is left out. Without: what everybody
-            looks at, if it is not 0 in all runs.
-        by: a setting or several; members that have them alike are a group.
-        window: log points over which each member is smoothed.
+        runs: a run, a sweep, a directory of one, metrics, or several in a sequence or by name; each trial of a sweep is drawn.
+        columns: names of ``metrics`` to draw, except those that a run did not measure. By default the most common ones that are
+            not 0 in all runs.
+        by: one or more settings; members with equal values form a group.
+        window: number of log points to smooth each member over.
         confidence: level of the intervals.
-        each: whether each member is drawn, and no interval.
+        each: draw each member and no interval.
         ax: an axis for the first of ``columns`` (by default the collective return).
-        title: over all.
+        title: of the figure.
 
     Example:
         >>> figure = influence_jax.plot_learning_curves(runs, ["collective_return", "entropy"])
@@ -101,9 +101,9 @@ def plot_learning_curves(
     if columns is not None and not (
         isinstance(columns, list | tuple) and columns and all(isinstance(column, str) for column in columns)
     ):
-        raise ConfigError(f"columns is {said(columns)}; allowed: names of metrics.")
+        raise ConfigError(f"columns is {short_repr(columns)}; allowed: names of metrics.")
     if not (each is None or isinstance(each, bool)):
-        raise ConfigError(f"each is {said(each)}; allowed: True, False or None.")
+        raise ConfigError(f"each is {short_repr(each)}; allowed: True, False or None.")
     window, confidence = whole("window", window), level(confidence)
     named = groups(runs, by)
     band = len(named) > 1 if each is None else not each
@@ -129,10 +129,10 @@ def plot_learning_curves(
 def plot_influence(
     runs: Any, *, by: str | Sequence[str] | None = None, ax: Axes | None = None, title: str = ""
 ) -> Figure:
-    """Draw a mean agent's influence on all others in the course of training, and beside it the share of its entropy that this is.
+    """Draw an average agent's influence on all others during training, and its share of the entropy, which bounds it.
 
-    A mean agent's influence on one other is at most its entropy: the same influence may be all that is possible or next
-    to nothing. With ``ax``, influence alone. The numbers: ``metrics["influence"]`` and ``metrics["entropy"]``,
+    An average agent's influence on one other is at most its entropy, so the same influence may be all that is possible or next
+    to nothing. With ``ax``, only influence is drawn. The numbers: ``metrics["influence"]`` and ``metrics["entropy"]``,
     `influence_jax.analysis.learning_curve`.
 
     Example:
@@ -152,7 +152,7 @@ def plot_influence(
     for axis, (label, values) in zip(axes, drawn.items(), strict=False):
         for style, (name, metrics) in zip(_styles(), named.items(), strict=False):
             _draw_curve(axis, learning_curve(metrics["env_steps"][:, 0], values[name]), name, style, band=False)
-        # Logarithmic down to the smallest that there is; what is 0, as of a baseline, is drawn at the bottom.
+        # Logarithmic down to the smallest positive value; zeros, such as a baseline's, are drawn at the bottom.
         every = np.concatenate([np.ravel(x) for x in values.values()])
         positive = every[np.isfinite(every) & (every > 0)]
         if positive.size:
@@ -167,7 +167,7 @@ def plot_influence(
 def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "") -> Figure:
     """Draw each agent's influence on all others through an episode, with its mean, and the mean influence of each pair.
 
-    ``trace`` is a trace or an array ``influence f[T,K,J]``. With ``ax``, all agents in one. The numbers:
+    ``trace`` is a trace or an array ``influence f[T,K,J]``. With ``ax``, all agents share one axis. The numbers:
     `influence_jax.analysis.influence_statistics`.
 
     Example:
@@ -179,7 +179,7 @@ def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "
     try:
         influence = pairwise(influence, "[T,K,J]")
     except ConfigError as error:
-        raise ConfigError(f"trace is {said(trace)}; {error}") from None
+        raise ConfigError(f"trace is {short_repr(trace)}; {error}") from None
     statistics, agents = influence_statistics(influence), range(influence.shape[1])
     if ax is None:
         figure = NotebookFigure(figsize=(10, max(3.3, 1.1 * len(agents))), layout="constrained")
@@ -205,7 +205,7 @@ def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "
 
 
 def plot_event_locked(locked: EventLocked, event: str = "event", *, ax: Axes | None = None, title: str = "") -> Figure:
-    """Draw what a quantity does around events, beside the same around steps shifted in time (Fig. 13).
+    """Draw the course of a quantity around events, next to that around steps shifted in time (Fig. 13).
 
     The numbers: `influence_jax.analysis.event_locked`.
 
@@ -247,9 +247,9 @@ def plot_schelling(schelling: Schelling, *, ax: Axes | None = None, title: str =
 
 
 def plot_comparison(comparison: Comparison, *, ax: Axes | None = None, title: str = "") -> Figure:
-    """Draw the curves of `influence_jax.compare` with their intervals, and each member's score beside the mean of its group.
+    """Draw the curves of `influence_jax.compare` with intervals, and each member's score next to the mean of its group.
 
-    With ``ax``, the scores alone. The numbers: ``comparison.curve_table()``, ``.scores`` and ``.table()``.
+    With ``ax``, only scores are drawn. The numbers: ``comparison.curve_table()``, ``.scores`` and ``.table()``.
 
     Example:
         >>> influence_jax.plot_comparison(influence_jax.compare(runs)).savefig("comparison.png")
@@ -287,12 +287,12 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None, title: st
 
 
 def _panels(named: Mapping[str, Any], columns: Sequence[str] | None, alone: bool) -> dict[str, list[str]]:
-    """Return what each panel is called and which columns it has; of several groups, one column a panel."""
+    """Return the columns of each panel by its title; with several groups, one column per panel."""
     if columns is not None:
         known = sorted({name for metrics in named.values() for name in metrics})
         for column in columns:
             if column not in known:
-                values_of(next(iter(named.values())), column, "columns")  # says what there is
+                values_of(next(iter(named.values())), column, "columns")  # raises an error that lists the columns
         return {column.replace("_", " "): [column] for column in columns}
     panels = {
         name: [column for column in wanted if any(_is_of_interest(metrics, column) for metrics in named.values())]
@@ -311,20 +311,20 @@ def _panels(named: Mapping[str, Any], columns: Sequence[str] | None, alone: bool
 
 
 def _is_measured(metrics: Mapping[str, np.ndarray], column: str) -> bool:
-    """Whether any member has a number, be it 0."""
+    """Return whether any member has a number, even 0."""
     return column in metrics and bool(np.isfinite(metrics[column].astype(float)).any())
 
 
 def _is_of_interest(metrics: Mapping[str, np.ndarray], column: str) -> bool:
-    """Whether a quantity is drawn unasked: one that is not 0 throughout, as shots are in a game without a beam."""
+    """Return whether a metric is drawn by default: whether it is not 0 throughout, as shots are in a game without beams."""
     measured = _is_measured(metrics, column)
     return measured and (column == "collective_return" or bool(np.nan_to_num(metrics[column]).any()))
 
 
 def _legend(axis: Axes, confidence: float | None) -> None:
-    """Say which line is what, and what bands are."""
+    """Add a legend for lines and bands."""
     interval = None if confidence is None else f"mean, {percent(confidence)} interval"
-    if axis.get_legend_handles_labels()[0]:  # nothing was measured, say, before the first episode ended
+    if axis.get_legend_handles_labels()[0]:  # there may be nothing to label, such as before the first episode ended
         axis.legend(fontsize="small", title=interval, title_fontsize="small")
 
 
@@ -332,7 +332,7 @@ def _axes(ax: Axes | None, panels: int, title: str) -> tuple[Figure, list[Axes]]
     text("title", title)
     if ax is not None:
         if not isinstance(ax, Axes):
-            raise ConfigError(f"ax is {said(ax)}; allowed: an axis of matplotlib.")
+            raise ConfigError(f"ax is {short_repr(ax)}; allowed: an axis of matplotlib.")
         if title:
             ax.set_title(title)
         return ax.figure, [ax]
@@ -347,7 +347,7 @@ def _axes(ax: Axes | None, panels: int, title: str) -> tuple[Figure, list[Axes]]
 
 
 def _styles():
-    """Yield one style after the other, and again from the first."""
+    """Yield the styles in a cycle."""
     while True:
         yield from STYLES
 

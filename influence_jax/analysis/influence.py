@@ -1,7 +1,7 @@
-"""How much agents influence one another, when, and what then happens (section 5.1 of the paper).
+"""How much agents influence each other, when, and what happens around it (section 5.1 of the paper).
 
-``influence f[...,T,K,J]`` is that of agent k on agent j at each step, in nats (or the measure's unit), with a zero
-diagonal: a trace's, or several of one length with episodes first. ``T`` steps, ``N`` agents.
+``influence f[...,T,K,J]`` is the influence of agent k on agent j at each step, in nats (or the measure's unit), with a zero
+diagonal: that of a trace, or of several traces of one length with episodes first. ``T`` steps, ``N`` agents.
 """
 
 import dataclasses
@@ -11,28 +11,30 @@ from typing import Any
 import numpy as np
 
 from influence_jax.analysis import social
-from influence_jax.analysis.arguments import alike, level, numbers, random_seed, truths, whole
+from influence_jax.analysis.arguments import booleans, level, numbers, random_seed, same_shape, whole
 from influence_jax.analysis.statistics import CONFIDENCE, nanmean
 from influence_jax.settings import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
 class InfluenceStatistics:
-    """Influence over whole episodes; all steps count alike."""
+    """Influence over whole episodes; all steps have equal weight."""
 
     pairs: np.ndarray  # f64[K,J], mean influence of k on j
     mean: np.ndarray  # f64[K], mean influence of k on all others together
-    sparsity: np.ndarray  # f64[K], share of steps above k's own mean; the paper sees less than .1
-    concentration: np.ndarray  # f64[K], Gini coefficient over time: 0 if always the same, near 1 if all in a few steps
+    sparsity: np.ndarray  # f64[K], share of steps above k's own mean; less than .1 in the paper
+    concentration: (
+        np.ndarray
+    )  # f64[K], Gini coefficient over time: 0 if constant, near 1 if concentrated in a few steps
     entropy: np.ndarray | None  # f64[K], mean entropy of k's policy
-    share_of_bound: np.ndarray | None  # f64[K], mean / entropy: an agent can have 1 on each of the others, not more
+    share_of_bound: np.ndarray | None  # f64[K], mean / entropy; at most 1 for each of the others
 
 
 def influence_statistics(influence: np.ndarray, log_policy: np.ndarray | None = None) -> InfluenceStatistics:
-    """Describe ``influence f[...,T,K,J]``; ``log_policy f[...,T,N,A]`` is of what influences, actions or messages.
+    """Describe ``influence f[...,T,K,J]``; ``log_policy f[...,T,N,A]`` is the policy over what influences, actions or messages.
 
-    Influence is at most the surprise of what the influencer did, hence on average its entropy: without that, the same
-    number may be all that is possible or nearly nothing.
+    Influence is at most the surprisal of the influencer's choice, so on average at most its entropy. Without the entropy, the
+    same number may be all that is possible or nearly nothing.
 
     Example:
         >>> statistics = analysis.influence_statistics(trace.influence, trace.log_policy)
@@ -97,14 +99,12 @@ def strongest_moments(influence: np.ndarray, k: int = 5) -> list[tuple[int, int,
 
 @dataclasses.dataclass(frozen=True)
 class EventLocked:
-    """What a quantity does around events."""
+    """The course of a quantity around events."""
 
     offsets: np.ndarray  # i64[W], steps since the event
-    mean: np.ndarray  # f64[W], over events, NaN where none has such a step
-    null_mean: np.ndarray  # f64[W], the same around steps that are shifted in time
-    null_low: (
-        np.ndarray
-    )  # f64[W], between which and null_high a share of `confidence` of them is, as many below as above
+    mean: np.ndarray  # f64[W], over events, NaN if no event has such a step
+    null_mean: np.ndarray  # f64[W], the same around events shifted in time
+    null_low: np.ndarray  # f64[W], lower end of the central interval that holds a share `confidence` of the null
     null_high: np.ndarray  # f64[W]
     events: int
     confidence: float
@@ -120,17 +120,17 @@ def event_locked(
 ) -> EventLocked:
     """Average ``values f[...,T]`` around the steps where ``events bool[...,T]`` holds, as in Fig. 13 of the supplement.
 
-    Events: an action (``actions[:, k] == OPEN``), an apple, a shot. In the null all events of an episode are shifted
-    together round the episode, so that they are as many and as close as they were. ``confidence`` is the share of the null that
-    ``null_low`` and ``null_high`` hold between them.
+    Events may be an action (``actions[:, k] == OPEN``), an apple, a shot. The null rotates all events of an episode together in
+    time, which keeps their number and spacing. ``null_low`` and ``null_high`` bound the central share ``confidence`` of the
+    null.
 
     Example:
         >>> around = analysis.event_locked(trace.influence[:, 0, 1], trace.actions[:, 0] == 3, around=2)
         >>> around.offsets
         array([-2, -1,  0,  1,  2])
     """
-    values, events = numbers("values", values, "[...,T]"), truths("events", events, "[...,T]")
-    alike(values=values, events=events)
+    values, events = numbers("values", values, "[...,T]"), booleans("events", events, "[...,T]")
+    same_shape(values=values, events=events)
     around, draws, seed = whole("around", around, 0), whole("draws", draws), random_seed(seed)
     tail = (1 - level(confidence)) / 2
     values, events = values.reshape(-1, values.shape[-1]), events.reshape(-1, events.shape[-1])
@@ -146,13 +146,13 @@ def event_locked(
     rng = np.random.default_rng(seed)
     null = np.array([locked(shifted(events, rng.integers(events.shape[-1], size=len(events)))) for _ in range(draws)])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # NaN where no step is so far from any other
+        warnings.simplefilter("ignore", RuntimeWarning)  # NaN if no two steps are so far apart
         low, high = np.nanquantile(null, [tail, 1 - tail], axis=0)
     return EventLocked(offsets, locked(events), nanmean(null, axis=0), low, high, int(events.sum()), confidence)
 
 
 def pairwise(influence: Any, axes: str = "[...,T,K,J]") -> np.ndarray:
-    """Return ``influence`` as f64 with these axes, as many influencers as influencees."""
+    """Return ``influence`` as f64 with these axes, after checking that there are as many influencers as influencees."""
     influence = numbers("influence", influence, axes)
     if influence.shape[-1] != influence.shape[-2]:
         raise ConfigError(f"influence has shape {list(influence.shape)}; allowed: {axes}, K and J all agents.")
@@ -160,6 +160,6 @@ def pairwise(influence: Any, axes: str = "[...,T,K,J]") -> np.ndarray:
 
 
 def shifted(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Return ``values [P,T,...]``, each episode turned round by its own of ``offsets i[P]`` steps."""
+    """Return ``values [P,T,...]`` with each episode rotated in time by its entry of ``offsets i[P]``."""
     steps = (np.arange(values.shape[1]) - np.asarray(offsets)[:, None]) % values.shape[1]
     return values[np.arange(len(values))[:, None], steps]

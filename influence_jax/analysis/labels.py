@@ -1,14 +1,14 @@
-"""Settings as text, never two settings as the same text."""
+"""Settings as text labels that are all distinct."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-SHORT = 7  # what is exact with so many digits, as somebody typed it, is not rounded
-FEWEST_DIGITS, ALL_DIGITS = 4, 17  # with 17 no two float64 look alike
+SHORT = 7  # numbers that are exact with so many digits, as people type them, are not rounded
+FEWEST_DIGITS, ALL_DIGITS = 4, 17  # 17 digits distinguish any two float64
 
 
 def texts(values: Iterable[Any]) -> list[str]:
-    """Return each value as text, numbers with as many digits as tell the values apart.
+    """Return each value as text, with as many digits as it takes to tell the numbers apart.
 
     >>> texts([0.99, 0.9995, 0.99951])
     ['0.99', '0.9995', '0.99951']
@@ -23,9 +23,9 @@ def texts(values: Iterable[Any]) -> list[str]:
 
 
 def labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a label for each of several settings of the same names, ``learning_rate 0.001, envy 5``; no two are alike.
+    """Return distinct labels for several settings of the same names, such as ``learning_rate 0.001, envy 5``.
 
-    Settings that really are the same are numbered from the second on.
+    Settings that are equal are numbered from the second on.
     """
     names = list(settings[0]) if settings else []
     columns = [texts(each[name] for each in settings) for name in names]
@@ -34,7 +34,7 @@ def labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Return names, those that were there before with a number: ``a``, ``a (2)``."""
+    """Return the names, with a number appended to repetitions: ``a``, ``a (2)``."""
     found: list[str] = []
     for name in names:
         fresh, number = name, 1

@@ -1,4 +1,4 @@
-"""Reading what a run wrote."""
+"""Reading the metrics of a run."""
 
 import contextlib
 import pathlib
@@ -6,14 +6,14 @@ import pathlib
 import numpy as np
 
 from influence_jax.log_format import read
-from influence_jax.settings import ConfigError, file_path, said
+from influence_jax.settings import ConfigError, file_path, short_repr
 
 
 def load_metrics(directory: str | pathlib.Path) -> dict[str, np.ndarray]:
-    """Read what a run recorded as ``{name: [U,S]}``, or ``[U,S,N]`` for what each agent has.
+    """Read the metrics of a run as ``{name: [U,S]}``, or ``[U,S,N]`` for metrics per agent.
 
-    ``U`` counts log points and ``S`` members; what was not measured is NaN. Log points that are damaged are left out, with a
-    warning. A run that has none yet gives nothing.
+    ``U`` log points, ``S`` members; NaN if a metric was not measured. Damaged log points are left out with a warning. The
+    result is empty for a run without log points.
 
     Raises:
         ConfigError: there is no such directory.
@@ -22,5 +22,5 @@ def load_metrics(directory: str | pathlib.Path) -> dict[str, np.ndarray]:
     with contextlib.suppress(ValueError, OSError):
         there = directory.is_dir()
     if not there:
-        raise ConfigError(f"directory is {said(directory)}; allowed: the directory of a run.")
+        raise ConfigError(f"directory is {short_repr(directory)}; allowed: the directory of a run.")
     return read(directory)

@@ -1,4 +1,4 @@
-"""Whose numbers: runs, sweeps and their directories, or what they recorded, as named groups of members."""
+"""Runs, sweeps, their directories, or their metrics, as named groups of members."""
 
 import collections
 import dataclasses
@@ -13,23 +13,23 @@ import numpy as np
 from influence_jax.analysis.labels import distinct, labels
 from influence_jax.analysis.load import load_metrics
 from influence_jax.log_format import SHARED
-from influence_jax.settings import ConfigError, file_path, nearest, said
+from influence_jax.settings import ConfigError, file_path, nearest, short_repr
 
-Metrics = Mapping[str, np.ndarray]  # [U,S], or [U,S,N] for what each agent has
+Metrics = Mapping[str, np.ndarray]  # [U,S], or [U,S,N] for metrics per agent
 ALLOWED = "a run, a sweep, a directory of one, metrics, or several of them in a sequence or a mapping with names"
 
 
 @dataclasses.dataclass(frozen=True)
 class MemberMetrics:
-    """The members of one program."""
+    """The metrics of one program's members."""
 
     metrics: Metrics
-    members: Sequence[Mapping[str, Any]] | None  # of each its number or trial, its settings and seed; None if unknown
-    hyperparams: Mapping[str, Any]  # what those have that do not say so
+    members: Sequence[Mapping[str, Any]] | None  # each member's number or trial, settings and seed; None if unknown
+    hyperparams: Mapping[str, Any]  # values for members that do not set them
 
 
 def name_of(run: Any) -> str:
-    """Return what a run is called: its game and how its agents influence, ``harvest-moa``."""
+    """Return the name of a run: its game and its influence model, such as ``harvest-moa``."""
     config = run.config
     model = {"independent": "a3c"}.get(config.influence.model, config.influence.model)
     shaper = "" if config.learner.shaper == "individual" else f"-{config.learner.shaper}"
@@ -37,20 +37,19 @@ def name_of(run: Any) -> str:
 
 
 def groups(runs: Any, by: str | Sequence[str] | None = None) -> dict[str, Metrics]:
-    """Return the metrics of groups of members, by labels no two of which are alike.
+    """Return the metrics of groups of members by label; labels are distinct.
 
     Args:
-        runs: runs, sweeps, directories of either, or metrics: one, several in a sequence, or by names of your own in a mapping.
-        by: a setting or several; members that have them alike become a group. Without: a run is a group, and of a sweep each
-            trial.
+        runs: runs, sweeps, directories of either, or metrics: one, several in a sequence, or a mapping with names of your own.
+        by: one or more settings; members with equal values form a group. By default each run and each trial of a sweep is one.
 
     Raises:
-        ConfigError: there is nothing, or the setting is unknown.
+        ConfigError: there is nothing, or a setting is unknown.
     """
     settings = _settings(by)
     found: dict[tuple, list[Metrics]] = collections.defaultdict(
         list
-    )  # by what a group has in common, never by its label
+    )  # keyed by what a group has in common, not by its label
     described: dict[tuple, dict[str, Any]] = {}
     named = _named(runs)
     for name, run in named.items():
@@ -70,21 +69,21 @@ def _settings(by: Any) -> list[str] | None:
         return None
     found = [by] if isinstance(by, str) else by
     if not isinstance(found, Sequence) or not found or not all(isinstance(name, str) for name in found):
-        raise ConfigError(f"by is {said(by)}; allowed: the name of a setting, or several.")
+        raise ConfigError(f"by is {short_repr(by)}; allowed: the name of a setting, or several.")
     return [name.removeprefix("hyperparams.").replace("-", "_") for name in found]
 
 
 def _named(runs: Any) -> dict[str, Any]:
-    """Return what there is by names that are all different."""
+    """Return runs by distinct names."""
     if isinstance(runs, Mapping) and not _is_metrics(runs):
         if not all(isinstance(name, str) for name in runs):
-            raise ConfigError(f"runs is {said(runs)}; allowed as names are texts.")
+            raise ConfigError(f"runs is {short_repr(runs)}; allowed as names are texts.")
         named = dict(runs)
     else:
         several = list(runs) if isinstance(runs, list | tuple) else [runs]
         named = dict(zip(distinct([_name(run, number) for number, run in enumerate(several)]), several, strict=True))
     if not named:
-        raise ConfigError(f"runs is {said(runs)}, without anything in it; allowed: {ALLOWED}.")
+        raise ConfigError(f"runs is {short_repr(runs)}, without anything in it; allowed: {ALLOWED}.")
     return named
 
 
@@ -109,7 +108,7 @@ def _parts(name: str, run: Any) -> list[MemberMetrics]:
     elif isinstance(run, Mapping) and _is_metrics(run):
         parts = [MemberMetrics(run, None, {})]
     else:
-        raise ConfigError(f"runs has {said(run)}; allowed: {ALLOWED}.")
+        raise ConfigError(f"runs has {short_repr(run)}; allowed: {ALLOWED}.")
     for part in parts:
         shapes = {column: np.shape(x) for column, x in part.metrics.items()}
         steps = shapes.get("env_steps", ())
@@ -121,7 +120,7 @@ def _parts(name: str, run: Any) -> list[MemberMetrics]:
 
 
 def _read(name: str, directory: str | os.PathLike) -> list[MemberMetrics]:
-    """Return the programs of a run or a sweep in a directory, without their parameters."""
+    """Read the programs of a run or a sweep from a directory, without parameters."""
     path = file_path("runs", directory)
     try:
         if (path / "sweep.json").exists():
@@ -142,7 +141,7 @@ def _read(name: str, directory: str | os.PathLike) -> list[MemberMetrics]:
 def _read_run(
     path: pathlib.Path, program: Mapping[str, Any] | None = None, varied: Sequence[str] = ()
 ) -> MemberMetrics:
-    """Return the members of a run's directory; of a program of a sweep, with their trials and the settings that it varies."""
+    """Read the members of a run's directory; for a program of a sweep, with their trials and the settings that it varies."""
     config, members = (json.loads((path / f"{name}.json").read_text()) for name in ("config", "members"))
     if program is not None:
         settings = [program["settings"] | member for member in members]
@@ -154,7 +153,7 @@ def _read_run(
 
 
 def _groups_of(part: MemberMetrics, by: Sequence[str] | None) -> list[tuple[Any, np.ndarray, dict[str, Any]]]:
-    """Return of each group what its members have in common, which they are, and its settings."""
+    """Return for each group what its members have in common, which members these are, and the settings to label it with."""
     if by is None:
         if not part.members or "trial" not in part.members[0]:
             return [((), np.ones(part.metrics["env_steps"].shape[1], bool), {})]
@@ -184,7 +183,7 @@ def _plain(value: Any) -> Any:
 
 
 def _labels(named: Mapping[str, Any], described: Mapping[tuple, Mapping[str, Any]]) -> list[str]:
-    """Return the label of each group: the name of what it is of, where there are several, and its settings."""
+    """Return the label of each group: the name of its run, if there are several, and its settings."""
     found = {}
     for name in named:
         keys = [key for key in described if key[0] == name]
@@ -196,7 +195,7 @@ def _labels(named: Mapping[str, Any], described: Mapping[tuple, Mapping[str, Any
 
 
 def joined(parts: Sequence[Metrics]) -> Metrics:
-    """Return the members of several programs side by side; what one did not measure is NaN, as after all its members failed."""
+    """Return the members of several programs side by side; NaN for metrics that a program did not record."""
     if len(parts) == 1:
         return parts[0]
     first = max(parts, key=lambda part: len(part["env_steps"]))
@@ -215,7 +214,7 @@ def joined(parts: Sequence[Metrics]) -> Metrics:
 
 
 def _continued(part: Metrics, longest: Metrics) -> Metrics:
-    """Return a program that ended since all its members failed with log points to the end of a longer one."""
+    """Extend a program that ended because all its members failed to the log points of a longer one."""
     points, missing = part["env_steps"].shape, len(longest["env_steps"]) - len(part["env_steps"])
     if missing <= 0 or "failed" not in part or not (part["failed"][-1] > 0).all():
         return part

@@ -1,38 +1,42 @@
-"""Schelling diagrams: what it pays to cooperate or to defect, by how many others cooperate (Fig. 10; Hughes et al. 2018)."""
+"""Schelling diagrams: payoffs of cooperating and defecting by the number of other cooperators (Fig. 10; Hughes et al. 2018)."""
 
 import dataclasses
 from typing import Any
 
 import numpy as np
 
-from influence_jax.analysis.arguments import alike, numbers, truths
+from influence_jax.analysis.arguments import booleans, numbers, same_shape
 from influence_jax.analysis.statistics import CONFIDENCE, Estimate, permutation_test, t_interval
 from influence_jax.analysis.tables import pandas
 
 
 @dataclasses.dataclass(frozen=True)
 class Schelling:
-    """Mean individual returns against the number of *other* cooperators, 0 to N-1; NaN where nobody played so."""
+    """Mean individual returns by the number of *other* cooperators, 0 to N-1; NaN if no episode has that number."""
 
     others: np.ndarray  # i64[N]
     cooperator: Estimate  # f64[N] each, over episodes
     defector: Estimate  # f64[N] each, over episodes
-    temptation_p: np.ndarray  # f64[N], a defector and a cooperator among as many cooperators pay alike, by permutation
+    temptation_p: np.ndarray  # f64[N], permutation test of equal payoffs for a defector and a cooperator
 
     @property
     def is_dilemma(self) -> bool:
-        """Whether defecting pays more whatever others do, more cooperators are better for all, and best for all if all are."""
+        """Whether defecting always pays more, more cooperators are better for everyone, and full cooperation is best for all."""
         cooperator, defector = self.cooperator.value, self.defector.value
         tempting = np.all(defector >= cooperator)
         rising = cooperator[-1] > cooperator[0] and defector[-1] > defector[0]
         return bool(tempting and rising and cooperator[-1] > defector[0])
 
     def table(self) -> Any:
-        """Return `rows` as a ``pandas.DataFrame``; a `ConfigError` where pandas is not installed."""
+        """Return `rows` as a ``pandas.DataFrame``.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
         return pandas().DataFrame(self.rows())
 
     def rows(self) -> list[dict[str, float]]:
-        """Return one row per number of others and role, as plain data."""
+        """Return one row per role and number of other cooperators, as plain data."""
         return [
             {
                 "other_cooperators": int(n),
@@ -47,9 +51,9 @@ class Schelling:
 
 
 def schelling_diagram(returns: np.ndarray, cooperates: np.ndarray, confidence: float = CONFIDENCE) -> Schelling:
-    """Arrange ``returns f[P,N]`` of episodes by who of the agents ``cooperates bool[P,N]`` in them.
+    """Average ``returns f[P,N]`` of episodes by which agents cooperate, ``cooperates bool[P,N]``.
 
-    The agents of one role in one episode are one value, their mean: they share the episode's luck.
+    Agents of one role in one episode count as one value, their mean, because they share the episode's luck.
 
     Raises:
         ConfigError: shapes differ.
@@ -59,8 +63,8 @@ def schelling_diagram(returns: np.ndarray, cooperates: np.ndarray, confidence: f
         >>> diagram.cooperator.value, diagram.defector.value, diagram.is_dilemma
         (array([-1.,  4.]), array([0., 5.]), True)
     """
-    returns, cooperates = numbers("returns", returns, "[P,N]"), truths("cooperates", cooperates, "[P,N]")
-    alike(returns=returns, cooperates=cooperates)
+    returns, cooperates = numbers("returns", returns, "[P,N]"), booleans("cooperates", cooperates, "[P,N]")
+    same_shape(returns=returns, cooperates=cooperates)
     cooperators = cooperates.sum(axis=1)
     others = np.arange(returns.shape[1])
 

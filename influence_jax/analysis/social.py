@@ -1,6 +1,6 @@
 """Social metrics of whole episodes (Perolat et al. 2017; Hughes et al. 2018; section 10.5.3 of the paper's supplement).
 
-``returns f[...,N]`` are agents' returns of an episode, in the environment's reward alone; ``T`` steps, ``N`` agents.
+``returns f[...,N]`` are the agents' returns per episode, from the environment's reward only; ``T`` steps, ``N`` agents.
 """
 
 import numpy as np
@@ -10,9 +10,9 @@ from influence_jax.settings import ConfigError
 
 
 def gini(returns: np.ndarray) -> np.ndarray:
-    """Return the Gini coefficient ``f[...]`` of ``returns f[...,N]``: 0 if all are alike, 1 - 1/N if one has everything.
+    """Return the Gini coefficient ``f[...]`` of ``returns f[...,N]``: 0 if all are equal, 1 - 1/N if one agent has everything.
 
-    NaN where the sum is not positive, which fines can bring about; look at apples instead there.
+    NaN if the sum is not positive, which fines can cause; use apples in that case.
 
     Example:
         >>> float(analysis.gini([6, 2, 0, 0]))
@@ -25,7 +25,7 @@ def gini(returns: np.ndarray) -> np.ndarray:
 
 
 def equality(returns: np.ndarray) -> np.ndarray:
-    """Return 1 - `gini`, clipped to [0,1] and 0 where the sum is not positive, ``f[...]``; NaN where a return is.
+    """Return 1 - `gini`, ``f[...]``, clipped to [0,1] and 0 if the sum is not positive; NaN if a return is.
 
     Example:
         >>> analysis.equality([[6, 2, 0, 0], [2, 2, 2, 2]])
@@ -48,9 +48,9 @@ def weighted_return(returns: np.ndarray) -> np.ndarray:
 
 
 def equality_by_luck(returns: np.ndarray, draws: int = 1000, seed: int = 0) -> np.ndarray:
-    """Return ``draws`` equalities of a null ``f[draws,...]``: as many apples, each to an agent drawn at random.
+    """Return ``draws`` equalities under a null, ``f[draws,...]``: the same number of apples, each given to a random agent.
 
-    ``returns`` are counts such as apples, ``[...,N]``. Agents who share by luck alone are that unequal.
+    ``returns`` are counts such as apples, ``[...,N]``. The null shows how unequal agents are by luck alone.
 
     Example:
         >>> luck = analysis.equality_by_luck(np.array([6, 2, 0, 0]))
@@ -66,7 +66,7 @@ def equality_by_luck(returns: np.ndarray, draws: int = 1000, seed: int = 0) -> n
 
 
 def efficiency(rewards: np.ndarray) -> np.ndarray:
-    """Return all agents' rewards together per step, ``f[...]``, of ``rewards f[...,T,N]``.
+    """Return the agents' total reward per step, ``f[...]``, of ``rewards f[...,T,N]``.
 
     Example:
         >>> float(analysis.efficiency([[1, 0], [0, 0], [0, 3], [1, 0]]))
@@ -76,10 +76,10 @@ def efficiency(rewards: np.ndarray) -> np.ndarray:
 
 
 def sustainability(apples: np.ndarray) -> np.ndarray:
-    """Return when apples are eaten, on average, in steps from the start: ``f[...]`` of ``apples f[...,T,N]``.
+    """Return the average time at which apples are eaten, in steps from the start: ``f[...]`` of ``apples f[...,T,N]``.
 
-    Each agent's mean time counts once; agents that eat nothing are left out, and NaN says that nobody ate. Apples eaten
-    evenly over the episode give (T-1)/2, a field that is grazed at once gives little.
+    Every agent's mean time has equal weight; agents that eat nothing are left out, and the result is NaN if nobody eats. Apples
+    eaten evenly over the episode give (T-1)/2; overharvesting gives little.
 
     Example:
         >>> float(analysis.sustainability([[1, 0], [0, 0], [0, 1], [1, 0]]))
@@ -95,9 +95,9 @@ def sustainability(apples: np.ndarray) -> np.ndarray:
 
 
 def peace(hits: np.ndarray) -> np.ndarray:
-    """Return how many agents a mean step leaves unharmed, ``f[...]`` from 0 to N, of ``hits f[...,T,N]`` (who was hit when).
+    """Return the average number of agents that are not hit in a step, ``f[...]`` from 0 to N, of ``hits f[...,T,N]``.
 
-    Perolat et al. count agents that are not tagged out; nobody is here, so those count who are not hit in the step.
+    Perolat et al. count agents that are not timed out. Agents here are never timed out, so those that are not hit are counted.
 
     Example:
         >>> float(analysis.peace([[0, 1], [0, 0]]))

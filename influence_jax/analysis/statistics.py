@@ -1,7 +1,7 @@
-"""Intervals, tests and effect sizes over seeds; the unit is always one run, never one log point of it.
+"""Intervals, tests and effect sizes over seeds; the unit is always one run, never one of its log points.
 
-Values that are not finite are left out. What cannot be computed, such as an interval of one seed, is NaN, and so is its p.
-``docs/analysis.md`` says how often each interval contains what it estimates, as simulated.
+Values that are not finite are left out. What cannot be computed, such as the interval of one seed, is NaN, and so is its p.
+``docs/analysis.md`` lists the coverage of each interval in simulation.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from influence_jax.analysis.arguments import function, generator, level, numbers
 from influence_jax.settings import ConfigError
 
 CONFIDENCE = 0.95
-FEWEST_OF_IQM = 6  # seeds; of fewer, a resample too often has no spread in its middle half
+FEWEST_OF_IQM = 6  # seeds; with fewer, resamples too often have no spread in the middle half
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Estimate:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """A number beside what comes out where there is nothing to find."""
+    """A number with its null distribution."""
 
     value: float
     null_mean: float
     null_std: float  # standard deviation of the draws
-    z: float  # (value - null_mean) / null_std, NaN where the null does not vary
-    p: float  # how often the null gives so much or more, at least 1 / (draws + 1); NaN where value is
+    z: float  # (value - null_mean) / null_std, NaN if the null is constant
+    p: float  # share of the null that is at least value, at least 1 / (draws + 1); NaN if value is
     note: str = ""  # why a number is NaN
 
     def __str__(self) -> str:
@@ -51,14 +51,14 @@ class Measured:
 
 
 def percent(confidence: float) -> str:
-    """Return ``95 %`` for .95."""
+    """Return a level in percent: ``95 %`` for .95."""
     return f"{100 * confidence:.6g} %"
 
 
 def t_interval(values: np.ndarray, confidence: float = CONFIDENCE, axis: int = 0) -> Estimate:
-    """Return the mean of ``values`` along ``axis`` with Student's interval, NaN from fewer than two values.
+    """Return the mean of ``values`` along ``axis`` with Student's interval, NaN for fewer than two values.
 
-    With five seeds and 95 % its half-width is 1.24 standard deviations.
+    With five seeds and 95 %, its half-width is 1.24 standard deviations.
 
     Example:
         >>> print(analysis.t_interval([1, 2, 3, 4, 5]))
@@ -74,9 +74,9 @@ def t_interval(values: np.ndarray, confidence: float = CONFIDENCE, axis: int = 0
 
 
 def welch_interval(x: np.ndarray, y: np.ndarray, confidence: float = CONFIDENCE) -> Estimate:
-    """Return the difference of the means of two groups of seeds with Welch's interval, whose variances may differ.
+    """Return the difference of the means of two groups of seeds with Welch's interval, which allows for unequal variances.
 
-    The interval is NaN for a group of fewer than two.
+    The interval is NaN if a group has fewer than two.
 
     Example:
         >>> print(analysis.welch_interval([10, 12, 14], [1, 3, 2]))
@@ -96,7 +96,7 @@ def welch_interval(x: np.ndarray, y: np.ndarray, confidence: float = CONFIDENCE)
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> Estimate:
-    """Return a share with Wilson's interval, such as that of the trajectories in which a box was opened.
+    """Return a proportion with Wilson's interval, such as the share of trajectories in which a box was opened.
 
     Example:
         >>> print(analysis.wilson_interval(88, 100))
@@ -109,10 +109,10 @@ def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE)
 
 
 def iqm(scores: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Return the mean of the middle half of ``scores`` (interquartile mean), of all of them together by default.
+    """Return the interquartile mean of ``scores``, the mean of their middle half, over all of them together by default.
 
-    A quarter of them, rounded down, is left out at either end (Agarwal et al. 2021, *Deep Reinforcement Learning at the Edge of
-    the Statistical Precipice*).
+    A quarter of the scores, rounded down, is left out at either end (Agarwal et al. 2021, *Deep Reinforcement Learning at the
+    Edge of the Statistical Precipice*).
 
     Example:
         >>> float(analysis.iqm([-100, 1, 2, 3, 4, 5, 6, 100]))
@@ -120,7 +120,7 @@ def iqm(scores: np.ndarray, axis: int | None = None) -> np.ndarray:
     """
     scores = _finite(numbers("scores", scores, "[S,...]", empty=True))
     axis = axis if axis is None else whole("axis", axis, -scores.ndim, scores.ndim - 1)
-    values = np.sort(scores.ravel() if axis is None else np.moveaxis(scores, axis, -1), axis=-1)  # NaN comes last
+    values = np.sort(scores.ravel() if axis is None else np.moveaxis(scores, axis, -1), axis=-1)  # NaN sorts last
     count = np.isfinite(values).sum(axis=-1, keepdims=True)
     place = np.arange(values.shape[-1])
     middle = (place >= count // 4) & (place < count - count // 4)
@@ -130,9 +130,9 @@ def iqm(scores: np.ndarray, axis: int | None = None) -> np.ndarray:
 def iqm_interval(scores: np.ndarray, confidence: float = CONFIDENCE, resamples: int = 2000, seed: int = 0) -> Estimate:
     """Return the interquartile mean of ``scores f[S]`` or ``f[S,M]`` (seeds, tasks) with a studentised bootstrap interval.
 
-    All scores are put together; each resample draws seeds with replacement for each task on its own (Agarwal et al. 2021), and
-    is measured in its own standard error, from the Winsorised variance (Tukey and McLaughlin 1963): percentiles of so few
-    seeds are far too narrow. The interval is NaN from fewer than six seeds of a task, or too few for the level.
+    Scores of all tasks are pooled. Each resample draws seeds with replacement for each task separately (Agarwal et al. 2021),
+    and is studentised by its own standard error, from the Winsorised variance (Tukey and McLaughlin 1963); with so few seeds,
+    percentile intervals are far too narrow. The interval is NaN if a task has fewer than six seeds, or too few for the level.
 
     Example:
         >>> scores = np.arange(20.0).reshape(10, 2)  # ten seeds of two tasks
@@ -167,7 +167,7 @@ def iqm_interval(scores: np.ndarray, confidence: float = CONFIDENCE, resamples: 
 
 
 def _iqm_and_error(tasks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return interquartile means ``f64[R]`` of tasks ``f64[R,S]`` each, put together, and their standard errors."""
+    """Return the interquartile means ``f64[R]`` of pooled tasks ``f64[R,S]`` each, and their standard errors."""
     pooled = np.sort(np.concatenate(tasks, axis=1), axis=1)
     count = pooled.shape[1]
     cut = count // 4
@@ -184,11 +184,11 @@ def permutation_test(
     resamples: int = 9999,
     seed: int = 0,
 ) -> float:
-    """Return the two-sided p-value of ``statistic(x) - statistic(y)`` if it did not matter which seed is in which group.
+    """Return the two-sided p-value of ``statistic(x) - statistic(y)`` under exchange of seeds between the groups.
 
-    All exchanges are tried where there are no more than ``resamples``; five seeds against five cannot give less than
-    2/252 = .008. ``statistic(values, axis=axis)`` is one such as `numpy.mean` or `iqm`. NaN where a group has fewer than two
-    seeds, or the difference is not a number.
+    All exchanges are tried if there are at most ``resamples``; five seeds against five cannot give less than 2/252 = .008.
+    ``statistic(values, axis=axis)`` may be `numpy.mean` or `iqm`, for example. NaN if a group has fewer than two seeds, or if
+    the difference is not a number.
 
     Example:
         >>> round(analysis.permutation_test([6, 7, 8, 9, 10], [1, 2, 3, 4, 5]), 3)
@@ -213,9 +213,9 @@ def permutation_test(
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Return p-values ``f64[M]`` corrected for M tests: the chance that any of them errs is that of one (Holm 1979).
+    """Return p-values ``f64[M]`` corrected for M tests, which controls the probability of any false rejection (Holm 1979).
 
-    NaN stays NaN and counts as no test.
+    NaN stays NaN and does not count as a test.
 
     Example:
         >>> analysis.holm([0.01, 0.04, 0.03])
@@ -229,9 +229,9 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def hedges_g(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the difference of the means in pooled standard deviations, corrected for small groups (Hedges 1981).
+    """Return the difference of means in pooled standard deviations, corrected for small groups (Hedges 1981).
 
-    NaN where a group has fewer than two seeds, or nothing varies.
+    NaN if a group has fewer than two seeds, or nothing varies.
 
     Example:
         >>> round(analysis.hedges_g([3, 4, 5], [1, 2, 3]), 2)
@@ -246,7 +246,7 @@ def hedges_g(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
-    """Return how often a seed of ``x`` is above one of ``y``, ties counted half: .5 where nothing differs (Agarwal et al.).
+    """Return how often a seed of ``x`` is above one of ``y``, ties counted half; .5 if they do not differ (Agarwal et al.).
 
     Example:
         >>> analysis.probability_of_improvement([1, 3], [1, 2])
@@ -257,9 +257,9 @@ def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def against_null(value: float, draws: Sequence[float], why: str = "it is not a number") -> Measured:
-    """Compare a value with its ``draws`` under a null; ``why`` says what makes the value NaN, if it is.
+    """Compare a value with ``draws`` under a null; ``why`` is the note if the value is NaN.
 
-    Draws that are not numbers count against the value: the p is never smaller for them.
+    Draws that are NaN count against the value, so they never make p smaller.
     """
     draws = np.asarray(draws, float)
     finite = draws[np.isfinite(draws)]
@@ -272,7 +272,7 @@ def against_null(value: float, draws: Sequence[float], why: str = "it is not a n
 
 
 def one_sided(value: float, draws: np.ndarray) -> float:
-    """Return how often ``draws`` are at least ``value``, which is one of them; NaN for what is not a number."""
+    """Return the share of ``draws``, with ``value`` as one of them, that are at least ``value``; NaN if value is NaN."""
     draws = np.asarray(draws, float)
     if not np.isfinite(value):
         return float("nan")
@@ -290,7 +290,7 @@ def _finite(values: np.ndarray) -> np.ndarray:
 
 
 def nanmean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Average what is finite; NaN where nothing is, of which NumPy would warn."""
+    """Average the finite values; NaN without a warning if there are none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.nanmean(_finite(values), axis=axis)

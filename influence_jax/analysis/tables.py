@@ -1,4 +1,4 @@
-"""What a run recorded as tidy tables, and in one line."""
+"""Metrics as tidy tables, and a run in one line."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from influence_jax.log_format import SHARED
-from influence_jax.settings import ConfigError, said
+from influence_jax.settings import ConfigError, short_repr
 
 
 def pandas() -> Any:
@@ -28,9 +28,9 @@ def run_rows(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, A
     """Return the columns of a tidy table, one row per member and log point, member after member.
 
     Args:
-        metrics: ``{name: [U,S]}``, or ``[U,S,N]`` for what each agent has, which becomes the columns ``name[0]`` to
-            ``name[N-1]``.
-        members: of each member its number and settings, as `influence_jax.Run.members`; a setting per agent likewise.
+        metrics: ``{name: [U,S]}``, or ``[U,S,N]`` for metrics per agent, which become the columns ``name[0]`` to ``name[N-1]``.
+        members: each member's number and settings, as in `influence_jax.Run.members`; settings per agent become such columns,
+        too.
     """
     check(metrics, members)
     points = len(next(iter(metrics.values()))) if metrics else 0
@@ -41,15 +41,15 @@ def run_rows(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, A
 
 
 def check(metrics: Any, members: Any) -> None:
-    """Refuse what is no record of these members, and a metric by the name of a setting, which one column cannot hold."""
+    """Refuse metrics that do not fit the members, and a metric with the name of a setting, which would need the same column."""
     if not isinstance(metrics, Mapping) or not all(np.ndim(x) >= 2 for x in metrics.values()):
-        raise ConfigError(f"metrics is {said(metrics)}; allowed: arrays [U,S] or [U,S,N] by their names.")
+        raise ConfigError(f"metrics is {short_repr(metrics)}; allowed: arrays [U,S] or [U,S,N] by their names.")
     if (
         not isinstance(members, Sequence)
         or not all(isinstance(member, Mapping) for member in members)
         or len({tuple(member) for member in members}) > 1
     ):
-        raise ConfigError(f"members is {said(members)}; allowed: a mapping for each member, of the same names.")
+        raise ConfigError(f"members is {short_repr(members)}; allowed: a mapping for each member, of the same names.")
     wrong = {name: np.shape(x) for name, x in metrics.items() if np.shape(x)[1] != len(members)}
     if wrong or len({len(x) for x in metrics.values()}) > 1:
         shapes = wrong or {name: np.shape(x) for name, x in metrics.items()}
@@ -74,17 +74,17 @@ def run_table(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, 
 
 
 def final_rows(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each member: what ``members`` says of it, and of each metric the mean over the end of the run.
+    """Return a row for each member: its entry in ``members``, and the mean of each metric over the end of the run.
 
-    The end is that of `influence_jax.analysis.summary`: the last 50 log points, or the last 5 % of fewer than 1000. A member that
-    failed (``failed`` is 1) has none, NaN.
+    The end is that of `influence_jax.analysis.summary`: the last 50 log points, or the last 5 % of fewer than 1000. A member
+    that failed (``failed`` is 1) has NaN.
 
     Example:
         >>> rows = analysis.final_rows(runs["alone"], [{"member": m} for m in range(5)])
         >>> rows[3]["member"], len(rows)
         (3, 5)
     """
-    from influence_jax.analysis.curves import scores  # late, since it waits for scipy
+    from influence_jax.analysis.curves import scores  # here, because it imports scipy
 
     check(metrics, members)
     if "env_steps" not in metrics or not len(metrics["env_steps"]):
@@ -100,10 +100,10 @@ def final_rows(metrics: Mapping[str, np.ndarray], members: Sequence[Mapping[str,
 def describe_run(name: str, metrics: Mapping[str, np.ndarray], members: int) -> str:
     """Return one line, ``Run harvest-moa, 4 members, 2.0M steps, return 312 +- 20, sight 0.41``.
 
-    The return is the mean and the standard deviation of members' ends. Members that failed are counted, and have none. Sight is
-    the mean over all agents, and those that are blind are counted.
+    The return is the mean and standard deviation of the members' final returns; members that failed are counted and have none.
+    Sight is the mean over all agents, and blind agents are counted.
     """
-    from influence_jax.analysis.curves import BLIND, failed, final_sight, scores  # late, since it waits for scipy
+    from influence_jax.analysis.curves import BLIND, failed, final_sight, scores  # here, because it imports scipy
 
     parts = [f"Run {name}", f"{members} member{'s' if members != 1 else ''}"]
     steps = int(metrics["env_steps"][-1, 0]) if len(metrics.get("env_steps", ())) else 0
@@ -117,7 +117,7 @@ def describe_run(name: str, metrics: Mapping[str, np.ndarray], members: int) -> 
             parts.append(f"return {ends.mean():.{digits}f}{spread}")
     if steps and "agent_sight" in metrics:
         sight = final_sight(metrics)
-        sight = sight[np.isfinite(sight)]  # a member that failed at once has none
+        sight = sight[np.isfinite(sight)]  # a member that failed at the start has none
     if steps and "agent_sight" in metrics and sight.size:
         parts.append(f"sight {sight.mean():.2f}")
         if (sight < BLIND).any():
@@ -137,7 +137,7 @@ def short_number(number: float) -> str:
 
 
 def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as aligned text, numbers with four digits."""
+    """Return rows as aligned text, with four digits per number."""
     if not rows:
         return ""
     cells = [list(rows[0])] + [[f"{x:.4g}" if isinstance(x, float) else str(x) for x in row.values()] for row in rows]
@@ -153,7 +153,7 @@ def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _flat(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Give each entry of an axis beyond the first a column of its own."""
+    """Split every axis beyond the first into columns."""
     flat = {}
     for name, values in columns.items():
         if values.ndim == 1:

@@ -1,1 +1,1 @@
-"""Throughput measurements; each module answers one question of ``influence-jax bench``."""
+"""Measurements of speed and memory; each module answers one question of ``influence-jax bench``."""

@@ -1,4 +1,4 @@
-"""Every question, each in a process of its own, so that none inherits another's memory or cores."""
+"""All questions, each in a process of its own, so that none inherits another's memory or cores."""
 
 import dataclasses
 import importlib
@@ -14,7 +14,7 @@ class Arguments:
     """How to measure."""
 
     smoke: bool = False
-    """Sizes that say nothing about speed, to see that everything runs."""
+    """Use tiny sizes, to check that everything runs."""
     out: pathlib.Path | None = None
     """Directory for the results."""
 

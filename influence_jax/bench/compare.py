@@ -1,4 +1,4 @@
-"""How do two saved results of the same question differ, row by row, and by more than their calls vary?"""
+"""How do two saved results of the same question differ, row by row, and is the difference larger than the noise?"""
 
 import dataclasses
 import json
@@ -19,13 +19,13 @@ class Arguments:
     """What to compare."""
 
     before: tyro.conf.Positional[pathlib.Path]
-    """A result, as a question writes it under `--out`."""
+    """A result that a question wrote under `--out`."""
     after: tyro.conf.Positional[pathlib.Path]
     """Another result of the same question."""
 
 
 def main(arguments: Arguments) -> None:
-    """Print the rows that both results have, the ratio of each, and whether the ranges of their calls are apart."""
+    """Print the rows that both results have, with their ratio and whether the ranges of their calls are disjoint."""
     before, after = read(arguments.before), read(arguments.after)
     if before["question"] != after["question"]:
         raise ConfigError(
@@ -48,7 +48,7 @@ def main(arguments: Arguments) -> None:
 
 
 def read(path: pathlib.Path) -> dict:
-    """Return a saved result; its rows have names and speeds, or what a compiler estimates."""
+    """Return a saved result, whose rows have names and speeds or a compiler's estimates."""
     try:
         result = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -59,7 +59,7 @@ def read(path: pathlib.Path) -> dict:
 
 
 def compare(before: dict, after: dict) -> list[tuple[str, float, float, bool]]:
-    """Return ``(name, before, after, ranges are apart)`` of every row that both have, a median or an estimate each."""
+    """Return ``(name, before, after, ranges are disjoint)`` for every row that both have, with medians or estimates."""
     old, new = speeds(before), speeds(after)
     return [
         (name, median, new[name][1], new[name][0] > high or new[name][2] < low)
@@ -69,7 +69,7 @@ def compare(before: dict, after: dict) -> list[tuple[str, float, float, bool]]:
 
 
 def speeds(result: dict) -> dict[str, tuple[float, float, float]]:
-    """Return by row the slowest, the median and the fastest call, or three times the estimate."""
+    """Return for each row the speed of the slowest, the median and the fastest call, or three times the estimate."""
     found = {}
     for row in result["rows"]:
         name = ", ".join(row[part] for part in ("target", "name") if part in row)

@@ -29,15 +29,15 @@ class Arguments:
     games: tuple[str, ...] = ("cleanup", "harvest")
     """Registered names."""
     num_agents: int = 5
-    """N."""
+    """Number of agents, N."""
     num_envs: tuple[int, ...] = (64, 256, 1024)
-    """E, one row each."""
+    """Numbers of environments, E; one row each."""
     steps: int = 100
-    """Environment steps in one call."""
+    """Environment steps per call."""
     repeats: int = 7
-    """Timed calls of each program, in turns."""
+    """Timed calls of each program, taken in turns."""
     cores: int | None = 1
-    """CPU cores to hold the process and its children to; None for all."""
+    """CPU cores that the process and its children may use; None for all."""
     out: pathlib.Path | None = None
     """Directory for the results."""
 
@@ -46,12 +46,12 @@ SMOKE = ("--games", "cleanup", "--num-envs", "2", "--steps", "2", "--repeats", "
 
 
 def main(arguments: Arguments) -> None:
-    """Measure every game at every number of environments."""
+    """Measure every game with every number of environments."""
     measure_games(arguments, "env", lambda *sizes: measure_game(*sizes, arguments.repeats))
 
 
 def measure_games(arguments: Arguments, question: str, measured: Callable[[str, int, int, int], list[Timing]]) -> None:
-    """Save and print what is ``measured(game, num_agents, num_envs, steps)`` of every game and number of environments."""
+    """Print and save ``measured(game, num_agents, num_envs, steps)`` for every game and number of environments."""
     use_cores(arguments.cores)
     title = f"Environment steps per second, {arguments.num_agents} agents, pixels, random actions"
     timings = []
@@ -65,14 +65,14 @@ def measure_games(arguments: Arguments, question: str, measured: Callable[[str, 
 def measure_game(
     game: str, num_agents: int, num_envs: int, steps: int, repeats: int, beside: Sequence[Workload] = ()
 ) -> list[Timing]:
-    """Time one game and what is to be measured ``beside`` it; the limit is to read and write states and views once."""
+    """Time one game and the workloads ``beside`` it; the limit is the time to read and write states and observations once."""
     program, env_bytes = jax_program(game, num_agents, num_envs, steps)
     copy, *timings = measure([memory_copy(), program, *beside], repeats)
     return [timing.against("copying states and views", copy_seconds(copy, env_bytes)) for timing in timings]
 
 
 def jax_program(game: str, num_agents: int, num_envs: int, steps: int) -> tuple[Workload, int]:
-    """Return the JAX game, and how many bytes of state and views each environment carries from step to step."""
+    """Return the JAX game, and the bytes of state and observations that each environment carries from step to step."""
     env = influence_jax.make(game, num_agents=num_agents)
     args = play_arguments(env, num_envs, steps)
     labels = {"game": game, "version": "JAX", "num_envs": num_envs, "num_agents": num_agents, "cores": cores_used()}
@@ -88,17 +88,17 @@ def play(env: Environment) -> Callable:
     def step(carry, now):
         actions, keys = now
         after = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))(keys, *carry, actions, params)
-        return after, after[1].reward  # the views stay in the carry; adding them up would cost as much as a step
+        return after, after[1].reward  # observations stay in the carry; summing them would cost as much as a step
 
     def run(key, actions, start):
-        # Keys are drawn at once: in the loop, the few words of each step would be hashed by kernels too small to be fast.
+        # Keys are drawn all at once: inside the loop, hashing a few words per step would take slow, tiny kernels.
         return jax.lax.scan(step, start, (actions, jax.random.split(key, actions.shape[:2])))
 
     return run
 
 
 def play_arguments(env: Environment, num_envs: int, steps: int) -> tuple:
-    """Return what `play` is called with: a key, random actions, and games at their start."""
+    """Return arguments for `play`: a key, random actions, and games at their start."""
     start = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(jax.random.key(0), num_envs), env.default_params)
     shape = steps, num_envs, env.spec.num_agents
     return jax.random.key(2), jax.random.randint(jax.random.key(1), shape, 0, env.spec.num_actions), start

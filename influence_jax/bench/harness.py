@@ -1,4 +1,4 @@
-"""Timing that can be trusted: compilation apart from steady state, programs and their limits in turns, the machine on record."""
+"""Reliable timing: compilation apart from steady state, workloads and their limits in turns, and a record of the machine."""
 
 import dataclasses
 import json
@@ -24,20 +24,20 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """Something ready to be timed: a call returns when its work is done."""
+    """A call to be timed, which returns when its work is done."""
 
     name: str
     call: Callable[[], Any]
-    env_steps: int = 0  # of one call; 0 for a limit that plays no game
+    env_steps: int = 0  # per call; 0 for a limit that plays no game
     compile_seconds: float = 0.0
-    peak_bytes: int | None = None  # of the compiled program, as the compiler plans it
-    device_peak_bytes: int | None = None  # of the process on its device so far, where the device counts
-    labels: dict[str, Any] = dataclasses.field(default_factory=dict)  # what sets this row apart from others
+    peak_bytes: int | None = None  # of the compiled program, as planned by the compiler
+    device_peak_bytes: int | None = None  # of the process so far, if the device counts
+    labels: dict[str, Any] = dataclasses.field(default_factory=dict)  # columns that distinguish this row
 
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """How long the calls of a program took, in seconds."""
+    """The durations of a workload's calls in seconds."""
 
     workload: Workload
     seconds: list[float]
@@ -46,22 +46,22 @@ class Timing:
 
     @property
     def median(self) -> float:
-        """Seconds of the median call."""
+        """Duration of the median call in seconds."""
         return statistics.median(self.seconds)
 
     @property
     def env_step_seconds(self) -> float:
-        """Seconds of one environment step, in the median call."""
+        """Seconds per environment step in the median call."""
         return self.median / self.workload.env_steps
 
     def against(self, limit: str, seconds: list[float]) -> "Timing":
-        """Return the timing with its fraction of a limit, which took ``seconds`` per environment step in the same turns."""
+        """Return the timing with its fraction of a limit that took ``seconds`` per environment step in the same turns."""
         own = [spent / self.workload.env_steps for spent in self.seconds]
         fraction = statistics.median(least / spent for least, spent in zip(seconds, own, strict=True))
         return dataclasses.replace(self, limit=limit, fraction_of_limit=fraction)
 
     def row(self) -> dict[str, Any]:
-        """Return what goes into the results file."""
+        """Return this timing as a row of the results file."""
         steps = self.workload.env_steps
         return {
             "name": self.workload.name,
@@ -85,7 +85,7 @@ class Timing:
 def compile_program(
     name: str, env_steps: int, function: Callable, *args: Any, options: dict[str, str] | None = None, **labels: Any
 ) -> Workload:
-    """Compile ``function`` for ``args``, with ``options`` for the compiler, and run it once."""
+    """Compile ``function`` for ``args`` with compiler ``options``, and run it once."""
     start = time.perf_counter()
     compiled = jax.jit(function, compiler_options=options).lower(*args).compile()
     seconds = time.perf_counter() - start
@@ -98,7 +98,7 @@ def compile_program(
 
 
 def peak_bytes(compiled: Any) -> int | None:
-    """Return what a compiled program holds at its peak: arguments, outputs and temporaries, what is shared counted once."""
+    """Return the peak bytes of a compiled program: arguments, outputs and temporaries, with shared memory counted once."""
     memory = compiled.memory_analysis()
     if memory is None:
         return None
@@ -107,7 +107,7 @@ def peak_bytes(compiled: Any) -> int | None:
 
 
 def device_peak_bytes() -> int | None:
-    """Return the most that this process ever held on its device; None on a CPU, which does not count."""
+    """Return the most bytes that this process ever held on its device; None on a CPU, which does not count them."""
     return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
 
 
@@ -115,9 +115,9 @@ SHORT = 0.1  # seconds
 
 
 def measure(workloads: list[Workload], repeats: int) -> list[Timing]:
-    """Time the workloads in turns, so that what disturbs the machine disturbs them alike.
+    """Time the workloads in turns, so that disturbances of the machine affect all of them.
 
-    A short call is made again and timed then, for the first one finds caches full of what the program before it left there.
+    A short call is made twice and only the second is timed, because the first finds the previous workload's data in the caches.
     """
     seconds = [[] for _ in workloads]
     for _ in range(repeats):
@@ -128,22 +128,22 @@ def measure(workloads: list[Workload], repeats: int) -> list[Timing]:
 
 
 def time_call(workload: Workload) -> float:
-    """Return the seconds of one call."""
+    """Return the duration of one call in seconds."""
     start = time.perf_counter()
     workload.call()
     return time.perf_counter() - start
 
 
 def matrix_product() -> Workload:
-    """Return the limit of arithmetic: a product of two large f32 matrices, as precise as the networks' own."""
-    # An accelerator does the small one faster than it is called.
+    """Return the limit of arithmetic: a product of two large f32 matrices, as precise as those of the networks."""
+    # On an accelerator the small product takes less time than the call.
     size = 2048 if jax.default_backend() == "cpu" else 8192
     matrix = jnp.ones((size, size))
     return compile_program("matrix product", 0, jnp.matmul, matrix, matrix, size=size)
 
 
 def product_seconds(timing: Timing, macs: float) -> list[float]:
-    """Return how long ``macs`` multiply-adds would have taken at the rate of each call of `matrix_product`."""
+    """Return how long ``macs`` multiply-adds would take at the rate of each call of `matrix_product`."""
     return [seconds * macs / timing.workload.labels["size"] ** 3 for seconds in timing.seconds]
 
 
@@ -151,17 +151,17 @@ COPY_BYTES = 2**28
 
 
 def memory_copy() -> Workload:
-    """Return the limit of memory: reading and writing an array that is larger than any cache."""
+    """Return the limit of memory bandwidth: reading and writing an array larger than any cache."""
     return compile_program("memory copy", 0, lambda x: x + 1, jnp.zeros(COPY_BYTES, jnp.uint8))
 
 
 def copy_seconds(timing: Timing, num_bytes: float) -> list[float]:
-    """Return how long reading and writing ``num_bytes`` would have taken at the rate of each call of `memory_copy`."""
+    """Return how long reading and writing ``num_bytes`` would take at the rate of each call of `memory_copy`."""
     return [seconds * num_bytes / COPY_BYTES for seconds in timing.seconds]
 
 
 def use_cores(count: int | None) -> None:
-    """Hold this process and its children to ``count`` cores; has to come before JAX starts its threads. None: all of them."""
+    """Restrict this process and its children to ``count`` cores, or None for all; call it before JAX starts its threads."""
     if count:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
@@ -172,14 +172,14 @@ def cores_used() -> int:
 
 
 def stamp() -> dict[str, Any]:
-    """Say on what, and with what, the figures were measured."""
+    """Return the machine, the versions and the commit that a result was measured with."""
     device = jax.devices()[0]
     return {
         "device": device.device_kind,
         "platform": device.platform,
         "devices": jax.device_count(),
         "cores_used": cores_used(),
-        "load": round(os.getloadavg()[0], 2),  # of the last minute, this process included
+        "load": round(os.getloadavg()[0], 2),  # over the last minute, including this process
         "processor": _processor(),
         "python": platform.python_version(),
         "jax": jax.__version__,
@@ -209,14 +209,14 @@ def report(title: str, timings: list[Timing]) -> None:
 
 
 def megabytes(count: float) -> str:
-    """Write a number of bytes for people."""
+    """Format a number of bytes in megabytes."""
     return f"{count / 1e6:,.1f} MB"
 
 
 def save(out: pathlib.Path | None, name: str, question: str, **content: Any) -> None:
-    """Write ``<out>/<name>.json``, stamped with the machine; nothing where ``out`` is None.
+    """Write ``<out>/<name>.json`` with a stamp of the machine; nothing if ``out`` is None.
 
-    The questions call it whenever they know more, so that a run that is cut off leaves what it has.
+    Questions call it after every new row, so that an interrupted run keeps its results.
     """
     if out is None:
         return
@@ -234,7 +234,7 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    if not (ROOT / ".git").exists():  # installed: a repository around it would be another one
+    if not (ROOT / ".git").exists():  # an installed package; an enclosing repository would be another one
         return f"version {influence_jax.__version__}"
     command = ["git", "describe", "--always", "--dirty"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)

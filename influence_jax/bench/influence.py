@@ -1,4 +1,4 @@
-"""What does influence cost, end to end? The same learner without it, with it, and with a naive re-run of the network."""
+"""What does influence cost, end to end? The same learner without it, with it, and with a naive rerun of the network."""
 
 import dataclasses
 import pathlib
@@ -22,15 +22,15 @@ class Arguments:
     """What to measure."""
 
     presets: tuple[str, ...] = ("cleanup-basic", "cleanup-communication", "cleanup-moa")
-    """Experiments, one for each influence model."""
+    """Presets, one for each influence model."""
     profile: str = "small"
     """Profile of the learner."""
     updates: int = 20
-    """Updates in one call."""
+    """Updates per call."""
     repeats: int = 7
-    """Timed calls of each program, in turns."""
+    """Timed calls of each program, taken in turns."""
     num_envs: int | None = None
-    """E, instead of the profile's."""
+    """Number of environments, E; the profile's by default."""
     out: pathlib.Path | None = None
     """Directory for influence.json."""
 
@@ -39,7 +39,7 @@ SMOKE = ("--presets", "cleanup-communication", "--updates", "1", "--repeats", "1
 
 
 def main(arguments: Arguments) -> None:
-    """Measure whole updates of every preset, three ways."""
+    """Measure whole updates of every preset in three ways."""
     title = f"Influence, profile {arguments.profile}"
     timings, costs = [], {}
     for name in arguments.presets:
@@ -58,41 +58,41 @@ def main(arguments: Arguments) -> None:
 
 
 def time_added(base: Timing, other: Timing) -> float:
-    """Return by what fraction of its time ``other`` takes longer than ``base``, in the median turn."""
+    """Return the extra time of ``other`` as a fraction of the time of ``base``, in the median turn."""
     pairs = zip(other.seconds, base.seconds, strict=True)
     return statistics.median(slower / faster for slower, faster in pairs) - 1.0
 
 
 def with_influence(learner: Learner) -> Learner:
-    """The learner as it is."""
+    """Return the learner unchanged."""
     return learner
 
 
 def without(learner: Learner) -> Learner:
-    """The same networks and losses, but nobody asks for influence, so the compiler leaves it out."""
+    """Return a learner with the same networks and losses but no use of influence, which the compiler then removes."""
     return dataclasses.replace(learner, model=without_measure(learner.model))
 
 
 def naive(learner: Learner) -> Learner:
-    """Influence by running the whole network again, pixels included, for everything an influencer might have done.
+    """Return a learner that computes influence by rerunning the whole network, pixels included, for every alternative.
 
-    The work is that of the re-run; the alternatives are weighted evenly, which costs the same as the influencer's policy.
+    The work is that of a rerun; the alternatives have equal weights, which cost the same as the influencer's policy.
     """
     model, num_agents = learner.model, learner.env.spec.num_agents
     own_model = model.source == "own model"
     branch, head = ("moa", "prediction") if own_model else ("policy", "action")
-    # Whose network runs again, and which blocks of its symbols it is asked about, i32[K,L]; nobody influences itself.
+    # Whose network runs again, and the blocks of its symbols that vary, i32[K,L]; no agent influences itself.
     first = model.groups[0] if model.lag == 0 else 0
     listener = np.arange(first, num_agents)
     if own_model:
-        blocks = np.zeros((1, num_agents), int)  # all are those of the agent's own model, of which it asks for its own
+        blocks = np.zeros((1, num_agents), int)  # the agent's own model, with its own action as the block that varies
     elif model.lag == 0:
         blocks = np.repeat(np.arange(first)[:, None], len(listener), axis=1)
     else:
         blocks = (listener + np.arange(1, num_agents)[:, None]) % num_agents
 
     def counterfactuals(network, params, step):
-        _, carry = model.counterfactuals(network, params, step)  # of which the compiler leaves out all but the state
+        _, carry = model.counterfactuals(network, params, step)  # the compiler removes all of it but the state
         context = step.context
         if own_model:
             context = axes.agents_first(axes.own_first(axes.agents_first(step.policy.samples["action"].symbol)))
@@ -125,7 +125,7 @@ def naive(learner: Learner) -> Learner:
         )
         return batch, carry
 
-    def place(pairs, step):  # f32[K,L,E,J]; that every number is used is enough
+    def place(pairs, step):  # f32[K,L,E,J]; it is enough that every number is used
         del step
         total = pairs.sum(axis=(0, 1, -1))[:, None, None]
         return jnp.broadcast_to(total, (len(total), num_agents, num_agents))

@@ -1,4 +1,4 @@
-"""How many environment steps a second while learning, by influence model? Beside the arithmetic that learning needs."""
+"""How many environment steps per second while learning, by influence model, compared with the arithmetic that learning needs?"""
 
 import dataclasses
 import functools
@@ -33,17 +33,17 @@ class Arguments:
     """What to measure."""
 
     presets: tuple[str, ...] = ("cleanup-a3c", "cleanup-basic", "cleanup-communication", "cleanup-moa", "harvest-moa")
-    """Experiments, see `influence-jax presets`."""
+    """Presets, see `influence-jax presets`."""
     profile: str = "small"
     """Profile of the learner."""
     num_envs: tuple[int, ...] = ()
-    """E, one row each; the profile's where none is given."""
+    """Numbers of environments, E; one row each, the profile's by default."""
     seeds: tuple[int, ...] = (1,)
-    """S, members side by side, one row each."""
+    """Numbers of seeds, S; one row each."""
     updates: int = 20
-    """Updates in one call."""
+    """Updates per call."""
     repeats: int = 7
-    """Timed calls of each program, in turns."""
+    """Timed calls of each program, taken in turns."""
     out: pathlib.Path | None = None
     """Directory for learner.json."""
 
@@ -67,7 +67,7 @@ def main(arguments: Arguments) -> None:
 def sized(
     config: ExperimentConfig, updates: int, num_envs: int | None = None, seeds: int = 1, num_agents: int | None = None
 ) -> ExperimentConfig:
-    """Return a configuration of other sizes, whose chunk is ``updates`` long; None keeps what there is."""
+    """Return the configuration with other sizes and chunks of ``updates`` updates; None keeps a size."""
     return dataclasses.replace(
         config,
         env=dataclasses.replace(config.env, num_agents=num_agents) if num_agents else config.env,
@@ -78,7 +78,7 @@ def sized(
 
 
 def updates(learner: Learner, preset: str, **labels: Any) -> Workload:
-    """Compile a chunk of a learner's updates, as in training; ``labels`` tell it from others of its preset."""
+    """Compile a chunk of a learner's updates, as in training; ``labels`` distinguish it from others of the preset."""
     config = learner.config
     sizes = {
         "num_envs": config.learner.num_envs,
@@ -100,12 +100,12 @@ def chunk(learner: Learner) -> Callable:
 
 
 def chunk_arguments(learner: Learner) -> tuple:
-    """Return what `chunk` is called with at the start of a run."""
+    """Return the arguments of `chunk` at the start of a run."""
     return init_population(learner), jnp.float32(learner.config.num_updates)
 
 
 def measure_updates(programs: list[Workload], repeats: int) -> list[Timing]:
-    """Time `updates` in turns with a large matrix product; the limit is the arithmetic of learning at the product's rate."""
+    """Time `updates` in turns with a large matrix product; the limit is the arithmetic of learning at that product's rate."""
     product, *timings = measure([matrix_product(), *programs], repeats)
     return [
         timing.against(
@@ -118,15 +118,16 @@ def measure_updates(programs: list[Workload], repeats: int) -> list[Timing]:
 def macs_per_env_step(timing: Timing) -> float:
     """Return the multiply-adds that learning needs for one environment step.
 
-    N agents x (acting's forward pass + learning's forward pass + a backward pass, which is two of them). The games, the
-    influence and the optimiser are not counted, nor is it given back that a learner may keep what acting computed.
+    These are N agents x (acting's forward pass + learning's forward pass + a backward pass, which counts twice). Games,
+    influence and optimiser are not counted, and no forward pass is deducted for a learner that reuses the activations of
+    acting.
     """
     labels = timing.workload.labels
     return labels["num_agents"] * 4 * labels["macs_per_agent_step"]
 
 
 def macs_per_agent_step(learner: Learner) -> int:
-    """Return the multiply-adds of an agent's forward pass: each weight once, those of the convolution once per pixel out."""
+    """Return the multiply-adds of an agent's forward pass: each weight once, those of the convolution once per output pixel."""
     shape = learner.env.spec.observation_shape
     params = jax.eval_shape(lambda key: learner.network.init(key, shape), jax.random.key(0))
     pixels = (shape[0] - 2) * (shape[1] - 2)  # of a 3 x 3 convolution without padding

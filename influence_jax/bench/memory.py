@@ -1,4 +1,4 @@
-"""How much memory does training take? A formula in E, T, N and S, checked against what the compiler plans."""
+"""How much memory does training take? A formula in E, T, N and S, checked against the compiler's plan."""
 
 import dataclasses
 import pathlib
@@ -23,11 +23,11 @@ class Arguments:
     """What to measure."""
 
     presets: tuple[str, ...] = ("cleanup-a3c", "cleanup-moa")
-    """Experiments."""
+    """Presets."""
     profile: str = "small"
     """Profile of the learner."""
     sizes: tuple[tuple[int, int, int, int], ...] = ((16, 20, 5, 1), (64, 20, 5, 1), (32, 40, 2, 2), (32, 20, 10, 1))
-    """Environments E, rollout length T, agents N and members S, four numbers for each row."""
+    """Environments E, rollout length T, agents N and members S; four numbers per row."""
     out: pathlib.Path | None = None
     """Directory for memory.json."""
 
@@ -36,7 +36,7 @@ SMOKE = ("--presets", "cleanup-a3c", "--sizes", "2", "4", "2", "1")
 
 
 def main(arguments: Arguments) -> None:
-    """Compile and run a chunk of each size; print what it should take, what it takes and what the process took."""
+    """Compile and run a chunk of each size; print the formula's, the compiler's and the process's memory."""
     table = Table(title="Peak memory of training", box=rich.box.SIMPLE, pad_edge=False)
     table.add_column("preset", no_wrap=True)
     for column in ("E", "T", "N", "S", "formula", "measured", "error", "process"):
@@ -61,7 +61,7 @@ def main(arguments: Arguments) -> None:
 
 
 def measure_memory(learner: Learner) -> dict[str, Any]:
-    """Return the formula and the measured peaks of one learner; those of the process and the device are so far."""
+    """Return the formula and the measured peaks of one learner; those of the process and the device are maxima so far."""
     parts = memory_parts(learner)
     compiled = compile_chunk(learner).lower(*chunk_arguments(learner)).compile()
     jax.block_until_ready(compiled(*chunk_arguments(learner)))

@@ -1,4 +1,4 @@
-"""How throughput grows with the number of environments, seeds and agents, and from which size on a step costs the same."""
+"""How does throughput grow with environments, members and agents, and from which size does the cost per step stay constant?"""
 
 import dataclasses
 import pathlib
@@ -15,7 +15,7 @@ from influence_jax.bench.influence import time_added, with_influence, without
 from influence_jax.bench.learner import measure_updates, sized, updates
 from influence_jax.learner.learner import make_learner
 
-FLAT = 0.1  # how much the cost of an environment step may vary and still be called constant
+FLAT = 0.1  # relative variation of an environment step's cost that counts as constant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,29 +23,29 @@ class Arguments:
     """What to measure."""
 
     game: str = "cleanup"
-    """Game of the environment's own rows."""
+    """Game of the rows that measure the environment alone."""
     preset: str = "cleanup-communication"
-    """Experiment of the learner's rows; its influence is that of most pairs."""
+    """Preset of the learner's rows; the default has influence between most pairs."""
     profile: str = "small"
     """Profile of the learner."""
     num_envs: tuple[int, ...] = (1, 4, 16, 64, 256, 1024)
-    """E of the environment alone."""
+    """Numbers of environments, E, for the environment alone."""
     learner_envs: tuple[int, ...] = (4, 8, 16, 32, 64, 128)
-    """E while learning; none to leave that out."""
+    """Numbers of environments, E, while learning; none to skip."""
     seeds: tuple[int, ...] = (1, 2, 4, 8)
-    """S, members side by side; none to leave that out."""
+    """Numbers of seeds, S; none to skip."""
     seed_envs: int = 8
-    """E of each member where seeds vary."""
+    """Number of environments of each member when seeds vary."""
     num_agents: tuple[int, ...] = (1, 2, 3, 5, 7, 10)
-    """N, as many as the map has start cells; none to leave that out."""
+    """Numbers of agents, N, up to the map's start cells; none to skip."""
     agent_envs: int = 16
-    """E where agents vary."""
+    """Number of environments when agents vary."""
     steps: int = 100
-    """Steps of the environment in one call."""
+    """Environment steps per call."""
     updates: int = 2
-    """Updates of the learner in one call."""
+    """Updates per call."""
     repeats: int = 5
-    """Timed calls of each program, in turns."""
+    """Timed calls of each program, taken in turns."""
     out: pathlib.Path | None = None
     """Directory for scaling.json and the plots."""
 
@@ -58,7 +58,7 @@ SMOKE = (
 
 
 def main(arguments: Arguments) -> None:
-    """Measure along each axis, print and draw."""
+    """Measure along each axis, print and plot."""
     config = presets.get(arguments.preset, arguments.profile)
     repeats = arguments.repeats
 
@@ -103,7 +103,7 @@ def main(arguments: Arguments) -> None:
 
 
 def flat_sizes(sizes: dict[int, dict[str, Timing]]) -> dict[str, int]:
-    """Return, by program, the smallest size from which on the cost of an environment step stays within `FLAT`."""
+    """Return for each program the smallest size from which the cost of an environment step stays within `FLAT`."""
     names = next(iter(sizes.values()))
     return {
         name: flat_from({size: timings[name].env_step_seconds for size, timings in sizes.items()}) for name in names
@@ -111,14 +111,14 @@ def flat_sizes(sizes: dict[int, dict[str, Timing]]) -> dict[str, int]:
 
 
 def flat_from(costs: dict[int, float]) -> int:
-    """Return the smallest size from which on the largest cost is at most 1 + `FLAT` times the smallest."""
+    """Return the smallest size from which the largest cost is at most 1 + `FLAT` times the smallest."""
     sizes = sorted(costs)
     tails = [[costs[size] for size in sizes[start:]] for start in range(len(sizes))]
     return next(size for size, tail in zip(sizes, tails, strict=True) if max(tail) <= (1 + FLAT) * min(tail))
 
 
 def cost_by_agents(sizes: dict[int, dict[str, Timing]], game: str) -> list[dict[str, Any]]:
-    """Print and return what an environment step costs per agent, and what influence adds to it for each ordered pair."""
+    """Print and return the cost of an environment step per agent, and what influence adds for each ordered pair."""
     costs = []
     for n, timings in sizes.items():
         base, paid = timings["without"], timings["with_influence"]
@@ -141,7 +141,7 @@ def cost_by_agents(sizes: dict[int, dict[str, Timing]], game: str) -> list[dict[
 
 
 def plot(sizes: dict[int, dict[str, Timing]], axis: str, path: pathlib.Path) -> None:
-    """Draw throughput against size, from the slowest to the fastest call around the median."""
+    """Plot throughput against size, with a band from the slowest to the fastest call around the median."""
     figure = Figure(figsize=(5, 3.6), layout="constrained")
     axes = figure.subplots()
     numbers = list(sizes)

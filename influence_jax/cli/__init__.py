@@ -43,10 +43,10 @@ COMMANDS = (
 
 def run() -> NoReturn:
     """Run the typed command and exit with its status."""
-    from influence_jax.runtime.signals import still_works
+    from influence_jax.runtime.signals import still_running
 
     status = main()
-    if still_works():  # stopped during a compilation, which Python would wait for
+    if still_running():  # stopped during a compilation, which Python would wait for
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

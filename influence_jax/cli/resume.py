@@ -52,4 +52,4 @@ def main(arguments: list[str]) -> int:
         return sweep.finish(result, options)
     if options.total_steps is not None and not options.json:
         print(f"From this part of the run on, schedules refer to {result.config.total_steps:,} steps (run.json).")
-    return train.say(result, options.directory, options.json)
+    return train.print_outcome(result, options.directory, options.json)

@@ -222,7 +222,7 @@ def run(given: Any, config: ExperimentConfig) -> int:
             devices=chosen(given),
             callback=callback,
         )
-    return say(result, given.out, given.json)
+    return print_outcome(result, given.out, given.json)
 
 
 @contextlib.contextmanager
@@ -239,7 +239,7 @@ def progress(quiet: bool):
         yield shown
 
 
-def say_who_is_blind(result: Any) -> None:
+def warn_of_blind_agents(result: Any) -> None:
     """Warn if agents hardly use what they see; then their influence means nothing, whatever their returns."""
     from influence_jax.analysis.curves import BLIND, final_sight
 
@@ -255,7 +255,7 @@ def say_who_is_blind(result: Any) -> None:
 STOPPED = 75  # EX_TEMPFAIL, "try again later": lets a script tell a stopped run from a failed one
 
 
-def say(result: Any, out: pathlib.Path, as_json: bool) -> int:
+def print_outcome(result: Any, out: pathlib.Path, as_json: bool) -> int:
     """Print how a run ended; return the exit status."""
     if as_json:
         returns = result.metrics["collective_return"][-1].tolist() if result.metrics else []
@@ -267,7 +267,7 @@ def say(result: Any, out: pathlib.Path, as_json: bool) -> int:
         print(f"Stopped before the first update of {result.config.num_updates:,}; nothing was written.")
     else:
         print(f"{result.update:,} of {result.config.num_updates:,} updates done; see {out}")
-        say_who_is_blind(result)
+        warn_of_blind_agents(result)
         if not result.finished:
             how = "Stopped and saved" if result.saved == result.update else "Stopped"
             print(f"{how}. Continue with: influence-jax resume {shlex.quote(str(out))}")

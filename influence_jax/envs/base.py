@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from influence_jax.batching import replaced_where
 from influence_jax.platforms import usual_promotion
-from influence_jax.settings import ConfigError, said
+from influence_jax.settings import ConfigError, short_repr
 from influence_jax.types import EnvSpec, TimeStep
 
 
@@ -18,10 +18,17 @@ class Environment(abc.ABC):
 
     Subclasses implement four pure functions: `initial_state`, `sample_noise`, `dynamics` and `observe`. The functions that
     callers use, `reset`, `step` and others, follow from these. All functions are for a single environment and are meant to be
-    vmapped. ``params`` is a pytree of traced numbers, so it may be vmapped, too; shapes are static attributes of the environment.
+    vmapped. ``params`` is a pytree of traced numbers, so it may be vmapped, too; shapes are static attributes of the
+    environment.
 
     Actions are integers. An integer that is not an action of the game, negative or too large, does nothing. A state must have
     ``time i32[]``, the number of steps taken in the current episode.
+
+    >>> env = influence_jax.make("harvest", num_agents=2)
+    >>> state, timestep = env.reset(jax.random.key(0), env.default_params)
+    >>> state, timestep = env.step(jax.random.key(1), state, jax.numpy.array([0, 7]), env.default_params)
+    >>> timestep.reward
+    Array([ 0., -1.], dtype=float32)
     """
 
     spec: EnvSpec
@@ -30,7 +37,7 @@ class Environment(abc.ABC):
         spec = self.spec
         fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
         changed = [x for x in fields if x.init and getattr(self, x.name) != x.default]
-        options = ", ".join(f"{x.name}={said(getattr(self, x.name))}" for x in changed)
+        options = ", ".join(f"{x.name}={short_repr(getattr(self, x.name))}" for x in changed)
         view = " x ".join(map(str, spec.observation_shape[:2]))
         sizes = f"{spec.num_agents} agents, views of {view}, {spec.horizon} steps"
         return f"{type(self).__name__}({options}): {sizes}, actions {', '.join(spec.action_names)}"

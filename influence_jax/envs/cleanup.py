@@ -202,7 +202,7 @@ class Cleanup(GridWorld):
         pick = jnp.minimum((noise.waste_pick * clean).astype(jnp.int32), clean - 1)  # the product may round up to clean
         cell = primitives.nth_free(waste, jnp.where(appears, pick, -1), sites=self.river)
         return (
-            primitives.either(apples, self.unoccupied(grown, position)),
+            primitives.union(apples, self.unoccupied(grown, position)),
             primitives.put(waste, cell[None], value=True),
         )
 

@@ -154,7 +154,7 @@ class Harvest(GridWorld):
         """Return ``apples bool[H,W]`` after one phase of growth, given the map before it. Nothing grows under agents."""
         count = self.apple_neighbours(apples)
         grown = primitives.bernoulli_by_count(noise.apple, params.regrowth, count, sites=self.apple_sites)
-        return primitives.either(apples, self.unoccupied(grown, position))
+        return primitives.union(apples, self.unoccupied(grown, position))
 
     def layers(self, state: HarvestState) -> dict[int, jax.Array]:
         """See `GridWorld.layers`."""

@@ -39,7 +39,7 @@ def greedy(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
     return walk(key, env, state, state.apples, np.zeros_like(env.walls))
 
 
-def sparing(min_neighbours: int) -> Player:
+def sustainable(min_neighbours: int) -> Player:
     """Return a Harvest player that walks to, and steps on, only apples with at least ``min_neighbours`` apples around them."""
 
     def player(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
@@ -57,7 +57,7 @@ def cleaner(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
     return jnp.select([counts[0] > 0, would_help], [movement.CLEAN, movement.TURN_CLOCKWISE], going)
 
 
-def careless(player: Player, share: float = 0.1) -> Player:
+def noisy(player: Player, share: float = 0.1) -> Player:
     """Return ``player`` with a fraction ``share`` of its actions random, never firing; this also breaks deadlocks."""
 
     def mixed(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Whole episodes under frozen parameters: what they return."""
+"""Evaluation: playing whole episodes with frozen parameters."""
 
 import dataclasses
 import functools
@@ -18,12 +18,16 @@ from influence_jax.settings import INT32_MAX, Choices, ConfigError, Integers, ch
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Evaluation:
-    """What happened in whole episodes; leading axes are members ``S`` and episodes ``P``."""
+    """Results of whole episodes, from `influence_jax.evaluate`; leading axes are members ``S`` and episodes ``P``.
 
-    agent_returns: np.ndarray  # f32[S,P,N], the environment's reward alone
+    >>> evaluation = influence_jax.evaluate(run, num_episodes=20)
+    >>> returns = evaluation.collective_return.mean(axis=1)  # f32[S]
+    """
+
+    agent_returns: np.ndarray  # f32[S,P,N], of the environment's reward
     collective_return: np.ndarray  # f32[S,P]
     equality: np.ndarray  # f32[S,P]
-    influence: np.ndarray  # f32[S,P], per step of the episode, of a mean agent on all others, nats
+    influence: np.ndarray  # f32[S,P], per step, of an average agent on all others, in the measure's unit
     metrics: dict[str, np.ndarray]  # f32[S,P,N], the environment's metrics summed over the episode
 
     def __repr__(self) -> str:
@@ -34,7 +38,7 @@ class Evaluation:
 
 
 def mean_and_spread(values: np.ndarray) -> str:
-    """Return ``"312 +- 20"``, mean and standard deviation of ``values f[S]``, of those that are not NaN."""
+    """Return ``"312 +- 20"``, the mean and standard deviation of ``values f[S]`` without NaN."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return "none"
@@ -44,19 +48,20 @@ def mean_and_spread(values: np.ndarray) -> str:
 def evaluate(
     run: Any, state: LearnerState | None = None, num_episodes: int = 20, seed: int = 0, greedy: bool = False
 ) -> Evaluation:
-    """Play ``num_episodes`` with the parameters of every member; the same seed gives all members the same games.
-
-    >>> evaluate(run, num_episodes=100).collective_return.mean()
+    """Play ``num_episodes`` with every member's parameters; one seed gives all members the same games.
 
     Args:
         run: a `influence_jax.Run`, or a learner.
-        state: of the learner; a run has its own.
-        num_episodes: of each member.
+        state: the learner's state; a run has its own.
+        num_episodes: number of episodes per member.
         seed: of the games.
-        greedy: whether the most probable actions, and messages, are taken instead of draws.
+        greedy: take the most probable actions, and messages, instead of sampling.
 
     Raises:
         ConfigError: an argument cannot be used.
+
+    Example:
+        >>> returns = influence_jax.evaluate(run, num_episodes=20).collective_return  # f32[S,P]
     """
     learner, state = learner_and_state(run, state)
     checked("num_episodes", num_episodes, Integers(1))
@@ -87,7 +92,7 @@ def _episodes(learner: Learner, num_episodes: int, members: Member, key: jax.Arr
         start_key, act_key = jax.random.split(key)
         start = init_rollout(learner, member.env_params, start_key, num_episodes, staggered=False)
         _, steps, bootstrap = rollout(learner, member, start, learner.env.spec.horizon, act_key)
-        # A game that ended before its horizon has begun another one, which does not count.
+        # A game that ends before its horizon starts again; the second episode does not count.
         playing = jnp.cumsum(steps.first, axis=0, dtype=jnp.int32) == 1
 
         def total(x):
@@ -108,13 +113,13 @@ def _episodes(learner: Learner, num_episodes: int, members: Member, key: jax.Arr
 
 @functools.lru_cache(maxsize=8)
 def with_greedy_network(learner: Learner) -> Learner:
-    """Return the learner whose policies put all probability on their most probable action, and message."""
+    """Return the learner with policies that put all probability on their most probable action, and message."""
     return dataclasses.replace(learner, network=GreedyNetwork(learner.network))
 
 
 @dataclasses.dataclass(frozen=True)
 class GreedyNetwork:
-    """A network whose policy heads are certain of their most probable symbol; everything else is the network's own."""
+    """A network whose policy heads put all probability on their most probable symbol; everything else is unchanged."""
 
     network: Any
 
@@ -122,13 +127,13 @@ class GreedyNetwork:
         return getattr(self.network, name)
 
     def resolve(self, params, branch, carry, gates, context):
-        """Step a branch under given symbols."""
+        """Step a branch with the given symbols."""
         carry, gates, heads = self.network.resolve(params, branch, carry, gates, context)
-        return carry, gates, certain(heads)
+        return carry, gates, deterministic(heads)
 
 
-def certain(heads: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """Return the heads with logits of 0 at the highest and of -1e9 elsewhere; values and predictions stay."""
+def deterministic(heads: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """Return the heads with logits of 0 at the maximum and -1e9 elsewhere; values and predictions are unchanged."""
 
     def best(logits):
         return jnp.where(

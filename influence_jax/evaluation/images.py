@@ -1,4 +1,4 @@
-"""Images of an episode: its frames, and a moment of influence beside the world without it (Figures 2 and 14 of the paper)."""
+"""Images of an episode: its frames, and moments of influence next to their counterfactual (Figures 2 and 14 of the paper)."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -11,22 +11,22 @@ from PIL import Image, ImageDraw
 from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import render
 from influence_jax.envs.grid.world import GridWorld
-from influence_jax.settings import ConfigError, Integers, Numbers, checked, said
+from influence_jax.settings import ConfigError, Integers, Numbers, checked, short_repr
 
 if TYPE_CHECKING:
     from influence_jax.evaluation.moment import Moment
     from influence_jax.evaluation.trace import Trace
 
 LONGEST_SIDE = 720  # pixels of a frame's map
-PANEL = 480  # pixels of the longer side of each world's map
-GAP = 16  # between the two, and around the bars
-LEAST_SHARE = 0.05  # of the widest arrow, from which on there is one
-LEAST_INFLUENCE = 0.01  # nats; what is weaker all over an episode gets no wide arrows
+PANEL = 480  # pixels of the longer side of each map
+GAP = 16  # pixels between the two, and around the bars
+LEAST_SHARE = 0.05  # of the widest arrow; narrower ones are not drawn
+LEAST_INFLUENCE = 0.01  # nats; the full width of arrows stands for at least this
 
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What is drawn into a frame; see `Trace.frame`."""
+    """What to draw into a frame; see `Trace.frame`."""
 
     arrows: bool | float
     views: Sequence[int]
@@ -37,14 +37,14 @@ class Look:
         if not isinstance(self.arrows, bool | np.bool_):
             checked("arrows", self.arrows, Numbers(0))
         if isinstance(self.views, str) or not isinstance(self.views, Sequence | np.ndarray):
-            raise ConfigError(f"views is {said(self.views)}; allowed: numbers of agents.")
+            raise ConfigError(f"views is {short_repr(self.views)}; allowed: numbers of agents.")
         checked("scale", self.scale, Integers(4, 256, optional=True))
         if not isinstance(self.title, str):
-            raise ConfigError(f"title is {said(self.title)}; allowed: a text.")
+            raise ConfigError(f"title is {short_repr(self.title)}; allowed: a text.")
 
 
 def frames(trace: "Trace", times: Sequence[int], look: Look) -> Iterator[np.ndarray]:
-    """Yield u8[height,width,3]: the states before the steps ``times``."""
+    """Yield u8[height,width,3]: images of the states before the steps ``times``."""
     env = _with_map(trace.env)
     for agent in look.views:
         checked("views", agent, Integers(0, trace.actions.shape[1] - 1))
@@ -68,12 +68,12 @@ def _with_map(env: Environment) -> GridWorld:
 
 
 def _cell_size(env: GridWorld, longest_side: int, largest: int) -> int:
-    """Return how many pixels a cell has for the map's longer side to have some ``longest_side``."""
+    """Return the pixels per cell with which the map's longer side comes to ``longest_side``."""
     return int(np.clip(longest_side // max(env.walls.shape), 8, largest))
 
 
 def _arrow_widths(trace: "Trace", arrows: bool | float) -> np.ndarray:
-    """Return f32[T+1,K,J]: by state, the width of arrows as a share of the widest, 0 for none."""
+    """Return f32[T+1,K,J]: for each state, the widths of arrows as fractions of the widest, 0 for none."""
     strength = trace.known_influence
     full = arrows
     if isinstance(arrows, bool | np.bool_):
@@ -98,7 +98,7 @@ def two_worlds(moment: "Moment") -> Image.Image:
 
 
 def _panel(moment: "Moment", state: Any, caption: str, arrow: np.ndarray) -> np.ndarray:
-    """Return u8[height,width,3]: a state with what both agents of a moment see."""
+    """Return u8[height,width,3]: a state, with the views of both agents of a moment outlined."""
     env, agents = moment.trace.env, (moment.influencer, moment.influencee)
     scale = _cell_size(env, PANEL, 40)
     image = render.draw_views(env.render(state, scale), state.position, env.view_radius, agents, scale)
@@ -106,7 +106,7 @@ def _panel(moment: "Moment", state: Any, caption: str, arrow: np.ndarray) -> np.
 
 
 def _bars(moment: "Moment", width: int) -> np.ndarray:
-    """Return u8[height,width,3]: the influencee's probabilities of all actions, hollow for the other world."""
+    """Return u8[height,width,3]: the influencee's action probabilities, hollow for the counterfactual."""
     size, height = 14, 170
     agent, names = moment.influencee, moment.trace.env.spec.action_names
     colour = render.agent_colour(agent)

@@ -1,7 +1,7 @@
-"""Real interventions: the same moment again, by the same chance, with another action of one agent.
+"""Real interventions: the same moment replayed with the same random draws and another action of one agent.
 
-An agent's model of the others may be wrong about what its actions cause. The environment is a function of state, actions and
-noise, so the truth can be computed: what the others would really do after everything that the agent might have chosen.
+An agent's model of the others may be wrong about the effects of its actions. Since the environment is a function of state,
+actions and noise, the true effects can be computed: the others' policies after each action that the agent could have chosen.
 """
 
 import dataclasses
@@ -22,25 +22,31 @@ from influence_jax.learner.state import LearnerState, Member, RolloutState
 from influence_jax.settings import INT32_MAX, ConfigError, Integers, checked
 from influence_jax.types import CounterfactualBatch, TimeStep
 
-NUM_ENVS = 16  # games played side by side; moments are spread over their episodes
+NUM_ENVS = 16  # parallel games; moments are spread over their episodes
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Interventions:
-    """Influence of agent k on agent j as k's model of the others has it, and as it is; leading axes members ``S``, moments."""
+    """Influence of agent k on agent j, as k's model estimates it and as measured by intervention, from `influence_jax.intervene`.
+
+    Leading axes are members ``S`` and moments ``M``.
+
+    >>> found = influence_jax.intervene(run)
+    >>> estimated, real = found.estimated[found.counted].mean(), found.real[found.counted].mean()
+    """
 
     estimated: np.ndarray  # f32[S,M,N,N], nats or the measure's unit
     real: np.ndarray  # f32[S,M,N,N]
-    counted: np.ndarray  # bool[S,M,N,N], k saw j and the episode went on
+    counted: np.ndarray  # bool[S,M,N,N], k saw j and the episode continued
 
     @property
     def pairs(self) -> np.ndarray:
-        """i64[S]: how many pairs count."""
+        """i64[S]: the number of pairs that count."""
         return self.counted.sum(axis=(1, 2, 3))
 
     @property
     def correlation(self) -> np.ndarray:
-        """f32[S]: Pearson's correlation of the two over the pairs that count, NaN where one of them is constant."""
+        """f32[S]: Pearson correlation of estimated and real influence over the pairs that count; NaN if either is constant."""
         pairs = zip(self.estimated, self.real, self.counted, strict=True)
         return np.array([_correlation(estimated[count], real[count]) for estimated, real, count in pairs])
 
@@ -52,20 +58,21 @@ class Interventions:
 
 
 def intervene(run: Any, state: LearnerState | None = None, num_moments: int = 256, seed: int = 0) -> Interventions:
-    """Compare the influence that every member's models of others see with the real one, in at least ``num_moments`` moments.
+    """Compare the influence estimated by agents' models of others with the real influence, in at least ``num_moments`` moments.
 
-    Moments are spread evenly over the inside of the episode, whose last step has no next action.
-
-    >>> intervene(run, num_moments=256).correlation
+    The moments are spread evenly over the episode, except its last step, which has no next action.
 
     Args:
         run: a `influence_jax.Run`, or a learner.
-        state: of the learner; a run has its own.
-        num_moments: at least so many of each member.
+        state: the learner's state; a run has its own.
+        num_moments: minimum number of moments per member.
         seed: of the games.
 
     Raises:
-        ConfigError: the agents have no model of others, or nobody measures influence.
+        ConfigError: the agents have no model of others, or influence is not measured.
+
+    Example:
+        >>> correlation = influence_jax.intervene(run, num_moments=256).correlation  # f32[S]
     """
     learner, state = learner_and_state(run, state)
     checked("num_moments", num_moments, Integers(1))
@@ -104,7 +111,7 @@ def _moments(learner: Learner, num_moments: int, members: Member, key: jax.Array
 
 
 def one_moment(learner: Learner, member: Member, rollout_state: RolloutState, key: jax.Array) -> dict[str, jax.Array]:
-    """Let all agents act, and repeat the step with every other choice of each; see `Interventions` for what is returned."""
+    """Let all agents act, and replay the step with every other choice of each agent; the result is as in `Interventions`."""
     act_key, noise_key = jax.random.split(key)
     output, _, _ = act(learner, member, rollout_state, act_key)
     noise_keys = jax.random.split(noise_key, len(rollout_state.timestep.reward))
@@ -121,15 +128,15 @@ def one_moment(learner: Learner, member: Member, rollout_state: RolloutState, ke
 
 @struct.dataclass
 class CounterfactualPolicies:
-    """What everybody would do after everything that each agent might have chosen; natural-log probabilities."""
+    """The policies of all agents after every choice that each agent could have made; natural-log probabilities."""
 
-    weights: jax.Array  # f32[K,E,C], k's own policy over what it might have chosen
-    factual: jax.Array  # f32[J,E,A], j's policy after what was really chosen
+    weights: jax.Array  # f32[K,E,C], k's own policy over its choices
+    factual: jax.Array  # f32[J,E,A], j's policy after k's actual choice
     alternatives: jax.Array  # f32[K,C,J,E,A]
-    over: jax.Array  # bool[E], the episode is over by then, and nobody acts any more
+    over: jax.Array  # bool[E], the episode is over by then, and nobody acts
 
     def counted(self, timestep: TimeStep) -> jax.Array:
-        """bool[E,K,J]: k saw j in the ``timestep`` of the choices, and j still acts when they show."""
+        """bool[E,K,J]: k saw j in the ``timestep`` of the choices, and j still acts when they take effect."""
         return timestep.visible & ~(timestep.last | self.over)[:, None, None]
 
 
@@ -137,19 +144,19 @@ class CounterfactualPolicies:
 def counterfactual_policies(
     learner: Learner, member: Member, rollout_state: RolloutState, choices: dict[str, jax.Array], noise: Any
 ) -> CounterfactualPolicies:
-    """Repeat one step by the same chance with every other action, or message, of each agent.
+    """Replay one step with the same random draws and every other action, or message, of each agent.
 
     Args:
-        learner: whose agents they are; its model says which choice is varied, and when its effect shows.
+        learner: whose agents they are; its model declares what is varied and when the effect shows.
         member: their parameters.
         rollout_state: before the step.
-        choices: by head, i32[E,N], what was really chosen.
-        noise: the chance of the step, leading E.
+        choices: by head, i32[E,N], the actual choices.
+        noise: the noise of the step, leading E.
     """
-    model, env, unused = learner.model, learner.env, jax.random.key(0)  # nothing that is drawn here is used
+    model, env, unused = learner.model, learner.env, jax.random.key(0)  # no random draw made with it is used
 
     def world(symbols):
-        """The output of the step under ``symbols i32[E,N]``, everybody's policies [N,E,A] when that shows, and its end."""
+        """Step with ``symbols i32[E,N]``; return the output, all policies [N,E,A] once the effect shows, and the episode end."""
         output, carry, memory = act(learner, member, rollout_state, unused, choices | {model.channel: symbols})
         if model.lag == 0:
             return output, agents_first(output.log_policy["action"]), rollout_state.timestep.last
@@ -177,9 +184,9 @@ def counterfactual_policies(
 def real_influence(
     learner: Learner, policies: CounterfactualPolicies, realised: jax.Array | None, counted: jax.Array
 ) -> jax.Array:
-    """Return the influence f32[E,K,J] of what was chosen, by the measure of the model; 0 where not ``counted bool[E,K,J]``.
+    """Return the influence f32[E,K,J] of the choices in the model's measure; 0 unless ``counted bool[E,K,J]``.
 
-    ``realised i32[E,J]`` is what everybody did when it showed, None where nobody has done it yet.
+    ``realised i32[E,J]`` are the actions in which the effect shows; None if they have not been taken yet.
     """
     factual = agents_first(policies.factual)
     num_envs, num_agents = factual.shape[:2]

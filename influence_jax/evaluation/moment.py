@@ -1,4 +1,4 @@
-"""Moments of influence, each beside the world in which it did not happen."""
+"""Moments of influence, each next to its counterfactual."""
 
 import dataclasses
 import io
@@ -19,24 +19,24 @@ APART = 5  # steps between two moments of the same pair
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Moment:
-    """A moment of influence: what was done and how the other answers, and what would have been done instead.
+    """A moment of influence: a choice and the other agent's response, and the response to an alternative choice.
 
-    Of all that the influencer might have done, the alternative is what changes the answer most, times how probable it was.
-    A notebook shows it as `image`.
+    The alternative is the choice with the largest product of its probability and the change in the response that it causes. In
+    a notebook a moment shows its `image`.
 
     >>> moment = run.trace().moments(1)[0]
-    >>> moment.influencer, moment.influencee, moment.influence, moment.answer, moment.other_answer
+    >>> change = moment.answer - moment.other_answer  # f32[A]
     """
 
-    trace: "Trace"  # the episode it is of
-    time: int  # the step in which the influencer chose
+    trace: "Trace"  # its episode
+    time: int  # the step of the influencer's choice
     influencer: int
     influencee: int
     influence: float  # in the unit of the measure
-    choice: int  # the action, or message, that was chosen
-    alternative: int  # that which would have been
+    choice: int  # the action, or message, of the influencer
+    alternative: int  # the alternative action, or message
     weights: np.ndarray  # f32[C], the influencer's own probabilities
-    answer: np.ndarray  # f32[A], the other's probabilities after what was done
+    answer: np.ndarray  # f32[A], the influencee's probabilities after the choice
     other_answer: np.ndarray  # f32[A], after the alternative
 
     def __repr__(self) -> str:
@@ -51,7 +51,7 @@ class Moment:
 
     @property
     def choice_names(self) -> tuple[str, str]:
-        """What the influencer did, and might have done."""
+        """The names of the influencer's choice and of the alternative."""
         if self._by_message:
             return f"message {self.choice}", f"message {self.alternative}"
         names = self.trace.env.spec.action_names
@@ -62,7 +62,7 @@ class Moment:
         return self.trace.team.learner.model.channel == "message"
 
     def worlds(self) -> tuple[Any, Any]:
-        """Return the states that followed, and that would have; the same where a message changes nothing yet."""
+        """Return the states that follow the choice and the alternative; equal if a message has no effect on the state yet."""
         actions = self.trace.actions[self.time]
         really, _ = self.trace.world(self.time, actions)
         if self._by_message:
@@ -74,7 +74,7 @@ class Moment:
         return really, self.trace.world(self.time, others)[0]
 
     def image(self) -> Image.Image:
-        """Return both worlds side by side, with what both agents see, above how the other answers in each of them."""
+        """Return both states side by side, with the views of both agents, above the influencee's response in each."""
         return images.two_worlds(self)
 
     def _repr_png_(self) -> bytes:

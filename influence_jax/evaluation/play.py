@@ -1,4 +1,4 @@
-"""One episode, by whoever sits down: trained agents of any runs, scripted players, or functions of one's own."""
+"""Playing one episode with trained agents of any runs, scripted players, or functions of your own."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -30,26 +30,29 @@ def play(
     seed: int = 0,
     real: bool = False,
 ) -> Trace:
-    """Play one episode and return everything that happened in it.
+    """Play one episode and return a full record of it.
 
-    >>> a, b = influence_jax.load("runs/a").policy(0), influence_jax.load("runs/b").policy(0)
-    >>> influence_jax.play([a, a, b, b, b]).rewards.sum(axis=0)  # agents 0 and 1 of run a with 2 to 4 of run b
-
-    Agents of runs with the same network, influence and rewards make up one team, in which everything is as in training. Of
-    different kinds, everybody sees what the others really do, but influence is only that which agents measure by themselves.
+    Agents of runs with the same network, influence and reward settings form a team, for which everything is as in training.
+    With agents of different kinds, all see the others' real actions, but influence is only what agents measure with their own
+    models.
 
     Args:
         agents: who plays, one for each seat or one for all. A policy plays at seat n as its agent n; ``policy[m]`` is its agent
             m at any seat. A player is a function ``(key, env, state) -> actions i32[N]`` in JAX, such as those of
-            `influence_jax.envs.scripted`, of whose actions that of its seat counts.
+            `influence_jax.envs.scripted`; only its action for its own seat is used.
         env: the game; by default that of the first policy.
-        params: parameters of the game, such as ``{"hit_penalty": 0}``, instead of those that the first policy was trained with;
-            in a game of another kind instead of the game's defaults.
-        seed: the same seed gives the same episode to the bit.
-        real: whether to find out the real influence of every action too, see `Trace.real_influence`.
+        params: parameters of the game that replace those of the first policy's training, such as ``{"hit_penalty": 0}``; in a
+            game of another kind they replace the game's defaults.
+        seed: the same seed gives the same episode, bit for bit.
+        real: also compute the real influence of every action, see `Trace.real_influence`.
 
     Raises:
-        ConfigError: somebody cannot sit where they should, or there is no game.
+        ConfigError: an agent cannot take its seat, or there is no game.
+
+    Example:
+        >>> a, b = influence_jax.load("runs/a").policy(0), influence_jax.load("runs/b").policy(0)
+        >>> trace = influence_jax.play([a, b])  # agent 0 of run a with agent 1 of run b
+        >>> returns = trace.rewards.sum(axis=0)  # f32[N]
     """
     checked("seed", seed, Integers(0, INT32_MAX))
     checked("real", real, Choices((True, False)))
@@ -62,7 +65,7 @@ def play(
 
 
 def _env_params(env: Environment, members: tuple[Member, ...], params: Any) -> Any:
-    """Return the parameters of the game: those of the first team's training where they fit, or its defaults, with ``params``."""
+    """Return the game's parameters: those of the first team's training if they fit, else the defaults; then apply ``params``."""
     default = env.default_params
     trained = members[0].env_params if members else default
     fit = type(trained) is type(default) and jax.tree.map(np.shape, trained) == jax.tree.map(np.shape, default)
@@ -71,7 +74,7 @@ def _env_params(env: Environment, members: tuple[Member, ...], params: Any) -> A
 
 @struct.dataclass
 class Steps:
-    """What happened in an episode; leading axis of time, one decision longer than the game."""
+    """The steps of an episode; leading axis of time, with one more decision than the game has steps."""
 
     state: Any  # before the step
     timestep: TimeStep
@@ -83,7 +86,7 @@ class Steps:
 
 @compiled()
 def _episode(seating: Seating, members: tuple[Member, ...], env_params: Any, key: jax.Array) -> Steps:
-    """Play to the horizon and one decision further."""
+    """Play to the horizon and let agents decide once more."""
     env = seating.env
 
     def step(now, t):
@@ -115,10 +118,10 @@ def _episode(seating: Seating, members: tuple[Member, ...], env_params: Any, key
 def _decide(
     seating: Seating, members: tuple[Member, ...], state: Any, before: list[RolloutState], key: jax.Array
 ) -> tuple[jax.Array, list[tuple[ActorOutput, Any, Any]]]:
-    """Let everybody act once. Returns the actions i32[N], and by team ``(output, carry, memory)`` as `act` does.
+    """Let everyone act once; return the actions i32[N] and, by team, ``(output, carry, memory)`` as `act` does.
 
-    Some act after having seen others act. With teams of different kinds, the first round shows what those do who act first, the
-    second what everybody does, and the third tells everybody so.
+    Some agents act after seeing others' actions. With teams of different kinds, the first round gives the actions of those who
+    act first, the second those of everyone, and the third lets everyone remember them.
     """
     env, teams = seating.env, range(len(members))
     actions = jnp.full(env.spec.num_agents, -1, jnp.int32)
@@ -139,10 +142,10 @@ def _decide(
 
 
 def _choose(player: Player, seat: int, key: jax.Array, env: Environment, state: Any) -> jax.Array:
-    """Return what a player chooses, i32[N].
+    """Return a player's actions, i32[N].
 
     Raises:
-        ConfigError: it is no function of JAX, or chooses something else.
+        ConfigError: it is not a function in JAX, or returns something else.
     """
     try:
         chosen = jnp.asarray(player(key, env, state))
@@ -161,7 +164,7 @@ def _choose(player: Player, seat: int, key: jax.Array, env: Environment, state: 
 
 
 def _trace(seating: Seating, members: tuple[Member, ...], env_params: Any, steps: Steps) -> Trace:
-    """Return the record of an episode, up to its end."""
+    """Return the record of an episode up to its end."""
     length = int(np.flatnonzero(steps.timestep.last)[0])
     steps = jax.tree.map(lambda x: x[: length + 1], steps)
     spec = seating.env.spec
@@ -171,7 +174,9 @@ def _trace(seating: Seating, members: tuple[Member, ...], env_params: Any, steps
         seats = seating.seats(group)
         log_policy[:, seats] = output.log_policy["action"][:length, 0, seats]
         values[:, seats] = output.samples["action"].value[:length, 0, seats]
-    talking = steps.outputs and "message" in steps.outputs[0].samples  # who talks plays among their like
+    talking = (
+        steps.outputs and "message" in steps.outputs[0].samples
+    )  # agents that talk only play with agents of the same kind
     team = None
     if len(members) == 1:
         team = Team(seating.learners[0], members[0], seating.seats(0), steps.agent_states[0])
@@ -192,7 +197,7 @@ def _trace(seating: Seating, members: tuple[Member, ...], env_params: Any, steps
 
 
 def _influence(seating: Seating, steps: Steps) -> np.ndarray:
-    """Return the influence f32[T,K,J] by what k chose at each step."""
+    """Return the influence f32[T,K,J] of k's choice at each step."""
     length, num_agents = len(steps.actions) - 1, len(seating.owner)
     influence = np.zeros((length, num_agents, num_agents), np.float32)
     now, after = (jax.tree.map(lambda x, s=s: x[s, None], steps.timestep) for s in (slice(length), slice(1, None)))
@@ -212,7 +217,7 @@ def _influence(seating: Seating, steps: Steps) -> np.ndarray:
         bootstrap = jax.tree.map(lambda x: x[length], output)
         measured = np.asarray(learner.model.influence_of_choices(trajectory, bootstrap))[:, 0]
         seats = seating.seats(group)
-        by_themselves = learner.model.source == "own model"  # of k about j, whoever j is
+        by_themselves = learner.model.source == "own model"  # k's own model of j, whatever kind j is
         counted = seats[:, None] & (np.ones_like(seats) if by_themselves else seats)
         influence = np.where(counted, measured, influence)
     return influence

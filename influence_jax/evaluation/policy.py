@@ -1,4 +1,4 @@
-"""What trained agents would do: distributions and values at any state, and acting step by step."""
+"""Trained agents: their policies and values at any state, and acting step by step."""
 
 import dataclasses
 from typing import Any
@@ -13,38 +13,38 @@ from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import act, observed_rewards
 from influence_jax.learner.state import LearnerState, Member, RolloutState
 from influence_jax.platforms import usual_promotion
-from influence_jax.settings import ConfigError, Integers, checked, said
+from influence_jax.settings import ConfigError, Integers, checked, short_repr
 from influence_jax.types import TimeStep
 
 
 @struct.dataclass
 class AgentState:
-    """What agents carry from one step to the next; what is inside is the network's, the influence model's and the shaper's."""
+    """What agents carry from step to step; the contents belong to the network, the influence model and the shaper."""
 
     carry: Any  # {branch: recurrent state}, leading [N,1]
     memory: Any  # of the influence model, such as the last actions
     shaper_state: Any  # of the reward shaper, for agents that observe rewards
 
     def in_game(self, env_state: Any, timestep: TimeStep) -> RolloutState:
-        """Return the state of acting in one game, E = 1, of whose state and time step these are."""
+        """Return the rollout state of one game, E = 1, with this environment state and time step."""
         game = jax.tree.map(lambda x: x[None], (env_state, timestep))
         return RolloutState(*game, self.carry, self.memory, self.shaper_state)
 
 
 @struct.dataclass
 class Decision:
-    """What agents do in one step, and what they might have done."""
+    """What agents do in one step, and the distributions it was drawn from."""
 
     actions: jax.Array  # i32[N]
     log_policy: jax.Array  # f32[N,A], nats
-    values: jax.Array  # f32[N], of the policy's own reward, in the unit of the losses
-    influence: jax.Array  # f32[K,J], of k on j, as the influence model measures it in this step; diagonal 0
+    values: jax.Array  # f32[N], of the rewards learned from, in the unit of the losses
+    influence: jax.Array  # f32[K,J], of k on j, as measured in this step; diagonal 0
     messages: jax.Array | None  # i32[N], for agents that talk
     message_log_policy: jax.Array | None  # f32[N,M]
 
     @property
     def probabilities(self) -> np.ndarray:
-        """f32[N,A]: of every action."""
+        """f32[N,A]: the probability of each action."""
         return np.exp(np.asarray(self.log_policy))
 
 
@@ -53,7 +53,8 @@ class Policy:
     """The trained agents of one member of a run; ``policy[n]`` is agent n alone, to be seated by `influence_jax.play`.
 
     >>> policy = run.policy(member=0)
-    >>> policy.at(state).probabilities  # f32[N,A] of agents who have just begun to look
+    >>> state, timestep = policy.learner.env.reset(jax.random.key(0), policy.member.env_params)
+    >>> probabilities = policy.at(state).probabilities  # f32[N,A] at the start of an episode
     """
 
     learner: Learner
@@ -64,7 +65,7 @@ class Policy:
 
     @property
     def training(self) -> str:
-        """The game that agents were trained in, and what they choose there."""
+        """The game that agents were trained in, and their actions there."""
         env, num_messages = self.learner.env, self.learner.model.network_spec.num_messages
         messages = f", and one of {num_messages} messages" if num_messages else ""
         return f"trained in {type(env).__name__} to choose {', '.join(env.spec.action_names)}{messages}"
@@ -77,11 +78,11 @@ class Policy:
         return self.learner.env.spec.num_agents
 
     def start(self) -> AgentState:
-        """Return the state of agents at the start of an episode."""
+        """Return the agents' state at the start of an episode."""
         return start(self.learner)
 
     def step(self, agent_state: AgentState, timestep: TimeStep, key: jax.Array) -> tuple[Decision, AgentState]:
-        """Let all agents act on ``timestep``, what the environment's ``reset`` or ``step`` returned.
+        """Let all agents act on ``timestep``, as returned by the environment's ``reset`` or ``step``.
 
         >>> decision, agent_state = policy.step(policy.start(), timestep, jax.random.key(0))
         """
@@ -89,22 +90,22 @@ class Policy:
         for (name, kind), value in zip(kinds.items(), (agent_state, timestep, key), strict=True):
             if not isinstance(value, kind):
                 raise ConfigError(
-                    f"{name} is {said(value)}; allowed: {kind.__name__}, as in the example of `Policy.step`."
+                    f"{name} is {short_repr(value)}; allowed: {kind.__name__}, as in the example of `Policy.step`."
                 )
         return _step(self.learner, self.member, agent_state, timestep, key)
 
     @usual_promotion()
     def at(self, state: Any, agent_state: AgentState | None = None) -> Decision:
-        """Return what agents would do in any ``state`` of the game; without an ``agent_state``, as if an episode began there.
+        """Return what agents would do in a ``state`` of the game; without ``agent_state``, as if an episode started there.
 
-        Its actions are a draw by a fixed key.
+        The actions are sampled with a fixed key.
         """
         env = self.learner.env
         try:
             observation, visible = env.observe(state)
         except Exception as error:
             wanted = f"a state of {type(env).__name__}, as its `reset` returns it"
-            raise ConfigError(f"state is {said(state)}; allowed: {wanted}.") from error
+            raise ConfigError(f"state is {short_repr(state)}; allowed: {wanted}.") from error
         spec = env.spec
         nothing = jnp.zeros(spec.num_agents, jnp.float32)
         timestep = TimeStep(
@@ -121,7 +122,7 @@ class Policy:
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Agent:
-    """One trained agent, which may sit at any place of a game."""
+    """One trained agent, which can take any seat of a game."""
 
     policy: Policy
     number: int
@@ -150,7 +151,7 @@ def start(learner: Learner) -> AgentState:
 def _step(
     learner: Learner, member: Member, agent_state: AgentState, timestep: TimeStep, key: jax.Array
 ) -> tuple[Decision, AgentState]:
-    now = agent_state.in_game(None, timestep)  # the reward of the last step comes with this time step
+    now = agent_state.in_game(None, timestep)  # the previous step's reward is in this time step
     now = now.replace(shaper_state=observed_rewards(learner, member, now, timestep.reward[None]))
     output, carry, memory = act(learner, member, now, key)
     output = jax.tree.map(lambda x: x[0], output)

@@ -1,4 +1,4 @@
-"""Compiled functions of one experiment or game, few of which are kept."""
+"""Compiled functions of an experiment or game, of which only the most recent are kept."""
 
 import functools
 from collections.abc import Callable
@@ -9,14 +9,14 @@ import jax
 from influence_jax.learner.learner import Learner
 from influence_jax.platforms import usual_tracing
 
-KEPT = 3  # programs of each function, those used last
+KEPT = 3  # the most recently used programs of each function
 
 
 def compiled(num_static: int = 1) -> Callable[[Callable], Callable]:
     """Compile a function for each value of its first ``num_static`` arguments, such as a learner, which are not traced.
 
-    ``jax.jit(static_argnums=...)`` would keep every program, and what it is for, until the process ends; a process that
-    evaluates one experiment after another would grow with each.
+    ``jax.jit(static_argnums=...)`` would keep every program and its arguments alive, so a process that evaluates many
+    experiments would grow with each.
     """
 
     def decorate(function: Callable) -> Callable:

@@ -1,4 +1,4 @@
-"""Steps of an episode again, under the same noise: what would have followed on other actions."""
+"""Replaying steps of an episode with the same noise: what would have followed other actions."""
 
 import dataclasses
 import operator
@@ -14,7 +14,7 @@ from influence_jax.evaluation.policy import AgentState
 from influence_jax.evaluation.programs import compiled
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import Member
-from influence_jax.settings import ConfigError, Integers, checked, said
+from influence_jax.settings import ConfigError, Integers, checked, short_repr
 from influence_jax.types import TimeStep
 
 if TYPE_CHECKING:
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Team:
-    """The trained agents of an episode, who are all of one kind, and what it takes to let them act again."""
+    """The trained agents of an episode, all of one kind, and what is needed to let them act again."""
 
     learner: Learner
     member: Member = dataclasses.field(repr=False)
     seats: np.ndarray  # bool[N], where they sit
-    agent_states: AgentState = dataclasses.field(repr=False)  # leading T+1: before every step, and after the last
+    agent_states: AgentState = dataclasses.field(repr=False)  # leading T+1: before each step, and after the last
 
     @property
     def pairs(self) -> np.ndarray:
-        """bool[N,N]: both are of the team."""
+        """bool[N,N]: whether both agents are in the team."""
         return self.seats[:, None] & self.seats
 
 
 def team_of(trace: "Trace", what: str) -> Team:
-    """Return the team of an episode, which ``what`` asks for.
+    """Return the team of an episode; ``what`` names the caller's argument in errors.
 
     Raises:
-        ConfigError: there is none, since no agents were trained, or they are of several kinds.
+        ConfigError: there is no team, because no agents are trained or they are of several kinds.
     """
     if trace.team is None:
         raise ConfigError(
@@ -58,13 +58,13 @@ def world(trace: "Trace", time: int, actions: Sequence[int]) -> tuple[Any, TimeS
     except (TypeError, OverflowError):
         chosen = np.zeros(0, np.int32)
     if len(chosen) != num_agents:
-        raise ConfigError(f"actions is {said(actions)}; allowed: {num_agents} whole numbers, one for each agent.")
+        raise ConfigError(f"actions is {short_repr(actions)}; allowed: {num_agents} whole numbers, one for each agent.")
     state, noise = jax.tree.map(lambda x: x[time], (trace.states, trace.noise))
     return jax.device_get(_transition(trace.env, state, jnp.asarray(chosen), noise, trace.env_params))
 
 
 def policies_after(trace: "Trace", time: int) -> CounterfactualPolicies:
-    """Return what everybody would have done after everything that each agent of a team might have chosen at ``time``."""
+    """Return all agents' policies after every choice that each agent of a team could have made at ``time``."""
     team = trace.team
     before = jax.tree.map(lambda x: x[time], (team.agent_states, trace.states, trace.timesteps))
     choices, noise = jax.tree.map(lambda x: jnp.asarray(x[time : time + 1]), (trace.choices, trace.noise))
@@ -72,17 +72,17 @@ def policies_after(trace: "Trace", time: int) -> CounterfactualPolicies:
 
 
 def find_real_influence(trace: "Trace") -> np.ndarray:
-    """Return f32[T,K,J]: the influence of every choice by intervention, 0 where one of both is not of the team.
+    """Return f32[T,K,J]: the influence of every choice by intervention, 0 unless both agents are in the team.
 
     Raises:
-        ConfigError: there is no team, or nobody measures influence.
+        ConfigError: there is no team, or influence is not measured.
     """
     team = team_of(trace, "real")
     model = team.learner.model
     if model.measure is None:
         raise ConfigError("real is True with influence.measure 'none'; allowed: any other measure.")
     if model.counterfactuals is not None and model.source == "policies" and model.intervene is None:
-        return trace.influence  # nothing is modelled or drawn: what agents measured is real
+        return trace.influence  # computed from real policies, so the measured influence is real
     before = jax.tree.map(lambda x: x[:-1], (team.agent_states, trace.states, trace.timesteps))
     found = _real_influence(team.learner, team.member, before, trace.choices, trace.noise)
     return np.where(team.pairs, np.asarray(found), np.float32(0))
@@ -102,5 +102,5 @@ def _real_influence(learner, member, before, choices, noise):
         return real_influence(learner, found, realised, found.counted(now.timestep))[0]
 
     choices, noise = jax.tree.map(lambda x: x[:, None], (choices, noise))
-    realised = jnp.roll(choices["action"], -learner.model.lag, axis=0)  # after the last step nothing counts
+    realised = jnp.roll(choices["action"], -learner.model.lag, axis=0)  # the entries after the last step do not count
     return jax.lax.map(one_step, (before, choices, noise, realised), batch_size=16)

@@ -1,4 +1,4 @@
-"""Who sits where at a game: trained agents in teams of one kind, and players."""
+"""Seating: which agent plays at which seat, with trained agents in teams of one kind, and players."""
 
 import dataclasses
 import functools
@@ -20,7 +20,7 @@ Player = Callable[[jax.Array, Environment, Any], jax.Array]  # (key, env, state)
 
 @dataclasses.dataclass(frozen=True)
 class Seating:
-    """Who sits where: seat n belongs to group ``owner[n]``, one of the teams, by their learners, and then of the players."""
+    """Who plays at which seat: seat n belongs to group ``owner[n]``. Teams, in the order of ``learners``, come before players."""
 
     env: Environment
     learners: tuple[Learner, ...]
@@ -33,13 +33,13 @@ class Seating:
 
 
 def seated(agents: Any, env: Environment | None) -> tuple[Seating, tuple[Member, ...]]:
-    """Sort ``agents`` into groups that are trained alike, and put each at its seat; see `influence_jax.play`.
+    """Group ``agents`` by kind and assign them to seats; see `influence_jax.play`.
 
     Returns:
-        The seating, and by team what its members act with, leading N.
+        The seating, and for each team what its members act with, leading N.
 
     Raises:
-        ConfigError: somebody cannot sit where they should, or there is no game.
+        ConfigError: an agent cannot take its seat, or there is no game.
     """
     env, entries = _entries(agents, env)
     teams: dict[Any, dict[int, Agent]] = {}
@@ -60,7 +60,7 @@ def seated(agents: Any, env: Environment | None) -> tuple[Seating, tuple[Member,
 
 
 def _entries(agents: Any, env: Environment | None) -> tuple[Environment, list[Agent | Player]]:
-    """Return the game, and who sits at each of its seats."""
+    """Return the game, and who plays at each of its seats."""
     entries = list(agents) if isinstance(agents, Sequence) and not isinstance(agents, Policy | str) else [agents]
     for seat, entry in enumerate(entries):
         if not isinstance(entry, Policy | Agent) and not callable(entry):
@@ -84,7 +84,7 @@ def _entries(agents: Any, env: Environment | None) -> tuple[Environment, list[Ag
 
 
 def _game_of(entries: Sequence[Policy | Agent | Player]) -> Environment:
-    """Return the game of the first who was trained."""
+    """Return the game of the first trained agent."""
     for entry in entries:
         if isinstance(entry, Policy | Agent):
             return (entry.policy if isinstance(entry, Agent) else entry).learner.env
@@ -99,9 +99,9 @@ def _refuse_other_games(learner: Learner, env: Environment, seat: int) -> None:
 
 
 def _kind(learner: Learner) -> Any:
-    """What must be the same for agents to be one team.
+    """Return what agents of one team must have in common.
 
-    Networks, influence models and shapers are functions, which two runs do not share; the settings that they are made of can be
+    Networks, influence models and shapers are functions, which two runs do not share, so the settings that define them are
     compared.
     """
     if learner.replaced:
@@ -116,7 +116,7 @@ def _at(learner: Learner, env: Environment) -> Learner:
 
 
 def _member(team: dict[int, Agent], num_agents: int) -> Member:
-    """Return the parameters by seat; at seats of others, whose actions do not count, those of anybody."""
+    """Return the parameters by seat; other seats, whose actions are ignored, get arbitrary parameters."""
     anybody = next(iter(team.values()))
     agents = [team.get(seat, anybody) for seat in range(num_agents)]
 

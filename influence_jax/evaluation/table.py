@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def rows(trace: "Trace") -> dict[str, np.ndarray]:
-    """Return the columns of a table with one row for each step and agent, step after step; see `Trace.table`."""
+    """Return the columns of a table with one row per step and agent, in order of steps; see `Trace.table`."""
     step, agent = np.indices(trace.actions.shape)
     taken = np.take_along_axis(trace.log_policy, trace.actions[..., None], axis=-1)[..., 0]
     probs = np.exp(trace.log_policy)

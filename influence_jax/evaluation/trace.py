@@ -1,4 +1,4 @@
-"""One episode in full: a record, of which `replay`, `images`, `table` and `moment` make other worlds, videos and tables."""
+"""The full record of an episode; `replay`, `images`, `table` and `moment` turn it into counterfactuals, videos and tables."""
 
 import dataclasses
 import pathlib
@@ -25,21 +25,21 @@ class Trace:
     """One episode of ``T`` steps, on the host; from `Run.trace` or `influence_jax.play`.
 
     >>> trace = run.trace(member=0, seed=1)
-    >>> trace.influence.max(), trace.video("episode.gif")
+    >>> strongest, video = trace.influence.max(), trace.video("episode.gif")
     """
 
     env: Environment
     env_params: Any  # the parameters of the game
-    states: Any  # leading T+1: before every step, and after the last
-    timesteps: TimeStep  # leading T+1, what these states show, and the rewards and metrics of the step that led to each
-    noise: Any  # leading T, the chance of every step
+    states: Any  # leading T+1: before each step, and after the last
+    timesteps: TimeStep  # leading T+1, of these states, with rewards and metrics of the step that led there
+    noise: Any  # leading T, the random draws of each step
     actions: np.ndarray  # i32[T,N]
-    log_policy: np.ndarray  # f32[T,N,A], nats; NaN for players that are no trained agents
-    values: np.ndarray  # f32[T,N], in the unit of the losses; NaN likewise
-    influence: np.ndarray  # f32[T,K,J], of what k did (or said) at t on j, in the unit of the measure; diagonal 0
+    log_policy: np.ndarray  # f32[T,N,A], nats; NaN for players that are not trained agents
+    values: np.ndarray  # f32[T,N], in the unit of the losses; NaN for the same players
+    influence: np.ndarray  # f32[T,K,J], of k's choice at t on j, in the measure's unit; diagonal 0
     messages: np.ndarray | None = None  # i32[T,N], for agents that talk
     message_log_policy: np.ndarray | None = None  # f32[T,N,M]
-    real_influence: np.ndarray | None = None  # f32[T,K,J], by intervention, where it was asked for; diagonal 0
+    real_influence: np.ndarray | None = None  # f32[T,K,J], by intervention, if requested; diagonal 0
     team: Team | None = None  # the trained agents, if they are all of one kind
 
     @property
@@ -49,32 +49,32 @@ class Trace:
 
     @property
     def visible(self) -> np.ndarray:
-        """bool[T,N,N]: row sees column."""
+        """bool[T,N,N]: whether the row's agent sees the column's."""
         return self.timesteps.visible[:-1]
 
     @property
     def rewards(self) -> np.ndarray:
-        """f32[T,N]: of the step taken at t, the environment's."""
+        """f32[T,N]: the environment's rewards for the step taken at t."""
         return self.timesteps.reward[1:]
 
     @property
     def metrics(self) -> dict[str, np.ndarray]:
-        """f32[T,N]: by name, the environment's of the step taken at t."""
+        """f32[T,N] by name: the environment's metrics of the step taken at t."""
         return {name: values[1:] for name, values in self.timesteps.metrics.items()}
 
     @property
     def choices(self) -> dict[str, np.ndarray]:
-        """i32[T,N]: by head, the actions, and the messages where agents talk."""
+        """i32[T,N] by head: the actions, and the messages if agents talk."""
         return {"action": self.actions} | ({} if self.messages is None else {"message": self.messages})
 
     @property
     def known_influence(self) -> np.ndarray:
-        """f32[T,K,J]: the real influence where it was asked for, and else that which agents measured."""
+        """f32[T,K,J]: the real influence if it was requested, otherwise the influence that agents measured."""
         return self.influence if self.real_influence is None else self.real_influence
 
     @property
     def measure(self) -> str:
-        """The measure of influence, with its unit where it has one; without trained agents of one kind ""."""
+        """The measure of influence, with its unit if it has one; "" without trained agents of one kind."""
         measure = self.team.learner.model.measure if self.team else None
         return label(measure) if measure else ""
 
@@ -86,7 +86,7 @@ class Trace:
         return f"Trace of {len(self)} steps of {type(self.env).__name__}, {self.actions.shape[1]} agents, returns {returns}"
 
     def world(self, time: int, actions: Sequence[int]) -> tuple[Any, TimeStep]:
-        """Return the state and time step that follow on ``actions i32[N]`` at ``time``, by the same chance."""
+        """Return the state and time step that ``actions i32[N]`` at ``time`` lead to, with the same random draws."""
         return replay.world(self, time, actions)
 
     def frame(
@@ -97,10 +97,10 @@ class Trace:
 
         Args:
             time: which state.
-            arrows: whether the influence of what was done in the step that led here is drawn: at full width where it is the
-                strongest of the episode, or this number; not at all below a twentieth of that.
+            arrows: whether to draw the influence of the choices that led here. Arrows have full width at the strongest
+                influence of the episode, or at this number, and are left out below a twentieth of it.
             views: agents whose windows are outlined.
-            scale: pixels per cell; by default so that the map's longer side has some 720.
+            scale: pixels per cell; by default the map's longer side has about 720.
             title: written before the step.
         """
         checked("time", time, Integers(0, len(self)))
@@ -110,7 +110,7 @@ class Trace:
         self, path: str | pathlib.Path | None = None, *, fps: float = 10, start: int = 0, stop: int | None = None,
         arrows: bool | float = True, views: Sequence[int] = (), scale: int | None = None, title: str = "",
     ) -> Video:  # fmt: skip
-        """Return the frames from ``start`` to before ``stop`` as a video, which a notebook plays, and write it to ``path``.
+        """Return the frames from ``start`` up to but excluding ``stop`` as a video, and write it to ``path`` if given.
 
         >>> run.trace().video("episode.mp4", fps=15)  # or .gif; see `frame` for the other arguments
         """
@@ -125,18 +125,20 @@ class Trace:
         return video
 
     def table(self) -> Any:
-        """Return a ``pandas.DataFrame``, one row per step and agent; a `ConfigError` where pandas is not installed.
-
-        Influence is summed over the others.
+        """Return a ``pandas.DataFrame`` with one row per step and agent; influence is summed over the others.
 
         >>> run.trace().table().groupby("agent").reward.sum()
+
+        Raises:
+            ConfigError: pandas is not installed.
         """
         return pandas().DataFrame(rows(self))
 
     def moments(self, count: int = 4) -> list[Moment]:
-        """Return the strongest moments of influence, the strongest first, at least `APART` steps apart for each pair.
+        """Return the strongest moments of influence, strongest first, at least `APART` steps apart for each pair.
 
-        Real influence counts where it was found out, and else that which the agents measured. There may be fewer than ``count``.
+        They are ranked by real influence if it was requested, otherwise by the influence that the agents measured. There may
+        be fewer than ``count``.
 
         >>> run.trace(member=3).moments(1)[0]  # an image in a notebook
 

@@ -101,7 +101,7 @@ def decide(
         acted.append((context, policy))
     context, policy = jax.tree.map(lambda *x: jnp.concatenate(x) if len(x) > 1 else x[0], *acted)
     step = Step(timestep, memory, carry, features, context, policy)
-    influence, information, own, predicted = measured(model, network, params, step)
+    influence, information, own, predicted = measure_influence(model, network, params, step)
     carry = policy.carry | own
     output = ActorOutput(
         samples=agents_first(policy.samples),
@@ -117,7 +117,7 @@ def decide(
     return output, carry, after
 
 
-def measured(
+def measure_influence(
     model: InfluenceModel, network: Any, params: Any, step: Step
 ) -> tuple[jax.Array, jax.Array, dict[str, Any], jax.Array | None]:
     """Return ``(influence f32[E,K,J], mutual information f32[E,K,J], states of the model's own branches, predicted)`` of a step.

@@ -28,7 +28,7 @@ from influence_jax.types import CounterfactualBatch, TimeStep
 
 
 @struct.dataclass
-class Tried:
+class TriedActions:
     """The actions of the last step, and the responses to one drawn agent's alternatives; leading axis E."""
 
     action: jax.Array  # i32[E,N], all agents' actions; -1 before the first
@@ -52,7 +52,7 @@ def intervention(config: InfluenceConfig, num_agents: int, num_actions: int, mea
     context = agents.memory.context  # of actions i32[E,N]
 
     def init(num_envs):
-        return Tried(
+        return TriedActions(
             action=agents.memory.init(num_envs),
             drawn=jnp.zeros((num_envs, num_agents), bool),
             log_policy=jnp.zeros((num_envs, num_actions), jnp.float32),
@@ -67,7 +67,7 @@ def intervention(config: InfluenceConfig, num_agents: int, num_actions: int, mea
         def draw(key):
             return jnp.arange(num_agents, dtype=jnp.int32) == jax.random.randint(key, (), 0, num_agents, jnp.int32)
 
-        return tried(network, params, transition, world, context, jax.vmap(draw)(transition.keys))
+        return try_actions(network, params, transition, world, context, jax.vmap(draw)(transition.keys))
 
     def counterfactuals(network, params, step):
         """Compare the policies of this step with those after the tried actions; leading axes are influencees and environments."""
@@ -99,9 +99,9 @@ def intervention(config: InfluenceConfig, num_agents: int, num_actions: int, mea
     )
 
 
-def tried(
+def try_actions(
     network, params, transition: Transition, world: Callable[[jax.Array], TimeStep], context, drawn: jax.Array
-) -> Tried:
+) -> TriedActions:
     """Try all actions of the agents ``drawn bool[E,K]``, one per environment; see `InfluenceModel.intervene`.
 
     ``context`` maps actions i32[E,N] to the symbols i32[E,N,L] that enter the policies.
@@ -126,7 +126,7 @@ def tried(
     features = jax.vmap(network.encode)(params, seen)["policy"]
     after_each = jax.vmap(answer, in_axes=(None, None, 0, 0))
     answers = jax.vmap(after_each)(params, transition.carry["policy"], features, told)
-    return Tried(
+    return TriedActions(
         action=action,
         drawn=drawn,
         log_policy=jnp.take_along_axis(jnp.where(drawn[..., None], log_policy, 0.0).sum(axis=1), choices, axis=-1),

@@ -27,12 +27,14 @@ Metric = Callable[[Trajectory], dict[str, jax.Array]]  # f32[T,E,...] each, aver
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Learner:
-    """The static parts of an experiment, a static argument of all compiled functions.
+    """The static parts of an experiment, a static argument of all compiled functions; from `make_learner`.
 
-    `make_learner` builds it from a configuration; acting and learning read these fields and never the configuration. Any part may
-    be replaced by your own: ``dataclasses.replace(make_learner(config), optimizer=...)``. If you replace ``env_params``, the
-    configuration is updated to match. Two learners are equal if their configurations are equal and they use no code from outside
-    this package, so that they share compiled programs.
+    Acting and learning read these fields and never the configuration. Any part may be replaced by your own. If you replace
+    ``env_params``, the configuration is updated to match. Two learners are equal if their configurations are equal and they
+    use no code from outside this package, so that they share compiled programs.
+
+    >>> learner = influence_jax.make_learner(influence_jax.presets.get("harvest-moa", "small"))
+    >>> learner = dataclasses.replace(learner, optimizer=optax.scale_by_adam())
     """
 
     config: ExperimentConfig

@@ -26,7 +26,7 @@ def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformat
     return optax.GradientTransformation(optax.scale_by_adam(b1, b2, eps).init, update)
 
 
-def hasten_head_biases(factor: float) -> optax.GradientTransformation:
+def scale_head_bias_updates(factor: float) -> optax.GradientTransformation:
     """Multiply the updates of the biases of all heads (modules named ``"..._head"``).
 
     Adam moves every weight by about the learning rate, however small its gradient. A preference that holds in every state, such
@@ -43,7 +43,7 @@ def hasten_head_biases(factor: float) -> optax.GradientTransformation:
 
 def adam() -> optax.GradientTransformation:
     """Scale by Adam, and move the biases of heads twenty times as far."""
-    return optax.chain(scale_by_adam(b1=0.9, b2=0.999, eps=1e-8), hasten_head_biases(20.0))
+    return optax.chain(scale_by_adam(b1=0.9, b2=0.999, eps=1e-8), scale_head_bias_updates(20.0))
 
 
 # Gradient transformations without a learning rate. Our losses are means, where asynchronous actor-critics sum over 20 steps.

@@ -9,7 +9,7 @@ from influence_jax import metrics
 from influence_jax.config import ConfigError, Hyperparams
 from influence_jax.influence.model import as_information
 from influence_jax.learner.learner import Learner
-from influence_jax.learner.sight import watch
+from influence_jax.learner.sight import sight_metrics
 from influence_jax.metrics import EpisodeSums, Mean, mean_over
 from influence_jax.types import Trajectory
 
@@ -33,7 +33,7 @@ def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, 
             trajectory.visible.sum(axis=(-2, -1), dtype=jnp.int32) / max(1, num_agents * (num_agents - 1)), valid
         ),
     }
-    logs |= watch(trajectory)
+    logs |= sight_metrics(trajectory)
     own = own_metrics(learner, trajectory)
     fifth = jnp.minimum(trajectory.time * 5 // learner.env.spec.horizon, 4)
     in_fifth = valid[..., None] & (fifth[..., None] == jnp.arange(5, dtype=jnp.int32))  # bool[T,E,5]

@@ -44,7 +44,7 @@ def sight(log_policy: jax.Array, mask: jax.Array) -> jax.Array:
     return (weight * divergence).sum(axis=0)
 
 
-def watch(trajectory: Trajectory) -> dict[str, Mean]:
+def sight_metrics(trajectory: Trajectory) -> dict[str, Mean]:
     """Return the metrics of one rollout, ``f32[N]`` each.
 
     * ``agent_sight``, see `sight`.
@@ -64,11 +64,11 @@ def watch(trajectory: Trajectory) -> dict[str, Mean]:
         logs[f"agent_dead_{branch}"] = Mean(total=dead, count=one)
         logs[f"agent_saturated_{branch}"] = Mean(total=x.saturated.mean(axis=0), count=one)
     if trajectory.actor_output.predicted is not None:
-        logs |= knowledge(trajectory)
+        logs |= moa_metrics(trajectory)
     return logs
 
 
-def knowledge(trajectory: Trajectory) -> dict[str, Mean]:
+def moa_metrics(trajectory: Trajectory) -> dict[str, Mean]:
     """Return the metrics of each agent's model of the others, for the actions after each step but the last."""
     predicted = trajectory.actor_output.predicted[:-1]  # f32[T-1,E,N,N-1,A]
     follows = trajectory.valid[:-1] & trajectory.valid[1:] & ~trajectory.first[1:]

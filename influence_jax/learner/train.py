@@ -31,7 +31,7 @@ def init(
 
     Example:
         >>> start = jax.jit(jax.vmap(lambda seed: influence_jax.init(learner, jax.random.key(seed))))
-        >>> state = start(jax.numpy.arange(4))
+        >>> state = start(jax.numpy.arange(2))
     """
     params_key, rollout_key, run_key = jax.random.split(key, 3)
     spec, num_envs = learner.env.spec, learner.num_envs
@@ -55,7 +55,7 @@ def init(
     )
 
 
-def begin_with(learner: Learner, state: LearnerState, other: Learner, trained: LearnerState) -> LearnerState:
+def warm_start(learner: Learner, state: LearnerState, other: Learner, trained: LearnerState) -> LearnerState:
     """Return the state of all members, leading S, with the parameters of another run and its scale of values.
 
     ``trained`` has as many members, or one that serves all. If both runs scale rewards, the statistics of the scale continue from
@@ -119,8 +119,8 @@ def train_step(
         The state, and means over the updates: f32[], or f32[N] for per-agent metrics. NaN if a metric was not measured.
 
     Example:
-        >>> step = jax.jit(jax.vmap(functools.partial(influence_jax.train_step, learner)))
-        >>> state, metrics = step(state)
+        >>> step = jax.jit(functools.partial(influence_jax.train_step, learner))
+        >>> state, metrics = step(influence_jax.init(learner, jax.random.key(0)))
     """
     if num_updates is None:  # like an argument, so that no compiler turns the division into a product
         num_updates = jax.lax.optimization_barrier(jnp.float32(learner.config.num_updates))

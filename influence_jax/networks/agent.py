@@ -1,6 +1,6 @@
-"""One agent's network: shared convolution, a policy branch and, where asked for, a branch that models the other agents.
+"""One agent's network: a shared convolution, a policy branch and, if requested, a separate critic and a model of other agents.
 
-Everything here is for one agent; the learner vmaps over agents, whose parameters are stacked and never shared.
+Everything here is for one agent. The learner vmaps over agents, whose parameters are stacked and never shared.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ class Branch(nn.Module):
     def setup(self):
         """Create the layers."""
         sizes = self.sizes
-        he = nn.initializers.he_normal()  # which keeps the scale of what is seen through ReLUs
+        he = nn.initializers.he_normal()  # preserves the scale of activations through ReLUs
         self.first = dense(sizes.hidden_size, sizes.precision, kernel_init=he)
         self.second = dense(sizes.hidden_size, sizes.precision, kernel_init=he)
         self.norm = nn.LayerNorm() if sizes.normalise_features else lambda features: features
@@ -52,10 +52,10 @@ class Branch(nn.Module):
 
 
 class AgentNetwork(nn.Module):
-    """The network of the supplement's section 10.2, with every step that influence must interrupt exposed as a method.
+    """The network of the supplement's section 10.2, with a method for every step at which influence intervenes.
 
     Branches are named. "policy" has the heads "action" and "action_value" and, for agents that talk, "message" and
-    "message_value"; a separate critic has the values instead, in a branch "critic"; "moa" has the head "prediction",
+    "message_value". A separate critic, the branch "critic", has the values instead. "moa" has the head "prediction",
     ``f32[..., J, A]``.
     """
 
@@ -86,11 +86,11 @@ class AgentNetwork(nn.Module):
 
     @property
     def branches(self) -> dict[str, Branch]:
-        """The branches this network has, by name."""
+        """The branches of this network by name."""
         return {name: getattr(self, name) for name in branch_names(self.sizes, self.spec)}
 
     def encode(self, observation: jax.Array) -> dict[str, jax.Array]:
-        """Return each branch's features ``f32[..., F]`` of ``u8[..., V, V, 3]``."""
+        """Return each branch's features ``f32[..., F]`` of images ``u8[..., V, V, 3]``."""
         images = dict.fromkeys(self.branches, self.encoder(observation))
         if "critic" in images:
             images["critic"] = jax.lax.stop_gradient(images["critic"])
@@ -103,22 +103,22 @@ class AgentNetwork(nn.Module):
         return self.branches[branch].core.precompute(carry, features)
 
     def resolve(self, branch: str, carry: Carry, gates: jax.Array, context: jax.Array):
-        """Step a branch under given symbols: ``(carry, gates, heads)``."""
+        """Step a branch with the given symbols and return ``(carry, gates, heads)``."""
         carry, gates = self.branches[branch].core.resolve(carry, gates, context)
         return carry, gates, self._read(branch, carry.hidden)
 
     def alternatives(self, branch: str, carry: Carry, gates: jax.Array, symbol: jax.Array, block: jax.Array | int):
-        """Return the heads ``[..., C, ...]`` had one block of symbols been otherwise; ``carry`` is that before the step."""
+        """Return the heads ``[..., C, ...]`` if one block held each of its symbols; ``carry`` is that before the step."""
         return self._read(branch, self.branches[branch].core.alternatives(carry, gates, symbol, block))
 
     def unroll(
         self, branch: str, carry: Carry, features: jax.Array, context: jax.Array, first: jax.Array, cached: Carry
     ):
-        """Return the heads over a rollout whose symbols ``i32[T, ..., L]`` are all known."""
+        """Return the heads over a rollout, whose symbols ``i32[T, ..., L]`` are all known."""
         return self._read(branch, self.branches[branch].core.unroll(carry, features, context, first, cached))
 
     def initialise(self, observation: jax.Array):
-        """Touch every parameter, for `init`."""
+        """Use every parameter once, for `init`."""
         for name, features in self.encode(observation).items():
             branch = self.branches[name]
             extra = jnp.zeros((*features.shape[:-1], branch.extra_inputs), jnp.float32)
@@ -153,11 +153,11 @@ def branch_names(sizes: NetworkConfig, spec: NetworkSpec) -> tuple[str, ...]:
     return ("policy", *critic, *(("moa",) if spec.moa_targets else ()))
 
 
-OBSERVATIONS_AT_A_TIME = 128  # of one agent, that a CPU encodes; elsewhere all at once. See benchmarks/encoder.py.
+OBSERVATIONS_AT_A_TIME = 128  # per agent, on a CPU; elsewhere all at once. See benchmarks/encoder.py.
 
 
 def num_pieces(count: int) -> int:
-    """Return into how many equal pieces ``count`` observations are cut for the encoder on a CPU."""
+    """Return how many equal pieces ``count`` observations are split into for the encoder on a CPU."""
     return count // max(size for size in range(1, min(count, OBSERVATIONS_AT_A_TIME) + 1) if count % size == 0)
 
 
@@ -166,22 +166,22 @@ class NetworkFunctions:
     """An `AgentNetwork` as the pure functions of `influence_jax.networks.protocol.Network`."""
 
     module: AgentNetwork
-    cached: dict[str, CachedActivations] | None = None  # of a rollout, time first, by branch
+    cached: dict[str, CachedActivations] | None = None  # of a rollout, by branch, time first
 
     def with_activations(self, cached: dict[str, CachedActivations] | None) -> "NetworkFunctions":
-        """Return the network with what it computed while acting, so that its rollouts compute gradients only."""
+        """Return the network with its activations from acting, so that unrolling a rollout only computes gradients."""
         return dataclasses.replace(self, cached=cached)
 
     def init(self, key: jax.Array, observation_shape: tuple[int, ...]):
-        """Draw one agent's parameters."""
+        """Initialise one agent's parameters."""
         return self.module.init(key, jnp.zeros(observation_shape, jnp.uint8), method="initialise")["params"]
 
     def hidden(self, carry: Carry) -> jax.Array:
-        """Return what heads read of a branch's carry."""
+        """Return the hidden state that a branch's heads read."""
         return carry.hidden
 
     def encode(self, params, observation):
-        """Return each branch's features; of an `Observation`, the policy's and the critic's end with its extra numbers."""
+        """Return each branch's features; the extra numbers of an `Observation` are appended to those of policy and critic."""
         if not isinstance(observation, Observation):
             return self._features(params, observation)
         features = self._features(params, observation.image)
@@ -193,15 +193,15 @@ class NetworkFunctions:
     def _features(self, params, observation):
         """Return each branch's features of images, in pieces that fit a cache.
 
-        What the gradient needs is computed again from the pixels, which is far cheaper than to write it down and read it.
-        Cached features are only given a gradient.
+        The backward pass recomputes activations from pixels, which is far cheaper than storing and loading them. For cached
+        features only the gradient is computed.
         """
         units = self.module.sizes.hidden_size
         cached = self.cached and {branch: x.features[..., :units] for branch, x in self.cached.items()}
         leading = observation.shape[:-3]
 
         def in_pieces(function, *args):
-            """Call ``function(cut, join, *args)`` with the number of pieces that the platform likes."""
+            """Call ``function(cut, join, *args)`` with the number of pieces that suits the platform."""
 
             def with_pieces(pieces):
                 cut = functools.partial(jax.tree.map, lambda x: x.reshape(pieces, -1, *x.shape[len(leading) :]))
@@ -246,11 +246,11 @@ class NetworkFunctions:
         return self.module.apply({"params": params}, branch, carry, features, method="precompute")
 
     def resolve(self, params, branch, carry, gates, context):
-        """Step a branch under given symbols."""
+        """Step a branch with the given symbols."""
         return self.module.apply({"params": params}, branch, carry, gates, context, method="resolve")
 
     def alternatives(self, params, branch, carry, gates, symbol, block):
-        """Return the heads under every symbol of one block."""
+        """Return the heads if one block held each of its symbols."""
         return self.module.apply({"params": params}, branch, carry, gates, symbol, block, method="alternatives")
 
     def unroll(self, params, branch, carry, features, context, first):
@@ -265,7 +265,7 @@ class NetworkFunctions:
 
 
 def with_core(core_type: type[SymbolicLSTM | SymbolicCore]) -> Callable[[NetworkSpec, NetworkConfig], NetworkFunctions]:
-    """Return what makes a network with such a core, whatever the spec and the sizes."""
+    """Return a function of the spec and the sizes that makes a network with this core."""
     return lambda spec, sizes: NetworkFunctions(AgentNetwork(sizes, spec, core_type))
 
 

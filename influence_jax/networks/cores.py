@@ -1,4 +1,4 @@
-"""Other cores than the LSTM: a GRU, and a layer without memory. Symbols enter them linearly, too."""
+"""Cores other than the LSTM: a GRU and a layer without memory. As in the LSTM, symbols enter linearly."""
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +9,10 @@ from influence_jax.networks.recurrent import Carry, reset_carry
 
 
 class SymbolicCore(nn.Module):
-    """What a core does beside its nonlinearities: see `influence_jax.networks.recurrent.SymbolicLSTM`, which has a backward pass
-    of its own.
+    """What these cores share; see `influence_jax.networks.recurrent.SymbolicLSTM`, which has a hand-written backward pass.
 
-    A subclass says how many inputs each unit has (``entries``), what the gates remember, and how they step.
+    A subclass defines how many inputs each unit has (``entries``), what the recurrent state adds to the gates (``remember``),
+    and how to step.
     """
 
     size: int
@@ -44,7 +44,7 @@ class SymbolicCore(nn.Module):
         return self.step(carry, gates), gates
 
     def alternatives(self, carry: Carry, gates: jax.Array, symbol: jax.Array, block: jax.Array | int) -> jax.Array:
-        """Return the hidden state ``f32[..., C, H]`` had ``block`` held each of its ``C`` symbols instead of ``symbol``."""
+        """Return the hidden state ``f32[..., C, H]`` if ``block`` held each of its C symbols instead of ``symbol``."""
         rows = jax.lax.dynamic_slice_in_dim(self.input_kernel, self.features + block * self.symbols, self.symbols)
         without = add(gates, -jax.nn.one_hot(symbol, self.symbols, dtype=jnp.float32) @ rows)
         each = add(jnp.repeat(without[..., None, :], self.symbols, axis=-2), rows)
@@ -53,8 +53,8 @@ class SymbolicCore(nn.Module):
     def unroll(
         self, carry: Carry, features: jax.Array, context: jax.Array, first: jax.Array, cached: Carry | None = None
     ) -> jax.Array:
-        """Return the hidden states ``f32[T, ..., H]`` of a rollout, the state zeroed at ``first bool[T, ...]``."""
-        del cached  # the states are computed again, for the gradient
+        """Return the hidden states ``f32[T, ..., H]`` of a rollout; the state is reset at ``first bool[T, ...]``."""
+        del cached  # the states are recomputed for the gradient
         inputs = jnp.concatenate([features, self._one_hot(context)], axis=-1)
         inputs = matmul(inputs, self.input_kernel, self.precision) + self.bias
 
@@ -72,14 +72,14 @@ class SymbolicCore(nn.Module):
 
 
 def add(gates: jax.Array, entering: jax.Array) -> jax.Array:
-    """Return ``gates f32[..., G]``, with ``f32[..., W]`` added to the first W."""
+    """Return ``gates f32[..., G]`` with ``f32[..., W]`` added to the first W."""
     return gates.at[..., : entering.shape[-1]].add(entering)
 
 
 class SymbolicGRU(SymbolicCore):
-    """A gated recurrent unit (Cho et al. 2014) that resets after the product, as cuDNN's and flax's do.
+    """A gated recurrent unit (Cho et al. 2014) that resets after the matrix product, as in cuDNN and flax.
 
-    Its gates are ``f32[..., 4H]``: reset, update, what the candidate sees, what it remembers.
+    Its gates are ``f32[..., 4H]``: reset, update, the candidate's input part, the candidate's recurrent part.
     """
 
     entries = 3
@@ -92,7 +92,7 @@ class SymbolicGRU(SymbolicCore):
         self.recurrent_bias = self.param("recurrent_bias", nn.initializers.zeros_init(), (self.size,), jnp.float32)
 
     def remember(self, carry: Carry, seen: jax.Array) -> jax.Array:
-        """Return the gates of a state and of what is seen, ``f32[..., 3H]``."""
+        """Return the complete gates from the state and the input part, ``f32[..., 3H]``."""
         kept = matmul(carry.hidden, self.recurrent_kernel, self.precision)
         return jnp.concatenate(
             [add(seen, kept[..., : 2 * self.size]), kept[..., 2 * self.size :] + self.recurrent_bias], axis=-1
@@ -107,12 +107,12 @@ class SymbolicGRU(SymbolicCore):
 
 
 class SymbolicDense(SymbolicCore):
-    """A dense layer with tanh, which remembers nothing."""
+    """A dense layer with tanh and without memory."""
 
     entries = 1
 
     def remember(self, carry: Carry, seen: jax.Array) -> jax.Array:
-        """Return what is seen, ``f32[..., H]``."""
+        """Return the input part, ``f32[..., H]``, unchanged."""
         del carry
         return seen
 

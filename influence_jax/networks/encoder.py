@@ -1,10 +1,10 @@
-"""The convolutional encoder: a convolution for a TPU, elsewhere matrix products of image rows with bands.
+"""The convolutional encoder: a convolution on a TPU, elsewhere matrix products of image rows with banded matrices.
 
-A convolution with per-agent kernels is slow in XLA on a CPU once it is vmapped or differentiated inside a scan. A row of the
-output depends on three rows of the input by a banded matrix that holds the kernel, so dense products give the same numbers at
-several times the speed; gradients flow back through the construction of the band. A narrower band multiplies fewer zeros, and a
-wider one makes fewer and larger products: `BAND` is the width that is fastest on a CPU, `WIDE_BAND` on a GPU
-(benchmarks/encoder.py). The compiler for a TPU is at its best with the convolution itself (benchmarks/NOTES.md).
+XLA on a CPU is slow at convolutions with per-agent kernels once they are vmapped or differentiated inside a scan. A row of the
+output depends on three rows of the input through a banded matrix made from the kernel, so dense products give the same numbers
+several times as fast, and gradients flow back through the construction of the band. A narrower band multiplies fewer zeros; a
+wider one makes fewer and larger products. `BAND` is the fastest width on a CPU, `WIDE_BAND` on a GPU (benchmarks/encoder.py).
+The compiler for TPUs is fastest with the convolution itself (benchmarks/NOTES.md).
 """
 
 import functools
@@ -27,7 +27,7 @@ class ConvEncoder(nn.Module):
 
     channels: int
     precision: str = "float32"
-    band: int | None = None  # None: what is fastest
+    band: int | None = None  # None: the fastest for the platform
 
     @nn.compact
     def __call__(self, observation: jax.Array) -> jax.Array:
@@ -46,7 +46,7 @@ class ConvEncoder(nn.Module):
 
 
 def convolution(observation: jax.Array, kernel: jax.Array, precision: str) -> jax.Array:
-    """Return f32[..., H-2, W-2, O] of ``observation u8[..., H, W, C]`` under a kernel f32[3,3,C,O]."""
+    """Return f32[..., H-2, W-2, O], the convolution of ``observation u8[..., H, W, C]`` with ``kernel f32[3,3,C,O]``."""
     images = observation.reshape(-1, *observation.shape[-3:]).astype(precision)
     layout = ("NHWC", "HWIO", "NHWC")
     response = jax.lax.conv_general_dilated(images, kernel.astype(precision), (1, 1), "VALID", dimension_numbers=layout)
@@ -54,7 +54,7 @@ def convolution(observation: jax.Array, kernel: jax.Array, precision: str) -> ja
 
 
 def banded_products(observation: jax.Array, kernel: jax.Array, band: int, precision: str) -> jax.Array:
-    """See `convolution`."""
+    """Compute `convolution` by products with banded matrices of ``band`` output columns."""
     *batch, height, width, depth = observation.shape
     rows = threes_of_rows(observation).reshape(*batch, height - 2, width * 3 * depth).astype(jnp.float32)
     parts = []
@@ -66,17 +66,17 @@ def banded_products(observation: jax.Array, kernel: jax.Array, band: int, precis
 
 @fusion_boundary
 def threes_of_rows(observation: jax.Array) -> jax.Array:
-    """Return u8[..., H-2, W, 3, C]: of ``observation u8[..., H, W, C]`` each row and the two below it, side by side."""
+    """Return u8[..., H-2, W, 3, C]: each row of ``observation u8[..., H, W, C]`` next to the two rows below it."""
     return jnp.stack([observation[..., i : observation.shape[-3] - 2 + i, :, :] for i in range(3)], axis=-2)
 
 
 def banded(kernel: jax.Array, width: int) -> jax.Array:
-    """Lay a kernel ``f32[3,3,C,O]`` out for ``width`` output columns: ``f32[(width + 2) * 3 * C, width * O]``.
+    """Return the banded matrix ``f32[(width + 2) * 3 * C, width * O]`` of a kernel ``f32[3,3,C,O]`` for ``width`` output columns.
 
-    The input is in (column, kernel row, channel) order, the output in (column, channel) order.
+    Its input is in (column, kernel row, channel) order, its output in (column, channel) order.
     """
     offset = np.arange(width + 2)[:, None] - np.arange(width)
-    # [input column, kernel row, channel, output column, output channel]; as a product it would be a poor one, of length 3.
+    # [input column, kernel row, channel, output column, output channel]; no matrix product, whose inner length would be 3.
     band = sum(
         jnp.where((offset == x)[:, None, None, :, None], kernel[None, :, x, :, None, :], jnp.float32(0))
         for x in range(3)

@@ -1,4 +1,4 @@
-"""The matrix product of every layer."""
+"""The matrix product used by every layer."""
 
 import functools
 
@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def matmul(x: jax.Array, kernel: jax.Array, dtype: str) -> jax.Array:
-    """Multiply ``x f32[..., K]`` by ``kernel f32[K, M]``: the factors are rounded to ``dtype``, the sums are float32.
+    """Multiply ``x f32[..., K]`` by ``kernel f32[K, M]``, with factors rounded to ``dtype`` and sums in float32.
 
-    So they are in the gradient, whose products take as much of the time.
+    The products of the gradient, which take as much of the time, are computed in the same way.
     """
     return jnp.matmul(x.astype(dtype), kernel.astype(dtype), preferred_element_type=jnp.float32)
 
@@ -22,7 +22,7 @@ def _forward(x, kernel, dtype):
 def _backward(dtype, factors, d):
     x, kernel = factors
     rows, d_rows = (y.reshape(-1, y.shape[-1]) for y in (x, d))
-    # Transposed, since Eigen is faster at that one (benchmarks/NOTES.md).
+    # Transposed, because Eigen is faster at this product (benchmarks/NOTES.md).
     d_kernel = jax.lax.dot_general(
         d_rows.astype(dtype), rows.astype(dtype), (((0,), (0,)), ((), ())), preferred_element_type=jnp.float32
     ).T

@@ -1,4 +1,4 @@
-"""What the learner and the influence models ask of a network."""
+"""The network interface: what the learner and the influence models need from a network."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,16 +9,16 @@ from influence_jax.types import CachedActivations, Observation
 
 @runtime_checkable
 class Network(Protocol):
-    """One agent's network as pure functions of its parameters, which callers vmap over agents.
+    """One agent's network as pure functions of its parameters; callers vmap over agents.
 
-    Branches are named: "policy", and "moa" where the spec asks for ``moa_targets``; each has a recurrent state of its own, its
-    carry. The policy's heads are "action" (logits f32[..., A]) and "action_value" (f32[...]), and where the spec asks for
-    messages "message" and "message_value"; the values may be those of a third branch, "critic", instead. The branch "moa" has the
-    head "prediction" (logits f32[..., J, A]).
+    Branches are named: "policy", and "moa" if the spec has ``moa_targets``; each has its own recurrent state, its carry. The
+    policy's heads are "action" (logits f32[..., A]) and "action_value" (f32[...]) and, if the spec has messages, "message" and
+    "message_value". The values may come from a third branch, "critic", instead. The branch "moa" has the head "prediction"
+    (logits f32[..., J, A]).
 
-    A step is cut where influence interrupts it: ``precompute`` does all that needs no symbols, ``resolve`` adds the symbols and
-    steps the recurrent state, and ``alternatives`` answers for every symbol that one block might have held. The latter two
-    should be cheap. Symbols are integers; -1 stands for none.
+    A step is split at the points where influence intervenes. ``precompute`` does everything that does not need symbols,
+    ``resolve`` adds the symbols and steps the recurrent state, and ``alternatives`` returns the heads for every symbol that
+    one block could have held. The latter two should be cheap. Symbols are integers; -1 stands for none.
     """
 
     def init(self, key: jax.Array, observation_shape: tuple[int, int, int]) -> Any:
@@ -28,15 +28,15 @@ class Network(Protocol):
         """Return each branch's carry at the start of an episode, leading axes ``shape``."""
 
     def hidden(self, carry: Any) -> jax.Array:
-        """Return what heads read of a branch's carry, ``f32[..., H]`` from -1 to 1."""
+        """Return the hidden state that a branch's heads read, ``f32[..., H]`` from -1 to 1."""
 
     def encode(self, params: Any, observation: jax.Array | Observation) -> dict[str, jax.Array]:
         """Return each branch's features ``f32[..., F]`` of images ``u8[..., V, V, 3]``."""
 
     def with_activations(self, cached: dict[str, CachedActivations] | None) -> "Network":
-        """Return the network with what it computed while acting, by branch and time first; None stands for nothing.
+        """Return the network with its activations from acting, by branch and time first; None removes them.
 
-        Its `encode` and `unroll` may then give the cached values and compute only gradients.
+        Its `encode` and `unroll` may then return cached values and compute only gradients.
         """
 
     def precompute(self, params: Any, branch: str, carry: Any, features: jax.Array) -> jax.Array:
@@ -45,17 +45,17 @@ class Network(Protocol):
     def resolve(
         self, params: Any, branch: str, carry: Any, gates: jax.Array, context: jax.Array
     ) -> tuple[Any, jax.Array, dict[str, jax.Array]]:
-        """Step a branch under the symbols ``i32[..., L]``: ``(carry, gates with all symbols, heads)``."""
+        """Step a branch with the symbols ``i32[..., L]`` and return ``(carry, gates with all symbols, heads)``."""
 
     def alternatives(
         self, params: Any, branch: str, carry: Any, gates: jax.Array, symbol: jax.Array, block: jax.Array | int
     ) -> dict[str, jax.Array]:
-        """Return the heads ``[..., C, ...]`` had ``block`` held each of its C symbols instead of ``symbol i32[...]``.
+        """Return the heads ``[..., C, ...]`` if ``block`` held each of its C symbols instead of ``symbol i32[...]``.
 
-        ``carry`` is that before the step, ``gates`` those that `resolve` returned.
+        ``carry`` is that before the step, and ``gates`` are those that `resolve` returned.
         """
 
     def unroll(
         self, params: Any, branch: str, carry: Any, features: jax.Array, context: jax.Array, first: jax.Array
     ) -> dict[str, jax.Array]:
-        """Return the heads ``[T, ...]`` over a rollout; the carry is zeroed at ``first bool[T, ...]``."""
+        """Return the heads ``[T, ...]`` over a rollout; the carry is reset to zero at ``first bool[T, ...]``."""

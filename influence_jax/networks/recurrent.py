@@ -1,4 +1,4 @@
-"""The recurrent core: an LSTM whose symbolic input can be exchanged without running it again."""
+"""The recurrent core: an LSTM whose symbolic inputs can be changed without running it again."""
 
 import functools
 
@@ -15,22 +15,22 @@ class Carry:
     """The state of a core before a step."""
 
     hidden: jax.Array  # f32[...,H]
-    cell: jax.Array  # f32[...,H], of an LSTM alone
+    cell: jax.Array  # f32[...,H], in an LSTM only; otherwise f32[...,0]
 
 
 def reset_carry(carry: Carry, first: jax.Array) -> Carry:
-    """Zero the state where ``first bool[...]`` is set."""
+    """Set the state to zero where ``first bool[...]`` holds."""
     return jax.tree.map(lambda x: jnp.where(first[..., None], jnp.zeros((), x.dtype), x), carry)
 
 
 class SymbolicLSTM(nn.Module):
     """An LSTM over features and ``blocks`` one-hot symbols, split where the symbols enter.
 
-    The symbols enter the gates linearly, so the gates under another symbol differ by one row of the input kernel::
+    The symbols enter the gates linearly, so the gates for another symbol differ by one row of the input kernel::
 
         gates = features W_f + hidden U + b + sum_l W_l[symbol_l]
 
-    `precompute` gives the costly part, `resolve` adds the symbols and steps, `alternatives` steps under every symbol of one
+    `precompute` does the costly part, `resolve` adds the symbols and steps, and `alternatives` steps with every symbol of one
     block. A symbol of -1 stands for the zero vector.
     """
 
@@ -42,8 +42,8 @@ class SymbolicLSTM(nn.Module):
 
     def setup(self):
         """Create the parameters; gate order is input, forget, cell, output."""
-        # By fan-in, not over all 4H outputs, so that what is seen reaches the heads from the start (docs/learner.md). Not
-        # orthogonal: that needs a QR, and several at once deadlock XLA:CPU on two cores (jaxlib 0.10.2).
+        # Scaled by fan-in, not by all 4H outputs, so that observations reach the heads from the start (docs/learner.md). Not
+        # orthogonal: several QR decompositions at once deadlock XLA:CPU on two cores (jaxlib 0.10.2).
         initializer = nn.initializers.lecun_normal()
         width = 4 * self.size
         rows = self.features + self.blocks * self.symbols
@@ -69,9 +69,9 @@ class SymbolicLSTM(nn.Module):
         return step_gates(carry, gates), gates
 
     def alternatives(self, carry: Carry, gates: jax.Array, symbol: jax.Array, block: jax.Array | int) -> jax.Array:
-        """Return the hidden state ``f32[..., C, H]`` had ``block`` held each of its ``C`` symbols instead of ``symbol``.
+        """Return the hidden state ``f32[..., C, H]`` if ``block`` held each of its C symbols instead of ``symbol``.
 
-        ``gates`` are those with all real symbols in them, as `resolve` returned them.
+        ``gates`` include all real symbols, as `resolve` returned them.
         """
         rows = jax.lax.dynamic_slice_in_dim(self.input_kernel, self.features + block * self.symbols, self.symbols)
         without = gates - jax.nn.one_hot(symbol, self.symbols, dtype=jnp.float32) @ rows
@@ -80,7 +80,7 @@ class SymbolicLSTM(nn.Module):
     def unroll(
         self, carry: Carry, features: jax.Array, context: jax.Array, first: jax.Array, cached: Carry | None = None
     ):
-        """Return the hidden states ``f32[T, ..., H]`` of a rollout, the state zeroed at ``first bool[T, ...]``; see `unroll`."""
+        """Return the hidden states ``f32[T, ..., H]`` of a rollout, reset at ``first bool[T, ...]``; see `unroll`."""
         weights = Weights(self.input_kernel, self.recurrent_kernel, self.bias)
         return unroll(self.precision, weights, carry, features, self._one_hot(context), first, cached)
 
@@ -103,8 +103,8 @@ class Weights:
 def unroll(precision: str, weights: Weights, carry: Carry, features, symbols, first, cached: Carry | None) -> jax.Array:
     """Run an LSTM over ``features f32[T, ..., F]`` and one-hot ``symbols``; return its hidden states ``f32[T, ..., H]``.
 
-    With the states after every step ``cached`` (leading T), only the gradient is left to do. The backward pass keeps nothing
-    but the states: it computes the gates again, which costs no more than to write them down and read them.
+    If the states after every step are ``cached`` (leading T), only the gradient is computed. The backward pass stores nothing
+    but the states: recomputing the gates costs no more than storing and loading them.
     """
     return _states(precision, weights, carry, features, symbols, first, cached).hidden
 
@@ -180,11 +180,11 @@ def step_gates(carry: Carry, gates: jax.Array) -> Carry:
 
 
 def step_gates_with_each(carry: Carry, gates: jax.Array, rows: jax.Array) -> jax.Array:
-    """Return the hidden states ``f32[..., C, H]`` of `step_gates` under ``gates f32[..., 4H]`` plus each of ``rows f32[C, 4H]``.
+    """Return the hidden states ``f32[..., C, H]`` of `step_gates` for ``gates f32[..., 4H]`` plus each of ``rows f32[C, 4H]``.
 
-    ``exp(gate + row)`` is ``exp(gate) exp(row)``, so that exponentials, which are most of the work, are taken once per gate and
-    once per row instead of once per pair; this takes about half the time. What lies beyond 80 (40 for the cell's gate) counts as
-    that much, which would matter only to a gate and a row that are both so large and cancel.
+    Since ``exp(gate + row)`` is ``exp(gate) exp(row)``, exponentials, which are most of the work, are computed once per gate
+    and once per row instead of once per pair, in about half the time. Values are clipped at 80 (40 for the cell's gate), which
+    only matters if a gate and a row are both that large and cancel.
     """
 
     def exponentials(x, limit=80.0):

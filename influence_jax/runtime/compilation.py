@@ -41,6 +41,7 @@ def compiler_options() -> dict[str, str]:
     On a CPU, matrix products of these sizes go to Eigen, because YNNPACK mostly uses one core, and loops use the full width of
     vector registers. Games are faster by a sixth, and training on two cores by a fifth (benchmarks/NOTES.md).
 
+    >>> env = influence_jax.make("harvest")
     >>> step = jax.jit(jax.vmap(env.step), compiler_options=influence_jax.compiler_options())
     """
     if jax.default_backend() == "cpu":

@@ -12,7 +12,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from influence_jax.config import ConfigError, ExperimentConfig
 from influence_jax.learner.state import LearnerState
-from influence_jax.settings import Integers, checked, said
+from influence_jax.settings import Integers, checked, short_repr
 
 AXES = ("member", "env")
 
@@ -36,7 +36,7 @@ class Devices:
         for name in ("count", "at_once"):
             checked("devices" if name == "count" else name, getattr(self, name), Integers(1, optional=True))
         if self.mesh is not None and not isinstance(self.mesh, Mapping):
-            raise ConfigError(f"mesh is {said(self.mesh)}; allowed: sizes of {' and '.join(AXES)}.")
+            raise ConfigError(f"mesh is {short_repr(self.mesh)}; allowed: sizes of {' and '.join(AXES)}.")
 
     def make_mesh(self, config: ExperimentConfig) -> jax.sharding.Mesh:
         """Return the mesh ``("member", "env")``.
@@ -111,7 +111,7 @@ def on_host(tree: Any) -> Any:
     return jax.tree.map(np.asarray, _from_all(tree, tiled=True))
 
 
-def agreed(*flags: bool) -> tuple[bool, ...]:
+def any_process(*flags: bool) -> tuple[bool, ...]:
     """Return for each flag whether it is true in any process."""
     if jax.process_count() == 1:
         return flags
@@ -134,9 +134,9 @@ def _from_all(tree: Any, tiled: bool = False) -> Any:
         ) from error
 
 
-def meet() -> None:
+def barrier() -> None:
     """Wait for all processes."""
-    agreed(True)
+    any_process(True)
 
 
 def is_first_process() -> bool:

@@ -99,7 +99,7 @@ def locked(directory: pathlib.Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def claimed(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]]) -> Iterator[None]:
+def created(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]]) -> Iterator[None]:
     """Create the directory of a new run; undo this if an error occurs before anything is recorded.
 
     Raises:
@@ -127,7 +127,9 @@ def _holds_results(directory: pathlib.Path) -> bool:
     return any((directory / "checkpoints").glob("[0-9]*")) or (log.exists() and log.stat().st_size > 0)
 
 
-def reclaim(directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]], free: Sequence[str] = ()) -> None:
+def refuse_other_settings(
+    directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]], free: Sequence[str] = ()
+) -> None:
     """Refuse to continue a run with other members, or with another configuration apart from the settings in ``free``."""
     saved = flat(load_config(directory)[0]) | {"members": load_members(directory, learner)}
     given = flat(learner.config) | {"members": members} | {name: saved[name] for name in free}
@@ -136,7 +138,7 @@ def reclaim(directory: pathlib.Path, learner: Learner, members: list[dict[str, A
         raise ConfigError(f"{str(directory)!r} holds a run under another configuration: {'; '.join(different)}.")
 
 
-FREE = (
+CHANGEABLE = (
     "total_steps",
     "checkpoint_interval",
     "checkpoint_minutes",
@@ -156,7 +158,7 @@ def lengthen(directory: pathlib.Path, learner: Learner) -> None:
 
 def trained_with(learner: Learner, members: list[dict[str, Any]]) -> dict[str, Any]:
     """Return all settings that the state of a run depends on, including those of each member and of JAX."""
-    shared = {path: value for path, value in flat(learner.config).items() if path not in FREE}
+    shared = {path: value for path, value in flat(learner.config).items() if path not in CHANGEABLE}
     own = {f"member {m['member']}: {name}": value for m in members for name, value in m.items()}
     return shared | own | {"jax_default_prng_impl": str(jax.config.jax_default_prng_impl)}
 
@@ -180,7 +182,7 @@ def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tup
     config, replaced = load_config(directory)
     if learner is not None:
         members = load_members(directory, learner)
-        reclaim(directory, learner, members)
+        refuse_other_settings(directory, learner, members)
         return learner, members
     if replaced:
         raise ConfigError(

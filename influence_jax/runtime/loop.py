@@ -17,7 +17,7 @@ from influence_jax.config import ConfigError
 from influence_jax.learner.state import LearnerState
 from influence_jax.learner.update import CAUSES
 from influence_jax.runtime.checkpoint import Checkpoints
-from influence_jax.runtime.devices import agreed, is_first_process, on_host
+from influence_jax.runtime.devices import any_process, is_first_process, on_host
 from influence_jax.runtime.directory import trained_with
 from influence_jax.runtime.program import Program, explained
 from influence_jax.runtime.recorder import Recorder
@@ -75,7 +75,9 @@ class Loop:
             MemoryError: the device has too little memory.
         """
         with contextlib.closing(self._recorder), contextlib.closing(self._saver):
-            while self.update < self._config.num_updates and not self._failed.all() and not agreed(stop.is_set())[0]:
+            while (
+                self.update < self._config.num_updates and not self._failed.all() and not any_process(stop.is_set())[0]
+            ):
                 point = self._advance(chunk)
                 if self._saver.is_due(self.update):
                     self._save()
@@ -125,7 +127,7 @@ class Loop:
         except BaseException as raised:
             error = raised
         interrupted = isinstance(error, KeyboardInterrupt)
-        broken, interrupted = agreed(error is not None and not interrupted, interrupted)
+        broken, interrupted = any_process(error is not None and not interrupted, interrupted)
         if broken:
             self._save()
             raise error or ConnectionError(
@@ -151,7 +153,7 @@ class Saver:
             return False
         interval = self._config.log_interval * self._config.checkpoint_interval
         minutes = (time.monotonic() - self._at) / 60
-        return update % interval == 0 or agreed(minutes >= self._config.checkpoint_minutes)[0]
+        return update % interval == 0 or any_process(minutes >= self._config.checkpoint_minutes)[0]
 
     def save(self, state: LearnerState, update: int, failed: np.ndarray) -> None:
         """Start to write a checkpoint, noting which members have failed, bool[S], unless this update has one already."""

@@ -15,7 +15,7 @@ from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import LearnerState
 from influence_jax.platforms import usual_tracing
 from influence_jax.runtime import memory, population
-from influence_jax.runtime.devices import Devices, agreed, as_shapes, shardings
+from influence_jax.runtime.devices import Devices, any_process, as_shapes, shardings
 from influence_jax.runtime.signals import until_stopped
 
 
@@ -47,7 +47,7 @@ class Program:
             lowered = traced(self.learner.template, self.mesh, self.at_once, structure, tuple(leaves))
         if jax.process_count() > 1:
             compiled = lowered.compile()
-            return None if agreed(stop.is_set())[0] else compiled
+            return None if any_process(stop.is_set())[0] else compiled
         return until_stopped(lowered.compile, stop)
 
 

@@ -31,7 +31,7 @@ class Progress:
         ConfigError: ``console`` is not a rich console.
 
     Example:
-        >>> run = influence_jax.train("harvest-moa", callback=influence_jax.Progress())
+        >>> run = influence_jax.train(config, callback=influence_jax.Progress())
     """
 
     def __init__(self, console: Console | None = None):

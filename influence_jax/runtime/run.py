@@ -24,7 +24,7 @@ from influence_jax.evaluation.policy import Policy, policy_of
 from influence_jax.evaluation.trace import Trace
 from influence_jax.learner.learner import Learner, make_learner
 from influence_jax.learner.state import LearnerState
-from influence_jax.learner.train import begin_with
+from influence_jax.learner.train import warm_start
 from influence_jax.learner.update import CAUSES
 from influence_jax.runtime import devices as placing
 from influence_jax.runtime import directory, population
@@ -41,8 +41,7 @@ class Run:
     """A training run and its results so far, from `influence_jax.train` or `influence_jax.load`.
 
     >>> run = influence_jax.load("runs/harvest-moa")
-    >>> run.evaluate(20)
-    >>> run.trace(0).video("episode.gif")
+    >>> evaluation, video = run.evaluate(20), run.trace(0).video("episode.gif")
     """
 
     learner: Learner
@@ -146,9 +145,9 @@ def train(
 ) -> Run:
     """Train every member of an experiment.
 
-    Ctrl-C, SIGTERM, SIGHUP or SIGUSR1, or a ``KeyboardInterrupt`` from the callback, ends the run after the current chunk, with a
-    checkpoint. A member with a number that is not finite is frozen at its last good state, with a warning, and the others
-    continue.
+    Ctrl-C, SIGTERM, SIGHUP or SIGUSR1, or a ``KeyboardInterrupt`` from the callback, ends the run after the current chunk,
+    with a checkpoint. A member with a number that is not finite is frozen at its last good state, with a warning, and the
+    others continue.
 
     Args:
         experiment: the name of a preset, a configuration (`influence_jax.presets`), or a learner with parts of your own.
@@ -169,7 +168,8 @@ def train(
         MemoryError: a device has too little memory.
 
     Example:
-        >>> run = influence_jax.train("harvest-moa", seeds=4, total_steps=2e6, out="runs/harvest-moa")
+        >>> run = influence_jax.train(config, seeds=2, out="runs/new")  # or influence_jax.train("harvest-moa", ...)
+        >>> returns = run.metrics["collective_return"]  # f32[U,S]
     """
     path = None if out is None else directory.checked_path(out)
     how = Execution(path, resume=resume, trust=trust, devices=devices, callback=callback)
@@ -185,7 +185,7 @@ def train(
     if out is None and resume:
         raise ConfigError("resume is True without out; allowed: the directory of a run.")
     if resume and (path / "config.json").exists():
-        directory.reclaim(path, learner, members)
+        directory.refuse_other_settings(path, learner, members)
         return _go_on(learner, members, how)
     if path is not None:
         directory.refuse_taken(path)
@@ -269,16 +269,16 @@ def _begin(learner: Learner, members: list[dict[str, Any]], start_from: Any, how
         refuse_other_networks(learner, program.shapes, source)
     with deferred_stop() as stop:
         state = program.init()
-        state = state if source is None else begin_with(learner, state, source.learner, source.state)
+        state = state if source is None else warm_start(learner, state, source.learner, source.state)
         chunk, seconds = _timed(program, stop)
         run = Run(learner, state, 0, {}, members, seconds)
         if chunk is None:
             return run
         writes = how.path is not None and placing.is_first_process()
-        with directory.claimed(how.path, learner, members) if writes else contextlib.nullcontext():
+        with directory.created(how.path, learner, members) if writes else contextlib.nullcontext():
             if writes:
                 directory.stamp(how.path, 0, about)
-            placing.meet()  # until the directory exists for all processes
+            placing.barrier()  # until the directory exists for all processes
             return _continued(run, program, chunk, stop, how)
 
 
@@ -294,7 +294,7 @@ def _go_on(learner: Learner, members: list[dict[str, Any]], how: Execution, abou
                 f"{str(path)!r} has no checkpoint; it begins again, and what was recorded is dropped.", stacklevel=3
             )
         state, update = restored or (program.init(), 0)
-        placing.meet()  # until all processes have read what is now moved
+        placing.barrier()  # until all processes have read what is now moved
         if first:
             checkpoints.set_aside(after=update)
             directory.save_config(path, learner)

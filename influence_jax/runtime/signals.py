@@ -78,6 +78,6 @@ def until_stopped(work: Callable[[], Any], stop: threading.Event) -> Any:
     return None if stop.is_set() else result[0]
 
 
-def still_works() -> bool:
+def still_running() -> bool:
     """Return whether abandoned work is still running."""
     return any(thread.name == WORKER for thread in threading.enumerate())

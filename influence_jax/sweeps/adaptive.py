@@ -25,12 +25,12 @@ from influence_jax.runtime.loop import LogPoint
 from influence_jax.runtime.run import Execution
 from influence_jax.runtime.signals import deferred_stop
 from influence_jax.settings import INT32_MAX, Integers, checked, nearest, whole_number
-from influence_jax.sweeps.files import FORMAT_VERSION, claimed, place_of, read_about
+from influence_jax.sweeps.files import FORMAT_VERSION, exclusive, program_directory, read_about
 from influence_jax.sweeps.plan import PlannedProgram, TrialBlock, listed_programs, make_programs
 from influence_jax.sweeps.results import Record, Sweep, record_of
 from influence_jax.sweeps.space import Draw, Space, is_traced, make_space
-from influence_jax.sweeps.study import Study, import_optuna, opened
-from influence_jax.sweeps.sweep import ends_all, run_program
+from influence_jax.sweeps.study import Study, import_optuna, open_study
+from influence_jax.sweeps.sweep import run_program, stopping_all
 
 
 def search(
@@ -83,7 +83,7 @@ def search(
 
     Example:
         >>> rates = {"learning_rate": "log:1e-4:1e-2"}
-        >>> influence_jax.search(config, rates, storage="sqlite:///study.db", out="runs/search").best(1)
+        >>> found = influence_jax.search(config, rates, storage="sqlite:///study.db", trials=2, out="runs/search")
     """
     how = Execution(directory.checked_path(out), resume=resume, devices=devices, callback=callback)
     config = runs.config_of(experiment)
@@ -104,7 +104,7 @@ def search(
     about = {"format_version": FORMAT_VERSION, "config": to_dict(learner.config), "search": wanted}
     found = Rounds(config, json.loads(json.dumps(about)), how)
     _refuse_unknown(metric, learner)
-    with opened(wanted, found.measured, found.numbers) as study, claimed(how.path), deferred_stop() as stop:
+    with open_study(wanted, found.measured, found.numbers) as study, exclusive(how.path), deferred_stop() as stop:
         found.run(study, distributions, stop)
     return found.as_sweep()
 
@@ -132,7 +132,7 @@ class Rounds:
     def measured(self) -> dict[str, Any]:
         """What all trials of a study must have in common, whichever process trains them."""
         settings = directory.flatten(self._about["config"])
-        settings = {path: value for path, value in settings.items() if path not in directory.FREE}
+        settings = {path: value for path, value in settings.items() if path not in directory.CHANGEABLE}
         return settings | {"metric": self._wanted["metric"], "random": self._wanted["random"]}
 
     def run(self, study: Study, distributions: Mapping[str, Any], stop: threading.Event) -> None:
@@ -183,8 +183,8 @@ class Rounds:
 
     def _train(self, number: int, study: Study, stop: threading.Event) -> None:
         """Train the last program, which is that of a round, unless the round ended early before."""
-        numbers, program, place = self.numbers[number], self._programs[-1], place_of(self._how.path, number)
-        watch = study.watch(numbers, self._wanted["metric"], ends_all(self._how.callback, stop))
+        numbers, program, place = self.numbers[number], self._programs[-1], program_directory(self._how.path, number)
+        watch = study.watch(numbers, self._wanted["metric"], stopping_all(self._how.callback, stop))
         try:
             with study.alive(numbers):
                 if number in self._pruned:

@@ -16,13 +16,13 @@ from influence_jax.sweeps.space import Space, make_space
 FORMAT_VERSION = 1
 
 
-def place_of(path: pathlib.Path, number: int) -> pathlib.Path:
+def program_directory(path: pathlib.Path, number: int) -> pathlib.Path:
     """Return the directory of a program's run."""
     return path / "programs" / f"{number:03}"
 
 
 @contextlib.contextmanager
-def claimed(path: pathlib.Path) -> Iterator[None]:
+def exclusive(path: pathlib.Path) -> Iterator[None]:
     """Keep other processes out of a sweep's directory; leave nothing in a new one if no program was started."""
     existed = path.exists()
     with directory.locked(path):

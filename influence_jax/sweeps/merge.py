@@ -32,7 +32,7 @@ def merge(shards: Sequence[str | pathlib.Path], *, out: str | pathlib.Path, trus
         ConfigError: a shard is missing, given twice, unfinished, or of another sweep, or ``out`` cannot be used.
 
     Example:
-        >>> influence_jax.merge(["runs/shard-0", "runs/shard-1"], out="runs/whole").best(1)
+        >>> best = influence_jax.merge(["runs/shard-0", "runs/shard-1"], out="runs/whole").best(1)
     """
     checked("trust", trust, Choices((True, False)))
     if not isinstance(shards, list | tuple) or not shards:

@@ -18,7 +18,7 @@ from influence_jax.runtime import run as runs
 from influence_jax.runtime.checkpoint import Checkpoints
 from influence_jax.runtime.run import Run
 from influence_jax.settings import Integers, checked, nearest
-from influence_jax.sweeps.files import place_of, read_about, trusted
+from influence_jax.sweeps.files import program_directory, read_about, trusted
 from influence_jax.sweeps.plan import PlannedProgram
 from influence_jax.sweeps.space import Space
 
@@ -62,7 +62,7 @@ class Runs(Sequence):
         if isinstance(number, slice):
             return [self[i] for i in range(len(self))[number]]
         number = range(len(self))[number]
-        return runs.load(place_of(self._path, number), learner=self._programs[number].learner)
+        return runs.load(program_directory(self._path, number), learner=self._programs[number].learner)
 
     def __repr__(self) -> str:
         return f"[{', '.join(map(repr, self))}]"
@@ -73,7 +73,7 @@ class Sweep:
     """A sweep, or a search, and its results so far, from `influence_jax.sweep`, `search` or `load`.
 
     >>> sweep = influence_jax.load("runs/sweep")
-    >>> sweep.best(3)
+    >>> best = sweep.best(3)
     >>> influence_jax.plot_learning_curves(sweep).savefig("sweep.png")
     """
 
@@ -221,17 +221,18 @@ def load(
             shown = given if name == "update" else f"a {type(given).__name__}"
             raise ConfigError(
                 f"{name} is {shown!s} for {str(path)!r}, which holds a sweep; allowed: the directory of one of its "
-                f"runs, such as {str(place_of(path, 0))!r}."
+                f"runs, such as {str(program_directory(path, 0))!r}."
             )
     about = read_about(path)
     _, space, programs = trusted(path, about, trust)
-    places = [place_of(path, number) for number in range(len(programs))]
+    places = [program_directory(path, number) for number in range(len(programs))]
     updates = [max(Checkpoints(place).updates(), default=0) for place in places]
     begun = max((number for number, update in enumerate(updates, start=1) if update), default=0)
     for place, program, update in zip(places[:begun], programs, updates, strict=False):
         if (place / "config.json").exists():
             members = population.member_settings(program.learner, program.hyperparams)
-            directory.reclaim(place, program.learner, members, directory.FREE)  # it may not have been extended yet
+            # A run may not have been extended yet, so its length may differ.
+            directory.refuse_other_settings(place, program.learner, members, directory.CHANGEABLE)
         if not update and (place / "config.json").exists():
             raise ConfigError(
                 f"{str(place)!r} has no checkpoints, which programs after it have; go on with the sweep "

@@ -41,7 +41,7 @@ def resume(
         ConfigError: there is nothing to continue, it is already longer, or it needs code that is not trusted.
 
     Example:
-        >>> run = influence_jax.resume("runs/harvest-moa", total_steps=4e6)
+        >>> run = influence_jax.resume("runs/harvest-moa", total_steps=2 * config.total_steps)
     """
     path = directory.checked_path(out)
     if not (path / "sweep.json").exists():

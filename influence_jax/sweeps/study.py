@@ -37,13 +37,13 @@ class Study:
             return trials - len(self._study.get_trials(deepcopy=False, states=known))
 
         with self._explained():
-            patiently(functools.partial(import_optuna().storages.fail_stale_trials, self._study))
-            self._study.sampler = _sampler(self._wanted, len(patiently(self._study.get_trials)))
+            with_retries(functools.partial(import_optuna().storages.fail_stale_trials, self._study))
+            self._study.sampler = _sampler(self._wanted, len(with_retries(self._study.get_trials)))
             try:
-                for _ in range(min(count, patiently(left))):
-                    asked.append(patiently(functools.partial(self._study.ask, distributions)))
+                for _ in range(min(count, with_retries(left))):
+                    asked.append(with_retries(functools.partial(self._study.ask, distributions)))
                     # Otherwise this trial would never fail if the process ended before `alive`.
-                    patiently(functools.partial(self._storage.record_heartbeat, asked[-1]._trial_id))
+                    with_retries(functools.partial(self._storage.record_heartbeat, asked[-1]._trial_id))
             except BaseException:
                 self.tell([trial.number for trial in asked], {})
                 raise
@@ -57,14 +57,14 @@ class Study:
             known = math.isfinite(value) and not pruned
             state = states.PRUNED if pruned else None if known else states.FAIL
             with self._explained():
-                patiently(
+                with_retries(
                     functools.partial(self._study.tell, number, value if known else None, state, skip_if_finished=True)
                 )
 
     def failed(self, numbers: list[int]) -> int:
         """Return how many of these trials failed."""
         with self._explained():
-            failed = patiently(
+            failed = with_retries(
                 lambda: self._study.get_trials(deepcopy=False, states=(import_optuna().trial.TrialState.FAIL,))
             )
         return len({trial.number for trial in failed} & {*numbers})
@@ -74,7 +74,7 @@ class Study:
         """Show a sign of life of these trials from time to time."""
         over = threading.Event()
         with self._explained():
-            known = {trial.number: trial._trial_id for trial in patiently(self._study.get_trials)}
+            known = {trial.number: trial._trial_id for trial in with_retries(self._study.get_trials)}
 
         def beat() -> None:
             while True:
@@ -104,13 +104,13 @@ class Study:
         with self._explained():
             trials = [
                 import_optuna().trial.Trial(self._study, trial._trial_id)
-                for trial in patiently(self._study.get_trials)
+                for trial in with_retries(self._study.get_trials)
                 if trial.number in numbers
             ]
             for trial, value in zip(trials, values.tolist(), strict=True):
                 if math.isfinite(value):
-                    patiently(functools.partial(trial.report, value, step))
-            return all([patiently(trial.should_prune) for trial in trials])
+                    with_retries(functools.partial(trial.report, value, step))
+            return all([with_retries(trial.should_prune) for trial in trials])
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -172,7 +172,7 @@ def import_optuna() -> Any:
 
 
 @contextlib.contextmanager
-def opened(wanted: Mapping[str, Any], measured: dict[str, Any], rounds: list[list[int]]) -> Iterator[Study]:
+def open_study(wanted: Mapping[str, Any], measured: dict[str, Any], rounds: list[list[int]]) -> Iterator[Study]:
     """Open a study, creating it if necessary. Trials that run elsewhere count as bad until they are done.
 
     Args:
@@ -191,19 +191,19 @@ def opened(wanted: Mapping[str, Any], measured: dict[str, Any], rounds: list[lis
     with contextlib.ExitStack() as at_the_end:
         try:
             beats = {"heartbeat_interval": HEARTBEAT, "grace_period": GRACE}
-            backend = patiently(lambda: optuna.storages.RDBStorage(wanted["storage"], **beats))
+            backend = with_retries(lambda: optuna.storages.RDBStorage(wanted["storage"], **beats))
             at_the_end.callback(lambda: (backend.remove_session(), backend.engine.dispose()))
-            there = {found.study_name for found in patiently(lambda: optuna.get_all_study_summaries(backend))}
+            there = {found.study_name for found in with_retries(lambda: optuna.get_all_study_summaries(backend))}
             if rounds and wanted["study"] not in there:
                 raise ConfigError(
                     f"study is {wanted['study']!r}, which is gone from {wanted['storage']!r}; allowed: the study with which "
                     "the search began, or a search in another directory."
                 )
             new = {"direction": "maximize", "load_if_exists": True}
-            found = patiently(lambda: optuna.create_study(storage=backend, **options, **new))
-            trials = {trial.number for trial in patiently(found.get_trials)}
+            found = with_retries(lambda: optuna.create_study(storage=backend, **options, **new))
+            trials = {trial.number for trial in with_retries(found.get_trials)}
             if not trials and NOTE not in found.user_attrs:
-                patiently(lambda: found.set_user_attr(NOTE, measured))
+                with_retries(lambda: found.set_user_attr(NOTE, measured))
             noted = found.user_attrs.get(NOTE, {})
         except ConfigError:
             raise
@@ -231,7 +231,7 @@ def _unreachable(wanted: Mapping[str, Any], error: Exception) -> ConfigError:
     )
 
 
-def patiently(action: Callable[[], Any]) -> Any:
+def with_retries(action: Callable[[], Any]) -> Any:
     """Call ``action`` several times if necessary: processes that share a database collide, especially while it is created."""
     from sqlalchemy.exc import DBAPIError
 

@@ -18,7 +18,14 @@ from influence_jax.runtime.files import write_json
 from influence_jax.runtime.loop import LogPoint
 from influence_jax.runtime.run import Execution
 from influence_jax.runtime.signals import deferred_stop
-from influence_jax.sweeps.files import FORMAT_VERSION, claimed, common_config, place_of, read_about, space_and_blocks
+from influence_jax.sweeps.files import (
+    FORMAT_VERSION,
+    common_config,
+    exclusive,
+    program_directory,
+    read_about,
+    space_and_blocks,
+)
 from influence_jax.sweeps.plan import PlannedProgram, checked_shard, listed_programs, make_plan, renumbered
 from influence_jax.sweeps.results import Record, Sweep, record_of
 from influence_jax.sweeps.space import Space, make_space
@@ -63,8 +70,8 @@ def sweep(
         ConfigError: a setting cannot be used, or ``out`` holds something else.
 
     Example:
-        >>> found = influence_jax.sweep(config, grid={"learning_rate": [1e-3, 3e-4]}, out="runs/sweep")
-        >>> found.best(1)
+        >>> sweep = influence_jax.sweep(config, grid={"learning_rate": [1e-3, 3e-4]}, out="runs/new")
+        >>> best = sweep.best(1)
     """
     how = Execution(directory.checked_path(out), resume=resume, devices=devices, callback=callback)
     config = runs.config_of(experiment)
@@ -114,14 +121,14 @@ def run_sweep(config: ExperimentConfig, space: Space, shard: Sequence[int] | Non
         about["shard"] = list(checked_shard(shard, len(space.settings())))
     about = json.loads(json.dumps(about | {"programs": listed_programs(programs)}))
     records = []
-    with claimed(path), deferred_stop() as stop:
-        how = dataclasses.replace(how, callback=ends_all(how.callback, stop))
+    with exclusive(path), deferred_stop() as stop:
+        how = dataclasses.replace(how, callback=stopping_all(how.callback, stop))
         if not (path / "sweep.json").exists() or read_about(path) != about:
             write_json(path / "sweep.json", about)
         for number, program in enumerate(programs):
             if stop.is_set():
                 break
-            place = place_of(path, number)
+            place = program_directory(path, number)
             try:
                 records.append(run_program(program, place, how))
             except MemoryError as error:
@@ -132,7 +139,9 @@ def run_sweep(config: ExperimentConfig, space: Space, shard: Sequence[int] | Non
     return Sweep(space, programs, path, records)
 
 
-def ends_all(callback: Callable[[LogPoint], None] | None, stop: threading.Event) -> Callable[[LogPoint], None] | None:
+def stopping_all(
+    callback: Callable[[LogPoint], None] | None, stop: threading.Event
+) -> Callable[[LogPoint], None] | None:
     """Return a callback whose stop request also applies to all later programs."""
     if callback is None:
         return None

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from influence_jax import analysis
-from influence_jax.analysis.arguments import numbers, said, symbols, truths, whole
+from influence_jax.analysis.arguments import booleans, numbers, short_repr, symbols, whole
 from influence_jax.settings import ConfigError
 from tests.analysis.rows import METRICS, recorded
 
@@ -113,7 +113,7 @@ def test_every_argument_is_checked(name):
 def test_arrays_are_what_they_should_be():
     assert numbers("x", [[1, 2]], "[U,S]").dtype == np.float64 and symbols("x", [True, 3], "[T]").tolist() == [1, 3]
     assert numbers("x", np.ones((2, 3, 4)), "[...,N]").shape == (2, 3, 4) and numbers("x", 3, "[]") == 3
-    assert truths("x", [0, 1.0, True], "[T]").tolist() == [False, True, True]
+    assert booleans("x", [0, 1.0, True], "[T]").tolist() == [False, True, True]
     for refused, sentence in (
         (lambda: numbers("x", [1, 2], "[U,S]"), r"x has shape \[2\]; allowed: numbers \[U,S\]\."),
         (lambda: numbers("x", ["1"], "[U]"), r"x is \['1'\]; allowed: numbers \[U\]\."),
@@ -123,7 +123,7 @@ def test_arrays_are_what_they_should_be():
             lambda: symbols("x", [1, 7], "[U]", 0, 3),
             r"x has values from 1 to 7; allowed: whole numbers from 0 to 3 \[U\]",
         ),
-        (lambda: truths("x", [2], "[U]"), r"x is \[2\]; allowed: true or false \[U\]\."),
+        (lambda: booleans("x", [2], "[U]"), r"x is \[2\]; allowed: true or false \[U\]\."),
         (lambda: whole("x", 3, 1, 2), r"x is 3; allowed: whole numbers from 1 to 2\."),
     ):
         with pytest.raises(ConfigError, match=sentence):
@@ -131,5 +131,5 @@ def test_arrays_are_what_they_should_be():
 
 
 def test_values_are_described_in_a_few_words():
-    assert said(np.ones((1000, 3))) == "an array of float64 of shape [1000, 3]"
-    assert said("x" * 100) == "'" + "x" * 55 + " ..."
+    assert short_repr(np.ones((1000, 3))) == "an array of float64 of shape [1000, 3]"
+    assert short_repr("x" * 100) == "'" + "x" * 55 + " ..."

@@ -66,7 +66,7 @@ def test_seeds_with_an_idle_agent_are_dropped():
 def test_the_best_settings_are_the_best():
     tried = np.array([[1.0, 1, 1], [9, 9, 9], [5, 5, 5], [2, 2, 2]])
     top = top_settings(tried, k=2)
-    assert top.chosen.tolist() == [1, 2] and top.score == 7 == top.honest
+    assert top.chosen.tolist() == [1, 2] and top.score == 7 == top.held_out
     assert top.p < 0.05
 
 
@@ -75,7 +75,7 @@ def test_choosing_the_best_of_many_finds_luck_and_the_null_says_so():
     searches = [top_settings(np.random.default_rng(s).normal(size=(50, 5)), k=5, draws=200) for s in range(10)]
     # the mean of the upper tenth of normal means of 5 seeds is 1.755 / sqrt(5)
     assert np.mean([top.score for top in searches]) == pytest.approx(1.755 / np.sqrt(5), abs=0.1)
-    assert np.mean([top.honest for top in searches]) == pytest.approx(0, abs=0.15)
+    assert np.mean([top.held_out for top in searches]) == pytest.approx(0, abs=0.15)
     assert np.mean([top.null_mean for top in searches]) == pytest.approx(1.755 / np.sqrt(5), abs=0.1)
     assert sum(top.p < 0.1 for top in searches) <= 3
 
@@ -85,13 +85,13 @@ def test_a_setting_without_a_score_for_every_seed_is_not_among_the_best():
     tried = np.array([[9.0, 9, np.nan], [1, 1, 1], [5, 5, 5], [2, 2, 2]])
     top, without = top_settings(tried, k=1), top_settings(tried[1:], k=1)
     assert top.chosen.tolist() == [2] and without.chosen.tolist() == [1]
-    assert (top.score, top.honest, top.p) == (without.score, without.honest, without.p) == (5, 5, without.p)
+    assert (top.score, top.held_out, top.p) == (without.score, without.held_out, without.p) == (5, 5, without.p)
     assert top.notes == ("1 settings are left out, which lack a seed's score",)
     with pytest.raises(ConfigError, match="k is 4; allowed: whole numbers from 1 to 3"):
         top_settings(tried, k=4)
     with pytest.raises(ConfigError, match="scores has no setting with a score for every seed"):
         top_settings(tried[:1], k=1)
-    assert np.isnan(top_settings(tried[1:, :1], k=1).honest)
+    assert np.isnan(top_settings(tried[1:, :1], k=1).held_out)
 
 
 def test_a_member_that_failed_has_no_score():

@@ -9,7 +9,7 @@ from influence_jax import load, presets
 from influence_jax.analysis import load_metrics
 from influence_jax.cli import main
 from influence_jax.cli.options import option_names
-from influence_jax.cli.train import say, train_options
+from influence_jax.cli.train import print_outcome, train_options
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import run
 from influence_jax.runtime.directory import load_config
@@ -99,16 +99,16 @@ def test_a_run_that_begins_with_another_takes_its_settings(run_directory, tmp_pa
 def test_what_could_not_be_saved_is_said(run_directory, tmp_path, capsys):
     """And what was trained nevertheless."""
     done = load(run_directory)
-    assert say(dataclasses.replace(done, saved=None), tmp_path, as_json=False) == 1
+    assert print_outcome(dataclasses.replace(done, saved=None), tmp_path, as_json=False) == 1
     said = capsys.readouterr()
     assert said.out == f"100 of 100 updates done; see {tmp_path}\n"
     assert (
         "the state after 100 updates could not be saved; the newest checkpoint in" in said.err
         and "is none." in said.err
     )
-    assert say(dataclasses.replace(done, saved=80), tmp_path, as_json=False) == 1
+    assert print_outcome(dataclasses.replace(done, saved=80), tmp_path, as_json=False) == 1
     assert "is the one after 80 updates." in capsys.readouterr().err
-    assert say(dataclasses.replace(done, update=0, saved=None), tmp_path, as_json=False) == 75
+    assert print_outcome(dataclasses.replace(done, update=0, saved=None), tmp_path, as_json=False) == 75
     assert "nothing was written" in capsys.readouterr().out
 
 

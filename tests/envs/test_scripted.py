@@ -64,9 +64,9 @@ def test_greedy_finds_a_way_around_a_standing_agent():
 
 
 @pytest.mark.parametrize("name", ["harvest", "harvest-mp"])
-def test_sparing_harvesters_leave_lonely_apples(name):
+def test_sustainable_harvesters_leave_lonely_apples(name):
     env = make(name, num_agents=5)
-    states, _, metrics = jax.device_get(episode(env, scripted.sparing(2), jax.random.key(3), 200))
+    states, _, metrics = jax.device_get(episode(env, scripted.sustainable(2), jax.random.key(3), 200))
     ate = np.zeros_like(metrics["apples"][:, 0])
     for t in range(199):
         crowd = np.asarray(env.apple_neighbours(jnp.asarray(states.apples[t]))) if metrics["apples"][t].any() else None
@@ -94,7 +94,7 @@ def test_random_players_and_slips():
     players = {
         "uniform": scripted.uniform,
         "no fire": scripted.uniform_without_fire,
-        "slips": scripted.careless(still, 0.2),
+        "slips": scripted.noisy(still, 0.2),
     }
     for name, player in players.items():
         actions = jax.jit(jax.vmap(lambda key: player(key, env, None)))(keys)

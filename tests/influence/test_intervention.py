@@ -21,7 +21,7 @@ from influence_jax.config import (
 from influence_jax.envs.grid import vision
 from influence_jax.evaluation.intervention import counterfactual_policies, real_influence
 from influence_jax.influence.independent import independent
-from influence_jax.influence.intervention import intervention, tried
+from influence_jax.influence.intervention import intervention, try_actions
 from influence_jax.influence.measures import kl
 from influence_jax.influence.model import INFLUENCE_LIMIT, without_measure
 from influence_jax.learner import train
@@ -201,7 +201,7 @@ def test_pay_is_in_expectation_that_of_everybody():
         drawn = jnp.broadcast_to(jnp.arange(N) == agent, (num_envs, N))
 
         def intervene(network, params, transition, world):
-            return tried(network, params, transition, world, nothing, drawn)
+            return try_actions(network, params, transition, world, nothing, drawn)
 
         model = dataclasses.replace(learner.model, intervene=intervene)
         _, *played = rollout(dataclasses.replace(learner, model=model), member, now, 1, step.key)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.learner.sight import activity, knowledge, share_of_the_knowable, sight, watch
+from influence_jax.learner.sight import activity, moa_metrics, share_of_the_knowable, sight, sight_metrics
 from influence_jax.networks.recurrent import Carry
 from influence_jax.types import CachedActivations
 from tests.networks.worlds import network
@@ -20,7 +20,7 @@ def test_sight_by_hand():
 
 def test_sight_of_a_rollout_counts_valid_steps_of_each_agent(played):
     _, trajectory, _ = played
-    found = watch(trajectory)["agent_sight"].value()
+    found = sight_metrics(trajectory)["agent_sight"].value()
     policy, valid = np.exp(trajectory.actor_output.log_policy["action"], dtype=np.float64), np.asarray(trajectory.valid)
     assert not valid.all()
     for agent in range(3):
@@ -57,6 +57,6 @@ def test_a_model_knows_all_or_nothing(played, knows, share):
         log_policy={"action": jnp.log(jnp.asarray(policy, jnp.float32))},
         predicted=jnp.log(jnp.asarray(predicted, jnp.float32)),
     )
-    logs = {name: mean.value() for name, mean in knowledge(trajectory.replace(actor_output=output)).items()}
+    logs = {name: mean.value() for name, mean in moa_metrics(trajectory.replace(actor_output=output)).items()}
     np.testing.assert_allclose(share_of_the_knowable(logs)["agent_share_of_knowable"], share, atol=1e-3)
     assert logs["moa_marginal_cross_entropy"] - logs["moa_policy_entropy"] > 0.1

@@ -89,7 +89,7 @@ def test_values_survive_the_start_from_another_run(before, after):
     returns = jnp.array([30.0, -2.0, 5.0]) + 4 * jax.random.normal(jax.random.key(0), (2, 3, 4, 3))
     seen = jax.vmap(lambda scale, x: scale.add(x))(trained.reward_scale["action"], returns)
     trained = trained.replace(reward_scale={"action": seen}, params=jax.tree.map(lambda x: x + 0.5, trained.params))
-    found = train.begin_with(target, fresh, source, trained)
+    found = train.warm_start(target, fresh, source, trained)
     np.testing.assert_allclose(values(target, found), values(source, trained), rtol=1e-4)
     assert (found.reward_scale["action"].weight > 0).all() == (before == after == "running_std")
     np.testing.assert_array_equal(found.reward_scale["action"].discounted, fresh.reward_scale["action"].discounted)

@@ -86,7 +86,7 @@ def test_an_exception_of_a_callback_in_another_process_loses_nothing(tiny, tmp_p
             flags
         )  # of each chunk: whether to stop, whether to save, whether a callback raised
 
-    monkeypatch.setattr(loop, "agreed", elsewhere)
+    monkeypatch.setattr(loop, "any_process", elsewhere)
     with pytest.raises(ConnectionError, match="the callback of another process raised an exception"):
         influence_jax.train(tiny, out=tmp_path / "run")
     assert influence_jax.load(tmp_path / "run").update == 20

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from influence_jax.runtime.signals import SIGNALS, deferred_stop, still_works, until_stopped
+from influence_jax.runtime.signals import SIGNALS, deferred_stop, still_running, until_stopped
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -67,13 +67,13 @@ def test_another_thread_knows_no_signals():
 
 def test_what_cannot_be_interrupted_is_left_alone():
     asked, go_on = threading.Event(), threading.Event()
-    assert until_stopped(lambda: 3, asked) == 3 and not still_works()
+    assert until_stopped(lambda: 3, asked) == 3 and not still_running()
     with pytest.raises(ZeroDivisionError):
         until_stopped(lambda: 1 / 0, asked)
     asked.set()
-    assert until_stopped(go_on.wait, asked) is None and still_works()
+    assert until_stopped(go_on.wait, asked) is None and still_running()
     go_on.set()
-    while still_works():
+    while still_running():
         time.sleep(0.01)
 
 

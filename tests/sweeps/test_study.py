@@ -15,7 +15,7 @@ RATE = {"x": optuna.distributions.FloatDistribution(0, 1)}
 
 def opened(storage, rounds=(), measured=(("metric", "entropy"),), **wanted):
     asked = {"storage": storage, "study": "influence_jax", "seed": 0, "sampler": None, "pruner": None} | wanted
-    return studies.opened(asked, dict(measured), list(rounds))
+    return studies.open_study(asked, dict(measured), list(rounds))
 
 
 def draws(storage, counts=(2, 1), **wanted):

@@ -91,7 +91,7 @@ def get(there: jax.Array, cell: jax.Array) -> jax.Array:
 
 
 @batched
-def either(these: jax.Array, those: jax.Array) -> jax.Array:
+def union(these: jax.Array, those: jax.Array) -> jax.Array:
     """Return bool[H,W]: the union of two masks bool[H,W]."""
     return cells.elementwise(lambda these, those: jnp.where(those, True, these))(these, those)
 

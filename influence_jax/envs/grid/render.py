@@ -303,7 +303,7 @@ def _header_width(title: str, entries: Sequence[str], size: int) -> int:
 class Video:
     """A sequence of frames ``u8[height,width,3]``, which a notebook plays.
 
-    >>> run.trace(0).video().save("episode.gif")
+    >>> run.trace(member=0, seed=1).video().save("episode.gif")
     """
 
     frames: tuple[np.ndarray, ...] = dataclasses.field(repr=False)

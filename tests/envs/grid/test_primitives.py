@@ -68,7 +68,7 @@ def test_cells_are_put_and_got_by_number():
     inside = np.maximum(cell, 0)
     got = of_each_game(primitives.get, MAPS, inside)
     np.testing.assert_array_equal(got, np.take_along_axis(MAPS.reshape(GAMES, -1), inside, 1))
-    np.testing.assert_array_equal(of_each_game(primitives.either, MAPS, MAPS[::-1]), MAPS | MAPS[::-1])
+    np.testing.assert_array_equal(of_each_game(primitives.union, MAPS, MAPS[::-1]), MAPS | MAPS[::-1])
 
 
 def test_layers_are_painted_one_over_another():
