@@ -1,1 +1,1 @@
-"""Questions for a checkout, asked as ``python -m benchmarks QUESTION``; each module answers one."""
+"""Benchmarks that need a checkout: ``python -m benchmarks QUESTION``; each module answers one question."""

@@ -16,7 +16,7 @@ QUESTIONS = {
 
 
 def main(arguments: list[str]) -> int:
-    """Answer a question; return the exit status: 2 for what cannot be measured."""
+    """Answer a question and return the exit status: 0, 1 if the answer is no, or 2 if it cannot be measured."""
     try:
         return ask("python -m benchmarks", "benchmarks", QUESTIONS, arguments)
     except ConfigError as error:

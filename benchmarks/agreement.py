@@ -1,4 +1,4 @@
-"""Does this accelerator compute what the CPU computes? Games bit for bit, one update of the learner within rounding."""
+"""Does this accelerator compute the same as the CPU? Games bit for bit, one update of the learner up to rounding."""
 
 import dataclasses
 import pathlib
@@ -14,7 +14,7 @@ from influence_jax.bench.learner import chunk, chunk_arguments, sized
 from influence_jax.config import ConfigError
 from influence_jax.learner.learner import make_learner
 
-TOLERANCE = 0.05  # of the norm of the change; a rounding may turn a sampled action or the sign of a tiny gradient
+TOLERANCE = 0.05  # of the norm of the change; rounding may flip a sampled action or the sign of a tiny gradient
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Arguments:
     games: tuple[str, ...] = ("cleanup", "harvest")
     """Registered names."""
     presets: tuple[str, ...] = ("cleanup-communication", "cleanup-moa")
-    """Experiments."""
+    """Presets."""
     num_envs: int = 16
-    """E."""
+    """Number of environments, E."""
     steps: int = 200
-    """Steps of the games."""
+    """Environment steps."""
     out: pathlib.Path | None = None
     """Directory for agreement.json."""
 
@@ -37,7 +37,7 @@ SMOKE = ("--games", "cleanup", "--presets", "cleanup-a3c", "--num-envs", "2", "-
 
 
 def main(arguments: Arguments) -> int:
-    """Run everything on both; return 1 if something differs."""
+    """Run everything on both devices; return 1 if something differs."""
     try:
         cpu = jax.devices("cpu")[0]
     except RuntimeError as error:
@@ -63,7 +63,7 @@ def main(arguments: Arguments) -> int:
 
 
 def played(game: str, num_envs: int, steps: int, device: jax.Device):
-    """Play random actions on a device; return all that the environments ever said and their last states."""
+    """Play random actions on a device; return all outputs of the environments and their last states."""
     env = influence_jax.make(game)
     params = env.default_params
 
@@ -86,13 +86,13 @@ def played(game: str, num_envs: int, steps: int, device: jax.Device):
 
 
 def same_leaves(first, second) -> dict[str, bool]:
-    """Return for each array of two equal trees whether they agree to the bit."""
+    """Return for each array of two trees whether they agree bit for bit."""
     pairs = zip(jax.tree.leaves_with_path(first), jax.tree.leaves(second), strict=True)
     return {jax.tree_util.keystr(path): bool(np.array_equal(x, y)) for (path, x), y in pairs}
 
 
 def learned(preset: str, num_envs: int, device: jax.Device) -> np.ndarray:
-    """Return what one update on a device changes in all parameters, one vector."""
+    """Return the change of all parameters in one update on a device, as one vector."""
     with jax.default_device(device), jax.default_matmul_precision("highest"):
         learner = make_learner(sized(presets.get(preset, "small"), 1, num_envs))
         args = chunk_arguments(learner)

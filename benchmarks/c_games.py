@@ -1,6 +1,6 @@
-"""The same games in plain C, compiled when asked for.
+"""The same games in plain C, compiled on demand.
 
-`player` gives what is timed; `NativeGame` takes single steps, so that they can be checked against the JAX environments.
+`player` returns the function to be timed; `NativeGame` takes single steps, to be checked against the JAX environments.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ from influence_jax.envs.grid import vision
 
 FLAGS = ("-O3", "-march=native")
 SOURCE = pathlib.Path(__file__).with_name("games.c")
-RADIUS = 7  # of the view, fixed in games.c; the map is padded by as much
+RADIUS = 7  # of the view, fixed in games.c; the map is padded by the same number
 METRICS = ("apples", "fires", "hits", "cleans")
 
 _INT, _FLOAT, _POINTER = ctypes.c_int32, ctypes.c_float, ctypes.c_void_p
@@ -54,7 +54,7 @@ class _Output(ctypes.Structure):
 
 
 class Outcome(NamedTuple):
-    """What a step, or with a leading axis a step of many games, yields."""
+    """The outputs of a step, or with a leading axis of a step of many games."""
 
     observation: np.ndarray  # u8[N,15,15,3]
     visible: np.ndarray  # bool[N,N]
@@ -63,15 +63,15 @@ class Outcome(NamedTuple):
 
 
 class NativeGame:
-    """Cleanup or Harvest in C, with the map and the numbers of a JAX environment.
+    """Cleanup or Harvest in C, with the map and the parameters of a JAX environment.
 
     Args:
         env: an environment with default rules.
-        params: its numbers; None for its defaults.
-        flags: for the compiler, beside those that make a library.
+        params: its parameters; None for the defaults.
+        flags: for the compiler, in addition to those that make a library.
 
     Raises:
-        ConfigError: the environment has other rules than the C code, or is too large for it; or there is no compiler.
+        ConfigError: the environment has other rules than the C code or is too large for it, or there is no compiler.
         RuntimeError: the code cannot be compiled.
     """
 
@@ -123,7 +123,7 @@ class NativeGame:
             raise ConfigError("the map or num_agents is too large for the C code; raise the maxima in games.c.")
 
     def load(self, state: Any) -> ctypes.Array:
-        """Return a C state that equals a JAX state, but for its beams, which the next step replaces."""
+        """Return a C state equal to a JAX state, except for its beams, which the next step replaces."""
         cells = np.asarray(state.position) + RADIUS
         position = np.ascontiguousarray(cells[:, 0] * self._shape[1] + cells[:, 1], np.int32)
         heading = np.ascontiguousarray(state.heading, np.int32)
@@ -136,7 +136,7 @@ class NativeGame:
         return native
 
     def save(self, states: ctypes.Array, index: int = 0) -> dict[str, np.ndarray]:
-        """Return the fields of the JAX state that one of the C states equals."""
+        """Return the fields of the JAX state that equals one of the C states."""
         state = ctypes.byref(states, index * self._library.state_bytes())
         position, heading = np.zeros((2, self.env.num_agents), np.int32)
         codes, beams = np.zeros((2, *self._shape), np.uint8)
@@ -153,7 +153,7 @@ class NativeGame:
         return fields | ({"waste": codes == vision.WASTE} if isinstance(self.env, Cleanup) else {})
 
     def step(self, native: ctypes.Array, actions: np.ndarray, noise: Any) -> Outcome:
-        """Change a C state by ``actions i32[N]`` under the noise of the JAX environment; return what it yields."""
+        """Step a C state with ``actions i32[N]`` and the noise of the JAX environment; return the outputs."""
         arrays = [
             np.ascontiguousarray(noise.move_rank, np.int32),
             np.ascontiguousarray(noise.beam_rank, np.int32),
@@ -172,7 +172,7 @@ class NativeGame:
         return outcome
 
     def reset(self, num_envs: int, seed: int) -> tuple[ctypes.Array, Outcome]:
-        """Start ``num_envs`` episodes; return their states and the buffers that `play` fills."""
+        """Start ``num_envs`` episodes; return their states and the output buffers for `play`."""
         states = self._states(num_envs)
         self._library.reset(ctypes.byref(self._game), states, num_envs, seed)
         return states, self._outcome((num_envs,))
@@ -180,11 +180,10 @@ class NativeGame:
     def play(self, states: ctypes.Array, outcome: Outcome, actions: np.ndarray) -> tuple[float, np.ndarray]:
         """Take ``actions i32[T,E,N]`` in all games; return the sum of all rewards and the sums f64[4] of the metrics.
 
-        A game at its horizon starts anew in place of its next step, as in ``step_or_reset``. ``outcome`` holds the
-        last step.
+        A game at its horizon restarts in place of its next step, as in ``step_or_reset``. ``outcome`` receives the last step.
 
         Raises:
-            ValueError: the actions are not those of so many games and agents.
+            ValueError: the shape of the actions does not match the games and agents.
         """
         if actions.shape[1:] != outcome.reward.shape:
             raise ValueError(f"actions is of shape {actions.shape}; allowed: (steps, {str(outcome.reward.shape)[1:]}.")
@@ -212,15 +211,15 @@ class NativeGame:
 def player(
     game: str, num_agents: int, num_envs: int, steps: int, flags: Sequence[str] = FLAGS
 ) -> Callable[[], tuple[float, np.ndarray]]:
-    """Return a function that steps ``num_envs`` games ``steps`` times, on one core, with random actions and pixels out.
+    """Return a function that steps ``num_envs`` games ``steps`` times on one core, with random actions and pixel observations.
 
-    The games go on from call to call; one round of steps is behind them.
+    The games continue from call to call, and have been stepped once before.
 
     Args:
         game: ``"cleanup"`` or ``"harvest"``.
         num_agents: N.
         num_envs: E.
-        steps: steps of each game in one call.
+        steps: steps of each game per call.
         flags: for the compiler.
     """
     native = NativeGame(influence_jax.make(game, num_agents=num_agents), flags=flags)
@@ -231,7 +230,7 @@ def player(
 
 
 def compiler() -> list[str] | None:
-    """Return the command of the C compiler, from the environment variable CC or else ``cc``; None if there is none."""
+    """Return the command of the C compiler from the environment variable CC, or ``cc``; None if there is none."""
     command = shlex.split(os.environ.get("CC", "")) or ["cc"]
     return command if shutil.which(command[0]) else None
 
@@ -243,7 +242,7 @@ def _library(flags: tuple[str, ...]) -> ctypes.CDLL:
         raise ConfigError("there is no C compiler; install one as 'cc' or name it in the environment variable CC.")
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "games.so")
-        # ISO mode keeps GCC from fusing multiplications and additions, which would round otherwise than JAX.
+        # ISO mode keeps GCC from fusing multiplications and additions, which would round differently from JAX.
         command = [*command, "-std=c99", *flags, "-shared", "-fPIC", "-o", str(path), str(SOURCE)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

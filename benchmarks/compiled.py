@@ -1,8 +1,8 @@
-"""What does an accelerator's own compiler make of games and learning, without the accelerator? Estimates, not measurements.
+"""How does an accelerator's own compiler judge games and learning, without the accelerator? Estimates, not measurements.
 
-A TPU's compiler estimates cycles, but for gathers, which are therefore counted; for a GPU the launches of kernels are counted.
-Cycles and launches are per environment step, loops by their trips. Needs what ``pip install "influence_jax[compiled]"`` brings.
-The target ``here`` is the device that is there: its programs are also run, so that the estimates can be held against it.
+A TPU's compiler estimates cycles, except for gathers, which are counted separately; for a GPU, kernel launches are counted.
+Cycles and launches are per environment step, with loops counted by their trips. Needs ``pip install
+"influence_jax[compiled]"``. The target ``here`` is the present device, whose programs also run, to check the estimates.
 """
 
 import dataclasses
@@ -48,11 +48,11 @@ platform_name: "CUDA" dnn_version_info { major: 9 minor: 10 } device_description
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A device that need not be there."""
+    """A device to compile for, which need not be present."""
 
-    platform: str  # as lowering names it
+    platform: str  # its name in lowering
     unit: str  # what is counted
-    packages: tuple[str, ...]  # modules that the compiler comes in
+    packages: tuple[str, ...]  # modules that contain the compiler
     topology: dict[str, str]  # as `jax.experimental.topologies` describes it
     options: dict[str, Any] = dataclasses.field(default_factory=dict)  # of the compiler
 
@@ -63,7 +63,7 @@ class Target:
         missing = [name for name in self.packages if importlib.util.find_spec(name) is None]
         if missing:
             raise ConfigError(f"{', '.join(missing)} cannot be imported; install influence_jax[compiled].")
-        # Nothing is run but by the CPU, and nobody is asked about a TPU that is not there.
+        # Only the CPU runs anything, and the absent TPU is not queried.
         jax.config.update("jax_platforms", "cpu")
         os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
         return topologies.get_topology_desc(**self.topology).devices[0]
@@ -79,7 +79,7 @@ TARGETS = {
         "launches",
         ("jax_cuda12_plugin",),
         {"platform": "cuda", "topology_name": "h100", "target_config": H100, "topology": "1x1x1"},
-        {"xla_gpu_autotune_level": 0, "xla_gpu_enable_triton_gemm": False},  # nothing can be tried out
+        {"xla_gpu_autotune_level": 0, "xla_gpu_enable_triton_gemm": False},  # autotuning would need the device
     ),
     "tpu-v5e": _tpu("v5e"),
     "tpu-v6e": _tpu("v6e"),
@@ -90,7 +90,7 @@ HERE = "here"
 
 
 def this_device() -> Target:
-    """Return the device that is there as a target."""
+    """Return the present device as a target."""
     platform = jax.devices()[0].platform
     return Target({"gpu": "cuda"}.get(platform, platform), "cycles" if platform == "tpu" else "launches", (), {})
 
@@ -102,19 +102,19 @@ class Arguments:
     target: tuple[str, ...] = ("tpu-v5e",)
     """Devices: h100, tpu-v5e, tpu-v6e; here, to run the programs, too."""
     games: tuple[str, ...] = ("cleanup", "harvest")
-    """Registered names; none to leave that out."""
+    """Registered names; none to skip."""
     num_envs: tuple[int, ...] = (1024, 4096)
-    """E of the games, one row each."""
+    """Numbers of environments of the games, E; one row each."""
     num_agents: tuple[int, ...] = (5,)
-    """N of the games, one row each."""
+    """Numbers of agents of the games, N; one row each."""
     steps: int = 16
-    """Environment steps in one program of a game."""
+    """Environment steps per program of a game."""
     presets: tuple[str, ...] = ("cleanup-a3c", "cleanup-moa")
-    """Experiments of which one update is compiled; none to leave that out."""
+    """Presets of which one update is compiled; none to skip."""
     profile: str = "large"
     """Profile of the learner."""
     learner_envs: int | None = None
-    """E while learning, instead of the profile's."""
+    """Number of environments while learning, E; the profile's by default."""
     hlo: pathlib.Path | None = None
     """Directory for the text of the compiled programs."""
     out: pathlib.Path | None = None
@@ -125,7 +125,7 @@ SMOKE = ("--games", "cleanup", "--num-envs", "2", "--steps", "2", "--presets")
 
 
 def main(arguments: Arguments) -> None:
-    """Compile every program for every target; print and save what its compiler says."""
+    """Compile every program for every target; print and save the compilers' estimates."""
     ran = HERE in arguments.target
     title, rows = f"Per environment step, as compiled{'' if ran else '; nothing was run'}", []
     for name in arguments.target:
@@ -159,16 +159,16 @@ def main(arguments: Arguments) -> None:
             f"{row['most_trips']} x",
             f"{row['compile_seconds']:.0f} s",
         )
-    Console(width=max(Console().width, 130)).print(table)  # else names would be cut first
+    Console(width=max(Console().width, 130)).print(table)  # a narrower table would cut names
 
 
 def number(amount: float) -> str:
-    """Write an amount for people."""
+    """Format a number."""
     return f"{amount:,.3g}" if amount < 100 else f"{amount:,.0f}"
 
 
 def programs(arguments: Arguments) -> Iterator[tuple[str, int, Callable, Callable]]:
-    """Yield ``(label, env_steps, function, what makes its arguments)``."""
+    """Yield ``(label, env_steps, function, function that makes its arguments)``."""
     for game in arguments.games:
         for num_agents in arguments.num_agents:
             env = influence_jax.make(game, num_agents=num_agents)
@@ -185,7 +185,7 @@ def programs(arguments: Arguments) -> Iterator[tuple[str, int, Callable, Callabl
 def compiled_for(
     target: Target, sharding: Any, function: Callable, make_args: Callable, env_steps: int
 ) -> tuple[dict, str, Any]:
-    """Compile a function for a target: ``(row, text of the program, program)``."""
+    """Compile a function for a target and return ``(row, text of the program, program)``."""
     shapes = jax.eval_shape(make_args)
     args = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
     begun = time.perf_counter()
@@ -203,7 +203,7 @@ def compiled_for(
             "gathers": text.count(" gather("),
             "bytes_per_env_step": accessed["bytes accessed"] / env_steps
             if accessed
-            else None,  # a GPU's compiler does not say
+            else None,  # unknown to a GPU's compiler
             "temporary_bytes": memory.temp_size_in_bytes,
             "most_trips": max((loop["trips"] for loop in loops), default=0),
             "costliest_loops": loops[:3],
@@ -216,7 +216,7 @@ def compiled_for(
 
 
 def run(compiled: Any, args: tuple, env_steps: int) -> dict[str, Any]:
-    """Return what the device does in the program: operations that it ran, as its profiler counts them, and their time."""
+    """Return the operations that the device runs in the program, as counted by its profiler, and their time."""
     times = operation_times(compiled, args, calls=2)
     return {
         "measured_per_env_step": sum(count for _, count in times.values()) / env_steps,
@@ -226,12 +226,12 @@ def run(compiled: Any, args: tuple, env_steps: int) -> dict[str, Any]:
 
 
 def library_products(text: str) -> list[str]:
-    """Return the products that a GPU's library does, with their shapes: by default in TF32, on the tensor cores."""
+    """Return the matrix products that a GPU's library computes, with their shapes; by default in TF32 on tensor cores."""
     found = re.findall(r'= \(?(\w+\[[\d,]*\]).*custom_call_target="__cublas.*?op_name="([^"]*)"', text)
     return [f"{shape} {re.sub(r'.*(?=AgentNetwork)', '', source)}" for shape, source in found]
 
 
-# What starts a kernel on a GPU, as far as the text of a program tells.
+# Instructions that launch a kernel on a GPU, as far as a program's text shows.
 KERNELS = re.compile(
     r"= \S.*? (fusion|copy|custom-call|sort|reduce|scatter|gather|dot|convolution|transpose|copy-start|rng-bit-generator|"
     r"dynamic-slice|dynamic-update-slice|conditional)\("
@@ -239,7 +239,7 @@ KERNELS = re.compile(
 
 
 class Text:
-    """The text of a compiled program, read for what its instructions cost."""
+    """The text of a compiled program, with the cost of its instructions."""
 
     def __init__(self, text: str, unit: str) -> None:
         self.unit, self.loops, self.parts = unit, [], {}
@@ -251,7 +251,7 @@ class Text:
                 self.entry = found[2]
 
     def total(self, name: str) -> int:
-        """Return what one call of a computation costs, loops by their trips; `loops` are noted on the way."""
+        """Return the cost of one call of a computation, loops multiplied by their trips; `loops` are collected on the way."""
         part = self.parts[name]
         if self.unit == "cycles":
             amount = sum(map(int, re.findall(r'"estimated_cycles":"(\d+)"', part)))
@@ -272,7 +272,7 @@ class Text:
         return amount
 
     def trips(self, line: str) -> int:
-        """Return how often a loop turns: as the compiler says, or the largest number that its condition names."""
+        """Return how often a loop runs: as stated by the compiler, or the largest number in its condition."""
         known = re.search(r'"known_trip_count":\{"n":"(\d+)"\}', line)
         if known:
             return int(known[1])

@@ -1,4 +1,4 @@
-"""How fast is the encoder's convolution, written in several ways, on so many views at a time? What is fastest should be used."""
+"""How fast is the encoder's convolution in several implementations, and on how many views at a time? We use the fastest."""
 
 import dataclasses
 import functools
@@ -19,15 +19,15 @@ class Arguments:
     """What to measure."""
 
     num_agents: int = 5
-    """N, each with its own kernel."""
+    """Number of agents, N, each with its own kernel."""
     views: int = 512
-    """Views of each agent in one call."""
+    """Views per agent and call."""
     pieces: tuple[int, ...] = (32, 128, 512)
-    """Views of each agent that are encoded at a time; divisors of ``views``."""
+    """Views per agent that are encoded at a time; divisors of ``views``."""
     bands: tuple[int, ...] = (3, 5, 7, 13)
-    """Output columns of one product."""
+    """Output columns per product."""
     repeats: int = 7
-    """Timed calls of each program, in turns."""
+    """Timed calls of each program, taken in turns."""
     out: pathlib.Path | None = None
     """Directory for encoder.json."""
 
@@ -37,7 +37,7 @@ VIEW, CHANNELS = (15, 15, 3), 6
 
 
 def main(arguments: Arguments) -> None:
-    """Measure every way, without and with the gradient of its parameters."""
+    """Measure every implementation, without and with the gradient of its parameters."""
     for piece in arguments.pieces:
         if piece < 1 or arguments.views % piece:
             raise ConfigError(f"pieces has {piece}; allowed: divisors of views, which is {arguments.views}.")
@@ -81,7 +81,7 @@ def main(arguments: Arguments) -> None:
 
 
 def programs_of(way: Callable) -> tuple[Callable, Callable]:
-    """Return what encodes all views, piece by piece, and what also sums the parameters' gradients, for all agents."""
+    """Return functions that encode all views piece by piece, without and with the parameters' gradients, for all agents."""
 
     def encode(params, views):
         return jax.lax.map(lambda piece: way(params, piece).sum(axis=0), views)
@@ -102,7 +102,7 @@ def bands(width: int, params, views: jax.Array) -> jax.Array:
 
 
 def convolution(params, views: jax.Array) -> jax.Array:
-    """Encode by XLA's convolution, which the axis of agents makes a grouped one."""
+    """Encode by XLA's convolution, which the axis of agents turns into a grouped one."""
     layout = ("NHWC", "HWIO", "NHWC")
     response = jax.lax.conv_general_dilated(
         views.astype(jnp.float32), params["kernel"] / 255.0, (1, 1), "VALID", dimension_numbers=layout
@@ -111,7 +111,7 @@ def convolution(params, views: jax.Array) -> jax.Array:
 
 
 def sum_of_slices(params, views: jax.Array) -> jax.Array:
-    """Encode without a product: 27 shifted images, each times a number, with the views along the last axis."""
+    """Encode without a matrix product: 27 shifted images, each times a number, with the views along the last axis."""
     rows, columns, depth = VIEW
     pixels, kernel = views.transpose(1, 2, 3, 0).astype(jnp.float32), params["kernel"] / 255.0
     response = sum(

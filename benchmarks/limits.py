@@ -14,7 +14,7 @@ Arguments, SMOKE = env.Arguments, env.SMOKE
 
 
 def main(arguments: Arguments) -> None:
-    """Measure every game at every number of environments."""
+    """Measure every game with every number of environments."""
     env.measure_games(arguments, "limits", lambda *sizes: measure_game(*sizes, arguments.repeats))
 
 

@@ -1,7 +1,7 @@
 """Another package's environment, stepped whenever a line arrives on standard input; run by `benchmarks.peers`.
 
-It imports nothing of ours, so that it can run under another interpreter with the versions that the peer needs. The answers
-are lines of JSON: first the compile time, then a line after every round of steps.
+It imports nothing from this package, so that it can run under another interpreter with the peer's versions. It answers with
+lines of JSON: first the compile time, then a line after every round of steps.
 """
 
 import importlib
@@ -13,7 +13,7 @@ import jax
 
 
 def main(package: str, name: str, num_agents: int, num_envs: int, steps: int) -> None:
-    """Build ``package.make(name)``, as JaxMARL and SocialJax spell it, and step it with random actions."""
+    """Build ``package.make(name)``, the interface of JaxMARL and SocialJax, and step it with random actions."""
     env = importlib.import_module(package).make(name, num_agents=num_agents)
     num_actions = env.action_space(env.agents[0]).n
     as_they_take_them = list if package == "socialjax" else lambda x: dict(zip(env.agents, x, strict=True))
@@ -33,7 +33,7 @@ def main(package: str, name: str, num_agents: int, num_envs: int, steps: int) ->
     start = time.perf_counter()
     program = play.lower((observation, state), key, actions).compile()
     compile_seconds = time.perf_counter() - start
-    # The carry of the next call is that of the last, as in training.
+    # The carry continues from call to call, as in training.
     carry, _ = jax.block_until_ready(program((observation, state), key, actions))
     shape = jax.tree.leaves(observation)[0].shape
     answer(compile_seconds=compile_seconds, observation_shape=shape, jax=jax.__version__)

@@ -1,7 +1,7 @@
-"""How many environment steps per second, compared with other packages' games? Each runs in its own process and steps in its turn.
+"""How many environment steps per second, compared with other packages' games, each in a process of its own, stepped in turns?
 
 SocialJax has the same two games, with views of 11 x 11 cells in 19 binary channels. JaxMARL has no Cleanup or Harvest; its
-nearest game is the one with grid, beams and partial views, STORM (`storm_np`), which has less in it.
+closest game with a grid, beams and partial views is STORM (`storm_np`), which is smaller.
 """
 
 import contextlib
@@ -27,16 +27,16 @@ class Arguments(env.Arguments):
     """What to measure."""
 
     socialjax: pathlib.Path | None = None
-    """A checkout of SocialJax, to be measured beside."""
+    """A checkout of SocialJax to compare with."""
     python: str = sys.executable
-    """Interpreter that runs the peers: SocialJax, and JaxMARL where it is installed."""
+    """Interpreter that runs the peers: SocialJax, and JaxMARL if it is installed."""
 
 
 SMOKE = env.SMOKE
 
 
 def main(arguments: Arguments) -> None:
-    """Measure every game at every number of environments."""
+    """Measure every game with every number of environments."""
     peers = peers_of(arguments)
 
     def measured(game, num_agents, num_envs, steps):
@@ -48,7 +48,7 @@ def main(arguments: Arguments) -> None:
 
 
 def peers_of(arguments: Arguments) -> dict[str, list[tuple[str, str]]]:
-    """Return by game the packages that have something like it, and what they call it.
+    """Return for each game the packages with a similar game, and their name for it.
 
     Raises:
         ConfigError: there is none, or the checkout of SocialJax or the interpreter cannot be used.
@@ -88,7 +88,7 @@ def has_jaxmarl(python: str) -> bool:
 
 @contextlib.contextmanager
 def running(package: str, name: str, num_envs: int, arguments: Arguments) -> Iterator[Workload]:
-    """Start a package's game; end it on leaving.
+    """Start a package's game, and stop it on exit.
 
     Raises:
         ConfigError: it does not run.

@@ -1,4 +1,4 @@
-"""Where the time of one update goes, by operation of the compiled program."""
+"""Where does the time of one update go, by operation of the compiled program?"""
 
 import collections
 import dataclasses
@@ -18,7 +18,7 @@ from influence_jax.bench.learner import chunk, chunk_arguments, sized
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime.compilation import compiler_options
 
-CONTAINERS = ("while", "call", "conditional")  # whose time is that of the operations in them
+CONTAINERS = ("while", "call", "conditional")  # operations whose time is that of others inside them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,17 +26,17 @@ class Arguments:
     """What to look at."""
 
     preset: str = "cleanup-moa"
-    """Experiment."""
+    """Preset."""
     profile: str = "small"
     """Profile of the learner."""
     num_envs: int | None = None
-    """E, instead of the profile's."""
+    """Number of environments, E; the profile's by default."""
     seeds: int = 1
-    """S, members side by side."""
+    """Number of seeds, S."""
     calls: int = 3
-    """Updates that are looked at."""
+    """Updates to trace."""
     top: int = 20
-    """Operations shown and saved."""
+    """Operations to print and save."""
     out: pathlib.Path | None = None
     """Directory for profile.json."""
 
@@ -67,9 +67,9 @@ def main(arguments: Arguments) -> None:
 
 
 def operation_times(compiled: Any, args: tuple, calls: int) -> dict[str, tuple[float, float]]:
-    """Return ``{operation: (seconds, times)}`` of a mean call, without the operations that only contain others.
+    """Return ``{operation: (seconds, times)}`` per call, without operations that only contain others.
 
-    Inside of a CUDA graph a kernel does not say which operation it is; it is named after it, in C's letters.
+    Inside a CUDA graph a kernel does not name its operation; its own name is the operation's in C's alphabet.
     """
     jax.block_until_ready(compiled(*args))
     with tempfile.TemporaryDirectory() as folder:
@@ -91,7 +91,7 @@ def operation_times(compiled: Any, args: tuple, calls: int) -> dict[str, tuple[f
 
 
 def operations(times: dict[str, tuple[float, float]], text: str) -> list[dict[str, Any]]:
-    """Return one row for each operation, longest first, with its place in the code from the compiled program's ``text``."""
+    """Return one row per operation, longest first, with its source line from the ``text`` of the compiled program."""
     named = operation_sources(text)
     named |= {re.sub(r"\W", "_", name): source for name, source in named.items()}  # kernels
     total = sum(seconds for seconds, _ in times.values())
@@ -108,9 +108,10 @@ def operations(times: dict[str, tuple[float, float]], text: str) -> list[dict[st
 
 
 def operation_sources(text: str) -> dict[str, str]:
-    """Return where in the code each operation comes from.
+    """Return the source line of each operation.
 
-    For one that only says what it calls, that is where the last part of what it calls comes from; failing that, what it is.
+    For an operation without one that calls a computation, this is the source of the computation's last operation, or else its
+    type.
     """
     sources, known, last_in = {}, set(), {}
     computation = ""

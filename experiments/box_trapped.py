@@ -1,4 +1,4 @@
-"""Does influence make an agent open another's cell, at a price and for no reward of its own? (Supplement, section 10.3.)"""
+"""Does influence make an agent open another agent's cell, at a cost and for no reward of its own? (Supplement, section 10.3.)"""
 
 import dataclasses
 import functools
@@ -19,19 +19,19 @@ from influence_jax.learner.rollout import init_rollout, rollout
 HERE = pathlib.Path(__file__).parent
 WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 SEEDS = 5
-SHOWN_WEIGHT = 2.0  # whose opening steps are drawn and filmed
+SHOWN_WEIGHT = 2.0  # the influence weight of the videos and of the opening steps in the figure
 TRAJECTORIES = 100
 AROUND = 10  # steps shown before and after the opening
-# Opening costs one step, hence one apple; it pays at most the surprise of a listener who leaves at once and else does anything
-# (8 actions): it is worth while above this weight.
+# Opening costs one step, hence one apple. Its influence is at most the surprisal of a listener who leaves at once and otherwise
+# acts at random (8 actions), so it pays off above this weight.
 PREDICTED_THRESHOLD = 1 / math.log(8)
 
-# Learned the same way in every condition; the presets say how, and docs/learner.md why.
+# Learner settings of all conditions; see the presets for how and docs/learner.md for why.
 CONFIG = dataclasses.replace(influence_jax.presets.get("box-trapped"), seeds=SEEDS)
 
 
 def programs() -> dict[str, tuple[ExperimentConfig, dict[float, str]]]:
-    """Return what is trained: A3C, and agents who see the opener's action, with all weights in one program, named by them."""
+    """Return the experiments: A3C, and agents who see the opener's action, with all influence weights by name in one program."""
     basic = dataclasses.replace(CONFIG, influence=InfluenceConfig(model="basic"), seeds=1)
     weighted = {0.0: "visible-actions"} | {weight: f"influence-{weight:g}" for weight in WEIGHTS}
     return {"a3c": (CONFIG, {0.0: "a3c"}), "basic": (basic, weighted)}
@@ -39,7 +39,7 @@ def programs() -> dict[str, tuple[ExperimentConfig, dict[float, str]]]:
 
 @functools.partial(jax.jit, static_argnums=0)
 def watch(learner, members):
-    """Play with every member: ``(opened bool[S,P,T], influence f32[S,P,T])`` of the opener on the trapped agent, nats."""
+    """Play with every member; return ``opened bool[S,P,T]`` and the opener's influence on the trapped agent, f32[S,P,T], nats."""
 
     def one_member(member):
         start = init_rollout(learner, member.env_params, jax.random.key(1), TRAJECTORIES, staggered=False)
@@ -50,7 +50,7 @@ def watch(learner, members):
 
 
 def summarise(opened: np.ndarray, influence: np.ndarray) -> dict[str, list]:
-    """Describe each seed: opening fraction with its 95 % Wilson interval, median opening step, influence then and else."""
+    """Return each seed's opening fraction with 95 % Wilson interval, median opening step, and influence then and otherwise."""
     rows = {"opened": [], "interval": [], "median_step": [], "influence_when_opening": [], "influence_otherwise": []}
     for opens, nats in zip(opened, influence, strict=True):
         count = int(opens.any(axis=1).sum())

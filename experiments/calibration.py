@@ -1,11 +1,11 @@
-"""Returns of scripted players in both games, beside what the public NumPy code gave for the same behaviour.
+"""Returns of scripted players in both games, next to those of the same behaviour in the public NumPy code.
 
     python experiments/calibration.py            (about ten minutes on one core)
 
 writes ``experiments/results/calibration.json`` and prints the table. A row is one behaviour in one game: the mean return of
 all agents together over an episode of 1000 steps, its standard error, and the anchor. The scripts behind the anchors are only
-described in words, so a small difference may lie in the script; where the waste just keeps up with the cleaners (one cleaner,
-or two under the lottery rule) small differences in the script make large ones in the return.
+described in words, so a small difference may be due to the script. Where waste appears about as fast as it is cleaned (one
+cleaner, or two under the lottery rule), small differences in the script cause large differences in the return.
 """
 
 import functools
@@ -26,7 +26,7 @@ CLEANER = scripted.noisy(scripted.cleaner)
 
 
 def team(cleaners):
-    """Return the player of ``cleaners`` cleaners and as many harvesters as make five."""
+    """Return a team of five: ``cleaners`` cleaners, and harvesters."""
     return scripted.team(*[CLEANER] * cleaners, *[HARVESTER] * (5 - cleaners))
 
 
@@ -54,7 +54,7 @@ ROWS = [
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def play(env, player, keys):
-    """Play one episode per key; return the sums over time of rewards f32[E,N] and metrics, and the mean visibility f32[E]."""
+    """Play one episode per key; return total rewards f32[E,N] and metrics, and the mean visibility f32[E]."""
 
     def episode(key):
         reset_key, key = jax.random.split(key)

@@ -1,7 +1,7 @@
-"""The short demonstration: an agent that is paid for its influence frees another, and one that is not does not.
+"""A short demonstration: an agent that is rewarded for influence frees another, and one that is not does not.
 
-Box Trapped with influence weights 0 and 2, two seeds each, side by side in one program, and then a short Harvest; some minutes
-on two cores.
+Box Trapped with influence weights 0 and 2, two seeds each, in one program, and then a short Harvest; a few minutes on two
+cores.
 """
 
 import pathlib
@@ -20,11 +20,11 @@ SEEDS = 2
 EPISODES = 100
 HARVEST_STEPS = 120_000
 HARVEST_EPISODES = 10
-ARROW = 1.0  # nats, of an arrow at full width
+ARROW = 1.0  # nats; influence of an arrow at full width
 
 
 def main() -> None:
-    """Train, watch, and leave images in ``demo/``."""
+    """Train, and leave images and videos in ``demo/``."""
     started = time.perf_counter()
     shutil.rmtree(OUT, ignore_errors=True)
     influence_jax.keep_compiled_programs()
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def box_trapped() -> Table:
-    """Train unpaid and paid openers, and video two of the seed that opens most often."""
+    """Train openers without and with influence reward, and save videos of two members of the seed that opens most often."""
     config = influence_jax.presets.get("box-trapped-basic")
     members = influence_jax.grid(seeds=SEEDS, influence_weight=WEIGHTS)
     with influence_jax.Progress() as progress:
@@ -72,7 +72,7 @@ def box_trapped() -> Table:
 
 
 def harvest() -> Table:
-    """Train five agents with models of one another for a short while; what there is to see, and what not."""
+    """Train five agents with models of each other for a short while, and show what they do and do not learn."""
     config = influence_jax.presets.get("harvest-moa", profile="small")
     with influence_jax.Progress() as progress:
         run = influence_jax.train(config, total_steps=HARVEST_STEPS, out=OUT / "harvest", callback=progress)

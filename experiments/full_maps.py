@@ -1,4 +1,4 @@
-"""What does the profile `large` learn on the full maps: alone, prosocial, paid for influence, with more entropy?"""
+"""What does the profile `large` learn on the full maps: alone, prosocial, with influence reward, with more entropy?"""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ SHOWN += ("influence", "mutual_information", "moa_cross_entropy", "moa_marginal_
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """A preset, its length, and by what its weight of entropy is multiplied."""
+    """A preset, its length, and a factor for its entropy weight."""
 
     preset: str
     total_steps: int
@@ -39,7 +39,7 @@ CONDITIONS = {
 
 
 def configured(condition: Condition) -> influence_jax.ExperimentConfig:
-    """Return the configuration of a condition, five members side by side."""
+    """Return the configuration of a condition, with five seeds."""
     config = influence_jax.presets.get(condition.preset, profile="large")
     entropy_coef = condition.entropy * config.hyperparams.entropy_coef
     return dataclasses.replace(
@@ -52,7 +52,7 @@ def configured(condition: Condition) -> influence_jax.ExperimentConfig:
 
 
 def summarise(metrics: dict[str, np.ndarray]) -> dict:
-    """Return environment steps and, for each metric, one curve a seed; None where no episode was over."""
+    """Return environment steps and one curve per seed for each metric; None if no episode ended."""
     curves = {
         name: [[float(f"{x:.4g}") if np.isfinite(x) else None for x in seed] for seed in metrics[name].T]
         for name in SHOWN
@@ -62,7 +62,7 @@ def summarise(metrics: dict[str, np.ndarray]) -> dict:
 
 
 def draw(table: dict, path: pathlib.Path) -> None:
-    """Draw the returns, one panel a game, one line a seed."""
+    """Draw the returns, one panel per game and one line per seed."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     panels = dict(zip(("Cleanup", "Harvest"), figure.subplots(1, 2), strict=True))
     lowest = {"Cleanup": -50, "Harvest": 0}
@@ -82,7 +82,7 @@ def main(names: tuple[str, ...] = tuple(CONDITIONS), out: pathlib.Path = HERE.pa
     """Train conditions and write curves and a figure to experiments/results/full_maps.
 
     Args:
-        names: which; what the results have of others is kept.
+        names: the conditions to train; existing results of others are kept.
         out: directory of the runs; an unfinished one is resumed, a finished one is read.
     """
     results = HERE / "results" / "full_maps"

@@ -1,4 +1,4 @@
-"""Do agents learn the same with bfloat16 matrix products? One agent alone on Harvest, five seeds each."""
+"""Do agents learn equally well with bfloat16 matrix products? A single agent on Harvest, five seeds each."""
 
 import dataclasses
 import json

@@ -1,11 +1,11 @@
-"""Schelling diagrams of scripted players: what cooperating and defecting pay, by how many others cooperate (Fig. 10).
+"""Schelling diagrams of scripted players: payoffs of cooperating and defecting by the number of cooperators (Fig. 10).
 
     python experiments/schelling.py            (some minutes on two cores)
 
-writes ``experiments/results/schelling.json`` and ``schelling.png``. A cooperator of Cleanup cleans and never eats, so
-that its return is 0 by construction and real cooperators lie above; one of Harvest eats apples with two apple
-neighbours or more. Defectors walk to the nearest apple. All act at random in a tenth of the steps, without firing,
-which also ends deadlocks.
+writes ``experiments/results/schelling.json`` and ``schelling.png``. A cooperator in Cleanup cleans and never eats, so its
+return is 0 by construction and real cooperators lie above it. A cooperator in Harvest eats only apples with at least two apple
+neighbours. Defectors walk to the nearest apple. Everyone acts at random in a tenth of the steps, without firing, which also
+breaks deadlocks.
 """
 
 import functools
@@ -57,8 +57,8 @@ def main(games: tuple[str, ...] = tuple(COOPERATORS), episodes: int = 20) -> Non
     """Play every composition of cooperators and defectors.
 
     Args:
-        games: which.
-        episodes: of each composition.
+        games: names of the games.
+        episodes: number of episodes per composition.
     """
     figure = Figure(figsize=(3.6 * len(games), 3.3), layout="constrained")
     table = {}

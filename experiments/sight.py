@@ -1,4 +1,4 @@
-"""What makes agents see? The profile `small` on the probe Fines, and the same with one thing taken away at a time."""
+"""What makes agents see? The profile `small` on the probe Fines, and an ablation of each of its parts."""
 
 import dataclasses
 import functools
@@ -35,7 +35,7 @@ def adam(epsilon: float = 1e-8, factor: float = 20.0) -> optax.GradientTransform
 
 @dataclasses.dataclass(frozen=True)
 class FaintStart:
-    """A network that starts as ours did once: a core drawn over all its gates, and layers that halve what they pass on."""
+    """A network with the initialisation we once had: a core scaled by all its gates, and layers that halve their input."""
 
     network: Any
 
@@ -43,7 +43,7 @@ class FaintStart:
         return getattr(self.network, name)
 
     def init(self, key: jax.Array, observation_shape: tuple[int, ...]) -> Any:
-        """Draw parameters and rescale kernels: Glorot's variance in the core, 1 / fan-in elsewhere."""
+        """Initialise parameters and rescale kernels: Glorot's variance in the core, 1 / fan-in elsewhere."""
 
         def rescale(path, x):
             name, module = path[-1].key, path[-2].key
@@ -55,7 +55,7 @@ class FaintStart:
 
 
 def variants() -> dict[str, Learner]:
-    """Return the learner of the profile, and those that lack one of its parts."""
+    """Return the learner of the profile, and learners that each lack one of its parts."""
     config = dataclasses.replace(influence_jax.presets.get("harvest-a3c", profile="small"), env=PROBE)
     learner, change = make_learner(config), functools.partial(changed, config)
     a2c = influence_jax.presets.get("harvest-a3c").hyperparams.entropy_coef
@@ -83,7 +83,7 @@ def variants() -> dict[str, Learner]:
 
 
 def measured(learner: Learner, seeds: int, total_steps: int, out: pathlib.Path) -> dict[str, Any]:
-    """Train and return, from the last tenth of the run, every agent's scores by seed."""
+    """Train and return every agent's scores by seed over the last tenth of the run."""
     run = influence_jax.train(learner, seeds=seeds, total_steps=total_steps, out=out, resume=out.exists())
     late = {name: values[-2:].mean(axis=0) for name, values in run.metrics.items()}  # [S] or [S,N]
     scores = {
@@ -96,7 +96,7 @@ def measured(learner: Learner, seeds: int, total_steps: int, out: pathlib.Path) 
 
 
 def table(rows: dict[str, dict[str, Any]]) -> str:
-    """Return the results as Markdown, means over seeds and agents and the worst agent of all."""
+    """Return the results as Markdown: means over seeds and agents, and the worst agent."""
     lines = [
         "| | cues answered | worst agent | queries answered | sight (nats) | saturated |",
         "|---|---|---|---|---|---|",
@@ -113,12 +113,12 @@ def main(
     out: pathlib.Path = HERE.parent / "runs" / "sight",
     results: pathlib.Path | None = None,
 ) -> None:
-    """Train every variant, and write what came out.
+    """Train every variant and write the results.
 
     Args:
-        scale: "smoke" trains two updates of each, which says nothing.
+        scale: "smoke" trains two updates of each, only to check that it runs.
         out: directory of the runs; an unfinished one is resumed, a finished one is read.
-        results: JSON of every seed and agent; by default that of this repository, or of a smoke run one beside its runs.
+        results: JSON file with every seed and agent; by default in this repository, or next to the runs for "smoke".
     """
     results = results or (HERE / "results" if scale == "small" else out / scale) / "sight.json"
     results.parent.mkdir(parents=True, exist_ok=True)

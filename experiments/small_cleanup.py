@@ -1,4 +1,4 @@
-"""Do agents that care for one another clean more, and share worse? Selfish against prosocial on a small Cleanup."""
+"""Do agents that care for each other clean more and share less equally? Selfish and prosocial agents on a small Cleanup."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ MAP = (
 
 
 def conditions() -> dict[str, influence_jax.ExperimentConfig]:
-    """Return the two configurations, which differ in the reward alone."""
+    """Return the two configurations, which differ only in the reward."""
     config = influence_jax.presets.get("cleanup-a3c", profile="small")
     selfish = dataclasses.replace(
         config,

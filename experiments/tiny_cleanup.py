@@ -1,10 +1,11 @@
-"""Does a reward for influence help on a Cleanup small enough to learn in minutes, and is it influence that helps?
+"""Does an influence reward help on a Cleanup small enough to learn in minutes, and is it influence that helps?
 
 Written down before any run was made. Primary: the collective return of the last fifth of a run, real influence against no pay,
-and real influence against the influence of another environment (``shuffled``), two-sided permutation tests over seeds, Holm over
-these two. Everything else is description. Every pay is scaled to the same share of the agents' income, so that conditions
-differ in what is paid for and not in how much. Whoever is paid for influence may simply learn to draw beams, which others see.
-If the effect is gone once beams are not drawn, and a bonus for acts that draw one is worth as much, it is shaping, not influence.
+and real influence against the influence of another environment (``shuffled``), two-sided permutation tests over seeds, Holm
+over these two. Everything else is description. Every pay is scaled to the same share of the agents' income, so that conditions
+differ in what is paid for and not in how much. Agents that are paid for influence may simply learn to draw beams, which others
+see. If the effect disappears once beams are not drawn, and a bonus for acts that draw one is worth as much, it is shaping and
+not influence.
 """
 
 import json
@@ -50,7 +51,7 @@ SCALES = {"smoke": (2, 2, 5_120), "small": (2, 8, 512_000)}  # blocks of seeds, 
 
 
 def configured(condition: str, total_steps: int) -> influence_jax.ExperimentConfig:
-    """Return the configuration of a condition: three agents, 9 x 11 cells, 100 steps; a shot costs 1, and so does a hit."""
+    """Return the configuration of a condition: three agents, 9 x 11 cells, 100 steps; firing costs 1, and so does a hit."""
     config = influence_jax.presets.get("cleanup-a3c", profile="small")
     settings = {
         "env.num_agents": 3,
@@ -81,14 +82,14 @@ def late(metrics: dict[str, np.ndarray], name: str) -> np.ndarray:
 
 
 def summarise(metrics: dict[str, np.ndarray]) -> dict[str, list]:
-    """Return every seed's late means, and the gate: every agent's sight and share of saturated units."""
+    """Return every seed's late means and the gate: every agent's sight and share of saturated units."""
     columns = {name: late(metrics, name) for name in SHOWN if name in metrics}
     columns |= {"sight": late(metrics, "agent_sight"), "saturated": late(metrics, "agent_saturated_policy")}
     return {name: np.round(values, 4).tolist() for name, values in columns.items()}
 
 
 def tested(table: dict[str, dict[str, list]]) -> list[dict[str, Any]]:
-    """Return how the return of "real" differs from that of every other condition; p is Holm's for the primary two."""
+    """Compare the return of "real" with that of every other condition; p is Holm's for the two primary tests."""
     real = np.array(table["real"]["collective_return"])
     rows = []
     for name in (name for name in table if name != "real"):
@@ -104,7 +105,7 @@ def tested(table: dict[str, dict[str, list]]) -> list[dict[str, Any]]:
 
 
 def draw(table: dict[str, dict[str, list]], path: pathlib.Path) -> None:
-    """Draw the late return of every seed, one row a condition, with the mean and its 95 % interval."""
+    """Draw the late return of every seed, one row per condition, with the mean and its 95 % interval."""
     figure = Figure(figsize=(6.5, 0.38 * len(table) + 0.9), layout="constrained")
     axes = figure.subplots()
     for row, columns in enumerate(table.values()):
@@ -123,13 +124,13 @@ def main(
     out: pathlib.Path = HERE.parent / "runs" / "tiny_cleanup",
     results: pathlib.Path | None = None,
 ) -> None:
-    """Train conditions, and write every seed, the tests and a figure.
+    """Train conditions, and write every seed's results, the tests and a figure.
 
     Args:
-        names: which conditions; what the results have of others is kept.
-        scale: "smoke" trains twenty updates of each, which says nothing; "small" sixteen seeds of 512,000 steps.
+        names: the conditions to train; existing results of others are kept.
+        scale: "smoke" trains twenty updates of each, only to check that it runs; "small" sixteen seeds of 512,000 steps.
         out: directory of the runs; an unfinished one is resumed, a finished one is read.
-        results: directory of the results; by default that of this repository, or of a smoke run one beside its runs.
+        results: directory of the results; by default in this repository, or next to the runs for "smoke".
     """
     results = results or (HERE / "results" if scale == "small" else out) / "tiny_cleanup"
     results.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""The workbench by public names alone: two runs, an episode, agents at a chosen state, both runs at one game, a comparison.
+"""A tour of the public names: two runs, an episode, policies at a chosen state, agents of both runs in one game, a comparison.
 
     python experiments/workbench.py --out runs/workbench            (a minute or two on two cores)
 
-Agents that are paid for their influence and agents that are not learn on a small Harvest; the directory gets
-both runs, a video and a figure.
+Agents with and without an influence reward learn on a small Harvest. Both runs, a video and a figure are saved in the
+directory.
 """
 
 import dataclasses
@@ -15,16 +15,16 @@ import tyro
 import influence_jax
 
 LAYOUT = ("@@@@@@@@@", "@P AA  P@", "@  AAA  @", "@P  A  P@", "@@@@@@@@@")
-WEIGHTS = {"unpaid": 0.0, "paid": 2.5}  # of influence
+WEIGHTS = {"unpaid": 0.0, "paid": 2.5}  # influence weights
 
 
 def main(out: pathlib.Path, steps: float = 1e5, seeds: int = 5) -> None:
-    """Train both, look at a moment, let them meet, and compare them.
+    """Train both, look at a moment, let their agents play together, and compare them.
 
     Args:
-        out: directory, which must not be there yet.
+        out: a new directory.
         steps: environment steps of each seed.
-        seeds: of each run.
+        seeds: number of seeds per run.
     """
     config = influence_jax.presets.get("harvest-moa", profile="small")
     config = dataclasses.replace(

@@ -22,10 +22,10 @@ FLOAT32_MAX = 3.4028234663852886e38
 class ConfigError(ValueError):
     """A setting that cannot be used. The message has the form ``SETTING is VALUE; allowed: WHAT``.
 
-    >>> influence_jax.make("cleanup", num_agents=0)
+    >>> influence_jax.make("cleanup", waste_rule="lotery")
     Traceback (most recent call last):
         ...
-    influence_jax.settings.ConfigError: env.num_agents is 0; allowed: whole numbers from 1 to 10.
+    influence_jax.settings.ConfigError: env.waste_rule is 'lotery'; allowed: lottery, bernoulli. Did you mean 'lottery'?
     """
 
 

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # A game by hand
 #
-# All chance of a step is in its noise; the rest is a function of state and actions. So the same step can be taken again
-# with another action of one agent, by the same chance: a counterfactual world. Nothing is trained here; it takes seconds.
+# All randomness of a step is in its noise; everything else is a function of state and actions. So the same step can be
+# replayed with another action of one agent and the same random draws: a counterfactual. Nothing is trained here; it takes
+# seconds.
 
 # %%
 import jax
@@ -37,7 +38,7 @@ print("who sees whom", timestep.visible.tolist(), "observation", timestep.observ
 # %% [markdown]
 # ## Noise, then a transition
 #
-# `step` is `transition` under freshly drawn noise. The same noise and the same actions give the same world, to the bit.
+# `step` is `transition` with freshly sampled noise. The same noise and the same actions give the same result, bit for bit.
 
 # %%
 noise = env.sample_noise(jax.random.key(1), params)
@@ -49,14 +50,14 @@ assert all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(after), jax.tree
 print("reward", timestep.reward.tolist(), "apples", int(after.apples.sum()))
 
 # %% [markdown]
-# ## A counterfactual world
+# ## Counterfactuals
 #
-# What if agent 0 had done something else? One line for each of its actions, everything else alike.
+# What if agent 0 had done something else? One line for each of its actions, everything else unchanged.
 
 
 # %%
 def world(action):
-    """Return the state and the reward after agent 0 did ``action`` and agent 1 stayed."""
+    """Return the state and the reward if agent 0 does ``action`` and agent 1 stays."""
     then, timestep = transition(state, jnp.array([action, stay]), noise, params)
     return then, timestep.reward
 
@@ -66,7 +67,7 @@ for action, name in enumerate(env.spec.action_names):
     print(f"{name:>21}: position {then.position[0].tolist()}, heading {int(then.heading[0])}, reward {reward.tolist()}")
 
 # %% [markdown]
-# Since it is a function, all of them are one call:
+# Since it is a pure function, vmap computes all of them in one call:
 
 # %%
 actions = jnp.stack([jnp.arange(env.spec.num_actions), jnp.full(env.spec.num_actions, stay)], axis=1)
@@ -74,7 +75,7 @@ states, _ = jax.vmap(env.transition, in_axes=(None, 0, None, None))(state, actio
 print("positions of agent 0", states.position[:, 0].tolist())
 
 # %% [markdown]
-# ## Two worlds side by side
+# ## Two outcomes side by side
 
 # %%
 forward = env.spec.action_names.index("forward")
@@ -85,7 +86,7 @@ for axis, action in zip(axes, (stay, forward), strict=True):
     axis.axis("off")
 
 # %% [markdown]
-# ## A whole episode with players of one's own
+# ## A whole episode with your own players
 
 # %%
 total = np.zeros(env.spec.num_agents)

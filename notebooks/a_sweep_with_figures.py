@@ -1,8 +1,8 @@
 # %% [markdown]
 # # A sweep with figures
 #
-# Which learning rate, and how much entropy? Six settings with three seeds each, side by side in one program, what came
-# best, and how much of that is luck. Some two minutes on two cores.
+# Which learning rate, and how much entropy? Six settings with three seeds each, side by side in one program; which is best, and
+# how much of that is luck. Takes about two minutes on two cores.
 
 # %%
 import dataclasses
@@ -17,10 +17,10 @@ import influence_jax
 STEPS = 100_000
 
 # %% [markdown]
-# ## What is tried
+# ## The space
 #
-# Every learning rate of the grid with every draw of the entropy weight. Both are numbers, so that all of it is one program;
-# settings that change shapes make one program each.
+# We combine every learning rate of the grid with every draw of the entropy weight. Both are traced numbers, so everything is one
+# program; settings that change shapes need one program each.
 
 # %%
 config = influence_jax.presets.get("harvest-a3c", profile="small")
@@ -51,7 +51,7 @@ print(len(found.space.settings()), "settings,", len(found.programs), "program,",
 # %% [markdown]
 # ## The best
 #
-# By the mean over seeds of the end of the run, and beside it the standard deviation over seeds.
+# Ranked by the mean over seeds at the end of the run, with the standard deviation over seeds.
 
 # %%
 pandas.DataFrame(found.best(6)).round(5)
@@ -59,7 +59,7 @@ pandas.DataFrame(found.best(6)).round(5)
 # %% [markdown]
 # ## Curves
 #
-# Of the best three settings, the mean over seeds with its 95 % interval: with three seeds a wide one.
+# The mean over seeds of the best three settings, with 95 % intervals, which are wide with three seeds.
 
 # %%
 influence_jax.plot_learning_curves(found.curves(3), ["collective_return", "entropy"])
@@ -67,7 +67,7 @@ influence_jax.plot_learning_curves(found.curves(3), ["collective_return", "entro
 # %% [markdown]
 # ## Everything as a table
 #
-# One row for each setting, seed and log point; here how shooting is unlearned, by learning rate.
+# One row for each setting, seed and log point. Here is how agents unlearn firing, by learning rate.
 
 # %%
 table = found.table()
@@ -76,10 +76,10 @@ fires = table.pivot_table(index="env_steps", columns="learning_rate", values="fi
 fires.iloc[:: max(1, len(fires) // 6)].round(1)
 
 # %% [markdown]
-# ## Is it a difference?
+# ## Is the difference real?
 #
-# Each setting against the first, the best: means with intervals, a permutation test over seeds, and sizes of effects. Three seeds
-# against three cannot give a p below 2/20 = .1, so that this only says which settings are far off.
+# Each setting is compared with the first, the best: means with intervals, a permutation test over seeds, and effect sizes. Three
+# seeds against three cannot give a p below 2/20 = .1, so this only shows which settings are far off.
 
 # %%
 comparison = influence_jax.compare(found.curves(6))
@@ -90,9 +90,9 @@ figure, axis = plt.subplots(figsize=(9, 3.3), layout="constrained")
 _ = influence_jax.plot_comparison(comparison, ax=axis)
 
 # %% [markdown]
-# At the lowest learning rate both entropy weights return the same. Whether that weight did anything at all there, the entropies
-# of the policies say, by seed: a little, in the sixth digit or beyond, too little for another action.
-# (To pool both weights as if they were six seeds would count the same seeds twice.)
+# At the lowest learning rate both entropy weights give the same return. The policies' entropies by seed show whether the weight
+# had any effect: a little, in the sixth digit or beyond, which is too little to change an action.
+# (Pooling both weights as if they were six seeds would count the same seeds twice.)
 
 # %%
 slow = table[table["learning_rate"] == 3e-4].groupby(["seed", "trial"]).entropy.last().unstack()
@@ -101,8 +101,8 @@ slow.map("{:.8f}".format)
 # %% [markdown]
 # ## The best of many is lucky
 #
-# The best setting was chosen on the seeds that are reported for it. `held_out` scores the setting that two seeds choose on the
-# third one; `null_mean` is what the best of as many settings would show if settings did not matter.
+# The best setting was chosen on the same seeds that its score is from. `held_out` is the score, on the third seed, of the setting
+# that the other two choose; `null_mean` is the score of the best of as many settings if settings did not matter.
 
 # %%
 rows = pandas.DataFrame(found.rows())
@@ -110,7 +110,7 @@ scores = rows.pivot(index="trial", columns="seed", values="collective_return").t
 influence_jax.analysis.top_settings(scores, k=1)
 
 # %% [markdown]
-# A sweep is read back with all its runs by `influence_jax.load`:
+# `influence_jax.load` reads a sweep back with all its runs:
 
 # %%
 influence_jax.load(folder / "sweep").best(1)

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # First agents
 #
-# Two agents learn to share a small Harvest; what they learned as curves, numbers, a video, and at a single moment. A minute or
-# two on two cores.
+# Two agents learn to share a small Harvest. We look at what they learned in curves, in numbers, in a video, and at a single
+# moment. Takes a minute or two on two cores.
 
 # %%
 import dataclasses
@@ -17,8 +17,8 @@ STEPS = 400_000
 # %% [markdown]
 # ## An experiment
 #
-# A preset is one of the paper's; `profile="small"` has what learns on a CPU. Here on a map of our own: `P` is where
-# agents may start, `A` where apples grow. Each agent learns to predict the other, and is paid for its influence on it.
+# A preset is an experiment of the paper, and `profile="small"` sets a learner for a CPU. We use a map of our own: agents may
+# start at `P`, and apples grow at `A`. Each agent learns to predict the other and is rewarded for its influence on it.
 
 # %%
 config = influence_jax.presets.get("harvest-moa", profile="small")
@@ -40,7 +40,7 @@ run
 # %% [markdown]
 # ## Curves
 #
-# A thin line for each seed, a thick one for their mean. Without names of metrics, it draws what everybody looks at.
+# A thin line for each seed and a thick one for their mean. Without names, the most common metrics are drawn.
 
 # %%
 influence_jax.plot_learning_curves(run, ["collective_return", "entropy", "influence"])
@@ -48,14 +48,14 @@ influence_jax.plot_learning_curves(run, ["collective_return", "entropy", "influe
 # %% [markdown]
 # ## Numbers
 #
-# One row for each seed and log point; the last ones:
+# One row for each seed and log point. The last ones:
 
 # %%
 shown = ["seed", "env_steps", "collective_return", "equality", "apples", "fires", "entropy", "influence"]
 run.table().groupby("member").tail(1)[shown].round(6)
 
 # %% [markdown]
-# Whole episodes with what was learned, `[seeds, episodes]`:
+# Returns of whole episodes with the trained agents, `[seeds, episodes]`:
 
 # %%
 evaluation = influence_jax.evaluate(run.learner, run.state, 20)
@@ -75,7 +75,7 @@ trace.frame(20, views=[0], scale=40)
 trace.video(stop=60, scale=20)
 
 # %% [markdown]
-# The same as numbers, one row for each step and agent:
+# The same in numbers, one row for each step and agent:
 
 # %%
 trace.table()[["step", "agent", "action", "reward", "value", "entropy", "influence"]].head(6).round(6)
@@ -83,7 +83,7 @@ trace.table()[["step", "agent", "action", "reward", "value", "entropy", "influen
 # %% [markdown]
 # ## One moment
 #
-# What both would do in the state of that image, had they just been put there:
+# What both agents would do in the state of that image, if an episode started there:
 
 # %%
 state = jax.tree.map(lambda x: x[20], trace.states)

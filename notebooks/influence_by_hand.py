@@ -15,8 +15,8 @@ from influence_jax.types import CounterfactualBatch
 # %% [markdown]
 # ## Two agents
 #
-# Agent k chooses among three actions, `left`, `right` and `stay`, by its policy. Agent j sees what k did, and what it
-# does then is one row of a matrix: after `right`, it tends to go right as well.
+# Agent k samples one of three actions, `left`, `right` and `stay`, from its policy. Agent j sees k's action, and j's policy is
+# the corresponding row of a matrix: after `right`, it tends to go right as well.
 
 # %%
 k_policy = np.array([0.2, 0.3, 0.5])
@@ -25,18 +25,18 @@ j_policy = np.exp(j_logits) / np.exp(j_logits).sum(axis=1, keepdims=True)
 print(j_policy.round(3))
 
 # %% [markdown]
-# ## What j would do, had k done anything else
+# ## The marginal policy
 #
-# Averaged over what k might have done, by k's own policy: the *marginal*. k's real action is part of it.
+# The *marginal* is j's policy averaged over k's actions, weighted by k's own policy. It includes k's real action.
 
 # %%
 marginal = k_policy @ j_policy
 print(marginal.round(3))
 
 # %% [markdown]
-# ## Influence of what k did
+# ## The influence of k's action
 #
-# How far j's real policy is from the marginal, as a Kullback-Leibler divergence in nats.
+# Influence is the Kullback-Leibler divergence of j's real policy from the marginal, in nats.
 
 # %%
 influence = (j_policy * np.log(j_policy / marginal)).sum(axis=1)
@@ -46,8 +46,8 @@ for action, nats in zip(("left", "right", "stay"), influence, strict=True):
 # %% [markdown]
 # ## The bound
 #
-# The marginal contains the real action with k's own probability of it, so that influence is at most k's surprise,
-# `-log pi_k(a_k)`: an agent that always does the same influences nobody, however attentive the other. The rarer an
+# The marginal includes the real action with k's own probability of it, so influence is at most k's surprisal,
+# `-log pi_k(a_k)`. An agent that always does the same thing influences nobody, however attentive the other is. The rarer an
 # action, the more influence it can have.
 
 # %%
@@ -57,7 +57,7 @@ print("bound    ", surprise.round(3))
 assert (influence <= surprise).all()
 
 # %% [markdown]
-# A listener that copies k reaches it:
+# A listener that copies k reaches the bound:
 
 # %%
 copies = np.full((3, 3), 1e-12) + np.eye(3) * (1 - 3e-12)
@@ -67,13 +67,13 @@ print(bound.round(3), surprise.round(3))
 # %% [markdown]
 # ## On average: mutual information
 #
-# Averaged over what k does, influence is the mutual information of the two actions, at most the entropy of k's policy.
+# Averaged over k's actions, influence is the mutual information of the two actions, which is at most the entropy of k's policy.
 # Always read influence next to that entropy: the same number may be all that is possible, or next to nothing.
 
 
 # %%
 def entropy(p):
-    """Return the entropy of the last axis, nats."""
+    """Return the entropy over the last axis, nats."""
     return -(p * np.log(p)).sum(axis=-1)
 
 
@@ -83,10 +83,10 @@ print(f"mutual information {information:.4f}")
 print(f"entropy of k       {entropy(k_policy):.4f}")
 
 # %% [markdown]
-# ## The same by the package
+# ## The same with the package
 #
-# In logarithms, for any number of environments and agents at once. Here there is one of each: `alternatives[c, j]` is how
-# j responds to each thing c that k might have done.
+# The package uses logarithms, for any number of environments and agents at once. Here there is one of each:
+# `alternatives[c, j]` is j's response to each action c of k.
 
 # %%
 done = 1  # right
@@ -104,10 +104,10 @@ np.testing.assert_allclose(pairwise_influence(batch, kl)[0], influence[done], rt
 np.testing.assert_allclose(mutual_information(batch)[0], information, rtol=1e-5)
 
 # %% [markdown]
-# ## In an untrained agent there is none
+# ## Untrained agents have no influence
 #
-# Policies start nearly uniform, whatever the other did: influence is some 1e-5 nats, and starts to matter when listeners
-# have learned to look. That is why its weight grows in the course of training (`influence_curriculum`).
+# Policies start nearly uniform, whatever the other agent did. Influence is then about 1e-5 nats, and it only matters once
+# listeners have learned to look. That is why its weight grows during training (`influence_curriculum`).
 
 # %%
 rng = np.random.default_rng(0)

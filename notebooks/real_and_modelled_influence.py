@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Real and modelled influence
 #
-# An agent that is paid for its influence on another asks its own *model* of the other: what would it do next, had I
-# done something else? The game can answer that too: the same step is taken again, by the same chance, with the other
-# action, and the other agent is asked itself. Here both are held against one another, in a game in which one must watch the
-# other, and in Harvest. Some two minutes on two cores.
+# An agent that is rewarded for influence asks its own *model* of the other agent: what would you do next if I had acted
+# differently? The game itself can answer this, too: replay the step with the other action and the same random draws, and
+# evaluate the other agent's policy. This notebook compares both answers, in a game in which one agent must watch the other, and
+# in Harvest. Takes about two minutes on two cores.
 
 # %%
 import dataclasses
@@ -23,16 +23,16 @@ STEPS = 200_000
 # %% [markdown]
 # ## Two games
 #
-# In the first, agent 1 is paid for doing what agent 0 did in the step before, which it is shown. Agent 0 is paid nothing
-# by the game. In Harvest others matter little to what one does next.
+# In the first, agent 1 sees the previous action of agent 0 and is rewarded for repeating it. The game never rewards agent 0. In
+# Harvest, an agent's next action hardly depends on the others.
 
 
 # %%
 class Follow(Cue):
-    """Agent 1 is shown what agent 0 did last, and is paid for doing so too."""
+    """Agent 1 sees agent 0's last action and is rewarded for repeating it."""
 
     def dynamics(self, state, actions, noise, params):
-        """Pay agent 1, and show it the next action."""
+        """Reward agent 1, and show it the next action."""
         right = (actions == state.cue) & jnp.array([False, True])
         return ProbeState(cue=noise.at[1].set(actions[0]), time=state.time + 1), *self._outcome(right, params)
 
@@ -53,8 +53,8 @@ runs
 # %% [markdown]
 # ## Is the model any good?
 #
-# Its cross-entropy beside that of a rival who guesses by how often the other does what. A model that is no better than
-# counting cannot know what its own actions change.
+# We compare its cross-entropy with that of a guess from the other agent's action frequencies. A model that is no better than
+# counting cannot know the effect of its own actions.
 
 # %%
 shown = ["seed", "entropy", "moa_cross_entropy", "moa_marginal_cross_entropy", "influence"]
@@ -63,8 +63,8 @@ pandas.concat({name: run.table().groupby("member").tail(1)[shown] for name, run 
 # %% [markdown]
 # ## One episode, both ways
 #
-# `trace.influence[t, k, j]` is what k believes to have done to j by its action at t, `trace.real_influence[t, k, j]` what it did,
-# both in nats. Mind the axes.
+# `trace.influence[t, k, j]` is the influence of k's action at t on j according to k's model, `trace.real_influence[t, k, j]` is
+# the real one, both in nats. Mind the axes.
 
 # %%
 traces = {name: run.trace(member=0, seed=1, real=True) for name, run in runs.items()}
@@ -78,9 +78,8 @@ _ = axes[0].legend(fontsize="small")
 # %% [markdown]
 # ## Over many moments
 #
-# `intervene` does the same at moments of many episodes. What chance alone would give is the correlation after the
-# moments were exchanged; what counts as seen is what lies above that. Each
-# direction by itself, since who influences whom is known easily.
+# `intervene` does the same at moments of many episodes. The null is the correlation after permuting the moments; only what lies
+# above it counts. We look at each direction separately, because who influences whom is easy to know.
 
 # %%
 rng = np.random.default_rng(0)
@@ -106,8 +105,7 @@ for name, run in runs.items():
 pandas.DataFrame(rows)
 
 # %% [markdown]
-# What is seen at this size, two seeds a game: in "follow" the models know *who* influences whom, by six orders of magnitude,
-# but believe in a sixth to a half of the real influence, and *when* they have it backwards: a rare action moves the other
-# most, and is what the model has seen least. Pooled over both directions the correlation would be high all the same. In
-# Harvest there is next to no influence, real or believed, the models are no better than counting, and the two have
-# nothing to do with one another.
+# With two seeds per game, we see the following. In "follow", the models know *who* influences whom, by six orders of magnitude,
+# but they estimate only a sixth to a half of the real influence, and they get *when* backwards: a rare action changes the
+# other's policy most, and the model has seen it least. Pooled over both directions, the correlation would still be high. In
+# Harvest there is hardly any influence, real or estimated, the models are no better than counting, and the two are unrelated.

@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Your own game, measure and shaper
 #
-# A game in which one agent can only signal and the other only follow, a measure of influence and a reward shaper, all
-# written here and none of it in the package. Some two minutes on two cores; [docs/extending.md](../docs/extending.md) has
-# the other parts that can be replaced.
+# We write a game in which one agent can only signal and the other can only follow, a measure of influence, and a reward shaper.
+# Takes about two minutes on two cores; [docs/extending.md](../docs/extending.md) shows the other parts that you can replace.
 
 # %%
 import dataclasses
@@ -24,8 +23,8 @@ STEPS = 200_000
 # %% [markdown]
 # ## A game
 #
-# Agent 0 raises a flag or does not, at the price of a toll. Agent 1 sees the flag of the step before and is paid for
-# answering to it. Nothing of that is paid to agent 0: why should it ever raise one?
+# Agent 0 may raise a flag, for a toll. Agent 1 sees the previous step's flag and is rewarded for following it. Agent 0 gets
+# none of this reward, so why should it ever raise a flag?
 
 
 # %%
@@ -46,7 +45,7 @@ class State:
 
 @dataclasses.dataclass(frozen=True)
 class Flags(Environment):
-    """Agent 0 raises flags, and agent 1 is paid for following them."""
+    """Agent 0 raises flags, and agent 1 is rewarded for following them."""
 
     horizon: int = integer(20, 1, "Environment steps per episode.")
 
@@ -68,15 +67,15 @@ class Flags(Environment):
         return Numbers(toll=jnp.float32(0.1))
 
     def initial_state(self, key, params):
-        """Begin without a flag."""
+        """Start without a flag."""
         return State(flag=jnp.zeros((), jnp.int32), time=jnp.zeros((), jnp.int32))
 
     def sample_noise(self, key, params):
-        """Leave nothing to chance."""
+        """This game is deterministic."""
         return ()
 
     def dynamics(self, state, actions, noise, params):
-        """Raise a flag, and pay who followed the last one."""
+        """Raise a flag, and reward agent 1 if it followed the last one."""
         raised = jnp.array([1.0, 0.0], jnp.float32) * (actions > 0)
         followed = jnp.array([0.0, 1.0], jnp.float32) * (actions[1] == state.flag)
         reward = followed - params.toll * raised
@@ -84,7 +83,7 @@ class Flags(Environment):
         return State(flag=actions[0], time=state.time + 1), reward, jnp.ones((), jnp.float32), metrics
 
     def observe(self, state):
-        """Show both agents the flag as a white row; both see one another."""
+        """Show both agents the flag as a white row; they see each other."""
         rows = jnp.arange(3, dtype=jnp.int32)[:, None, None] == state.flag
         return jnp.broadcast_to(jnp.where(rows, 255, 0).astype(jnp.uint8), (2, 3, 3, 3)), ~jnp.eye(2, dtype=bool)
 
@@ -102,9 +101,9 @@ for actions in ([1, 0], [2, 1], [0, 0]):
 # %% [markdown]
 # ## A measure of influence, and a shaper
 #
-# A measure compares what the other does (`factual`) with the average over all that one might have done (`marginal`), both as
-# natural-log probabilities. This one is the total variation: the probability that is moved, between 0 and 1. The shaper
-# gives each agent a tip from what the other is paid.
+# A measure compares the other agent's policy (`factual`) with its average over one's own alternatives (`marginal`), both as
+# natural-log probabilities. This one is the total variation distance, between 0 and 1. The shaper gives each agent a share of
+# the other's reward.
 
 
 # %%
@@ -114,7 +113,7 @@ def total_variation(factual, marginal, realised, axis=-1):
 
 
 def tips(reward, hparams):
-    """Return ``f32[T,E,N]``: one's own reward, and a fifth of those of all others."""
+    """Return ``f32[T,E,N]``: each agent's own reward plus a fifth of all others'."""
     return reward + 0.2 * (reward.sum(axis=-1, keepdims=True) - reward)
 
 
@@ -123,10 +122,10 @@ tipped = stateless(tips)
 # %% [markdown]
 # ## What a setting needs
 #
-# A setting names code as `"module:name"`. In a notebook the module is `__main__`, which is fine as long as the notebook is
-# open, and of no use to whoever finds the run later: for that, move the cells to a file, say `my_lab/flags.py`, and write
-# `"my_lab.flags:Flags"`. The same name then works on the command line (`--env.name my_lab.flags:Flags`), and opening
-# such a run takes `influence_jax.load(DIR, trust=True)`, since it imports your code.
+# A setting names code as `"module:name"`. In a notebook the module is `__main__`, which works while the notebook is open but
+# does not let you open the run later. For that, move the cells to a file, such as `my_lab/flags.py`, and write
+# `"my_lab.flags:Flags"`. The same name then works on the command line (`--env.name my_lab.flags:Flags`). Open such a run with
+# `influence_jax.load(DIR, trust=True)`, since that imports your code.
 
 # %%
 small = influence_jax.presets.get("harvest-moa", profile="small")
@@ -147,9 +146,9 @@ run = influence_jax.train(config, hyperparams=weights)
 run
 
 # %% [markdown]
-# Three seeds without pay for influence and three with it, in one program. Unpaid, nobody raises flags. Of those that are
-# paid, two raise one in about half of the steps, though each costs a toll; the third never begins.
-# Three seeds do not say more.
+# We train three seeds without an influence reward and three with it, in one program. Without it, nobody raises flags. With it,
+# two seeds raise one in about half of the steps, although each costs a toll, and the third never starts. Three seeds do not
+# tell us more.
 
 # %%
 shown = ["influence_weight", "seed", "flags", "followed", "influence", "entropy[0]", "moa_cross_entropy"]
@@ -162,9 +161,9 @@ influence_jax.plot_learning_curves(run, ["flags", "followed", "influence", "entr
 # %% [markdown]
 # ## The shaper instead
 #
-# No pay for influence here, but a fifth of what the other gets. Is that a reason to raise flags? The other is paid for
-# following, and to follow "none" is as well paid as any other flag: a tip is no reason, and none are raised. The
-# intervals say how little three seeds are, one of which never began.
+# There is no influence reward now; instead, each agent gets a fifth of the other's reward. Is that a reason to raise flags? No:
+# the other agent is rewarded as much for following "none" as for following a flag, so no flags are raised. The wide
+# intervals show how little three seeds tell us when one of them never starts.
 
 # %%
 shaped = dataclasses.replace(config, learner=dataclasses.replace(config.learner, shaper="__main__:tipped"))
@@ -178,7 +177,7 @@ influence_jax.compare(conditions, "flags")
 # %% [markdown]
 # ## What was learned
 #
-# One episode of a pair that is paid for influence. There are no images of this game, as it has no map, but everything else.
+# One episode of a pair that is rewarded for influence. This game has no map and so no images, but everything else is there.
 
 # %%
 trace = run.trace(member=3, seed=0)

@@ -48,26 +48,35 @@ def examples(tiny, tmp_path_factory):
     run = influence_jax.train(tiny, out=root / "runs" / "harvest-moa")
     for name in ("a", "b"):
         shutil.copytree(root / "runs" / "harvest-moa", root / "runs" / name)
-    shards = [root / "runs" / f"shard-{i}" for i in range(2)]
-    for i, out in enumerate(shards):
-        influence_jax.sweep(tiny, grid={"learning_rate": [1e-3, 3e-4]}, shard=(i, 2), out=out)
-    influence_jax.merge(shards, out=root / "runs" / "sweep")
     modules = {"dataclasses": dataclasses, "functools": functools, "jax": jax, "optax": optax}
     given = {"influence_jax": influence_jax, "config": tiny, "learner": run.learner, "run": run}
     return root, modules | given
 
 
+@pytest.fixture(scope="module")
+def sweeps(tiny, examples):
+    """The sweeps that examples read, in the same directory."""
+    runs = examples[0] / "runs"
+    for i in range(2):
+        influence_jax.sweep(tiny, grid={"learning_rate": [1e-3, 3e-4]}, shard=(i, 2), out=runs / f"shard-{i}")
+    influence_jax.merge([runs / "shard-0", runs / "shard-1"], out=runs / "sweep")
+
+
 OBJECTS = {name: getattr(influence_jax, name) for name in influence_jax.__all__}
+SWEEPING = ("Sweep", "merge", "search", "sweep")
+LONG = (*SWEEPING, "Interventions", "Moment", "Run", "intervene", "train_step")  # seconds each
 DESCRIBED = [
-    name
+    pytest.param(name, marks=[pytest.mark.slow] if name in LONG else [])
     for name, thing in OBJECTS.items()
     if callable(thing) and not thing.__module__.startswith("influence_jax.analysis")  # see tests/docs/test_analysis.py
 ]
 
 
 @pytest.mark.parametrize("name", DESCRIBED)
-def test_every_public_name_has_an_example_that_runs(name, examples, monkeypatch):
+def test_every_public_name_has_an_example_that_runs(name, examples, monkeypatch, request):
     root, given = examples
+    if name in SWEEPING:
+        request.getfixturevalue("sweeps")
     monkeypatch.chdir(root)
     monkeypatch.setattr(envs, "_REGISTRY", dict(envs._REGISTRY))
     found = doctest.DocTestParser().get_doctest(inspect.getdoc(OBJECTS[name]), dict(given), name, None, None)

@@ -119,8 +119,8 @@ def train_step(
         The state, and means over the updates: f32[], or f32[N] for per-agent metrics. NaN if a metric was not measured.
 
     Example:
-        >>> step = jax.jit(functools.partial(influence_jax.train_step, learner))
-        >>> state, metrics = step(influence_jax.init(learner, jax.random.key(0)))
+        >>> state = jax.jit(functools.partial(influence_jax.init, learner))(jax.random.key(0))
+        >>> state, metrics = jax.jit(functools.partial(influence_jax.train_step, learner))(state)
     """
     if num_updates is None:  # like an argument, so that no compiler turns the division into a product
         num_updates = jax.lax.optimization_barrier(jnp.float32(learner.config.num_updates))

@@ -31,7 +31,7 @@ class Progress:
         ConfigError: ``console`` is not a rich console.
 
     Example:
-        >>> run = influence_jax.train(config, callback=influence_jax.Progress())
+        >>> progress = influence_jax.Progress()  # for influence_jax.train(config, callback=progress)
     """
 
     def __init__(self, console: Console | None = None):

@@ -168,7 +168,7 @@ def train(
         MemoryError: a device has too little memory.
 
     Example:
-        >>> run = influence_jax.train(config, seeds=2, out="runs/new")  # or influence_jax.train("harvest-moa", ...)
+        >>> run = influence_jax.train(config, seeds=2, out="runs/first")  # or influence_jax.train("harvest-moa", ...)
         >>> returns = run.metrics["collective_return"]  # f32[U,S]
     """
     path = None if out is None else directory.checked_path(out)
