@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures shared by all tests."""
 
 import ctypes
 import functools
@@ -15,7 +15,7 @@ from influence_jax.runtime import program
 
 
 def pytest_configure(config):
-    """Keep compiled programs between tests and between runs: compiling is most of what the tests would wait for."""
+    """Keep compiled programs between tests and between runs, because compilation dominates the duration of the tests."""
     jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     gc.set_threshold(100_000, 50, 50)  # a sixth of the time that tracing takes; every module ends with a collection
@@ -23,24 +23,24 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="module", autouse=True)
 def let_go_of_programs():
-    """Forget compiled programs after each module, which would fill the memory of a laptop; the cache on disk keeps them."""
+    """Drop compiled programs after each module, because they would fill a laptop's memory; the cache on disk keeps them."""
     yield
     jax.clear_caches()
     gc.collect()
-    if sys.platform == "linux":  # whose allocator keeps what was freed
+    if sys.platform == "linux":  # its allocator keeps freed memory
         ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def trace_for_this_platform():
-    """Trace what tests compile themselves as the package traces its own programs."""
+    """Trace the tests' own programs as the package traces its programs."""
     with traced_for("cpu" if jax.default_backend() == "cpu" else None):
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
 def trace_programs_once():
-    """Keep the programs of more than two runs, since most modules train the same agents."""
+    """Keep the traced programs of more than two runs, since most modules train the same agents."""
     kept = functools.lru_cache(maxsize=8)(program.traced.__wrapped__.__wrapped__)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "traced", usual_tracing()(kept))
@@ -49,10 +49,10 @@ def trace_programs_once():
 
 @pytest.fixture(scope="session", autouse=True)
 def compile_quickly():
-    """Spend little on programs that take a few steps only: no optimising, and XLA:CPU's former emitters, which are far faster."""
-    has_former_emitters()  # while options can be asked for as they come
+    """Compile without optimisation and with XLA:CPU's former, far faster emitters, since most programs run a few steps only."""
+    has_former_emitters()  # before the options are patched
     with pytest.MonkeyPatch.context() as patch:
-        # An option for every program, whoever compiles it; jax.config has none for this one.
+        # Set the option for every program; jax.config has no entry for it.
         patch.setattr(compiler, "get_compile_options", functools.partial(compile_options, USUAL_OPTIONS))
         jax.config.update("jax_disable_most_optimizations", True)
         yield
@@ -61,7 +61,7 @@ def compile_quickly():
 
 @pytest.fixture(scope="module", autouse=True)
 def compile_as_users_do(request):
-    """In a module marked with `compile_fully`, whose programs take many steps, or are compared with what a user gets."""
+    """Compile as users do in modules marked with `compile_fully`, which run many steps or compare with users' results."""
     if not request.node.get_closest_marker("compile_fully"):
         yield
         return
@@ -76,7 +76,7 @@ USUAL_OPTIONS = compiler.get_compile_options
 
 
 def compile_options(original, *args, env_options_overrides=None, **kwargs):
-    overrides = {"xla_cpu_parallel_codegen_split_count": "1"}  # in as many parts as there are cores is more work in all
+    overrides = {"xla_cpu_parallel_codegen_split_count": "1"}  # one part per core would be more work in total
     overrides |= {EMITTERS: "False"} if has_former_emitters() else {}
     return original(*args, env_options_overrides=overrides | (env_options_overrides or {}), **kwargs)
 
@@ -86,7 +86,7 @@ EMITTERS = "xla_cpu_use_fusion_emitters"
 
 @functools.cache
 def has_former_emitters():
-    """Whether this jaxlib still has them; that for jax 0.12 does not know the option, and one it does not know is an error."""
+    """Whether this jaxlib still has them; jaxlib for jax 0.12 does not know the option, and an unknown option is an error."""
     try:
         jax.jit(lambda: 0, compiler_options={EMITTERS: "False"}).lower().compile()
     except jax.errors.JaxRuntimeError:
@@ -95,7 +95,7 @@ def has_former_emitters():
 
 
 def quickly():
-    """Return what lets a process of its own compile as `compile_quickly` does."""
+    """Return environment variables that let a new process compile as in `compile_quickly`."""
     flags = (
         {"XLA_FLAGS": f"--{EMITTERS}=false --xla_cpu_parallel_codegen_split_count=1"} if has_former_emitters() else {}
     )
@@ -113,7 +113,7 @@ def tiny():
 
 @pytest.fixture
 def tiny_presets(monkeypatch):
-    """Let presets have tiny networks, and updates of 20 environment steps, for scripts that ask for presets themselves."""
+    """Give presets tiny networks, and updates of 20 environment steps, for scripts that call `presets.get` themselves."""
     get = presets.get
 
     def tiny(name, profile=None, **settings):
@@ -125,12 +125,12 @@ def tiny_presets(monkeypatch):
 
 @pytest.fixture(scope="session")
 def tiny_options():
-    """The settings by which `tiny` differs from its preset, on the command line."""
+    """The command-line options by which `tiny` differs from its preset."""
     return tiny_arguments()
 
 
 def tiny_arguments(**changes):
-    """Return `tiny_options`, some of them changed."""
+    """Return `tiny_options` with some of them changed."""
     texts = [
         text for name, value in (TINY_OPTIONS | changes).items() for text in (f"--{name.replace('_', '-')}", value)
     ]

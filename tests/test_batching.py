@@ -1,4 +1,4 @@
-"""Phases written for a batch, called for one game and vmapped."""
+"""Functions written for a batch, called for one game and vmapped."""
 
 import functools
 
@@ -12,7 +12,7 @@ from influence_jax.batching import batched, leading, replaced_where, trailing
 
 @batched
 def weigh(maps, numbers, params, *, scale, mask):
-    """Something with a map, numbers of agents, a parameter, and what is static."""
+    """A function of a map, values per agent, a parameter, and a static argument."""
     total = jnp.where(mask, maps, 0).sum(axis=(1, 2)) * params["factor"] * scale
     return {"weighed": leading(trailing(numbers) * total), "total": total}
 

@@ -1,4 +1,4 @@
-"""Every setting declares what it may be, and is refused in one sentence when it is something else."""
+"""Every setting declares its allowed values, and refuses others in one sentence."""
 
 import dataclasses
 
@@ -154,7 +154,7 @@ def test_settings_that_do_not_go_together(changes, words):
 
 
 def test_what_a_value_leaves_unused_is_declared():
-    """Of every setting that another one's value leaves without use: refused beside it, and allowed beside another."""
+    """A setting that another one's value leaves unused is refused with that value and accepted with others."""
     declared_so = {
         path: field.metadata["unused_with"] for path, field in SETTINGS.items() if field.metadata["unused_with"]
     }
@@ -207,7 +207,7 @@ def test_configurations_that_cannot_be_read(text, words):
 
 
 def test_settings_are_changed_by_their_short_names():
-    """What is not named stays: a critic of its own, say, whatever the network's size."""
+    """Other settings stay unchanged."""
     config = presets.get("harvest-moa", "small")
     changed = config.override(
         num_envs=8,

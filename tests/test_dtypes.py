@@ -1,4 +1,4 @@
-"""Every array has a stated type, so that nothing changes where JAX is told to use 64 bits."""
+"""Every array has an explicit dtype, so that nothing changes when JAX uses 64 bits."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The drivers of experiments/ run at their smallest scale."""
+"""The scripts in experiments/ run at their smallest scale."""
 
 import importlib.util
 import json
@@ -10,7 +10,7 @@ EXPERIMENTS = pathlib.Path(__file__).parents[1] / "experiments"
 
 
 def driver(name):
-    """The module of a driver, which is no part of a package."""
+    """Import a script, which is not part of a package."""
     spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

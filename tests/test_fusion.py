@@ -1,4 +1,4 @@
-"""Loops that are kept apart."""
+"""Fusion boundaries keep loops apart."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The layers of the package: who may import whom. Read from the syntax trees, so that nothing has to run."""
+"""The layers of the package: which folder may import which. Read from syntax trees, so that nothing has to run."""
 
 import ast
 import pathlib
@@ -74,7 +74,7 @@ def part_of(path):
 
 
 def imports(path):
-    """Every module that a file imports, wherever it does."""
+    """Every module that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -1,4 +1,4 @@
-"""The public names, imported when they are asked for, each with an example that runs."""
+"""The public names are imported on first use, and each has an example that runs."""
 
 import dataclasses
 import doctest
@@ -19,7 +19,7 @@ from influence_jax import envs
 
 
 def test_nothing_is_computed_by_import():
-    """A program that only imports the package must not take hold of a device."""
+    """A program that only imports the package must not initialise a device."""
     code = "import influence_jax, jax; assert not jax._src.xla_bridge._backends"
     subprocess.run([sys.executable, "-c", code], check=True, close_fds=False)
 
@@ -43,7 +43,7 @@ def test_every_public_name_is_there():
 
 @pytest.fixture(scope="module")
 def examples(tiny, tmp_path_factory):
-    """A directory with the runs that examples read, and the names that they take for granted."""
+    """A directory with the runs that examples read, and the names that they use."""
     root = tmp_path_factory.mktemp("examples")
     run = influence_jax.train(tiny, out=root / "runs" / "harvest-moa")
     for name in ("a", "b"):

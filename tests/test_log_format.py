@@ -1,4 +1,4 @@
-"""What was recorded comes back, but for what was damaged."""
+"""Log points are read back as written, except for damaged ones."""
 
 import json
 import time
@@ -78,7 +78,7 @@ def test_metrics_that_came_later_are_not_numbers_before(tmp_path):
 
 
 def test_many_log_points_are_read_fast(tmp_path):
-    """2,000 of 64 members with 100 numbers each in a second, which is five times what it takes here."""
+    """2,000 log points of 64 members with 100 numbers each in a second, five times the duration measured here."""
     rng = np.random.default_rng(0)
     write(tmp_path, [{f"m{i}": rng.normal(size=64).astype(np.float32) for i in range(100)}] * 2000)
     started = time.process_time()

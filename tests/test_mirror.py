@@ -1,4 +1,4 @@
-"""Every module has its tests where its path says, and every file of tests has a module or stands in a short list."""
+"""Every module has a test file at the matching path, and every test file has a module or is in a short list."""
 
 import ast
 import pathlib

@@ -1,4 +1,4 @@
-"""The notebooks run, and what is kept of them is what their scripts say, run from top to bottom without an error."""
+"""The notebooks run, and match their scripts, run from top to bottom without an error."""
 
 import json
 import operator

@@ -1,4 +1,4 @@
-"""Functions have the form of their platform, and the package runs in a process that is strict about its own code."""
+"""Functions use their platform's version, and the package runs in a process that is strict about its own code."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def test_a_form_is_chosen_when_it_is_traced_or_else_when_it_is_lowered():
 
 @pytest.fixture
 def strict():
-    """A process that is as strict as it can be about its own code."""
+    """A process that is as strict as possible about its own code."""
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         yield
 

@@ -1,4 +1,4 @@
-"""Every preset trains, in every profile's shape but tiny, and carries the numbers of its table."""
+"""Every preset trains, in tiny shapes of every profile, and has the numbers of its table."""
 
 import dataclasses
 
@@ -16,13 +16,13 @@ SHOWN = ("harvest-basic",)
 
 
 def by_cost(name):
-    """What differs from one of these in numbers or the game alone is left to the slow tests."""
+    """Mark as slow what differs from one of these only in numbers or in the game."""
     return name if name in SHOWN else pytest.param(name, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize("name", [by_cost(name) for name in presets.names()])
 def test_one_update_is_finite_moves_every_agent_and_differs_from_its_ablation(name):
-    """The ablation is the same program with what makes the agents social at weight 0."""
+    """The ablation is the same program with weight 0 for what makes the agents social."""
     config = presets.get(name, None if name.startswith("box") else "small")
     config = dataclasses.replace(
         config,

@@ -1,4 +1,4 @@
-"""What a person might get wrong: every argument, many wrong values, and one sentence that names the argument."""
+"""Users' mistakes: many wrong values for every argument, each refused in one sentence that names the argument."""
 
 import dataclasses
 import pathlib
@@ -152,7 +152,7 @@ OTHER_WORDS = {
 
 
 class Played(BaseException):
-    """The arguments are right."""
+    """Raised once the arguments have been accepted."""
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -1,4 +1,4 @@
-"""Everything that README and guide tell people to type works; what would take long is replaced here, in plain sight."""
+"""Every command in the README and the guide works; long ones are shortened here, in plain sight."""
 
 import contextlib
 import dataclasses

@@ -38,7 +38,7 @@ def test_curriculum_rises_linearly_then_stays():
 
 
 def test_pay_as_a_share_of_income_by_hand():
-    """Losses are no income; means are over agents and updates, the last a hundredth as heavy as a long past."""
+    """Losses are not income; means are over agents and updates, where the last update weighs a hundredth of a long past."""
     hparams = Hyperparams(income_share=0.5, influence_weight=7.0, influence_curriculum=0.4)
     income = rewards.init_income().add(jnp.array([[[1.0, -30.0, 2.0]]]), jnp.array([[[0.0, 0.2, 0.1]]]))
     np.testing.assert_allclose(rewards.influence_weight(hparams, jnp.float32(1.0), income), 0.5 * 1.0 / 0.1, rtol=1e-5)
@@ -52,7 +52,7 @@ def test_pay_as_a_share_of_income_by_hand():
 
 
 def test_fines_rise_to_their_size_and_nothing_else_changes():
-    """A fine of 49 counts as 1, then as its root 7 half way, then in full; what is above -1 never changes."""
+    """A fine of 49 counts as 1, halfway as its root 7, then in full; rewards above -1 never change."""
     hparams = Hyperparams(fine_softening=0.4)
     reward = jnp.array([-49.0, -1.0, -0.25, 0.0, 3.0])
     for progress, fine in ((0.0, 1.0), (0.2, 7.0), (0.4, 49.0), (0.9, 49.0)):
@@ -62,7 +62,7 @@ def test_fines_rise_to_their_size_and_nothing_else_changes():
 
 
 def test_reward_scale_is_the_fading_spread_of_discounted_returns(monkeypatch):
-    """Weighted moments over all returns, the older half as heavy; never below 1; ratios kept."""
+    """Weighted moments over all returns, with half weight for the older half; never below 1; ratios are kept."""
     monkeypatch.setattr(rewards, "RETURN_HALF_LIFE", 40)
     rng = np.random.default_rng(1)
     reward = rng.normal(size=(20, 4, 2)) * np.array([20.0, 0.01])

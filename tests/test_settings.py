@@ -1,4 +1,4 @@
-"""Declarations of settings: what each kind accepts, and how it refuses the rest."""
+"""Declarations of settings: what each kind accepts, and how it refuses other values."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Pytrees that cross borders."""
+"""Shared pytrees."""
 
 import dataclasses
 

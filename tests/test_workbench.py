@@ -1,4 +1,4 @@
-"""The workbench of experiments/ runs, and needs public names only."""
+"""The workbench script runs, and uses public names only."""
 
 import ast
 import pathlib

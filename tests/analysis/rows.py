@@ -1,4 +1,4 @@
-"""What a small run wrote, and runs without a learner."""
+"""Metrics as a small run would record them, and runs without a learner."""
 
 import types
 
@@ -35,7 +35,7 @@ def recorded(level=300.0, members=5, points=40, seed=0):
 
 
 def run(members=({"member": 0, "seed": 0},), metrics=None, game="harvest", model="moa", shaper="individual"):
-    """What looks like a run to whoever reads its numbers alone."""
+    """Return an object with what analysis reads of a run."""
     config = types.SimpleNamespace(
         env=types.SimpleNamespace(name=game),
         influence=types.SimpleNamespace(model=model),

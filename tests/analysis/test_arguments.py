@@ -1,4 +1,4 @@
-"""Whatever a person may try gives a number or a sentence that names the argument."""
+"""Any argument that a person may try gives a number, or one sentence that names the argument."""
 
 import inspect
 import pathlib

@@ -1,4 +1,4 @@
-"""Measures of communication against calculations by hand, and the artefact of looking where influence is high."""
+"""Measures of communication against calculations by hand, and the selection bias of influential moments."""
 
 import numpy as np
 import pytest
@@ -96,7 +96,7 @@ def test_steps_of_different_episodes_are_not_neighbours():
 
 
 def test_what_is_slow_is_no_coordination():
-    """Signals that stay for 50 steps, each on its own: values are ten times what fast ones give, and so are the nulls."""
+    """Independent signals that stay for 50 steps give ten times the value of fast ones, and so do the nulls."""
     values, ps = [], []
     for seed in range(10):
         slow = np.repeat(np.random.default_rng(seed).integers(3, size=(2, 2, 20, 2)), 50, axis=2)

@@ -1,4 +1,4 @@
-"""Runs are compared as one would by hand."""
+"""Comparisons of runs against calculations by hand."""
 
 import numpy as np
 import pytest
@@ -82,7 +82,7 @@ def test_close_settings_are_groups_of_their_own():
 
 
 def test_what_has_not_come_as_far_is_named():
-    """As trials of a sweep that is not finished."""
+    """As in an unfinished sweep."""
     (note,) = compare({"whole": recorded(points=40), "half": recorded(points=20)}).notes
     assert note.endswith("environment steps at the last log point: whole 2,000,000, half 1,000,000.")
     assert not compare({"one": recorded(), "other": recorded(seed=1)}).notes

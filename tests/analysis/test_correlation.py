@@ -1,4 +1,4 @@
-"""Correlations of influence and reward against calculations by hand, and worlds in which only one of the two readings holds."""
+"""Correlations of influence and reward against calculations by hand, and cases in which only one of the two readings holds."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_partial_correlation_by_hand():
 
 
 def test_runs_that_learned_anything_have_both():
-    """What a condition has in common drives both; its agents differ by chance. Only the second reading sees that."""
+    """A condition's common factor drives both; its agents differ by chance. Only the reading within conditions shows that."""
     rng = np.random.default_rng(0)
     learned = rng.random((100, 1))
     received, returns = (learned + 0.3 * rng.normal(size=(100, 5)) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Windows, ends of curves, and choices of seeds and settings, against calculations by hand."""
+"""Smoothing, summary scores, and selection of seeds and settings, against calculations by hand."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ def test_the_best_settings_are_the_best():
 
 
 def test_choosing_the_best_of_many_finds_luck_and_the_null_says_so():
-    """Nothing differs but chance: the best 5 of 50 look good, on seeds that chose them alone."""
+    """All settings are equal: the best 5 of 50 look good, but only on the seeds that selected them."""
     searches = [top_settings(np.random.default_rng(s).normal(size=(50, 5)), k=5, draws=200) for s in range(10)]
     # the mean of the upper tenth of normal means of 5 seeds is 1.755 / sqrt(5)
     assert np.mean([top.score for top in searches]) == pytest.approx(1.755 / np.sqrt(5), abs=0.1)
@@ -81,7 +81,7 @@ def test_choosing_the_best_of_many_finds_luck_and_the_null_says_so():
 
 
 def test_a_setting_without_a_score_for_every_seed_is_not_among_the_best():
-    """Whatever its other seeds say; the rest is as if it had not been tried."""
+    """Whatever its other seeds score; the result is as if the setting did not exist."""
     tried = np.array([[9.0, 9, np.nan], [1, 1, 1], [5, 5, 5], [2, 2, 2]])
     top, without = top_settings(tried, k=1), top_settings(tried[1:], k=1)
     assert top.chosen.tolist() == [2] and without.chosen.tolist() == [1]

@@ -66,7 +66,7 @@ def test_learning_curves_of_several_runs_have_a_column_a_panel():
 
 
 def test_a_metric_that_nobody_measured_is_an_empty_panel():
-    """As returns are before the first episode has ended; there is nothing for a legend to name, and no warning."""
+    """As returns before the first episode has ended: no legend and no warning."""
     runs = {
         name: {"env_steps": np.arange(6.0).reshape(3, 2), "collective_return": np.full((3, 2), np.nan)} for name in "ab"
     }
@@ -135,7 +135,7 @@ def test_lines_differ_in_grey():
 
 
 def test_a_metric_that_is_0_in_one_of_the_runs_is_drawn():
-    """A baseline that never opens the box, beside the treatment that does."""
+    """Such as a baseline that never opens the box, next to a treatment that does."""
     never = TWO["alone"] | {"cleans": np.zeros((40, 5)), "collective_return": np.zeros((40, 5))}
     opens = TWO["influence"] | {"cleans": np.ones((40, 5))}
     for columns in (None, ["collective_return", "cleans"], "cleans"):

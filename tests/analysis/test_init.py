@@ -1,4 +1,4 @@
-"""The names of the analysis, imported when they are asked for."""
+"""The names of the analysis, which are imported on first use."""
 
 import subprocess
 import sys

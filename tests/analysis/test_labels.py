@@ -1,4 +1,4 @@
-"""No two settings look alike."""
+"""Labels are distinct."""
 
 import numpy as np
 

@@ -31,7 +31,7 @@ def test_equality_is_that_of_the_program():
 
 
 def test_luck_alone_is_not_equal():
-    """Two agents and one apple share as badly as can be; two apples go to one agent in half of the draws."""
+    """Two agents and one apple are as unequal as possible; two apples go to the same agent in half of the draws."""
     assert set(equality_by_luck(np.array([1, 0]))) == {0.5}
     draws = equality_by_luck(np.array([[2, 0], [1, 0]]), draws=4000)
     assert draws.shape == (4000, 2) and draws[:, 0].mean() == pytest.approx(0.75, abs=0.02)

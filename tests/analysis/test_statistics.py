@@ -1,4 +1,4 @@
-"""Intervals, tests and effect sizes against calculations by hand, and intervals against how often they should hold the truth."""
+"""Intervals, tests and effect sizes against calculations by hand, and intervals against their nominal coverage."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_iqm_leaves_out_what_is_not_finite():
 
 
 def test_iqm_interval_is_a_studentised_bootstrap():
-    """Against the same by loops: resamples by task, their standard errors from Winsorised scores, quantiles of t turned round."""
+    """Against the same computed in loops: resamples by task, standard errors from Winsorised scores, quantiles of t reversed."""
     scores = np.random.default_rng(0).normal(size=(8, 2)) + np.array([0, 0.5])
     found = iqm_interval(scores, 0.9, resamples=500, seed=3)
 
@@ -176,7 +176,7 @@ NONE_BELOW = {iqm_covers: 6, iqm_of_tasks_covers: 6, across_covers: 4, within_co
     [t_covers, welch_covers, iqm_covers, iqm_of_tasks_covers, wilson_covers, across_covers, within_covers],
 )
 def test_intervals_hold_what_they_estimate_as_often_as_they_say(covers, seeds, level):
-    """Within two points of the level, and half of one for the 2,000 repeats; where that cannot be, there is no interval."""
+    """Within two points of the level, plus half a point for the 2,000 repeats; where that is impossible there is no interval."""
     if seeds < NONE_BELOW.get(covers, 0):
         pytest.skip("no interval")
     share = np.mean(covers(np.random.default_rng(seeds), seeds, level))
@@ -192,7 +192,7 @@ def test_five_seeds_against_five_give_two_in_252():
 
 
 def test_permutations_by_hand():
-    """Of the 6 ways to choose two of 0, 1, 2, 4, one gives a difference so large (3 - .5), and one its negative."""
+    """Of the 6 ways to choose two of 0, 1, 2, 4, one gives a difference this large (3 - .5), and one its negative."""
     assert permutation_test([2, 4], [0, 1]) == pytest.approx(2 / 6)
     assert permutation_test([1, 4], [0, 2]) == pytest.approx(4 / 6)
 
@@ -230,7 +230,7 @@ def test_an_estimate_reads_well():
 
 
 def test_holm_by_hand():
-    """Sorted .01, .02, .03, .04 times 4, 3, 2, 1, and never below one before; what is not a number counts for nothing."""
+    """Sorted .01, .02, .03, .04 times 4, 3, 2, 1, never below the previous one; NaN does not count."""
     np.testing.assert_allclose(holm([0.03, 0.01, 0.04, 0.02]), [0.06, 0.04, 0.06, 0.06])
     np.testing.assert_allclose(holm([0.04, np.nan, 0.01]), [0.04, np.nan, 0.02])
     np.testing.assert_allclose(holm([0.9, 0.8]), [1.0, 1.0])

@@ -8,7 +8,7 @@ from influence_jax.bench import compare
 
 
 def test_results_are_compared_row_by_row(tmp_path, capsys):
-    """Twice as fast is apart from calls that vary by a twentieth; 2 % faster is not."""
+    """Calls vary by a twentieth, so twice as fast is a disjoint range and 2 % faster is not."""
 
     def result(name, **factors):
         rows = [

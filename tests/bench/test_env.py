@@ -1,4 +1,4 @@
-"""``bench env``: games beside the copying of their states and views."""
+"""``bench env``: games compared with copying their states and observations."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How timings become figures."""
+"""From timings to figures."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""``bench learner``: what learning needs of arithmetic."""
+"""``bench learner``: the arithmetic that learning needs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""``bench memory``: the formula and what the compiler plans."""
+"""``bench memory``: the formula and the compiler's plan."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The script for accelerators asks every question that measures, wherever it stands."""
+"""The script for accelerators asks every question that measures, from any working directory."""
 
 import importlib.util
 import os

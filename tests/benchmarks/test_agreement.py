@@ -1,4 +1,4 @@
-"""``python -m benchmarks agreement``: a device beside the CPU."""
+"""``python -m benchmarks agreement``: a device compared with the CPU."""
 
 import jax.numpy as jnp
 import pytest

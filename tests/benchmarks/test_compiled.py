@@ -1,4 +1,4 @@
-"""``python -m benchmarks compiled``: programs for devices that are not there."""
+"""``python -m benchmarks compiled``: programs for absent devices."""
 
 import importlib.util
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks limits``: games beside the same games in C."""
+"""``python -m benchmarks limits``: games compared with the same games in C."""
 
 import jax
 import pytest

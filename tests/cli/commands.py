@@ -1,4 +1,4 @@
-"""Commands for a small run, and how they are refused."""
+"""Commands for a small run, and their refusals."""
 
 from influence_jax.cli import main
 
@@ -6,7 +6,7 @@ TRAIN = ["train", "harvest-moa", "--profile", "small"]
 
 
 def refusal(capsys, *arguments):
-    """Return the one sentence with which a command is refused."""
+    """Return the one-sentence refusal of a command."""
     assert main(list(arguments)) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
@@ -14,7 +14,7 @@ def refusal(capsys, *arguments):
 
 
 def assert_refused(capsys, tmp_path, monkeypatch, arguments, sentence):
-    """And nothing is left behind."""
+    """Check that a command is refused and leaves nothing behind."""
     monkeypatch.chdir(tmp_path)
     assert sentence in refusal(capsys, *arguments.split())
     assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ def test_games_are_listed(capsys):
 
 
 def test_a_variant_is_listed_as_what_it_is(capsys):
-    """Melting Pot's Cleanup was said to have the rules of the public code."""
+    """Melting Pot's Cleanup used to be listed with the rules of the public code."""
     assert main(["envs"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "waste_rule bernoulli" in lines["cleanup-mp"] and "regrowth disc" in lines["harvest-mp"]

@@ -45,7 +45,7 @@ def test_python_minus_m():
 
 @pytest.mark.parametrize("arguments", ["presets", "train --help"])
 def test_a_reader_that_is_gone_ends_it_as_in_a_shell(arguments):
-    """Not with 75, for which a job script would try again."""
+    """The status is not 75, which would make a job script try again."""
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Options made of declared settings, and how the texts behind them are read."""
+"""Options generated from declared settings, and parsing of their values."""
 
 import dataclasses
 import pathlib
@@ -127,7 +127,7 @@ class Places:
 
 
 def test_rows_may_be_in_a_file(tmp_path):
-    """Where one text begins with @, which is a wall at the beginning of a row."""
+    """A text that begins with @ may be a file, although @ is also a wall at the start of a row."""
     (tmp_path / "map.txt").write_text("@P\nP@\n")
     rows = inner("--inner.rows", f"@{tmp_path}/map.txt")["rows"]
     assert Texts().accept(rows) == ("@P", "P@")

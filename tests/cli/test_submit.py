@@ -1,4 +1,4 @@
-"""``influence-jax submit``: the script, run as SLURM would, with a sweep that only says what it was asked."""
+"""``influence-jax submit``: the script, run as SLURM would run it, with a stand-in for the sweep that records its arguments."""
 
 import os
 import signal

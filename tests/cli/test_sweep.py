@@ -111,7 +111,7 @@ def test_optuna_chooses(tiny_options, tmp_path, capsys, monkeypatch):
 
 
 def test_stopped_while_the_first_program_is_compiled(tiny_options, tmp_path, capsys, monkeypatch):
-    """Nothing is left behind, and the same command begins again."""
+    """Nothing is left behind, and the same command starts again."""
 
     def interrupted(program, place, *_):
         os.kill(os.getpid(), signal.SIGINT)
@@ -127,7 +127,7 @@ def test_stopped_while_the_first_program_is_compiled(tiny_options, tmp_path, cap
 
 
 def test_what_could_not_be_saved_is_said(tmp_path, capsys):
-    """And what needs more memory; neither is worth another go as it is."""
+    """So is a need for more memory; retrying either unchanged is pointless."""
     record = Record(update=3, metrics={}, saved=False)
     program = types.SimpleNamespace(
         trials=[0], learner=types.SimpleNamespace(config=types.SimpleNamespace(num_updates=9))
@@ -145,7 +145,7 @@ def test_what_could_not_be_saved_is_said(tmp_path, capsys):
 
 
 def test_a_shard_is_never_guessed():
-    """Of ``sbatch --array=5`` SLURM says that it has one task."""
+    """With ``sbatch --array=5`` SLURM reports an array of one task."""
     array = {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_COUNT": "1", "SLURM_ARRAY_TASK_MIN": "5"}
     assert shard_of("5/8", None, array) == (5, 8) and shard_of(None, [5, 8], array) == (5, 8)
     assert shard_of(None, None, {}) is None

@@ -84,7 +84,7 @@ def test_non_finite_parameters_are_a_failure(capsys, tmp_path, monkeypatch):
 
 
 def test_a_run_that_begins_with_another_takes_its_settings(run_directory, tmp_path, capsys):
-    """Unless other ones are given."""
+    """Unless others are given."""
     command = ["train", "--from", str(run_directory), "--quiet"]
     assert main([*command, "--out", str(tmp_path / "x"), "--total-steps", "120", "--hit-penalty", "7"]) == 0
     before, after = (load_config(path)[0] for path in (run_directory, tmp_path / "x"))
@@ -97,7 +97,7 @@ def test_a_run_that_begins_with_another_takes_its_settings(run_directory, tmp_pa
 
 
 def test_what_could_not_be_saved_is_said(run_directory, tmp_path, capsys):
-    """And what was trained nevertheless."""
+    """Along with the results of the training."""
     done = load(run_directory)
     assert print_outcome(dataclasses.replace(done, saved=None), tmp_path, as_json=False) == 1
     said = capsys.readouterr()
@@ -131,7 +131,7 @@ def test_help_without_a_preset_lists_them(capsys):
 
 
 def test_a_file_of_settings_is_data(tmp_path, capsys, monkeypatch, tiny_options):
-    """It imports nothing without --trust, and stands for a preset of its own."""
+    """It imports nothing without --trust, and serves as a preset."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "loud_module.py").write_text("raise RuntimeError('code of others was run')")

@@ -1,4 +1,4 @@
-"""What examples in docstrings may take for granted."""
+"""Names that examples in docstrings may use."""
 
 import types
 
@@ -10,7 +10,7 @@ from tests.analysis.rows import recorded
 
 
 def names():
-    """Return two runs' metrics, and a trace of three agents with four actions and messages that mean nothing."""
+    """Return two runs' metrics, and a trace of three agents with four actions and meaningless messages."""
     rng = np.random.default_rng(2)
     trace = types.SimpleNamespace(
         actions=rng.integers(4, size=(300, 3)),

@@ -1,4 +1,4 @@
-"""The examples of docs/analysis.md and of docstrings, run as they stand; every public name is in the text and has an example."""
+"""The examples of docs/analysis.md and of docstrings run as written; every public name is in the text and has an example."""
 
 import doctest
 import importlib

@@ -1,4 +1,4 @@
-"""The recipes of docs/extending.md, run as they stand from a package outside of ours."""
+"""The recipes of docs/extending.md, run as written from another package."""
 
 import contextlib
 import importlib
@@ -30,7 +30,7 @@ def blocks(text):
 
 @pytest.fixture
 def laboratory(tmp_path, monkeypatch):
-    """An empty directory to work in, in which `my_lab` is found."""
+    """An empty working directory from which `my_lab` can be imported."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "my_lab").mkdir()
@@ -73,7 +73,7 @@ def test_recipe(recipe, laboratory, tiny_presets):
 
 
 def test_alternatives_of_the_gru_are_naive_reruns(laboratory):
-    """What its recipe claims of `alternatives`, for every symbol of every block."""
+    """As its recipe claims, for every symbol of every block."""
     (recipe,) = [recipe for recipe in RECIPES if recipe.startswith("6.")]
     (laboratory / "my_lab" / "networks.py").write_text(dict(blocks(recipe))["file"])
     spec = types.NetworkSpec(4, context_blocks=2, context_symbols=4, moa_targets=2)

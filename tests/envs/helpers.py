@@ -1,4 +1,4 @@
-"""Playing any game at random, and what tests of several games ask of it."""
+"""Playing any game at random, and checks shared by tests of several games."""
 
 import functools
 import hashlib
@@ -61,7 +61,7 @@ def assert_nothing_but_the_horizon_ends_it(played):
 
 
 def assert_lawful(env, states):
-    """Apples where apples grow, and nobody in a wall or on the cell of another."""
+    """Check that apples are at apple sites, and that no agent is in a wall or on another's cell."""
     assert not (states.apples & ~env.apple_sites).any()
     for position in states.position:
         assert len({tuple(cell) for cell in position}) == env.spec.num_agents
@@ -69,7 +69,7 @@ def assert_lawful(env, states):
 
 
 def assert_what_a_shot_costs(name, reward_of):
-    """Three worlds in which all agents fire, each with a fine of its own."""
+    """Play three games in which all agents fire, each with its own fine."""
     env = make(name, horizon=HORIZON)
     params = jax.vmap(lambda cost: env.default_params.replace(fire_cost=cost))(np.array([1, 0, 5], np.float32))
     keys = jax.random.split(jax.random.key(3), 3)
@@ -81,7 +81,7 @@ def assert_what_a_shot_costs(name, reward_of):
 
 
 def assert_chance_is_what_it_says(env, noise, numbers):
-    """Of 2000 steps: ranks of 5 agents are permutations, and numbers uniform."""
+    """Check over 2000 steps that ranks of 5 agents are permutations, and that numbers are uniform."""
     for rank in (noise.move_rank, noise.beam_rank):
         np.testing.assert_array_equal(np.sort(rank, axis=1), np.broadcast_to(np.arange(5), (2000, 5)))
     assert (noise.move_rank != noise.beam_rank).any(axis=1).mean() > 0.97  # equal once in 120
@@ -92,7 +92,7 @@ def assert_chance_is_what_it_says(env, noise, numbers):
 
 
 def assert_refused(name, options, words):
-    """In one sentence that says what is allowed."""
+    """Check for a refusal in one sentence that says what is allowed."""
     with pytest.raises(ValueError) as error:
         make(name, **options)
     message = str(error.value)

@@ -1,4 +1,4 @@
-"""What every environment gets from its four functions, on a game that is counted in the head."""
+"""What every environment inherits, tested on a game simple enough for mental arithmetic."""
 
 import dataclasses
 
@@ -82,7 +82,7 @@ def test_transition(total, time, action, noise, reward, discount, truncated):
 
 @pytest.mark.parametrize("actions", [jnp.array(1), jnp.array([1, 1]), jnp.array([[1]]), jnp.array([1.0])])
 def test_actions_of_another_shape_or_kind_are_refused(actions):
-    """NumPy's rules would give one action to everybody."""
+    """NumPy's rules would broadcast one action to all agents."""
     state, timestep = ENV.reset(jax.random.key(0), 1.0)
     with pytest.raises(ConfigError, match=r"actions are .* for one game of 1 agents; allowed: whole numbers \[1\]"):
         ENV.step(jax.random.key(0), state, actions, 1.0)
@@ -100,7 +100,7 @@ def test_step_draws_the_noise_of_its_key():
 
 @pytest.mark.parametrize(("total", "time"), [(3, 1), (0, 3), (4, 3)])
 def test_after_the_last_step_comes_an_idle_one(total, time):
-    """Whether the game ended, was cut off, or both: actions are ignored, nothing is paid, and a new episode starts."""
+    """Whether the game terminated, was truncated, or both: actions are ignored, rewards are zero, and a new episode starts."""
     state, last = ENV.transition(counted(total, time), jnp.array([2]), jnp.float32(0), 1.0)
     assert last.last
     state, idle = ENV.step_or_reset(jax.random.key(1), state, last, jnp.array([2]), 1.0)

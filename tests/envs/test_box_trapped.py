@@ -1,4 +1,4 @@
-"""The rules of Box Trapped, step by step, on a corridor that fits a line."""
+"""The rules of Box Trapped, step by step, on a corridor."""
 
 import functools
 
@@ -165,7 +165,7 @@ def test_map_stays_lawful(standard, played):
 
 
 def test_golden_hash_of_100_steps(standard):
-    """Any change of the dynamics, the chance or the pixels shows; a wanted one is written down here."""
+    """Detects any change of dynamics, randomness or pixels; record intended changes here."""
     _, (states, rest) = play_at_random(standard, 1)
     found = digest(states.position, states.apples, rest.observation, rest.reward, rest.visible)
     assert found == "7c2c8ad151a1febc"

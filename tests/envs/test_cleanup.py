@@ -1,4 +1,4 @@
-"""The rules of Cleanup at their borders: chance, growth, and what a step is worth."""
+"""The rules of Cleanup in edge cases: randomness, growth, and rewards."""
 
 import functools
 
@@ -76,7 +76,7 @@ HASHES = {"cleanup": "081d7524b4de6a0f", "cleanup-mp": "81574fdf6ad123c5"}
 
 
 def test_golden_hash_of_100_steps(name, env):
-    """Any change of the dynamics, the chance or the pixels shows; a wanted one is written down here."""
+    """Detects any change of dynamics, randomness or pixels; record intended changes here."""
     # So that apples and waste grow from the start.
     params = env.default_params.replace(depletion_threshold=jnp.float32(0.9))
     _, (states, rest) = play_at_random(env, 1, params)

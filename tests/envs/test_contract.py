@@ -1,4 +1,4 @@
-"""What every registered environment promises, by the contract of `influence_jax.envs.base` alone."""
+"""Every registered environment keeps the contract of `influence_jax.envs.base`."""
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ def state(env):
 
 @pytest.fixture(scope="module")
 def counted(env):
-    """The compiled step, and a list that grows by one whenever it is traced."""
+    """The compiled step, and a list that grows by one with every trace."""
     traces = []
 
     @jax.jit
@@ -102,7 +102,7 @@ def test_step_is_transition_under_sampled_noise_and_eager_code_agrees(env, state
 
 
 def test_integers_that_are_no_actions_do_nothing(env, state):
-    """As if the agent had stayed, where a game calls something so; for some of the agents while others act."""
+    """They act like ``stay``, if a game has that action, also for some agents while others act."""
     spec, params = env.spec, env.default_params
     strange = np.array([-1, -7, -(2**31), spec.num_actions, spec.num_actions + 1, 2**31 - 1], np.int32)
     actions = random_actions(env, len(strange), 6)
@@ -126,7 +126,7 @@ def test_step_compiles_once(env, state, counted):
 
 
 def test_vmap_over_worlds_and_params_agrees_with_single_steps(env, counted):
-    """One world with the game's own numbers, and one more for each number, in which it alone is another."""
+    """One game with default parameters, and one for each parameter with that one changed."""
     leaves, tree = jax.tree.flatten(env.default_params)
     leaves = [jnp.asarray(leaf) for leaf in leaves]
     worlds = len(leaves) + 1

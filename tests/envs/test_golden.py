@@ -1,4 +1,4 @@
-"""The recorded games, phase by phase and as whole steps, every phase from the recorded state before it."""
+"""The recorded games, phase by phase and as whole steps, each phase starting from the recorded state before it."""
 
 import functools
 import json

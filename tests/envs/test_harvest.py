@@ -1,4 +1,4 @@
-"""The rules of Harvest at their borders: chance, regrowth, and what a step is worth."""
+"""The rules of Harvest in edge cases: randomness, regrowth, and rewards."""
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +72,7 @@ HASHES = {"harvest": "19399636d507790b", "harvest-mp": "bd9e1d3c255d40b9"}
 
 
 def test_golden_hash_of_100_steps(name, env):
-    """Any change of the dynamics, the chance or the pixels shows; a wanted one is written down here."""
+    """Detects any change of dynamics, randomness or pixels; record intended changes here."""
     _, (states, rest) = play_at_random(env, 1)
     assert digest(states.position, states.apples, rest.observation, rest.reward, rest.visible) == HASHES[name]
 

@@ -1,4 +1,4 @@
-"""Games are made by their names, and what cannot be made is refused in one sentence that says what is allowed."""
+"""Games are made by name; what cannot be made is refused in one sentence that says what is allowed."""
 
 import pytest
 

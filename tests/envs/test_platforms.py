@@ -1,4 +1,4 @@
-"""Games in the forms that other devices compile, played here: to the bit as in the form for a CPU."""
+"""Games compiled with other platforms' kernels and run here equal those with the CPU's, bit for bit."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The probes pay for what they say they pay for."""
+"""The probes reward what they claim to reward."""
 
 import jax
 import jax.numpy as jnp

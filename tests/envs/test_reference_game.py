@@ -1,4 +1,4 @@
-"""Whole random episodes against the slow game of ``tests/reference``."""
+"""Whole random episodes against the slow reference game of ``tests/reference``."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Scripted players do what they say."""
+"""Scripted players do what they claim."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""A run for all tests of playing: untrained agents who are decided enough to influence one another."""
+"""Runs for all evaluation tests: untrained agents whose policies are far enough from uniform to influence each other."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ INFLUENCE = {
 
 
 class Runs(dict):
-    """Made when somebody asks for one."""
+    """Runs by influence model, made on first use."""
 
     def __init__(self, config):
         self.config = config
@@ -43,11 +43,11 @@ class Runs(dict):
 
 @pytest.fixture(scope="package")
 def runs(tiny):
-    """By influence model, the same small game with three agents."""
+    """The same small game with three agents, by influence model."""
     return Runs(dataclasses.replace(tiny, env=dataclasses.replace(tiny.env, num_agents=3)))
 
 
 @pytest.fixture(scope="package")
 def trace(runs):
-    """An episode of agents with models of one another, with the influence that they really had."""
+    """An episode of agents with models of each other, with their real influence."""
     return runs["moa"].trace(0, seed=1, real=True)

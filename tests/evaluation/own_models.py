@@ -1,4 +1,4 @@
-"""Influence models of one's own around those that are built in."""
+"""Custom influence models that wrap built-in ones."""
 
 import dataclasses
 

@@ -96,7 +96,7 @@ def test_a_game_that_ends_early_counts_once(tiny):
 
 
 def test_influence_is_a_mean_over_the_steps_of_a_game_that_ends_early(tiny):
-    """The idle step after the end is none of them: with an influence of 1 on all N, oneself included, the mean is N."""
+    """The idle step after the end does not count: with an influence of 1 on all N agents, including oneself, the mean is N."""
 
     class Short(Stipend):
         def dynamics(self, state, actions, noise, params):

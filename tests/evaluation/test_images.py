@@ -1,4 +1,4 @@
-"""Frames of an episode, and pictures of two worlds."""
+"""Frames of an episode, and images of moments next to their counterfactual."""
 
 import dataclasses
 import io

@@ -25,7 +25,7 @@ def learner(tiny):
 
 @pytest.fixture(scope="module")
 def moment(learner):
-    """``(member, rollout_state, key)`` some steps into the game, with decided agents."""
+    """``(member, rollout_state, key)`` some steps into the game, with policies far from uniform."""
     state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
     params = louder(state.params)
     member = state.replace(params=params).member
@@ -108,7 +108,7 @@ def test_agents_without_a_model_of_others_are_refused(tiny):
 
 @pytest.mark.parametrize("num_moments", [1, 33])
 def test_moments_lie_inside_the_episode_whatever_their_number(tiny, num_moments):
-    """Sixteen moments used to be one round at the very end, where nothing counts."""
+    """Sixteen moments used to be one round at the very end, where none counts."""
     learner = make_learner(tiny)
     found = intervene(learner, init_population(learner), num_moments)
     assert (found.pairs > 0).all() and found.pairs.tolist() == found.counted.sum(axis=(1, 2, 3)).tolist()

@@ -1,4 +1,4 @@
-"""Moments of influence: which they are, and that their answers explain them."""
+"""Moments of influence: which ones are selected, and whether their responses explain the influence."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ from tests.influence.worlds import compare
 
 @pytest.mark.parametrize("model", ["basic", "communication"])
 def test_the_answers_of_moments_explain_their_influence(runs, model):
-    """What agents measure while they act, by rows of a matrix, against worlds in which they are made to do something else."""
+    """Influence measured while acting, against games in which agents are forced to act differently."""
     trace = runs[model].trace(1, seed=4)
     chosen = trace.actions if model == "basic" else trace.messages
     moments = trace.moments(3)

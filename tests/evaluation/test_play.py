@@ -1,4 +1,4 @@
-"""Who may sit at a game, and that everybody plays there as at home."""
+"""Who may play in a game, and that all play as they did in training."""
 
 import dataclasses
 
@@ -44,7 +44,7 @@ def test_agents_side_by_side_are_a_team(runs):
 
 
 def test_agents_of_other_kinds_play_as_if_at_home(runs):
-    """A copy of a run that counts as another kind changes nothing, but for influence across kinds, which nobody can measure."""
+    """Treating a copy of a run as another kind changes nothing except influence between kinds, which cannot be measured."""
     run = runs["basic"]
     stranger = Policy(
         dataclasses.replace(run.learner, network=dataclasses.replace(run.learner.network)), run.policy(0).member
@@ -119,7 +119,7 @@ def test_refusals(runs):
 
 
 def test_the_parameters_of_training_are_those_of_play(runs):
-    """A game of the same kind is played with the parameters that the policy knows, whoever names the game."""
+    """A game of the same kind uses the policy's own parameters, even if the caller passes the game."""
     policy = runs["moa"].policy(0)
     env, params = policy.learner.env, policy.member.env_params
     cheap = Policy(policy.learner, policy.member.replace(env_params=params.replace(fire_cost=0.5, hit_penalty=0.0)))

@@ -70,7 +70,7 @@ def test_the_forced_do_as_they_are_forced(runs):
 
 
 def test_rewards_that_agents_observe_enter_as_in_an_episode(tiny):
-    """What a step by hand makes of the reward that came with the time step is what an episode carries."""
+    """Stepping by hand turns a time step's reward into the same observation as in an episode."""
     run = run_of(tiny.override(observe_rewards=True, shaper="inequity_averse"))
     trace, policy = run.trace(0, seed=3), run.policy(0)
     agent_state, carried = policy.start(), trace.team.agent_states.shaper_state

@@ -1,4 +1,4 @@
-"""Programs are compiled once for each experiment, and let go of when others came."""
+"""Programs are compiled once per experiment, and dropped when others take their place."""
 
 import gc
 import weakref

@@ -1,4 +1,4 @@
-"""Steps of an episode again: the world that was, and influence that worlds played by hand confirm."""
+"""Replayed steps: with the same actions they equal the episode, and games played by hand confirm the influence."""
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +43,7 @@ def test_what_real_policies_say_is_real(runs, model):
 
 @pytest.mark.slow
 def test_what_agents_measure_by_interventions_is_a_part_of_what_is_real(runs):
-    """In every step that of the agent drawn: all that it had, and nobody else's."""
+    """In every step it is all of the drawn agent's influence, and nobody else's."""
     trace = runs["intervention"].trace(0, seed=1, real=True)
     acts = trace.influence.any(axis=2)
     assert (acts.sum(axis=1) <= 1).all() and acts.any(axis=0).sum() > 1 and trace.influence.max() > 0.02

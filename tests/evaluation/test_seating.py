@@ -1,4 +1,4 @@
-"""Who may sit where, and whose parameters are there."""
+"""Who may take which seat, and which parameters are used there."""
 
 import dataclasses
 

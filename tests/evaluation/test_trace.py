@@ -1,4 +1,4 @@
-"""An episode in full: the same to the bit, whole, and what it says of itself."""
+"""The record of an episode: reproducible bit for bit, complete, and correctly described."""
 
 import sys
 

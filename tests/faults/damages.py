@@ -1,4 +1,4 @@
-"""Damage every file of a run and of a sweep in every way, and see what is said of it.
+"""Damage every file of a run and of a sweep in every way, and check the messages.
 
 python -m tests.faults.damages
 """
@@ -188,7 +188,7 @@ def outcome(action: Callable[[], int | None]) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def as_somebody(copy: pathlib.Path):
-    """Be somebody whom permissions concern, if root runs this."""
+    """Switch to a user to whom permissions apply, if root runs this."""
     if os.getuid() != 0:
         yield
         return
@@ -203,7 +203,7 @@ def as_somebody(copy: pathlib.Path):
 
 @contextlib.contextmanager
 def computed_once():
-    """Trace, compile and play once only: what is done with what was read does not depend on the damage."""
+    """Trace, compile and play only once, because results computed from the files do not depend on the damage."""
     found: dict[Any, Any] = {}
 
     def once(key: Any, compute: Callable[[], Any]) -> Any:
@@ -228,7 +228,7 @@ def computed_once():
 
 
 def commands(copy: pathlib.Path, is_sweep: bool) -> dict[str, Callable[[], int | None]]:
-    """What somebody does with a directory."""
+    """Commands that a user may run on a directory."""
     if is_sweep:
         return {
             "load": lambda: print(influence_jax.load(copy).rows()),
@@ -247,7 +247,7 @@ def commands(copy: pathlib.Path, is_sweep: bool) -> dict[str, Callable[[], int |
 
 
 def examine(original: pathlib.Path, is_sweep: bool) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the damage, the command, how it ended, and what was said."""
+    """Yield each damage, command, outcome and message."""
     copy = original.with_name("copy")
     for name, damage in damages(original):
         for command in commands(copy, is_sweep):
@@ -276,7 +276,7 @@ def make(command: list[str], out: pathlib.Path) -> pathlib.Path:
 
 
 def whole() -> int:
-    """Print everything that was said; return how often there was a traceback."""
+    """Print all messages; return the number of tracebacks."""
     counts: collections.Counter = collections.Counter()
     with tempfile.TemporaryDirectory() as place, computed_once():
         for is_sweep, command in ((False, RUN), (True, SWEEP)):

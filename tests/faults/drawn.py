@@ -1,4 +1,4 @@
-"""Draw configurations and command lines at random: each is refused in one sentence that names a setting, or it is good.
+"""Draw configurations and command lines at random: each is valid, or refused in one sentence that names a setting.
 
 python -m tests.faults.drawn --count 1000 --train 40
 """
@@ -74,7 +74,7 @@ OWN = ("math:floor", "os:getcwd", "json:dumps", "builtins:dict")  # can be impor
 
 
 def good(allowed: Allowed, largest: int = 20) -> st.SearchStrategy:
-    """What a declaration allows, mostly small."""
+    """Draw a value that a declaration allows, mostly small."""
     match allowed:
         case Integers(low=low, high=high):
             return st.integers(low, min(high, low + largest)) | st.sampled_from([low, high])
@@ -91,7 +91,7 @@ def good(allowed: Allowed, largest: int = 20) -> st.SearchStrategy:
 
 
 def bad(allowed: Allowed) -> st.SearchStrategy:
-    """What it surely does not allow."""
+    """Draw a value that it certainly does not allow."""
     match allowed:
         case Integers(low=low, high=high):
             values = [*NOT_A_NUMBER, low - 1, high + 1, low + 0.5, 10**400]
@@ -110,7 +110,7 @@ def bad(allowed: Allowed) -> st.SearchStrategy:
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """A configuration, and what in it was drawn: by path the value, and whether it is surely not allowed."""
+    """A configuration, and the drawn values by path, each marked if it is certainly not allowed."""
 
     config: ExperimentConfig
     values: dict[str, Any]
@@ -163,7 +163,7 @@ def with_values(config: ExperimentConfig, values: dict[str, Any]) -> ExperimentC
 
 
 def check_configuration(drawn: Drawn) -> str:
-    """It is refused in a sentence, or it says what was drawn and can be written and read again."""
+    """Check that it is refused in a sentence, or has the drawn values and survives writing and reading."""
     try:
         learner = make_learner(drawn.config)
     except ConfigError as error:
@@ -184,7 +184,7 @@ def check_configuration(drawn: Drawn) -> str:
 
 
 def check_sentence(text: str) -> None:
-    """One line that names a setting and says what is allowed."""
+    """Check for one line that names a setting and says what is allowed."""
     assert len(text.splitlines()) == 1 and "Traceback" not in text, text
     names = {part for path in (*SETTINGS, "env.name", "env.params", "env.") for part in (path, path.rpartition(".")[2])}
     assert ("allowed" in text or "give at least" in text) and any(name in text for name in names if name), text
@@ -192,7 +192,7 @@ def check_sentence(text: str) -> None:
 
 @st.composite
 def trainable(draw: Callable) -> ExperimentConfig:
-    """Tiny experiments of every kind; numbers are such as somebody might try."""
+    """Tiny experiments of every kind, with plausible numbers."""
     config = presets.get(draw(st.sampled_from(list(presets.names()))), draw(st.sampled_from(["paper", "small"])))
     sizes = {
         "seeds": 1,
@@ -223,7 +223,7 @@ def trainable(draw: Callable) -> ExperimentConfig:
 
 
 def check_training(config: ExperimentConfig) -> str:
-    """It is refused, or an update leaves finite parameters, and finite metrics where there is something to measure."""
+    """Check that it is refused, or that an update leaves finite parameters, and finite metrics if anything is measured."""
     try:
         learner = make_learner(config)
     except ConfigError as error:
@@ -331,7 +331,7 @@ def setting_texts(draw: Callable, path: str) -> list[str]:
 
 
 class Reached(Exception):
-    """Everything was checked, and tracing would begin."""
+    """Raised when everything has been checked and tracing would start."""
 
 
 def reach(learner: Any, members: Any, devices: Any) -> None:
@@ -341,7 +341,7 @@ def reach(learner: Any, members: Any, devices: Any) -> None:
 
 @contextlib.contextmanager
 def place_with_everything():
-    """A working directory with a run and a sweep that were begun, a file, and directories."""
+    """A working directory with an unfinished run, an unfinished sweep, a file, and directories."""
     before = os.getcwd()
     with tempfile.TemporaryDirectory() as place, mock.patch.object(runs, "prepare", reach):
         os.chdir(place)
@@ -361,7 +361,7 @@ def place_with_everything():
 
 
 def check_command_line(arguments: list[str]) -> str:
-    """It is refused in one line and with status 2, or everything that can be checked before tracing is right."""
+    """Check that it is refused in one line with status 2, or passes everything that can be checked before tracing."""
     before = set(pathlib.Path(".").iterdir())
     try:
         ended = run_command(arguments)
@@ -395,7 +395,7 @@ def run_command(arguments: list[str]) -> str:
 def examine(
     strategy: st.SearchStrategy, check: Callable, count: int, seed: int = 0
 ) -> tuple[collections.Counter, list[str]]:
-    """Check so many draws; return how many ended how, and what failed."""
+    """Check this many draws; return the number of each outcome, and the failures."""
     counts, failed = collections.Counter(), []
 
     @hypothesis.seed(seed)
@@ -420,7 +420,7 @@ def examine(
 
 
 def whole(count: int, train: int) -> bool:
-    """Print what became of the draws; return whether all of them are as they should be."""
+    """Print the outcomes of the draws; return whether all are as expected."""
     found = {"configurations": examine(configurations(), check_configuration, count)}
     with place_with_everything():
         found["command lines"] = examine(command_lines(), check_command_line, count)

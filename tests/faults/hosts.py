@@ -1,4 +1,4 @@
-"""Several processes that train one run: the same numbers as one, also when one of them was killed and all were started again.
+"""Several processes that train one run give the same numbers as one, also after one is killed and all are restarted.
 
 python -m tests.faults.hosts
 """
@@ -21,7 +21,7 @@ PATIENCE = 600.0  # seconds after which a process that waits for one that is gon
 
 
 def start(count: int, arguments: list[str], devices: int = 1) -> list[subprocess.Popen]:
-    """Start so many processes with so many devices each."""
+    """Start several processes with several devices each."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -41,14 +41,14 @@ def start(count: int, arguments: list[str], devices: int = 1) -> list[subprocess
 
 
 def finish(processes: list[subprocess.Popen]) -> None:
-    """Wait for the end of all, which has to be a good one."""
+    """Wait for all processes and check that they succeeded."""
     for process in processes:
         error = process.communicate(timeout=PATIENCE)[1]
         assert process.returncode == 0, error
 
 
 def one_is_killed(arguments: list[str], out: pathlib.Path, victim: int) -> str:
-    """Kill one of two processes while they train, and wait for the other; return what it said."""
+    """Kill one of two processes while they train, and wait for the other; return its output."""
     processes = start(2, [*arguments, "--out", str(out)])
     assert wait_for_training(processes[0], out, PATIENCE)
     time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""Kill a run, or a sweep, at random moments, resume it each time, and compare with one that was left alone.
+"""Kill a run or a sweep at random moments, resume it each time, and compare it with an uninterrupted one.
 
 python -m tests.faults.killed run --kills 25 --terminations 10
 python -m tests.faults.killed sweep --kills 25 --terminations 10
@@ -35,20 +35,20 @@ def start(arguments: list[str], environment: dict[str, str]) -> subprocess.Popen
 
 
 def begin_or_go_on(command: list[str], out: pathlib.Path) -> list[str]:
-    """Return the arguments with which a person goes on with what is in ``out``."""
+    """Return the arguments that start or continue what is in ``out``."""
     if command[0] == "train":
         return ["resume", str(out)] if (out / "config.json").exists() else [*command, "--out", str(out)]
     return [*command, "--out", str(out), *(["--resume"] if (out / "sweep.json").exists() else [])]
 
 
 def log_points(out: pathlib.Path) -> int:
-    """Return how many log points there are, of all programs of a sweep together."""
+    """Return the number of log points, over all programs of a sweep."""
     places = [out / "metrics.jsonl", *out.glob("programs/*/metrics.jsonl")]
     return sum(path.read_bytes().count(b"\n") for path in places if path.exists())
 
 
 def wait_for_training(process: subprocess.Popen, out: pathlib.Path, seconds: float) -> bool:
-    """Wait for a log point of this process, so long at most; return whether there is one."""
+    """Wait for a log point of this process, up to a time limit; return whether there is one."""
     before, began = log_points(out), time.monotonic()
     while process.poll() is None and time.monotonic() - began < seconds:
         if log_points(out) > before:
@@ -102,7 +102,7 @@ def compare(whole: pathlib.Path, stopped: pathlib.Path) -> int:
 def main(
     command: list[str], kills: int, terminations: int, environment: dict[str, str], most: float, seed: int = 0
 ) -> Iterator[str]:
-    """Yield what happens, a line for each process."""
+    """Yield events, one line for each process."""
     stops = [signal.SIGKILL] * kills + [signal.SIGTERM] * terminations
     random.Random(seed).shuffle(stops)
     with tempfile.TemporaryDirectory() as place:

@@ -1,4 +1,4 @@
-"""Many members in one run, and many experiments in one process: what they take and leave behind.
+"""Many members in one run, and many experiments in one process: the resources that they use and leave behind.
 
 python -m tests.faults.many members --count 2048
 python -m tests.faults.many experiments --count 20
@@ -26,7 +26,7 @@ from tests.learner.worlds import MODELS, probe_config
 
 
 def megabytes() -> float:
-    """Return the resident memory of this process, without what its allocator keeps of what was freed."""
+    """Return the resident memory of this process, without freed memory that its allocator keeps."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     return status("VmRSS") / 2**10
@@ -38,7 +38,7 @@ def status(name: str) -> int:
 
 
 def many_members(count: int, log_points: int = 10) -> dict[str, float]:
-    """Train tiny members in one run directory; return what it took."""
+    """Train tiny members in one run directory; return the resources used."""
     config = presets.get("harvest-a3c", profile="small")
     config = dataclasses.replace(
         config,
@@ -82,7 +82,7 @@ def many_members(count: int, log_points: int = 10) -> dict[str, float]:
 
 
 def experiments(count: int) -> list[ExperimentConfig]:
-    """Return experiments no two of which have the same program."""
+    """Return experiments whose programs all differ."""
     found = []
     for number in range(count):
         config = presets.get(("harvest-moa", "harvest-a3c", "harvest-communication")[number % 3], profile="small")
@@ -111,7 +111,7 @@ def one_experiment(config: ExperimentConfig) -> None:
 
 
 def differences(model: str) -> dict[int, float]:
-    """Return by how much, at most, member 17 of 64 differs from the same member among so many, after 20 updates."""
+    """Return the largest difference between member 17 of 64 and the same member of another population, after 20 updates."""
 
     def member(seeds: int, seed: int, number: int) -> list[np.ndarray]:
         config = probe_config(

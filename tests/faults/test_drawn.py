@@ -1,4 +1,4 @@
-"""Whatever settings and command lines are drawn, a sentence or something good comes of them; `drawn` draws more."""
+"""Random settings and command lines are valid or refused in a sentence; `drawn` draws more of them."""
 
 from tests.faults import drawn
 

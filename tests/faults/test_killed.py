@@ -1,4 +1,4 @@
-"""What was killed and stopped again and again is what was left alone; `killed` does it more often."""
+"""A run that is killed and stopped repeatedly equals an uninterrupted one; `killed` does this more often."""
 
 import pytest
 

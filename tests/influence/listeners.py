@@ -1,4 +1,4 @@
-"""Tests of influence on the others' real policies, against a naive re-run of the whole network, for every model that has it."""
+"""Tests of influence on the others' real policies, against a naive rerun of the whole network, for every model that has it."""
 
 import dataclasses
 import functools
@@ -36,7 +36,7 @@ class World:
 
 
 def make_world(model, remembered, **rules) -> World:
-    """Return a world of random agents; ``remembered`` draws the memory from two keys."""
+    """Return random agents in a random state; ``remembered`` samples the memory from two keys."""
     network = network_of(model)
     params, carry = random_agents(network)
     keys = jax.random.split(jax.random.key(1), 3)
@@ -67,7 +67,7 @@ def by_hand(world):
 
 
 class Listeners:
-    """The tests; a module derives from it and has a fixture ``world``."""
+    """The tests; a test module derives from this class and has a fixture ``world``."""
 
     def test_agents_are_told_what_the_rules_say(self, world):
         memory = world.arguments[2]
@@ -83,7 +83,7 @@ class Listeners:
         assert np.all(output.influence <= surprisal[..., None] + 1e-5)
 
     def test_severed_channel_silences_that_pair_alone(self, world):
-        """Agent 2 stops hearing agent 0: the rows of that block of its kernel are zero."""
+        """Agent 2 cannot hear agent 0: the rows of that block of its kernel are zero."""
         params = world.arguments[0]
         kernel = params["policy"]["core"]["input_kernel"].at[2, 6 : 6 + world.symbols].set(0.0)
         severed = params | {"policy": params["policy"] | {"core": params["policy"]["core"] | {"input_kernel": kernel}}}

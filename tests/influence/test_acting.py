@@ -1,4 +1,4 @@
-"""What acting is for every model: a draw of each agent's own, and no memory across episodes."""
+"""Acting, for every model: agents sample independently, and no memory crosses episodes."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ MODEL = communication(InfluenceConfig(num_messages=4), N, A, kl)
 
 
 def test_every_head_of_every_agent_is_drawn_from_its_policy():
-    """Over many keys the draws are as frequent as the policies say, and those of two agents are unrelated."""
+    """Over many keys, sampled frequencies match the policies, and the samples of two agents are independent."""
     network = network_of(MODEL)
     params, carry = random_agents(network)
     params = jax.tree.map(lambda x: jnp.broadcast_to(x[:1], x.shape), params)  # the same agent N times

@@ -1,4 +1,4 @@
-"""Who comes first, and who the others are."""
+"""The order of agents, and who the others are."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""Basic influence: influencers act first and are seen, against a naive re-run of the whole network."""
+"""Basic influence: influencers act first and are seen, against a naive rerun of the whole network."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Communication: messages of the last step, against a naive re-run of the whole network."""
+"""Communication: messages of the previous step, against a naive rerun of the whole network."""
 
 import jax
 import jax.numpy as jnp
@@ -79,7 +79,7 @@ def test_influence_is_credited_to_its_cause():
 
 
 def heard_by(how, message, log_policy):
-    """What agents hear instead of messages."""
+    """The messages that agents receive under a scramble."""
     heard, unchanged = scrambled(MODEL, how).memory.disturb(jax.random.key(0), (message, log_policy))
     np.testing.assert_array_equal(unchanged, log_policy)
     return np.asarray(heard)

@@ -1,4 +1,4 @@
-"""Negative controls: same scale, no cause."""
+"""Negative controls: same scale, no causal content."""
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ def test_controls_keep_the_scale_and_lose_the_cause():
 
 @pytest.mark.parametrize("name", ["noise", "entropy"])
 def test_controls_pay_each_agent_at_its_own_scale_and_only_where_it_was_paid(name):
-    """One influencer of five that meets somebody in every fourth step; one agent is paid a hundredth of it."""
+    """One influencer of five that sees somebody in every fourth step; one agent has a hundredth of its influence."""
     key, reward, surprisal, _ = draws()
     met = (jnp.arange(50) % 4 == 0)[:, None]
     agents = [reward[..., 0] * met, 0.01 * reward[..., 1] * met] + [jnp.zeros((50, 40))] * 3

@@ -1,4 +1,4 @@
-"""What influence and mutual information must be, whatever the policies, and a game small enough for paper."""
+"""Properties of influence and mutual information for any policies, and a game small enough to compute by hand."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Agents without influence, with and without eyes for what the others did."""
+"""Agents without influence, with and without seeing the others' actions."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Influence models are made by their names, and what cannot be made is refused in one sentence."""
+"""Influence models are made by name; what cannot be made is refused in one sentence."""
 
 import re
 

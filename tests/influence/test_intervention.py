@@ -1,4 +1,4 @@
-"""Real influence as a reward: against loops over games, actions and agents, and where the answer is known."""
+"""Real influence as a reward, against loops over games, actions and agents, and in cases with known answers."""
 
 import dataclasses
 import functools
@@ -41,7 +41,7 @@ MAPS = {
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A step of acting, on the host: ``pairs`` f32[E,K,J] are the influence of what was done in it, and its information."""
+    """A step of acting on the host, with the influence ``pairs`` f32[E,K,J] of its actions, and its information."""
 
     key: jax.Array
     now: object  # RolloutState
@@ -57,13 +57,13 @@ class Step:
 
     @property
     def goes_on(self):
-        """bool[E]: somebody acts after it."""
+        """bool[E]: whether anyone acts after it."""
         return ~(self.now.timestep.last | self.then.timestep.last)
 
 
 @dataclasses.dataclass(frozen=True)
 class Game:
-    """A game of agents who respond, and some steps of it: of an episode, its last, the idle and the first one."""
+    """A game of agents with non-uniform policies, and some of its steps: of an episode, its last, the idle and the first one."""
 
     learner: object
     member: Member
@@ -87,7 +87,7 @@ class Game:
 
 @functools.cache
 def played(name, informed):
-    """Play; ``informed`` agents are told what the others did, and see everybody's rewards."""
+    """Play a game; ``informed`` agents are told the others' actions and observe all rewards."""
     rules = {"shaper": "inequity_averse", "observe_rewards": True} if informed else {}
     learner = make_learner(
         ExperimentConfig(
@@ -153,7 +153,7 @@ GAMES = pytest.mark.parametrize(
 
 @GAMES
 def test_influence_is_that_of_the_agent_drawn_by_loops(name, informed):
-    """Of games, actions and agents, each run on its own."""
+    """Loops over games, actions and agents, each run separately."""
     game = played(name, informed)
     kinds, largest = set(), 0
     for step in game.steps:
@@ -170,7 +170,7 @@ def test_influence_is_that_of_the_agent_drawn_by_loops(name, informed):
 
 @GAMES
 def test_an_action_without_consequence_has_no_influence(name, informed):
-    """Others see neither where an agent that is walled in looks nor its beam; but they may be told what it does."""
+    """A walled-in agent's heading and beam are invisible to the others, but they may be told its action."""
     counted = 0
     for step in played(name, informed).steps:
         drawn = step.drawn
@@ -190,13 +190,13 @@ def test_draws_are_uniform():
 
 
 def test_pay_is_in_expectation_that_of_everybody():
-    """Over all draws, of what evaluation finds to be the influence of everybody, which it does in another way."""
+    """Averaged over all draws, pay equals the influence of all agents as computed by evaluation, in another way."""
     game = played("harvest", False)
     learner, step = game.learner, game.steps[0]
     num_envs, nothing = len(step.actions), independent(InfluenceConfig(), N, 8, kl).memory.context
 
     def paid(member, now, agent):
-        """What everybody is paid where this agent is drawn in all environments."""
+        """The pay of all agents if this agent is drawn in all environments."""
 
         drawn = jnp.broadcast_to(jnp.arange(N) == agent, (num_envs, N))
 
@@ -217,7 +217,7 @@ def test_pay_is_in_expectation_that_of_everybody():
 
 @dataclasses.dataclass(frozen=True)
 class Watchers:
-    """A network without memory; params f32[] are what it adds to the logit of its first action once no door is in sight."""
+    """A network without memory; params f32[] are added to the logit of its first action when no door is in view."""
 
     num_actions: int
 
@@ -243,7 +243,7 @@ class Watchers:
 
 
 def test_box_trapped_spikes_when_the_door_opens():
-    """The opener acts at random; so does the trapped agent behind the door, and with it open, it mostly steps ahead."""
+    """The opener acts at random. So does the trapped agent behind a closed door; with the door open, it mostly steps ahead."""
     config = presets.get("box-trapped", num_envs=32, **{"influence.model": "intervention", "env.view_radius": 12})
     learner = make_learner(config)
     num_actions = learner.env.spec.num_actions

@@ -76,7 +76,7 @@ def test_pmi_averages_to_kl_and_is_clipped():
 
 
 def exact(name, p, q):
-    """In float64, of probabilities."""
+    """Compute a measure in float64 from probabilities."""
     p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
     return {
         "kl": lambda: (p * np.log(p / q)).sum(-1),
@@ -90,7 +90,7 @@ def exact(name, p, q):
 @pytest.mark.parametrize("difference", [1e-4, 1e-3, 1e-2, 0.25, 3.0])
 @pytest.mark.parametrize("name", ["kl", "reverse_kl", "jsd", "tv", "hellinger"])
 def test_small_differences_are_measured_and_not_rounding(name, difference):
-    """A KL of logits 1e-4 apart is 1e-9 nats; the sum of ``p log(p/q)`` in float32 is off by up to 1e-7."""
+    """The KL of logits 1e-4 apart is 1e-9 nats; summing ``p log(p/q)`` in float32 has an error of up to 1e-7."""
     random = np.random.default_rng(0)
     logits = 2 * random.normal(size=(300, 8))
     p, q = (

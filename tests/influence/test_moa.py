@@ -1,4 +1,4 @@
-"""The model of other agents: counterfactuals against a naive re-run of the whole network, masks, time, learning."""
+"""The model of other agents: counterfactuals against a naive rerun of the whole network, masks, timing, learning."""
 
 import functools
 
@@ -40,7 +40,7 @@ def decide(params, carry, previous, now, model=MODEL):
 
 
 def naive_prediction(params, carry, observation, symbols):
-    """Agent's prediction from pixels, everything run anew."""
+    """An agent's prediction from pixels, recomputed from scratch."""
     gates = NETWORK.precompute(params, "moa", carry["moa"], NETWORK.encode(params, observation)["moa"])
     return jax.nn.log_softmax(NETWORK.resolve(params, "moa", carry["moa"], gates, symbols)[2]["prediction"])
 

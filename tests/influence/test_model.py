@@ -1,4 +1,4 @@
-"""What influence models promise the learner, and how pairs become rewards."""
+"""What influence models guarantee to the learner, and how pairs become rewards."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -48,7 +48,7 @@ def timestep(key, **changes) -> TimeStep:
 
 
 def naive_heads(network):
-    """One agent's policy heads from pixels, everything run anew."""
+    """One agent's policy heads from pixels, recomputed from scratch."""
 
     @jax.jit
     def run(params, carry, observation, context):
@@ -66,7 +66,7 @@ def divergence(p, q) -> float:
 
 
 def compare(answers, weights, taken) -> tuple[float, float]:
-    """Influence of what was done, and the mutual information, from every answer and the influencer's own policy."""
+    """Return influence and mutual information, from all responses and the influencer's own policy."""
     marginal = sum(w * np.asarray(p, np.float64) for w, p in zip(weights, answers, strict=True))
     each = [divergence(p, marginal) for p in answers]
     return each[taken], float(np.dot(weights, each))

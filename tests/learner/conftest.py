@@ -1,4 +1,4 @@
-"""A learner on a probe, and what it does first."""
+"""A learner on a probe, and its first update."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""The gradient of one agent: what it recalls, and what its terms are."""
+"""One agent's gradient: from cached activations, and split by loss term."""
 
 import dataclasses
 import functools
@@ -19,7 +19,7 @@ from tests.learner.worlds import probe_config
     [*(pytest.param(model, marks=pytest.mark.slow) for model in ("independent", "basic", "communication")), "moa"],
 )
 def test_gradient_from_what_acting_computed_is_that_of_a_new_forward_pass(model, monkeypatch):
-    """A2C learns with the parameters that acted, and so recalls its activations instead of computing it again."""
+    """A2C learns with the parameters that acted, so it reuses the activations of acting."""
     learner = make_learner(probe_config(model=model, log_interval=1))
 
     def gradients(state, activations):

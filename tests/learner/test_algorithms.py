@@ -1,4 +1,4 @@
-"""Which steps an algorithm takes, with a step that only records what it was given."""
+"""The steps that an algorithm takes, with a step that only records its input."""
 
 import dataclasses
 import functools

@@ -39,7 +39,7 @@ def test_parts_are_those_of_the_configuration_until_they_are_replaced():
 
 
 def test_learners_of_one_configuration_are_one_argument_of_what_is_compiled():
-    """Unless a part is another one, or code of one's own, which may be another one the next time."""
+    """Unless a part is replaced, or is the user's own code, which may have changed."""
     learner, again = make_learner(probe_config()), make_learner(probe_config())
     assert learner is not again and learner == again and hash(learner) == hash(again)
     assert learner != make_learner(probe_config(log_interval=7)) and learner != "learner"

@@ -1,4 +1,4 @@
-"""The learner on problems whose answers are known."""
+"""Learning on problems with known answers."""
 
 import dataclasses
 import functools
@@ -51,7 +51,7 @@ def trained(config: ExperimentConfig):
 
 @pytest.mark.slow
 def test_every_agent_answers_its_own_cue_beside_a_model_of_others():
-    """With the paper's shared critic only at a short horizon: at .99 agents stay at chance, 3.3."""
+    """The paper's shared critic works at a short horizon only: at .99 agents stay at chance, 3.3."""
     _, _, logs = learn("Cue", 200, "moa", discount=0.3)
     assert (logs["agent_returns"] > 9.5).all(), logs["agent_returns"]
 
@@ -66,7 +66,7 @@ def test_every_agent_answers_its_own_cue_beside_a_model_of_others():
     ],
 )
 def test_probes_are_learned_with_the_settings_of_a_profile(env, profile, num_envs, rollout_length, steps):
-    """At the discount of the games, .99: to answer what one sees now, and what one saw at the start of the episode."""
+    """At the games' discount, .99: to answer what is shown now, and what was shown at the start of the episode."""
     _, _, logs = trained(probe(env, profile, num_envs, rollout_length, steps))
     assert (logs["agent_returns"] > 9).all(), logs["agent_returns"]
 
@@ -94,7 +94,7 @@ def test_agents_unlearn_a_costly_act_and_still_see():
 
 
 def test_what_is_seen_moves_hidden_units_from_the_start():
-    """On the full Harvest the units of a new core differ between moments by .19 (standard deviation); it was .016."""
+    """On the full Harvest, a new core's units vary between moments by .19 (standard deviation); it used to be .016."""
     learner = make_learner(
         dataclasses.replace(presets.get("harvest-a3c", "small"), learner=LearnerConfig(num_envs=8, rollout_length=16))
     )

@@ -1,4 +1,4 @@
-"""What is paid: influence beside rewards, to whom, and in which units."""
+"""Rewards: influence next to the environment's rewards, for which agents, and in which units."""
 
 import dataclasses
 import functools
@@ -19,7 +19,7 @@ from tests.learner.worlds import MODELS, probe_config
 
 
 def paid_a_share(control, share=0.2):
-    """``(learner, state)`` of agents who respond, and are paid for influence, or for a control, a share of their income."""
+    """``(learner, state)`` of agents whose pay for influence, or for a control, is a share of their income."""
     model = dataclasses.replace(MODELS["basic"], pay="income_share", control=control)
     learner = make_learner(probe_config(influence=model, hyperparams=Hyperparams(income_share=share)))
     state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
@@ -76,7 +76,7 @@ def test_influence_of_one_step_moves_one_reward(name, credit, rewarded):
 
 @pytest.mark.slow
 def test_a_game_paid_in_cents_is_learned_like_one_paid_in_euros():
-    """The weights of entropy, of influence and of the model of others are in rewards, and are scaled where these are."""
+    """The weights of entropy, influence and the model of others are in units of reward, and are scaled with the rewards."""
     gradients = []
     for unit in (1.0, 100.0):
         config = probe_config(

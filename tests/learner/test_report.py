@@ -1,4 +1,4 @@
-"""What an update reports, under names that nobody else has."""
+"""The metrics of an update, and their names."""
 
 import dataclasses
 
@@ -32,7 +32,7 @@ def test_entropy_is_reported_by_fifths_of_the_episode(learner, played):
 
 @pytest.mark.parametrize("name", ["learning_rate", "seed", "entropy", "current_learning_rate"])
 def test_a_metric_of_ones_own_has_a_name_of_its_own(learner, state, name):
-    """Not that of a setting, which is a column of the same tables, nor that of another metric."""
+    """It may not be the name of a setting, which is a column of the same tables, or of another metric."""
     own = dataclasses.replace(learner, metrics=(lambda trajectory: {name: trajectory.reward.sum(axis=-1)},))
     with pytest.raises(ConfigError, match=f"learner.metrics has the names {name}; allowed: names that are not taken"):
         jax.eval_shape(lambda state: update(own, state, 100.0), state)
@@ -40,7 +40,7 @@ def test_a_metric_of_ones_own_has_a_name_of_its_own(learner, state, name):
 
 @pytest.mark.parametrize("name", ["learning_rate", "entropy", "returns"])
 def test_what_a_game_measures_has_a_name_of_its_own(learner, name):
-    """Or the entropy of a policy, say, would be what a game calls so."""
+    """Otherwise a game's metric could replace the entropy of a policy, for example."""
 
     class Renamed(Cue):
         def dynamics(self, state, actions, noise, params):

@@ -1,4 +1,4 @@
-"""Acting, seen from outside: the borders of episodes, chance, and what agents know."""
+"""Acting, seen from outside: episode boundaries, randomness, and what agents know."""
 
 import dataclasses
 import functools
@@ -39,7 +39,7 @@ def test_influence_on_the_next_action_needs_a_next_action(learner, played):
 
 
 def test_learner_sees_what_the_actors_did(learner, state, played):
-    """Unrolled in one go, the network gives the log-probabilities and values of acting."""
+    """Unrolling the network over the rollout gives the log-probabilities and values of acting."""
     _, trajectory, _ = played
     output = trajectory.actor_output
 
@@ -104,7 +104,7 @@ def test_clocks_are_spread_over_any_horizon():
 
 
 def test_inequity_averse_agents_may_observe_everybodys_smoothed_rewards():
-    """Each sees its own first, a tenth of the faded sum of the rewards of this episode before this step."""
+    """Each sees its own first: a tenth of the decayed sum of this episode's rewards before this step."""
     config = probe_config(model="independent")
     rules = dataclasses.replace(config.learner, shaper="inequity_averse", observe_rewards=True)
     learner = make_learner(dataclasses.replace(config, learner=rules))

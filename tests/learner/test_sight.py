@@ -1,4 +1,4 @@
-"""What agents see, and what their models of one another know, against NumPy and against the two ends of each scale."""
+"""Agents' sight and their knowledge of each other, against NumPy and against both ends of each scale."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +11,7 @@ from tests.networks.worlds import network
 
 
 def test_sight_by_hand():
-    """Sharp on one of two actions at two moments is log 2, at one of them, or without regard to the moment, nothing."""
+    """A different certain action at each of two moments is log 2; a single moment, or the same policy at both, is 0."""
     sharp = jnp.log(jnp.array([[0.999999, 1e-6], [1e-6, 0.999999]]))
     np.testing.assert_allclose(sight(sharp, jnp.array([True, True])), np.log(2), atol=1e-4)
     np.testing.assert_allclose(sight(sharp, jnp.array([True, False])), 0.0, atol=1e-6)
@@ -42,7 +42,7 @@ def test_units_by_hand():
 
 @pytest.mark.parametrize(("knows", "share"), [("policies", 1.0), ("frequencies", 0.0)])
 def test_a_model_knows_all_or_nothing(played, knows, share):
-    """The policies of the next step, or their means over the moments that count, as what each agent predicts."""
+    """Predictions are the policies of the next step, or their means over the moments that count."""
     _, trajectory, _ = played
     follows = np.asarray(trajectory.valid[:-1] & trajectory.valid[1:] & ~trajectory.first[1:])
     policy = np.exp(np.asarray(trajectory.actor_output.log_policy["action"], np.float64))

@@ -1,4 +1,4 @@
-"""What acting needs of a learner's state."""
+"""The state that acting needs."""
 
 import dataclasses
 

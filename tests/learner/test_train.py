@@ -41,7 +41,7 @@ def test_a_chunk_is_its_updates_one_after_another(learner, state, step):
 
 @pytest.mark.slow
 def test_a_loop_of_ones_own_is_the_training():
-    """To the bit, the whole state, in a process that knows nothing of how `train` traces."""
+    """The whole state is equal bit for bit, in a process that does not set up tracing as `train` does."""
     learner = make_learner(probe_config(model="moa", seeds=2, total_steps=80))
     with traced_for(None):
         start = jax.jit(jax.vmap(lambda seed: influence_jax.init(learner, jax.random.key(seed))))
@@ -74,7 +74,7 @@ def test_a_member_starts_from_its_key_and_its_own_numbers(learner):
 @pytest.mark.parametrize("before", ["running_std", "none"])
 @pytest.mark.parametrize("after", ["running_std", "none"])
 def test_values_survive_the_start_from_another_run(before, after):
-    """In rewards, whatever the units of the two runs; where both scale rewards the moments are taken over."""
+    """In units of reward, whatever the scales of the two runs; if both scale rewards, the statistics are taken over."""
 
     def learner(scaling):
         return make_learner(probe_config(seeds=2).override(reward_scaling=scaling))

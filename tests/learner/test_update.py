@@ -1,4 +1,4 @@
-"""One update seen from outside: independence of the agents, what is paid, what is recalled."""
+"""One update, seen from outside: independent agents, rewards, and reused activations."""
 
 import dataclasses
 import functools
@@ -18,7 +18,7 @@ from tests.learner.worlds import MODELS, probe_config, weighted
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["basic", "communication", "moa"])
 def test_a_baseline_learns_the_same_without_measuring_influence(model):
-    """And it is cheaper: all exponentials of the counterfactuals are gone."""
+    """It is also cheaper: the exponentials of the counterfactuals are gone."""
     config = probe_config(model=model, hyperparams=Hyperparams(influence_weight=0.0))
     silent = dataclasses.replace(config, influence=dataclasses.replace(config.influence, measure="none"))
     run, costs = {}, {}
@@ -35,7 +35,7 @@ def test_a_baseline_learns_the_same_without_measuring_influence(model):
 
 
 def test_agents_learn_alone(learner, state, step):
-    """Another value head for agent 0 changes its own parameters after an update, and nobody else's, to the bit."""
+    """Changing agent 0's value head changes only its own parameters after an update; the others' are equal bit for bit."""
     moved = jax.tree.map(lambda x: x, state.params)
     moved["value_head"]["bias"] = moved["value_head"]["bias"].at[0].add(5.0)
     before, _ = step(state)
@@ -48,7 +48,7 @@ def test_agents_learn_alone(learner, state, step):
 
 
 def test_what_is_frozen_stays_as_it_was(state, step):
-    """For good: also where its numbers would be finite again, as they may be under the schedules of a longer run."""
+    """For good, even if its numbers would become finite again under the schedules of a longer run."""
     after, logs = step(state.replace(failure=jnp.int32(3)))
     assert int(after.failure) == 3 and int(after.update) == 0 and float(logs["policy_loss"].count) == 0
     jax.tree.map(np.testing.assert_array_equal, after.params, state.params)

@@ -1,4 +1,4 @@
-"""One agent's network: the sizes that the paper's layers imply, and the same answers in pieces and in one go."""
+"""One agent's network: its sizes as in the paper, and the same results in pieces and all at once."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Cores beside the LSTM: the GRU of flax, a dense layer, and every alternative a naive rerun."""
+"""Cores other than the LSTM: flax's GRU, a dense layer, and alternatives against naive reruns."""
 
 import jax
 import jax.numpy as jnp

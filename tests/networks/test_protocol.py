@@ -1,4 +1,4 @@
-"""Our network offers what the protocol lists, under the same names, and nothing that only we would know."""
+"""Our network implements the protocol's functions under the same names, and no others that callers could come to rely on."""
 
 import dataclasses
 import inspect

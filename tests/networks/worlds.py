@@ -1,4 +1,4 @@
-"""A network small enough for many tests, with parameters that hide nothing."""
+"""A network small enough for many tests, with large random parameters."""
 
 import jax
 

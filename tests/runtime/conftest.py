@@ -1,4 +1,4 @@
-"""A run without interruption, and a process that hears every request to stop."""
+"""An uninterrupted run, and a process that receives every stop signal."""
 
 import signal
 
@@ -10,7 +10,7 @@ from influence_jax.runtime.signals import SIGNALS
 
 @pytest.fixture(autouse=True)
 def heard():
-    """Let no signal be ignored, as SIGHUP is under ``nohup`` and SIGINT in the background of a script."""
+    """Stop ignoring signals, as SIGHUP is under ``nohup`` and SIGINT in the background of a script."""
     ignored = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
     for number in ignored:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
@@ -21,6 +21,6 @@ def heard():
 
 @pytest.fixture(scope="module")
 def whole(tiny, tmp_path_factory):
-    """A run without interruption, and its directory."""
+    """An uninterrupted run and its directory."""
     out = tmp_path_factory.mktemp("whole") / "run"
     return influence_jax.train(tiny, out=out), out

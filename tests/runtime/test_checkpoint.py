@@ -37,7 +37,7 @@ def test_a_state_comes_back_bit_for_bit(tmp_path):
 
 
 def test_checksums_are_there_as_soon_as_a_checkpoint_is(tmp_path):
-    """Whenever the process is killed: none of ours happens after the state is written."""
+    """The order of writing guarantees this, whenever the process is killed."""
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save({"x": jnp.float32(1)}, 10, failed=[3])
     checkpoints._saver.wait_until_finished()
@@ -46,7 +46,7 @@ def test_checksums_are_there_as_soon_as_a_checkpoint_is(tmp_path):
 
 
 def damaged(data):
-    """Ways in which the bytes of a file may be not those that were written; None stands for no file."""
+    """Ways in which a file may differ from what was written; None stands for a missing file."""
     return {"deleted": None, "empty": b"", "half": data[: len(data) // 2], "garbled": bytes(255 - x for x in data)}
 
 
@@ -109,7 +109,7 @@ def test_what_cannot_be_written_is_an_error_of_the_disk(tmp_path):
 
 
 def test_what_cannot_be_read_or_moved_is_a_sentence(tmp_path):
-    """Where it cannot be seen which checkpoints there are, nothing must begin again as if there were none."""
+    """If the checkpoints cannot be listed, training must not restart as if there were none."""
     (tmp_path / "checkpoints").write_text("a file")
     with pytest.raises(ConfigError, match=r"checkpoints '.*' cannot be read: .*; allowed: what `train` writes\."):
         Checkpoints(tmp_path).updates()

@@ -1,4 +1,4 @@
-"""Members are laid over devices, and never notice."""
+"""The placement of members on devices does not change results."""
 
 import dataclasses
 import json
@@ -75,7 +75,7 @@ print(json.dumps({
 
 @pytest.mark.slow
 def test_members_give_the_same_numbers_on_any_devices(tiny):
-    """Bit for bit; laid over environments too, to rounding. Devices with members of their own exchange nothing."""
+    """Bit for bit, or up to rounding if environments are split, too. Devices with separate members do not communicate."""
     # Plain gradient descent: Adam takes steps of full size where a gradient is next to nothing but rounding.
     taken = dataclasses.replace(tiny.learner, num_envs=4, optimizer="optax:identity")
     parts = {"env": tiny.env, "network": tiny.network, "learner": taken}

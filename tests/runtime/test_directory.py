@@ -1,4 +1,4 @@
-"""A directory belongs to one run, and is data."""
+"""A directory belongs to one run, and contains only data."""
 
 import dataclasses
 import json
@@ -47,7 +47,7 @@ def test_a_directory_belongs_to_one_run(tiny, whole, tmp_path):
     ],
 )
 def test_what_was_edited_is_named(whole, tmp_path, file, was, edited, words):
-    """It would be on record, and not be what made the state."""
+    """Otherwise the record would differ from the settings that made the state."""
     shutil.copytree(whole[1], tmp_path / "run")
     text = (tmp_path / "run" / file).read_text()
     assert text.count(was) == 1

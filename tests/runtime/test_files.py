@@ -1,4 +1,4 @@
-"""A file is whole at every moment."""
+"""Files are written atomically."""
 
 import json
 

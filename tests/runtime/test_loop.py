@@ -1,4 +1,4 @@
-"""A run ends when it should, and a member that cannot go on harms nobody."""
+"""A run ends when it should, and a member that cannot continue does not affect the others."""
 
 import dataclasses
 import os
@@ -35,7 +35,7 @@ def test_a_run_in_which_nobody_can_learn_ends(tiny, tmp_path):
 
 
 def test_a_member_that_diverges_is_frozen_and_the_others_never_notice(tiny, tmp_path):
-    """Through a checkpoint and a resume."""
+    """Also across a checkpoint and a resume."""
     tiny = dataclasses.replace(tiny, seeds=1)
     healthy = influence_jax.train(tiny, hyperparams={"learning_rate": np.array([1e-3, 1e-3, 3e-3])})
     with pytest.warns(UserWarning, match=r"member 1 \(seed 1, learning_rate 1e\+38\) learns no more"):

@@ -1,4 +1,4 @@
-"""Members of one program: each has the numbers that were meant for it, and the same as it would have alone."""
+"""Members of one program get their own settings, and the same results as alone."""
 
 import dataclasses
 import json
@@ -70,7 +70,7 @@ def test_a_population_of_settings_resumes(single, tmp_path):
 
 
 def test_agent_0_alone_is_paid_and_nobody_else_notices(tiny):
-    """The rewards of the others are the same to the bit, and so is what they learn in that update."""
+    """The others' rewards, and what they learn in this update, are equal bit for bit."""
     learner = make_learner(dataclasses.replace(tiny, seeds=1, log_interval=1))
     learned = []
     for weights in ([[0.0, 0.0]], [[50.0, 0.0]]):
@@ -91,7 +91,7 @@ def test_agent_0_alone_is_paid_and_nobody_else_notices(tiny):
 
 
 def test_a_number_of_the_game_is_that_of_its_member(single):
-    """Random agents are fined in one member and not in the other, in one program."""
+    """In one program, random agents are fined in one member and not in the other."""
     config = dataclasses.replace(
         single, hyperparams=single.hyperparams.replace(learning_rate=0.0, learning_rate_end=0.0)
     )
@@ -175,7 +175,7 @@ def test_member_of_a_population_is_a_solo_run():
 
 @pytest.mark.slow
 def test_a_member_of_many_is_a_member_of_two():
-    """To the bit: member 17 of 64, and the same member beside another one."""
+    """Member 17 of 64 equals the same member next to a single other one, bit for bit."""
     results = []
     for seeds, seed in ((64, 0), (2, 17)):
         learner = make_learner(probe_config(seeds=seeds, seed=seed))

@@ -1,4 +1,4 @@
-"""A program is traced once for all numbers, compiled or given up in time, and too large for a device in a sentence."""
+"""A program is traced once for all numbers, its compilation can be abandoned, and too small a device gives one sentence."""
 
 import dataclasses
 import os
@@ -17,7 +17,7 @@ from tests.runtime.runs import assert_same
 
 
 def test_runs_that_differ_in_numbers_alone_share_a_program(tiny, monkeypatch):
-    """And each has its own numbers."""
+    """And each uses its own numbers."""
     traced, compile_chunk = [], population.compile_chunk
     monkeypatch.setattr(program.population, "compile_chunk", lambda *args: traced.append(args) or compile_chunk(*args))
     short = dataclasses.replace(tiny, total_steps=2 * 120, seeds=1)

@@ -1,4 +1,4 @@
-"""What a person sees meanwhile."""
+"""What a person sees during a run."""
 
 import io
 
@@ -41,7 +41,7 @@ class Gone(io.StringIO):
 
 
 class Ending(Console):
-    """A console as rich has it, which ends the process then."""
+    """Rich's own console, which ends the process in that case."""
 
     def on_broken_pipe(self):
         raise SystemExit(1)

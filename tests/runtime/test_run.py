@@ -1,4 +1,4 @@
-"""Training, stopping and going on are one run, bit for bit."""
+"""Training, stopping and resuming give the same run as without stopping, bit for bit."""
 
 import dataclasses
 import json
@@ -33,7 +33,7 @@ def test_resume_equals_uninterrupted(tiny, whole, tmp_path):
 
 
 def test_resume_keeps_what_was_tried_in_the_game_and_what_agents_earned(tiny, tmp_path):
-    """Real influence, paid as a share of income: both are remembered from step to step, and from update to update."""
+    """Real influence paid as a share of income needs memory from step to step and from update to update."""
     config = dataclasses.replace(
         tiny,
         influence=InfluenceConfig(model="intervention", pay="income_share"),

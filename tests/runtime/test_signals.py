@@ -1,4 +1,4 @@
-"""The first request to stop is noted, and nothing else changes."""
+"""The first stop request is noted, and nothing else changes."""
 
 import os
 import signal
@@ -100,7 +100,7 @@ if sys.argv[1] == "command":
 
 @pytest.mark.parametrize("kind, status", [("command", 75), ("script", 0)])
 def test_a_process_ends_well_while_it_compiles(kind, status):
-    """Python would abort where the compiler comes back to it at its end."""
+    """Otherwise Python would abort when the compiler returns during shutdown."""
     environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
     command = [sys.executable, "-c", PROGRAM, kind]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""What tests of sweeps share."""
+"""Fixtures shared by tests of sweeps."""
 
 import dataclasses
 
@@ -21,6 +21,6 @@ def small(tiny):
 
 @pytest.fixture(scope="package")
 def whole(small, tmp_path_factory):
-    """A sweep without interruption, and its directory."""
+    """An uninterrupted sweep and its directory."""
     out = tmp_path_factory.mktemp("sweep") / "whole"
     return influence_jax.sweep(small, **SPACE, out=out), out

@@ -1,4 +1,4 @@
-"""Data bases of studies."""
+"""Databases of studies."""
 
 import optuna
 

@@ -1,4 +1,4 @@
-"""Optuna chooses, and what it is told is what was measured."""
+"""Optuna chooses the trials and receives the measured results."""
 
 import dataclasses
 
@@ -61,7 +61,7 @@ def test_what_cannot_be_searched_is_refused(small, tmp_path, storage, random, op
 
 
 def test_a_metric_that_is_never_measured_ends_the_search(tmp_path, storage):
-    """After as many trials as are wanted, each of which failed, and again when it goes on."""
+    """After as many failed trials as were requested, and again on resuming."""
     endless = dataclasses.replace(probe(), env=dataclasses.replace(probe().env, horizon=1000))
     options = {"storage": storage, "trials": 2, "at_once": 1, "out": tmp_path / "x"}
     for again in (False, True):
@@ -76,7 +76,7 @@ def probe(**changes):
 
 @pytest.mark.filterwarnings("ignore:member . .* learns no more")
 def test_what_fails_is_asked_for_again(tmp_path, storage):
-    """Until as many trials failed as are wanted."""
+    """Until as many trials have failed as were requested."""
     options = {"storage": storage, "metric": "entropy", "trials": 3, "at_once": 1}
     found = influence_jax.search(probe(), {"learning_rate": "choice:1e38,0.001"}, **options, seed=1, out=tmp_path / "x")
     states = [trial.state.name for trial in trials(storage)]

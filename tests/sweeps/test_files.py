@@ -1,4 +1,4 @@
-"""What ``sweep.json`` says is read, or refused in a sentence."""
+"""``sweep.json`` is read, or refused in a sentence."""
 
 import json
 

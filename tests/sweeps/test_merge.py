@@ -1,4 +1,4 @@
-"""Shards that are merged are the sweep in one directory."""
+"""Merged shards equal the sweep in one directory."""
 
 import json
 import shutil

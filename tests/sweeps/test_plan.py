@@ -1,4 +1,4 @@
-"""As few programs as shapes allow."""
+"""A sweep needs as few programs as its shapes allow."""
 
 import dataclasses
 
@@ -31,7 +31,7 @@ def test_each_combination_of_static_settings_is_a_program_of_its_own(tiny):
 
 
 def test_settings_that_go_together_only_with_one_another(tiny):
-    """Of influence that is not measured nothing can be paid, which the common settings do not know."""
+    """Influence that is not measured cannot be paid for, which the common settings alone do not show."""
     grid = {"influence.measure": ["kl", "none"], "influence_weight": [0.0]}
     measured, unmeasured = make_plan(tiny, make_space(tiny, grid))
     assert tiny.hyperparams.influence_weight > 0 and unmeasured.learner.config.influence.measure == "none"

@@ -1,4 +1,4 @@
-"""What a sweep found: rows, tables, curves and the best trials, whether it was trained just now or read back."""
+"""The results of a sweep: rows, tables, curves and best trials, after training and after loading."""
 
 import dataclasses
 import json
@@ -48,7 +48,7 @@ def test_a_tidy_table(whole):
 
 
 def test_one_name_for_one_thing(whole):
-    """A hyper-parameter by its own name, wherever it is read; what the schedule makes of it by another one."""
+    """A hyper-parameter has the same name everywhere, and its scheduled value another one."""
     found, out = whole
     assert list(found.space.settings()[0]) == ["learning_rate", "network.critic"]
     members = json.loads((out / "programs" / "000" / "members.json").read_text())
@@ -67,7 +67,7 @@ def test_one_name_for_one_thing(whole):
 
 
 def test_trials_that_hardly_differ_have_curves_of_their_own(whole):
-    """Settings are told apart by their values, whatever their labels round to."""
+    """Settings are distinguished by their values, not by their rounded labels."""
     found, _ = whole
     near = [0.00123123, 0.00123456, 0.9999, 0.99996]
     listed = [trial | {"learning_rate": rate} for trial, rate in zip(found.space.settings(), near, strict=True)]
@@ -109,7 +109,7 @@ def test_the_best_of_an_unfinished_sweep_say_so(small, tmp_path):
 
 
 def test_a_trial_that_fails_in_the_end_is_not_the_best(whole):
-    """At the last log point, after whose beginning all its numbers were high, and finite."""
+    """It fails at the last log point, after high and finite numbers."""
     found, _ = whole
     record = found.records[0]
     metrics = record.metrics | {"entropy": record.metrics["entropy"] + np.array([9, 9, 0, 0])}
@@ -136,7 +136,7 @@ def test_a_metric_or_an_argument_that_is_not_there_is_named(whole):
 
 
 def test_what_was_edited_is_named(whole, tmp_path):
-    """A value that no run was trained with would stand in every table."""
+    """Otherwise every table would show a value that no run was trained with."""
     shutil.copytree(whole[1], tmp_path / "x")
     file = tmp_path / "x" / "sweep.json"
     file.write_text(file.read_text().replace("0.0003", "0.5"))

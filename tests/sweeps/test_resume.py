@@ -1,4 +1,4 @@
-"""A directory of trials knows what was begun in it, and goes on."""
+"""A directory with trials knows what was started in it, and continues it."""
 
 import pytest
 

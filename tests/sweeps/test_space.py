@@ -1,4 +1,4 @@
-"""What a sweep tries, against lists by hand."""
+"""The settings that a sweep tries, against lists by hand."""
 
 import json
 
@@ -22,7 +22,7 @@ def test_every_combination_with_every_draw():
 
 
 def test_draws_depend_on_seed_and_name_alone():
-    """So that a baseline, whose other settings differ, is tried with the same draws."""
+    """So a baseline with other settings tries the same draws."""
     wide = make_space(CONFIG, random={"entropy_coef": "log:1e-4:1e-2", "discount": "uniform:0.9:1"}, trials=3)
     narrow = make_space(CONFIG, random={"entropy_coef": "log:1e-4:1e-2"}, trials=3)
     other = make_space(CONFIG, random={"entropy_coef": "log:1e-4:1e-2"}, trials=3, seed=1)

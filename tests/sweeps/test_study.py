@@ -1,4 +1,4 @@
-"""A study is asked and told, and of its data base every word may fail."""
+"""Communication with a study, where every call to its database may fail."""
 
 import time
 

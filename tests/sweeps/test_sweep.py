@@ -1,4 +1,4 @@
-"""A sweep is its runs, whether it was stopped or not."""
+"""A sweep equals its runs, whether or not it was stopped."""
 
 import dataclasses
 import json
@@ -38,7 +38,7 @@ def test_a_sweep_that_was_stopped_goes_on(small, whole, tmp_path):
 
 
 def test_a_stop_between_two_programs_is_noted(small, tmp_path, monkeypatch):
-    """While the second is traced, say: a signal must not end the process."""
+    """Such as while the second is traced: the signal must not kill the process."""
     train = runs.train
 
     def then_signal(*args, **options):
@@ -54,7 +54,7 @@ def test_a_stop_between_two_programs_is_noted(small, tmp_path, monkeypatch):
 
 
 def test_a_program_that_needs_more_memory_ends_nothing(tmp_path, monkeypatch):
-    """It is named, the others are trained, and the next go tries it again."""
+    """It is named, the others are trained, and the next attempt tries it again."""
     space = {"grid": {"learner.num_envs": [2, 4], "learning_rate": [1e-3, 3e-4]}}
     run_program = sweeps.run_program
 
@@ -78,7 +78,7 @@ def test_a_program_that_needs_more_memory_ends_nothing(tmp_path, monkeypatch):
 
 
 def test_a_sweep_that_is_made_longer_is_read_on_the_way(tmp_path):
-    """The second of its programs is as long as before, until its turn comes."""
+    """Its second program keeps the old length until its turn comes."""
     space = {"grid": {"learner.num_envs": [2, 4], "learning_rate": [1e-3, 3e-4]}}
     influence_jax.sweep(tiny_probe(), **space, out=tmp_path / "x")
     stopped = resume(tmp_path / "x", total_steps=240, callback=stop_at(14))
@@ -109,7 +109,7 @@ TEN = [
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:member . .* learns no more")
 def test_programs_that_die_end_nothing(tmp_path):
-    """Of ten, two at once and one in the middle: trained, merged, resumed, tabulated, and the best of the others named."""
+    """Three of ten programs fail, two in a row and one in the middle; the others are trained, merged, resumed and ranked."""
     shards = [tmp_path / str(i) for i in range(10)]
     for i, place in enumerate(shards):
         assert influence_jax.sweep(tiny_probe(), listed=TEN, shard=(i, 10), out=place).finished
@@ -133,7 +133,7 @@ def test_programs_that_die_end_nothing(tmp_path):
 
 
 def test_a_sweep_may_grow(tmp_path):
-    """In seeds, trials and steps; what it had is what it was."""
+    """In seeds, trials and steps; existing results stay the same."""
     grid, out = {"learning_rate": [1e-3, 3e-4]}, tmp_path / "x"
     first = influence_jax.sweep(tiny_probe(), grid=grid, out=out, resume=True)  # there is nothing yet
     more = {"learning_rate": [3e-3, 1e-3, 3e-4]}

@@ -1,4 +1,4 @@
-"""Maps that are marked at few cells, and the n-th of things."""
+"""Marking cells of maps, and finding the n-th of something."""
 
 import jax.numpy as jnp
 import numpy as np

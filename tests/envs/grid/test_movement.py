@@ -1,4 +1,4 @@
-"""Who moves where: single rules at their borders, and crowds."""
+"""Movement: single rules in edge cases, and crowds."""
 
 import functools
 
@@ -59,7 +59,7 @@ def test_exchange_is_refused_and_a_ring_of_four_rotates():
 
 @pytest.mark.parametrize("length", [8, 40])
 def test_chain_moves_as_one_or_not_at_all(length):
-    """Also where agents are more than bits in a word, and stand in no order."""
+    """Also with more agents than bits in a word, in random order."""
     env = make("harvest", layout=("P" * (length + 1),), num_agents=length)
     order = np.random.default_rng(1).permutation(length)
     chain = [(0, int(column)) for column in order]
@@ -78,7 +78,7 @@ def test_lowest_rank_wins_a_contested_cell(winner):
 
 
 def test_a_turning_agent_does_not_compete():
-    """Its rank is the lowest, but it asks for nothing."""
+    """It has the lowest rank but wants no cell."""
     env = make("harvest", layout=FIELD, num_agents=2)
     assert step_all(env, [(0, 0), (0, 2)], [1, 3], [5, 2], [0, 1])[0] == [(0, 0), (0, 1)]
 

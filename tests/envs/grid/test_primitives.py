@@ -1,4 +1,4 @@
-"""What games are written in, for one game and vmapped, against one cell after another."""
+"""The functions that games are written in, for one game and vmapped, against loops over cells."""
 
 import functools
 
@@ -16,7 +16,7 @@ MAPS = RNG.random((GAMES, HEIGHT, WIDTH)) < 0.4
 
 
 def of_each_game(primitive, *args, **static):
-    """Return what the primitive gives for each game, after asking whether it is the same vmapped and alone."""
+    """Return a primitive's result for each game, after checking that vmapped and single calls agree."""
     one = functools.partial(primitive, **static)
     together = jax.vmap(one)(*args)
     alone = [one(*(x[game] for x in args)) for game in range(GAMES)]

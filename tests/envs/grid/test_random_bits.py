@@ -1,4 +1,4 @@
-"""Random words, ranks and numbers are as random as they say."""
+"""Random words, ranks and numbers have the distributions that they claim."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Pictures and videos."""
+"""Images and videos."""
 
 import subprocess
 import sys
@@ -68,7 +68,7 @@ def test_picture_shows_map_agents_headings_and_beams(env, state):
 
 
 def test_what_differs_in_kind_differs_in_grey():
-    """Floor, wall, water, waste and apples, each from each, by the mean or the spread of its lightness."""
+    """Floor, wall, water, waste and apples all differ pairwise in the mean or the spread of lightness."""
     codes = np.array([[vision.EMPTY, vision.WALL, vision.RIVER, vision.WASTE, vision.APPLE]], np.uint8)
     image = next(render_maps([(codes, 0 * codes, np.zeros((0, 2), int), np.zeros(0, int))], 24))
     grey = [lightness(tile(image, 0, column, 24)) for column in range(5)]
@@ -87,7 +87,7 @@ def test_agents_of_one_colour_have_numbers_of_their_own():
 
 
 def test_a_film_is_its_frames(env, state):
-    """Only what changes is drawn again, which must not show."""
+    """Storing only changes must not be visible."""
     later = state.replace(apples=state.apples.at[1, 3].set(False).at[1, 4].set(True), beams=state.beams * 0)
     states = jax.tree.map(lambda *x: jnp.stack(x), state, later, state)
     frames = list(env.video(states, scale=SCALE))
@@ -185,7 +185,7 @@ def test_unknown_suffix_and_empty_film(frames, tmp_path):
 
 @pytest.mark.parametrize("fps", [7, 15, 24, 30, 50, 60, 120])
 def test_gifs_keep_their_speed_in_browsers(tmp_path, fps):
-    """Which show a frame of less than 20 ms for 100 ms; the format counts in 10 ms."""
+    """Browsers show a frame of less than 20 ms for 100 ms; the format counts in 10 ms."""
     frames = np.zeros((48, 8, 8, 3), np.uint8)
     frames.reshape(48, 64, 3)[range(48), range(48)] = 255  # no two alike, which would be merged
     save_animation(frames, tmp_path / "video.gif", fps)

@@ -1,4 +1,4 @@
-"""What all grid games share: settings, starts, and chance as an argument."""
+"""What all grid games share: settings, start positions, and randomness as an argument."""
 
 import dataclasses
 

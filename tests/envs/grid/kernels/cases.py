@@ -1,4 +1,4 @@
-"""Inputs for every kernel, on odd maps and at edges, and a version of it compared with the reference."""
+"""Inputs for every kernel, on odd maps and at edges, and a comparison of a version with the reference."""
 
 import functools
 
@@ -15,7 +15,7 @@ STEPS = np.array([[-1, 0], [0, 1], [1, 0], [0, -1]])  # by heading
 
 
 def each(names):
-    """Let a test take ``name, args, static`` of all cases of the kernels of these names."""
+    """Parametrise a test with ``name, args, static`` of all cases of these kernels."""
     found = [(name, number, case) for name in names for number, case in enumerate(CASES[name]())]
     params = [pytest.param(name, *case, id=f"{name}-{number}") for name, number, case in found]
     return pytest.mark.parametrize(("name", "args", "static"), params)
@@ -45,7 +45,7 @@ def look_up():
 
 
 def scatter():
-    """Some cells are nowhere, and equal cells get equal values."""
+    """Some cells are negative, and equal cells get equal values."""
     rng = np.random.default_rng(2)
     for shape, dtype in zip(SHAPES, (np.uint8, bool, np.int32), strict=True):
         games, height, width = shape

@@ -1,4 +1,4 @@
-"""The kernels in NumPy, one cell after another."""
+"""The kernels in NumPy, one cell at a time."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Kernels for a CPU: as the reference, to the bit."""
+"""Kernels for a CPU equal the reference, bit for bit."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A kernel is the version that the platform's module lists, or else the reference."""
+"""A kernel is the version listed by the platform's module, or else the reference."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Every kernel in plain JAX against NumPy, one cell after another."""
+"""Every kernel in plain JAX against NumPy, one cell at a time."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Kernels for a TPU, run on this machine: as the reference, to the bit."""
+"""Kernels for a TPU, run on this machine, equal the reference, bit for bit."""
 
 from influence_jax.envs.grid.kernels import tpu
 from tests.envs.grid.kernels.cases import assert_as_reference, each
