@@ -61,8 +61,8 @@ class NetworkSpec:
     """What an influence model requires of each agent's network."""
 
     num_actions: int
-    context_blocks: int = 0  # L, symbols that enter the policy's recurrent core
-    context_symbols: int = 1  # how many symbols there are: actions or messages
+    context_blocks: int = 0  # L, number of symbols that enter the policy's core
+    context_symbols: int = 1  # number of distinct symbols: actions or messages
     num_messages: int = 0  # vocabulary of a second pair of heads, "message" and its value; 0 for none
     moa_targets: int = 0  # other agents whose next action a second branch predicts; 0 for no such branch
     extra_inputs: int = 0  # X, numbers that enter the policy's core next to the image's features

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-SHORT = 7  # numbers that are exact with so many digits, as people type them, are not rounded
+SHORT = 7  # digits; a number that is exact with no more, as people type them, is not rounded
 FEWEST_DIGITS, ALL_DIGITS = 4, 17  # 17 digits distinguish any two float64
 
 

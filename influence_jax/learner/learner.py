@@ -21,7 +21,7 @@ from influence_jax.rewards import SHAPERS, Shaper
 from influence_jax.settings import built, implementation
 from influence_jax.types import Trajectory
 
-SMALLEST_VIEW = 3  # cells on a side
+SMALLEST_VIEW = 3  # side of the view in cells
 Metric = Callable[[Trajectory], dict[str, jax.Array]]  # f32[T,E,...] each, averaged over valid steps
 
 

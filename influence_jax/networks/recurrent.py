@@ -12,7 +12,7 @@ from influence_jax.networks.matmul import matmul
 
 @struct.dataclass
 class Carry:
-    """The state of a core before a step."""
+    """The recurrent state of a core."""
 
     hidden: jax.Array  # f32[...,H]
     cell: jax.Array  # f32[...,H], in an LSTM only; otherwise f32[...,0]

@@ -31,6 +31,9 @@ def grid(seeds: int | Sequence[int] = 1, **settings: Sequence[Any]) -> dict[str,
         seeds: the number of seeds, or the seeds themselves; each combination is trained with all of them.
         **settings: values of each setting. A parameter of the game is given as ``**{"env.params.hit_penalty": [0, 50]}``.
 
+    Returns:
+        ``{name: values [S]}``, including ``"seed"``.
+
     Raises:
         ConfigError: a setting has no values.
 

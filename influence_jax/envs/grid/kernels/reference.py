@@ -95,7 +95,7 @@ def highest_beam(
     height, width = shape
     nothing = jnp.zeros((cell.shape[-1], height, width), dtype)
     there = jnp.where(steps(len(cell)) < reach, beam, 0).astype(dtype)
-    place = in_batch(nothing.shape, jnp.clip(cell, 0, height * width - 1))  # cells beyond the reach may be off it
+    place = in_batch(nothing.shape, jnp.clip(cell, 0, height * width - 1))  # beyond the reach, off the map
     return nothing.reshape(-1).at[place].max(there).reshape(nothing.shape)
 
 
