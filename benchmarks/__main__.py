@@ -11,6 +11,7 @@ QUESTIONS = {
     "encoder": "how fast the encoder is, written in several ways",
     "profile": "where the time of one update goes",
     "compiled": "what the compilers of absent accelerators estimate",
+    "learning": "how long until agents have learned something, compared with a textbook PPO",
     "agreement": "whether this accelerator computes what the CPU computes",
 }
 

@@ -177,6 +177,18 @@ def paint_agents(codes: jax.Array, cell: jax.Array) -> jax.Array:
 
 
 @batched
+def paint_headings(codes: jax.Array, cell: jax.Array, heading: jax.Array, *, first: int) -> jax.Array:
+    """Return ``codes u8[H,W]`` with the agents and their ``heading i32[N]`` over everything; see `vision.draw_headings`."""
+    return vision.draw_headings(codes, trailing(cell), trailing(heading), first)
+
+
+@batched
+def turn_headings(seen: jax.Array, heading: jax.Array, *, first: int) -> jax.Array:
+    """Return ``seen u8[N,V,V]`` with headings relative to each viewer's ``heading i32[N]``; see `vision.turn_headings`."""
+    return vision.turn_headings(seen, heading, first)
+
+
+@batched
 def paint_beams(codes: jax.Array, beam_map: jax.Array) -> jax.Array:
     """Return ``codes u8[H,W]`` with the beams u8[H,W] painted over it."""
     return vision.draw_beams(codes, beam_map)

@@ -41,6 +41,24 @@ def draw_agents(codes: jax.Array, cell: jax.Array) -> jax.Array:
     return cells.scatter(codes, cell, (AGENT + np.arange(len(cell), dtype=np.uint8) % NUM_COLOURS)[:, None])
 
 
+def draw_headings(codes: jax.Array, cell: jax.Array, heading: jax.Array, first: int) -> jax.Array:
+    """Return ``codes u8[E,H,W]`` with every agent n as the code ``first + 4 (n % 10) + heading``; ``heading i32[N,E]``."""
+    agent = np.arange(len(cell), dtype=np.int32)[:, None] % NUM_COLOURS
+    return cells.scatter(codes, cell, first + 4 * agent + heading)
+
+
+def turn_headings(seen: jax.Array, heading: jax.Array, first: int) -> jax.Array:
+    """Return the windows ``seen u8[E,N,V,V]`` with the headings of `draw_headings` relative to the viewers' ``i32[E,N]``."""
+    number = seen - jnp.uint8(first)
+    turned = number & ~jnp.uint8(3) | number - heading.astype(jnp.uint8)[..., None, None] & jnp.uint8(3)
+    return jnp.where(seen < first, seen, jnp.uint8(first) + turned)
+
+
+def heading_colours(colours: np.ndarray) -> np.ndarray:
+    """Return u8[4N,3]: each of ``colours u8[N,3]`` for an agent that looks ahead, right, back or left of the viewer."""
+    return (colours[:, None] * np.array([1, 0.75, 0.5, 0.25])[:, None]).astype(np.uint8).reshape(-1, 3)
+
+
 def draw_beams(codes: jax.Array, beams: jax.Array) -> jax.Array:
     """Return ``codes u8[E,H,W]`` with ``beams u8[E,H,W]`` (see `beams.trace`) painted over everything."""
     return cells.elementwise(lambda codes, beams: jnp.where(beams > 0, beams + jnp.uint8(FIRE - 1), codes))(

@@ -36,6 +36,9 @@ class GridWorld(Environment):
             agents.
         beams_visible: whether the beams of the last step are drawn over everything else, as at the time of the paper. None
             stands for True in the egocentric view and False in the reference view, whose pixels never show beams.
+        headings_visible: draw agents darker the further to the right of the viewer's heading theirs is: in full colour if they
+            look the same way, at three quarters to its right, a half if they look back, a quarter to its left. The original
+            games do not show headings.
 
     A subclass also declares the ``letters`` of its maps and its ``action_names``. It may set the range of beams in cells
     (``beam_length``), and add ``colours`` (red, green, blue) of its own for the codes ``vision.OWN``, ``vision.OWN + 1``, and so
@@ -54,6 +57,7 @@ class GridWorld(Environment):
     beams_visible: bool | None = flag(
         None, "Whether agents see the beams of the last step; by default they do in the egocentric view."
     )
+    headings_visible: bool = flag(False, "Whether agents see which way others look; the original games do not show it.")
 
     letters: ClassVar[str]
     action_names: ClassVar[tuple[str, ...]]
@@ -66,6 +70,8 @@ class GridWorld(Environment):
         object.__setattr__(self, "drawing", maps.parse(self.layout, self.letters))
         if self.view == "reference" and self.beams_visible:
             raise ConfigError("beams_visible is True with view 'reference', which never shows beams; allowed: False.")
+        if self.view == "reference" and self.headings_visible:
+            raise ConfigError("headings_visible is True with view 'reference', which never shows headings; allowed: False.")
         if self.num_agents > len(self.start_cells):
             raise ConfigError(
                 f"num_agents is {self.num_agents}, but the layout has {len(self.start_cells)} start cells; "
@@ -107,6 +113,12 @@ class GridWorld(Environment):
         if self.colours:
             return np.concatenate([vision.PALETTE, np.array(self.colours, np.uint8)])
         return vision.PALETTE[: vision.AGENT + self.num_agents]
+
+    @functools.cached_property
+    def view_palette(self) -> np.ndarray:
+        """u8[C,3]: the colours of what agents see, at the end those of headings if they are visible."""
+        agents = vision.PALETTE[vision.AGENT :][: self.num_agents]
+        return np.concatenate([self.palette, vision.heading_colours(agents)]) if self.headings_visible else self.palette
 
     @property
     def shows_beams(self) -> bool:
@@ -194,16 +206,22 @@ class GridWorld(Environment):
     @usual_promotion()
     def observe(self, state: Any) -> tuple[jax.Array, jax.Array]:
         """Return ``(observation u8[N,V,V,3], visible bool[N,N])``; walls do not block sight."""
-        codes = self.cell_codes(state)
-        with_agents = primitives.paint_agents(codes, self.number(state.position))
+        codes, cell = self.cell_codes(state), self.number(state.position)
+        first_heading = len(self.palette)
+        if self.headings_visible:
+            with_agents = primitives.paint_headings(codes, cell, state.heading, first=first_heading)
+        else:
+            with_agents = primitives.paint_agents(codes, cell)
         if self.view == "egocentric":
             codes, quarter_turns = with_agents, state.heading
         else:
             codes, quarter_turns = jnp.where(state.time == 0, codes, with_agents), (4 - state.heading) % 4
         if self.shows_beams:
             codes = primitives.paint_beams(codes, self.beam_map(state))
-        radius, palette = self.view_radius, self.palette
+        radius, palette = self.view_radius, self.view_palette
         seen = primitives.windows(codes, state.position, quarter_turns, radius=radius, num_codes=len(palette))
+        if self.headings_visible:
+            seen = primitives.turn_headings(seen, state.heading, first=first_heading)
         return primitives.colour(seen, palette=palette), primitives.visible(state.position, radius=radius)
 
     def render(self, state: Any, scale: int = 16) -> np.ndarray:

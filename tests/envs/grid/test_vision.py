@@ -76,6 +76,17 @@ def test_the_cell_ahead_is_above_the_centre(heading):
     np.testing.assert_array_equal(view[0], SEEN[heading])
 
 
+@pytest.mark.parametrize("other", SEEN)
+@pytest.mark.parametrize("heading", SEEN)
+def test_headings_are_shades_relative_to_the_viewer(heading, other):
+    env = make("harvest", layout=LAYOUT, num_agents=2, view_radius=2, headings_visible=True)
+    view = look(env, state_at(env, [(2, 2), (1, 4)], [heading, other]))[0]
+    shade = {UP: 1, RIGHT: 0.75, DOWN: 0.5, LEFT: 0.25}[(other - heading) % 4]
+    expected = SEEN[heading].copy()
+    expected[(expected == COLOURS["1"]).all(axis=-1)] = (np.array(COLOURS["1"]) * shade).astype(np.uint8)
+    np.testing.assert_array_equal(view, expected)
+
+
 @pytest.mark.parametrize("heading", SEEN)
 def test_reference_view_turns_right_and_left_the_other_way(heading):
     env = make("harvest", layout=LAYOUT, num_agents=2, view_radius=2, view="reference")

@@ -95,6 +95,7 @@ def test_a_game_without_beams_shows_none():
         ("harvest", {"horizon": 0}, ["horizon is 0", "from 1"]),
         ("harvest", {"view": "top"}, ["view is 'top'", "egocentric, reference"]),
         ("harvest", {"view": "reference", "beams_visible": True}, ["beams_visible is True", "view 'reference'"]),
+        ("harvest", {"view": "reference", "headings_visible": True}, ["headings_visible is True", "view 'reference'"]),
         ("harvest", {"beams_visible": "yes"}, ["beams_visible is 'yes'", "True, False"]),
     ],
 )
