@@ -71,7 +71,9 @@ class GridWorld(Environment):
         if self.view == "reference" and self.beams_visible:
             raise ConfigError("beams_visible is True with view 'reference', which never shows beams; allowed: False.")
         if self.view == "reference" and self.headings_visible:
-            raise ConfigError("headings_visible is True with view 'reference', which never shows headings; allowed: False.")
+            raise ConfigError(
+                "headings_visible is True with view 'reference', which never shows headings; allowed: False."
+            )
         if self.num_agents > len(self.start_cells):
             raise ConfigError(
                 f"num_agents is {self.num_agents}, but the layout has {len(self.start_cells)} start cells; "
