@@ -7,14 +7,17 @@ such a kernel into a function of one game that can be vmapped, once or several t
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
-def batched(kernel: Callable) -> Callable:
+
+def batched(kernel: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Turn a function of a batch into a function of one game that can be vmapped.
 
     Positional arguments and results are trees whose leaves have the batch axis first; arguments that are not vmapped are
@@ -37,7 +40,7 @@ def batched(kernel: Callable) -> Callable:
         return call(*args)
 
     @functools.wraps(kernel)
-    def primitive(*args: Any, **static: Any) -> Any:
+    def primitive(*args: Arguments.args, **static: Arguments.kwargs) -> Result:
         return for_one(_Static(static), *args)
 
     return primitive

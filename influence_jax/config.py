@@ -26,6 +26,7 @@ _TALKING = {_MODEL: ("communication",)}
 _PPO = {"learner.algorithm": ("ppo",)}
 _INEQUITY = {"learner.shaper": ("inequity_averse",)}
 _ANY = math.inf
+_Values = Mapping[str, Any] | tuple[()]  # a default may not be a mapping, which could be changed
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -43,7 +44,7 @@ class EnvConfig:
     options: Mapping[str, Any]
     params: Mapping[str, Any]
 
-    def __init__(self, name: str = "harvest", options: Mapping = (), params: Mapping = (), **more_options: Any):
+    def __init__(self, name: str = "harvest", options: _Values = (), params: _Values = (), **more_options: Any):
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "options", _plain("env.options", options) | _plain("env.options", more_options))
         object.__setattr__(self, "params", _plain("env.params", params))
@@ -490,7 +491,7 @@ def validate(config: ExperimentConfig) -> ExperimentConfig:
         ConfigError: a value is not allowed, or has no effect in combination with another setting.
     """
     for name, kind in {field.name: field.type for field in dataclasses.fields(ExperimentConfig)}.items():
-        if dataclasses.is_dataclass(kind) and not isinstance(getattr(config, name), kind):
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and not isinstance(getattr(config, name), kind):
             raise ConfigError(f"{name} is {getattr(config, name)!r}; allowed: an instance of {kind.__name__}.")
     values = {path: checked(path, value, field.metadata["allowed"]) for path, field, value in declared(config)}
     for path, field, _ in declared(config):
@@ -541,7 +542,7 @@ def code_paths(config: ExperimentConfig) -> dict[str, str]:
     }
 
 
-def to_dict(config: ExperimentConfig) -> dict[str, Any]:
+def to_dict(config: Any) -> dict[str, Any]:
     """Return every setting as nested plain data."""
     return {
         field.name: to_dict(value) if dataclasses.is_dataclass(value) else value
@@ -581,7 +582,7 @@ def _build(cls: type, values: Any, path: str) -> Any:
                 f"{path}{name} is not a setting; allowed: {', '.join(fields)}.{nearest(name, list(fields))}"
             )
         kind = fields[name].type
-        if dataclasses.is_dataclass(kind):
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
             value = _build(kind, value, f"{path}{name}.")
         elif kind not in (str, Any) and cls is EnvConfig and not isinstance(value, dict):
             raise ConfigError(f"{path}{name} is {value!r}; allowed: a JSON object of settings.")

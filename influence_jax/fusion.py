@@ -2,15 +2,18 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 
 import jax
 from jax.experimental.xla_metadata import set_xla_metadata
 
 from influence_jax.platforms import by_platform
 
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
 
-def fusion_boundary(function: Callable) -> Callable:
+
+def fusion_boundary(function: Callable[[*Arguments], Result]) -> Callable[[*Arguments], Result]:
     """Keep XLA for a CPU from fusing loops inside ``function`` with loops outside of it.
 
     XLA fuses a loop into every loop that reads its result, and recomputes it there element by element in the order of reading:
@@ -25,7 +28,7 @@ def fusion_boundary(function: Callable) -> Callable:
         return jax.tree.unflatten(jax.tree.structure(out), [first, *others])
 
     @functools.wraps(function)
-    def call(*args: Any) -> Any:
+    def call(*args: *Arguments) -> Result:
         return by_platform(*args, cpu=kept_apart, default=compiled)
 
     return call

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import struct
+from jax.typing import ArrayLike
 
 from influence_jax.config import Hyperparams
 from influence_jax.fusion import reciprocal
@@ -128,7 +129,7 @@ SHAPERS: dict[str, Shaper] = {
 }
 
 
-def discounted_sums(total: jax.Array, reward: jax.Array, first: jax.Array, decay: jax.Array):
+def discounted_sums(total: jax.Array, reward: jax.Array, first: jax.Array, decay: ArrayLike):
     """Sum the past ``reward f32[T,E,N]`` of each episode, discounted by ``decay`` per step.
 
     Starts from ``total f32[E,N]``. Returns the final sums and the sums after every step, f32[T,E,N].
@@ -158,7 +159,8 @@ class RewardScale:
         def fade(old, new):
             return keep * old + (1.0 - keep) * new
 
-        return self.replace(
+        return dataclasses.replace(
+            self,
             weight=fade(self.weight, 1.0),
             mean=fade(self.mean, returns.mean(axis=(0, 1))),
             square=fade(self.square, jnp.square(returns).mean(axis=(0, 1))),
@@ -185,11 +187,11 @@ def init_scale(num_envs: int, num_agents: int) -> RewardScale:
     )
 
 
-def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, discount: jax.Array):
+def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, discount: ArrayLike):
     """Update the moments with ``reward f32[T,E,N]`` and divide the reward by the standard deviation, at least 1.
 
     The mean is not subtracted, so ratios between rewards stay the same and the game does not change. Returns ``(scale, reward)``.
     """
     discounted, returns = discounted_sums(scale.discounted, reward, first, discount)
-    scale = scale.replace(discounted=discounted).add(returns)
+    scale = dataclasses.replace(scale, discounted=discounted).add(returns)
     return scale, reward * reciprocal(scale.std())

@@ -55,7 +55,7 @@ class Integers(Allowed):
 
     def accept(self, value: Any) -> int:
         """Accept integers of Python and NumPy."""
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not self.low <= value <= self.high:
+        if not is_number(value, numbers.Integral) or not self.low <= value <= self.high:
             raise ValueError
         return int(value)
 
@@ -80,7 +80,7 @@ class Numbers(Allowed):
         return tuple(self._accept_one(getattr(x, "item", lambda x=x: x)()) for x in value)
 
     def _accept_one(self, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not self.low <= value <= self.high:
+        if not is_number(value) or not self.low <= value <= self.high:
             raise ValueError  # NaN is in no range
         return float(value)
 
@@ -267,7 +267,7 @@ def import_object(path: str) -> Any:
         raise ConfigError(f"{path!r} cannot be loaded ({problem}); allowed: names that Python can import.") from error
 
 
-def implementation(setting: str, name: str, table: dict[str, Any], kind: type | tuple[type, ...] = Callable) -> Any:
+def implementation(setting: str, name: str, table: dict[str, Any], kind: Any = Callable) -> Any:
     """Return what a setting names: an entry of the table, or the object at a path.
 
     Raises:
@@ -302,7 +302,11 @@ def built(setting: str, build: Callable[[], Any], kind: type) -> Any:
     return made
 
 
+def is_number(value: Any, kind: type = numbers.Real) -> bool:
+    """Whether a value is a number of this ``kind``, of Python or NumPy; truth values are none."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
 def whole_number(value: Any) -> Any:
     """Turn 2e6 into 2000000; return anything that is not whole unchanged, for a later check to refuse."""
-    whole = isinstance(value, numbers.Real) and math.isfinite(value) and value == int(value)
-    return int(value) if whole and not isinstance(value, bool) else value
+    return int(value) if is_number(value) and math.isfinite(value) and value == int(value) else value

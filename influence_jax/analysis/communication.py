@@ -9,6 +9,7 @@ measure therefore comes with a null distribution and means nothing without it.
 import dataclasses
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from influence_jax.analysis.arguments import numbers, random_seed, same_shape, symbols, whole
@@ -26,14 +27,14 @@ from influence_jax.settings import ConfigError
 MIN_SHIFT = 51  # steps; nearby steps resemble each other even if nobody listens
 
 
-def entropy(counts: np.ndarray, axis: int | None = None) -> np.ndarray:
+def entropy(counts: ArrayLike, axis: int | None = None) -> np.ndarray:
     """Return the entropy of ``counts``, over all of them or along ``axis``, nats."""
     counts = np.asarray(counts, float)
     total = counts.sum(axis=axis, keepdims=True)
     return entr(counts / np.where(total > 0, total, 1.0)).sum(axis=axis)
 
 
-def joint_counts(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def joint_counts(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Return how often each pair of symbols ``x i[T]`` and ``y i[T]`` occurs, ``i64[X,Y]``; negative symbols are ignored."""
     x, y = np.asarray(x).ravel(), np.asarray(y).ravel()
     there = (x >= 0) & (y >= 0)
@@ -42,7 +43,7 @@ def joint_counts(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return counts
 
 
-def mutual_information(x: np.ndarray, y: np.ndarray) -> float:
+def mutual_information(x: ArrayLike, y: ArrayLike) -> float:
     """Return the plug-in estimate of the mutual information of symbols ``x i[T]`` and ``y i[T]``, nats.
 
     Steps with a negative symbol are ignored; NaN if none is left.
@@ -74,8 +75,8 @@ class SpeakerConsistency:
 
 
 def speaker_consistency(
-    messages: np.ndarray,
-    actions: np.ndarray,
+    messages: ArrayLike,
+    actions: ArrayLike,
     num_messages: int,
     num_actions: int,
     min_count: int = 50,
@@ -150,7 +151,7 @@ class Coordination:
     score: Measured  # the highest; the null shifts symbols in time and again takes the highest
 
 
-def instantaneous_coordination(sent: np.ndarray, actions: np.ndarray, draws: int = 100, seed: int = 0) -> Coordination:
+def instantaneous_coordination(sent: ArrayLike, actions: ArrayLike, draws: int = 100, seed: int = 0) -> Coordination:
     """Return I(symbol of k at t; action of j at t + 1) for all pairs, and the highest with its null.
 
     ``sent i[...,T,N]`` are messages (symbol/action) or actions (action/action); ``actions i[...,T,N]``. Agents who see the same
@@ -201,9 +202,9 @@ class CoordinationInMoments:
 
 
 def coordination_in_moments(
-    messages: np.ndarray,
-    actions: np.ndarray,
-    influence: np.ndarray,
+    messages: ArrayLike,
+    actions: ArrayLike,
+    influence: ArrayLike,
     speaker: int,
     listener: int,
     draws: int = 200,
@@ -260,10 +261,10 @@ def coordination_in_moments(
 
 
 def selection_null(
-    messages: np.ndarray,
-    actions: np.ndarray,
-    log_answers: np.ndarray,
-    log_policy: np.ndarray,
+    messages: ArrayLike,
+    actions: ArrayLike,
+    log_answers: ArrayLike,
+    log_policy: ArrayLike,
     draws: int = 200,
     seed: int = 0,
 ) -> Measured:
@@ -315,7 +316,7 @@ def selection_null(
 
 
 def value_of_messages(
-    returns: np.ndarray, scrambled_returns: np.ndarray, confidence: float = CONFIDENCE
+    returns: ArrayLike, scrambled_returns: ArrayLike, confidence: float = CONFIDENCE
 ) -> tuple[Estimate, float]:
     """Return the value of messages: the mean of ``returns f[P]`` of episodes minus that of ``scrambled_returns f[P]``.
 

@@ -6,8 +6,10 @@ in the first reading, runs that learned anything at all have both more influence
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from influence_jax.analysis.arguments import generator, level, numbers, same_shape, whole
@@ -33,9 +35,9 @@ class Correlation:
 
 
 def influence_and_reward(
-    received: np.ndarray,
-    returns: np.ndarray,
-    weights: np.ndarray | None = None,
+    received: ArrayLike,
+    returns: ArrayLike,
+    weights: ArrayLike | None = None,
     draws: int = 2000,
     seed: int = 0,
     confidence: float = CONFIDENCE,
@@ -89,7 +91,7 @@ def influence_and_reward(
     collective = np.broadcast_to(returns.sum(axis=1, keepdims=True), returns.shape)
     return Correlation(
         across=_around(across, tail, confidence),
-        across_rank=float(stats.spearmanr(x, y).statistic) if _varies(x) and _varies(y) else float("nan"),
+        across_rank=_spearman(x, y),
         across_p=one_sided(abs(across), np.abs(null_across)),
         across_given_weight=float("nan") if weights is None else partial_correlation(x, y, weights),
         within=_around(within, half, confidence),
@@ -99,7 +101,7 @@ def influence_and_reward(
     )
 
 
-def partial_correlation(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> float:
+def partial_correlation(x: ArrayLike, y: ArrayLike, given: ArrayLike) -> float:
     """Return Pearson's correlation of the residuals of ``x`` and ``y`` after linear regression on ``given``."""
     if not _varies(np.ravel(given)):
         return _pearson(x, y)
@@ -108,9 +110,16 @@ def partial_correlation(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> floa
     return float((xy - xg * yg) / np.sqrt(left)) if left > 1e-12 else float("nan")
 
 
-def _pearson(x: np.ndarray, y: np.ndarray) -> float:
+def _pearson(x: ArrayLike, y: ArrayLike) -> float:
     x, y = np.ravel(x).astype(float), np.ravel(y).astype(float)
     return float(np.corrcoef(x, y)[0, 1]) if _varies(x) and _varies(y) else float("nan")
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> float:
+    if not (_varies(x) and _varies(y)):
+        return float("nan")
+    found: Any = stats.spearmanr(x, y)  # whose class scipy makes when it is imported
+    return float(found.statistic)
 
 
 def _varies(x: np.ndarray) -> bool:

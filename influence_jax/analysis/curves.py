@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from influence_jax.analysis.arguments import generator, level, number, numbers, whole
 from influence_jax.analysis.statistics import CONFIDENCE, nanmean, one_sided, t_interval
@@ -25,7 +26,7 @@ class Curve:
     confidence: float
 
 
-def learning_curve(env_steps: np.ndarray, values: np.ndarray, window: int = 1, confidence: float = CONFIDENCE) -> Curve:
+def learning_curve(env_steps: ArrayLike, values: ArrayLike, window: int = 1, confidence: float = CONFIDENCE) -> Curve:
     """Return the curve of ``values f[U,S]`` at ``env_steps i[U]``, with each member smoothed by `smoothed`.
 
     Example:
@@ -39,13 +40,14 @@ def learning_curve(env_steps: np.ndarray, values: np.ndarray, window: int = 1, c
     return Curve(env_steps, members, mean.value, mean.low, mean.high, mean.confidence)
 
 
-def _course(env_steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _course(env_steps: ArrayLike, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return ``env_steps [U]`` and ``values f64[U,S]``, cut to the same number of log points."""
     values = numbers("values", values, "[U,S]")
     numbers("env_steps", env_steps, "[U]")
+    env_steps = np.asarray(env_steps)
     if len(env_steps) != len(values):
         raise ConfigError(f"env_steps has {len(env_steps)} log points and values {len(values)}; allowed: as many.")
-    return np.asarray(env_steps), values
+    return env_steps, values
 
 
 def paper_window(points: int, window: int = 200, of: int = 1000) -> int:
@@ -53,7 +55,7 @@ def paper_window(points: int, window: int = 200, of: int = 1000) -> int:
     return max(1, round(window * min(points, of) / of))
 
 
-def smoothed(values: np.ndarray, window: int | None = None) -> np.ndarray:
+def smoothed(values: ArrayLike, window: int | None = None) -> np.ndarray:
     """Return means over the last ``window`` log points at each point, f64 in the shape of ``values f[U,...]``.
 
     Points that are not finite (no episode ended) are left out, and the first points average what there is. The default
@@ -76,7 +78,7 @@ def smoothed(values: np.ndarray, window: int | None = None) -> np.ndarray:
     return np.where(count > 0, windows(np.where(there, values, 0.0)) / np.maximum(count, 1.0), np.nan)
 
 
-def summary(env_steps: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
+def summary(env_steps: ArrayLike, values: ArrayLike) -> dict[str, np.ndarray]:
     """Return summary scores of each member's curve ``values f[U,S]``, ``f64[S]`` each.
 
     ``final`` is the mean over the last 50 log points, as in Table 4 (over the last 5 % if there are fewer than 1000).
@@ -124,7 +126,7 @@ def final_sight(metrics: Mapping[str, np.ndarray]) -> np.ndarray:
     return nanmean(sight[-paper_window(len(sight), 50) :], axis=0)
 
 
-def seeds_in_which_all_eat(apples: np.ndarray, share: float = 0.05, least: float = 5.0) -> np.ndarray:
+def seeds_in_which_all_eat(apples: ArrayLike, share: float = 0.05, least: float = 5.0) -> np.ndarray:
     """Return ``bool[S]``: the seeds that the paper keeps for Harvest, given ``apples f[U,S,N]`` per episode.
 
     A seed is dropped if, over the last 10 % of training, some agent eats less than ``share`` of the mean of the others, or
@@ -155,7 +157,7 @@ class TopSettings:
     notes: tuple[str, ...] = ()  # why a number is NaN, and what was left out
 
 
-def top_settings(scores: np.ndarray, k: int = 5, draws: int = 1000, seed: int = 0) -> TopSettings:
+def top_settings(scores: ArrayLike, k: int = 5, draws: int = 1000, seed: int = 0) -> TopSettings:
     """Choose the ``k`` best of C settings by ``scores f[C,S]``, one final score per setting and seed (Fig. 17).
 
     The score of the best of many settings, on the seeds that selected them, is partly luck; ``held_out`` and the null show how

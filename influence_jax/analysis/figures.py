@@ -5,7 +5,7 @@ your axis. Colours are distinguishable for the colour-blind, and line styles in 
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -184,7 +184,7 @@ def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "
     if ax is None:
         figure = NotebookFigure(figsize=(10, max(3.3, 1.1 * len(agents))), layout="constrained")
         figure.suptitle(text("title", title))
-        courses, pairs = figure.subfigures(1, 2, width_ratios=(3, 2))
+        ((courses, pairs),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(3, 2))
         axes = courses.subplots(len(agents), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         courses.supylabel("influence on all others (nats)", fontsize="medium")
         _draw_pairs(pairs.subplots(), statistics.pairs)
@@ -193,7 +193,7 @@ def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "
         axes = [axis] * len(agents)
         ax.set(ylabel="influence on all others (nats)")
     for agent, axis, style in zip(agents, axes, _styles(), strict=False):
-        line = {"color": style["color"], "linestyle": style["linestyle"] if ax is not None else "-"}
+        line: dict[str, Any] = {"color": style["color"], "linestyle": style["linestyle"] if ax is not None else "-"}
         axis.plot(influence[:, agent].sum(axis=-1), linewidth=0.9, label=f"agent {agent}", **line)
         axis.axhline(statistics.mean[agent], linewidth=0.7, color="black", linestyle=":", label="_mean")
         if ax is None:
@@ -328,7 +328,7 @@ def _legend(axis: Axes, confidence: float | None) -> None:
         axis.legend(fontsize="small", title=interval, title_fontsize="small")
 
 
-def _axes(ax: Axes | None, panels: int, title: str) -> tuple[Figure, list[Axes]]:
+def _axes(ax: Axes | None, panels: int, title: str) -> tuple[Any, list[Axes]]:
     text("title", title)
     if ax is not None:
         if not isinstance(ax, Axes):
@@ -346,7 +346,7 @@ def _axes(ax: Axes | None, panels: int, title: str) -> tuple[Figure, list[Axes]]
     return figure, axes[:panels]
 
 
-def _styles():
+def _styles() -> Iterator[dict[str, Any]]:
     """Yield the styles in a cycle."""
     while True:
         yield from STYLES

@@ -9,6 +9,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from influence_jax.analysis import social
 from influence_jax.analysis.arguments import booleans, level, numbers, random_seed, same_shape, whole
@@ -30,7 +31,7 @@ class InfluenceStatistics:
     share_of_bound: np.ndarray | None  # f64[K], mean / entropy; at most 1 for each of the others
 
 
-def influence_statistics(influence: np.ndarray, log_policy: np.ndarray | None = None) -> InfluenceStatistics:
+def influence_statistics(influence: ArrayLike, log_policy: ArrayLike | None = None) -> InfluenceStatistics:
     """Describe ``influence f[...,T,K,J]``; ``log_policy f[...,T,N,A]`` is the policy over what influences, actions or messages.
 
     Influence is at most the surprisal of the influencer's choice, so on average at most its entropy. Without the entropy, the
@@ -63,14 +64,14 @@ def influence_statistics(influence: np.ndarray, log_policy: np.ndarray | None = 
     )
 
 
-def policy_entropy(log_policy: np.ndarray) -> np.ndarray:
+def policy_entropy(log_policy: ArrayLike) -> np.ndarray:
     """Return the entropies ``f64[...]`` of ``log_policy f[...,A]``, nats."""
     log_policy = np.asarray(log_policy, float)
     probability = np.exp(log_policy)
     return -np.sum(probability * np.where(probability > 0, log_policy, 0.0), axis=-1)
 
 
-def influential_moments(influence: np.ndarray) -> np.ndarray:
+def influential_moments(influence: ArrayLike) -> np.ndarray:
     """Return ``bool[...,T,K]``: when k's influence on all others is at least k's own mean, and not 0 (section 5.1).
 
     Example:
@@ -82,7 +83,7 @@ def influential_moments(influence: np.ndarray) -> np.ndarray:
     return (on_all >= mean) & (on_all > 0)
 
 
-def strongest_moments(influence: np.ndarray, k: int = 5) -> list[tuple[int, int, int, float]]:
+def strongest_moments(influence: ArrayLike, k: int = 5) -> list[tuple[int, int, int, float]]:
     """Return the ``k`` largest of ``influence f[T,K,J]`` as ``(step, influencer, influencee, influence)``, strongest first.
 
     Example:
@@ -111,8 +112,8 @@ class EventLocked:
 
 
 def event_locked(
-    values: np.ndarray,
-    events: np.ndarray,
+    values: ArrayLike,
+    events: ArrayLike,
     around: int = 10,
     draws: int = 200,
     seed: int = 0,

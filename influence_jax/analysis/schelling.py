@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from influence_jax.analysis.arguments import booleans, numbers, same_shape
 from influence_jax.analysis.statistics import CONFIDENCE, Estimate, permutation_test, t_interval
@@ -35,7 +36,7 @@ class Schelling:
         """
         return pandas().DataFrame(self.rows())
 
-    def rows(self) -> list[dict[str, float]]:
+    def rows(self) -> list[dict[str, Any]]:
         """Return one row per role and number of other cooperators, as plain data."""
         return [
             {
@@ -50,7 +51,7 @@ class Schelling:
         ]
 
 
-def schelling_diagram(returns: np.ndarray, cooperates: np.ndarray, confidence: float = CONFIDENCE) -> Schelling:
+def schelling_diagram(returns: ArrayLike, cooperates: ArrayLike, confidence: float = CONFIDENCE) -> Schelling:
     """Average ``returns f[P,N]`` of episodes by which agents cooperate, ``cooperates bool[P,N]``.
 
     Agents of one role in one episode count as one value, their mean, because they share the episode's luck.

@@ -4,12 +4,13 @@
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from influence_jax.analysis.arguments import generator, numbers, whole
 from influence_jax.settings import ConfigError
 
 
-def gini(returns: np.ndarray) -> np.ndarray:
+def gini(returns: ArrayLike) -> np.ndarray:
     """Return the Gini coefficient ``f[...]`` of ``returns f[...,N]``: 0 if all are equal, 1 - 1/N if one agent has everything.
 
     NaN if the sum is not positive, which fines can cause; use apples in that case.
@@ -24,7 +25,7 @@ def gini(returns: np.ndarray) -> np.ndarray:
     return np.where(total > 0, differences / (2 * returns.shape[-1] * np.where(total > 0, total, 1.0)), np.nan)
 
 
-def equality(returns: np.ndarray) -> np.ndarray:
+def equality(returns: ArrayLike) -> np.ndarray:
     """Return 1 - `gini`, ``f[...]``, clipped to [0,1] and 0 if the sum is not positive; NaN if a return is.
 
     Example:
@@ -36,7 +37,7 @@ def equality(returns: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(returns).all(axis=-1), shared, np.nan)
 
 
-def weighted_return(returns: np.ndarray) -> np.ndarray:
+def weighted_return(returns: ArrayLike) -> np.ndarray:
     """Return the collective return times equality, R (1 - G), ``f[...]`` (Fig. 16).
 
     Example:
@@ -47,7 +48,7 @@ def weighted_return(returns: np.ndarray) -> np.ndarray:
     return returns.sum(axis=-1) * equality(returns)
 
 
-def equality_by_luck(returns: np.ndarray, draws: int = 1000, seed: int = 0) -> np.ndarray:
+def equality_by_luck(returns: ArrayLike, draws: int = 1000, seed: int = 0) -> np.ndarray:
     """Return ``draws`` equalities under a null, ``f[draws,...]``: the same number of apples, each given to a random agent.
 
     ``returns`` are counts such as apples, ``[...,N]``. The null shows how unequal agents are by luck alone.
@@ -65,7 +66,7 @@ def equality_by_luck(returns: np.ndarray, draws: int = 1000, seed: int = 0) -> n
     return equality(rng.multinomial(counts.sum(axis=-1).astype(int), share, size=(draws, *counts.shape[:-1])))
 
 
-def efficiency(rewards: np.ndarray) -> np.ndarray:
+def efficiency(rewards: ArrayLike) -> np.ndarray:
     """Return the agents' total reward per step, ``f[...]``, of ``rewards f[...,T,N]``.
 
     Example:
@@ -75,7 +76,7 @@ def efficiency(rewards: np.ndarray) -> np.ndarray:
     return numbers("rewards", rewards, "[...,T,N]").sum(axis=-1).mean(axis=-1)
 
 
-def sustainability(apples: np.ndarray) -> np.ndarray:
+def sustainability(apples: ArrayLike) -> np.ndarray:
     """Return the average time at which apples are eaten, in steps from the start: ``f[...]`` of ``apples f[...,T,N]``.
 
     Every agent's mean time has equal weight; agents that eat nothing are left out, and the result is NaN if nobody eats. Apples
@@ -94,7 +95,7 @@ def sustainability(apples: np.ndarray) -> np.ndarray:
     return np.where(known, np.where(eaten > 0, mean_time, 0.0).sum(axis=-1) / np.maximum(eaters, 1), np.nan)
 
 
-def peace(hits: np.ndarray) -> np.ndarray:
+def peace(hits: ArrayLike) -> np.ndarray:
     """Return the average number of agents that are not hit in a step, ``f[...]`` from 0 to N, of ``hits f[...,T,N]``.
 
     Perolat et al. count agents that are not timed out. Agents here are never timed out, so those that are not hit are counted.

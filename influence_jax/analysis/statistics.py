@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from influence_jax.analysis.arguments import function, generator, level, numbers, random_seed, whole
@@ -55,7 +56,7 @@ def percent(confidence: float) -> str:
     return f"{100 * confidence:.6g} %"
 
 
-def t_interval(values: np.ndarray, confidence: float = CONFIDENCE, axis: int = 0) -> Estimate:
+def t_interval(values: ArrayLike, confidence: float = CONFIDENCE, axis: int = 0) -> Estimate:
     """Return the mean of ``values`` along ``axis`` with Student's interval, NaN for fewer than two values.
 
     With five seeds and 95 %, its half-width is 1.24 standard deviations.
@@ -73,7 +74,7 @@ def t_interval(values: np.ndarray, confidence: float = CONFIDENCE, axis: int = 0
     return Estimate(mean, mean - half, mean + half, confidence, note)
 
 
-def welch_interval(x: np.ndarray, y: np.ndarray, confidence: float = CONFIDENCE) -> Estimate:
+def welch_interval(x: ArrayLike, y: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
     """Return the difference of the means of two groups of seeds with Welch's interval, which allows for unequal variances.
 
     The interval is NaN if a group has fewer than two.
@@ -108,7 +109,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE)
     return Estimate(successes / trials, float(low), float(high), confidence)
 
 
-def iqm(scores: np.ndarray, axis: int | None = None) -> np.ndarray:
+def iqm(scores: ArrayLike, axis: int | None = None) -> np.ndarray:
     """Return the interquartile mean of ``scores``, the mean of their middle half, over all of them together by default.
 
     A quarter of the scores, rounded down, is left out at either end (Agarwal et al. 2021, *Deep Reinforcement Learning at the
@@ -127,7 +128,7 @@ def iqm(scores: np.ndarray, axis: int | None = None) -> np.ndarray:
     return nanmean(np.where(middle, values, np.nan), axis=-1)
 
 
-def iqm_interval(scores: np.ndarray, confidence: float = CONFIDENCE, resamples: int = 2000, seed: int = 0) -> Estimate:
+def iqm_interval(scores: ArrayLike, confidence: float = CONFIDENCE, resamples: int = 2000, seed: int = 0) -> Estimate:
     """Return the interquartile mean of ``scores f[S]`` or ``f[S,M]`` (seeds, tasks) with a studentised bootstrap interval.
 
     Scores of all tasks are pooled. Each resample draws seeds with replacement for each task separately (Agarwal et al. 2021),
@@ -178,8 +179,8 @@ def _iqm_and_error(tasks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]
 
 
 def permutation_test(
-    x: np.ndarray,
-    y: np.ndarray,
+    x: ArrayLike,
+    y: ArrayLike,
     statistic: Callable[..., Any] = np.mean,
     resamples: int = 9999,
     seed: int = 0,
@@ -228,7 +229,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return corrected
 
 
-def hedges_g(x: np.ndarray, y: np.ndarray) -> float:
+def hedges_g(x: ArrayLike, y: ArrayLike) -> float:
     """Return the difference of means in pooled standard deviations, corrected for small groups (Hedges 1981).
 
     NaN if a group has fewer than two seeds, or nothing varies.
@@ -245,7 +246,7 @@ def hedges_g(x: np.ndarray, y: np.ndarray) -> float:
     return float((1 - 3 / (4 * freedom - 1)) * (x.mean() - y.mean()) / pooled) if pooled > 0 else float("nan")
 
 
-def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
+def probability_of_improvement(x: ArrayLike, y: ArrayLike) -> float:
     """Return how often a seed of ``x`` is above one of ``y``, ties counted half; .5 if they do not differ (Agarwal et al.).
 
     Example:
@@ -256,7 +257,7 @@ def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean((np.sign(x[:, None] - y) + 1) / 2)) if min(len(x), len(y)) else float("nan")
 
 
-def against_null(value: float, draws: Sequence[float], why: str = "it is not a number") -> Measured:
+def against_null(value: float, draws: ArrayLike, why: str = "it is not a number") -> Measured:
     """Compare a value with ``draws`` under a null; ``why`` is the note if the value is NaN.
 
     Draws that are NaN count against the value, so they never make p smaller.
@@ -271,7 +272,7 @@ def against_null(value: float, draws: Sequence[float], why: str = "it is not a n
     return Measured(float(value), mean, std, float(z), one_sided(value, draws))
 
 
-def one_sided(value: float, draws: np.ndarray) -> float:
+def one_sided(value: float, draws: ArrayLike) -> float:
     """Return the share of ``draws``, with ``value`` as one of them, that are at least ``value``; NaN if value is NaN."""
     draws = np.asarray(draws, float)
     if not np.isfinite(value):
@@ -279,7 +280,7 @@ def one_sided(value: float, draws: np.ndarray) -> float:
     return float((1 + np.sum(~(draws < value))) / (1 + draws.size))
 
 
-def _one_group(name: str, values: np.ndarray) -> np.ndarray:
+def _one_group(name: str, values: ArrayLike) -> np.ndarray:
     values = numbers(name, values, "[S]", empty=True)
     return values[np.isfinite(values)]
 

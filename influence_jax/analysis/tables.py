@@ -118,10 +118,11 @@ def describe_run(name: str, metrics: Mapping[str, np.ndarray], members: int) -> 
     if steps and "agent_sight" in metrics:
         sight = final_sight(metrics)
         sight = sight[np.isfinite(sight)]  # a member that failed at the start has none
-    if steps and "agent_sight" in metrics and sight.size:
-        parts.append(f"sight {sight.mean():.2f}")
-        if (sight < BLIND).any():
-            parts.append(f"{(sight < BLIND).sum()} of {sight.size} agents blind")
+        blind = int(np.sum(sight < BLIND))
+        if sight.size:
+            parts.append(f"sight {sight.mean():.2f}")
+        if blind:
+            parts.append(f"{blind} of {sight.size} agents blind")
     broken = int(failed(metrics).sum()) if steps else 0
     if broken:
         parts.append(f"{broken} failed")

@@ -1,6 +1,7 @@
 """How many environment steps per second, with pixels, under random actions drawn beforehand?"""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -47,7 +48,7 @@ SMOKE = ("--games", "cleanup", "--num-envs", "2", "--steps", "2", "--repeats", "
 
 def main(arguments: Arguments) -> None:
     """Measure every game with every number of environments."""
-    measure_games(arguments, "env", lambda *sizes: measure_game(*sizes, arguments.repeats))
+    measure_games(arguments, "env", functools.partial(measure_game, repeats=arguments.repeats))
 
 
 def measure_games(arguments: Arguments, question: str, measured: Callable[[str, int, int, int], list[Timing]]) -> None:
@@ -86,8 +87,8 @@ def play(env: Environment) -> Callable:
     params = env.default_params
 
     def step(carry, now):
-        actions, keys = now
-        after = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))(keys, *carry, actions, params)
+        (state, timestep), (actions, keys) = carry, now
+        after = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))(keys, state, timestep, actions, params)
         return after, after[1].reward  # observations stay in the carry; summing them would cost as much as a step
 
     def run(key, actions, start):

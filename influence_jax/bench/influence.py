@@ -79,6 +79,9 @@ def naive(learner: Learner) -> Learner:
     The work is that of a rerun; the alternatives have equal weights, which cost the same as the influencer's policy.
     """
     model, num_agents = learner.model, learner.env.spec.num_agents
+    cheap = model.counterfactuals
+    if cheap is None:  # nobody has influence
+        return learner
     own_model = model.source == "own model"
     branch, head = ("moa", "prediction") if own_model else ("policy", "action")
     # Whose network runs again, and the blocks of its symbols that vary, i32[K,L]; no agent influences itself.
@@ -92,7 +95,7 @@ def naive(learner: Learner) -> Learner:
         blocks = (listener + np.arange(1, num_agents)[:, None]) % num_agents
 
     def counterfactuals(network, params, step):
-        _, carry = model.counterfactuals(network, params, step)  # the compiler removes all of it but the state
+        _, carry = cheap(network, params, step)  # the compiler removes all of it but the state
         context = step.context
         if own_model:
             context = axes.agents_first(axes.own_first(axes.agents_first(step.policy.samples["action"].symbol)))
@@ -104,10 +107,13 @@ def naive(learner: Learner) -> Learner:
             return jax.nn.log_softmax(network.resolve(params, branch, carry, gates, context)[2][head])
 
         def alternative(blocks, symbol, observation):
-            return jax.vmap(answer, in_axes=(0, 0, 0, 0, 0, None))(*listening, observation, blocks, symbol)
+            rerun = jax.vmap(answer, in_axes=(0, 0, 0, 0, 0, None))
+            return rerun(own_params, own_carry, heard, observation, blocks, symbol)
 
         seen = axes.agents_first(step.timestep.observation)
-        *listening, seen = jax.tree.map(lambda x: x[first:], (params, step.carry[branch], context, seen))
+        own_params, own_carry, heard, seen = jax.tree.map(
+            lambda x: x[first:], (params, step.carry[branch], context, seen)
+        )
         again = jax.lax.optimization_barrier(jnp.broadcast_to(seen, (len(blocks), symbols, *seen.shape)))
         answers = jax.vmap(jax.vmap(alternative, (None, 0, 0)), (0, None, 0))(
             jnp.asarray(blocks), jnp.arange(symbols), again

@@ -69,7 +69,7 @@ def measure_memory(learner: Learner) -> dict[str, Any]:
     return {
         "formula_bytes": expected,
         "measured_bytes": measured,
-        "error": expected / measured - 1.0,
+        "error": expected / measured - 1.0 if measured else float("nan"),
         "process_peak_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         "device_peak_bytes": device_peak_bytes(),
         "parts": parts,

@@ -20,7 +20,7 @@ class BestOptions:
 
     directory: tyro.conf.Positional[pathlib.Path]
     """Directory of a sweep."""
-    count: whole(1, 10**6, "Number of trials to print.") = 5
+    count: Annotated[int, *whole(1, 10**6, "Number of trials to print.")] = 5
     metric: str = "collective_return"
     """Metric to rank by; higher is better."""
     space: pathlib.Path | None = None

@@ -13,19 +13,24 @@ from influence_jax.settings import INT32_MAX, ConfigError
 class DeviceOptions:
     """Devices and hosts to use; by default all devices of this machine."""
 
-    devices: whole(1, INT32_MAX, "Number of devices to split members over; default: all.", optional=True) = None
+    devices: Annotated[
+        int | None, *whole(1, INT32_MAX, "Number of devices to split members over; default: all.", optional=True)
+    ] = None
     mesh: str | None = None
     """Devices along members and along environments, such as member=4,env=2."""
-    members_at_once: whole(
-        1, INT32_MAX, "Members that a device trains at a time; default: as many as fit its memory.", optional=True
-    ) = None
+    members_at_once: Annotated[
+        int | None,
+        *whole(
+            1, INT32_MAX, "Members that a device trains at a time; default: as many as fit its memory.", optional=True
+        ),
+    ] = None
     distributed: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether this process is one of several, each started with the same command. SLURM, Open MPI, Kubernetes and TPU pods tell
     it which one it is; elsewhere, give the next three options."""
     coordinator: str | None = None
     """Address of process 0, host:port."""
-    process_id: whole(0, INT32_MAX, "Number of this process, from 0.", optional=True) = None
-    num_processes: whole(1, INT32_MAX, "Number of processes.", optional=True) = None
+    process_id: Annotated[int | None, *whole(0, INT32_MAX, "Number of this process, from 0.", optional=True)] = None
+    num_processes: Annotated[int | None, *whole(1, INT32_MAX, "Number of processes.", optional=True)] = None
 
 
 def connect(options: Any) -> None:

@@ -25,16 +25,24 @@ class EvaluateOptions:
 
     directory: tyro.conf.Positional[pathlib.Path]
     """Directory of a run."""
-    episodes: whole(1, 10**6, "Episodes per member.") = 20
-    seed: whole(0, INT32_MAX, "Seed of the games; the same seed gives every member and every run the same games.") = 0
+    episodes: Annotated[int, *whole(1, 10**6, "Episodes per member.")] = 20
+    seed: Annotated[
+        int, *whole(0, INT32_MAX, "Seed of the games; the same seed gives every member and every run the same games.")
+    ] = 0
     greedy: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to take the most probable actions and messages instead of sampling them."""
-    interventions: whole(
-        0,
-        10**6,
-        "Moments at which to compare modelled with real influence, by trying every action of each agent.",
-    ) = 0
-    update: whole(0, INT32_MAX, "Checkpoint to load, by number of updates; default: the newest.", optional=True) = None
+    interventions: Annotated[
+        int,
+        *whole(
+            0,
+            10**6,
+            "Moments at which to compare modelled with real influence, by trying every action of each agent.",
+        ),
+    ] = 0
+    update: Annotated[
+        int | None,
+        *whole(0, INT32_MAX, "Checkpoint to load, by number of updates; default: the newest.", optional=True),
+    ] = None
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to import code outside the package that the run names."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -54,6 +62,7 @@ def main(arguments: list[str]) -> int:
         "seed": options.seed,
         "greedy": options.greedy,
     }
+    found = None
     if options.interventions:
         found = intervene(trained.learner, trained.state, options.interventions, options.seed)
         correlation = [x if np.isfinite(x) else None for x in found.correlation.tolist()]
@@ -69,9 +78,9 @@ def main(arguments: list[str]) -> int:
     if options.json:
         print(json.dumps(results))
         return 0
-    if options.interventions:
+    if found is not None:
         print("influence in the models of others against real influence, by member:")
-        for member, (x, pairs) in enumerate(zip(correlation, found.pairs, strict=True)):
+        for member, (x, pairs) in enumerate(zip(results["intervention_correlation"], found.pairs, strict=True)):
             shown = "undefined, because one of the two is constant" if x is None else f"{x:.3f}"
             print(f"  member {member}: correlation {shown}, over {pairs:,} valid pairs")
     Terminal().print(evaluation_table(evaluation, f"{options.episodes} episodes after {trained.update:,} updates"))

@@ -10,7 +10,7 @@ import pathlib
 import re
 import typing
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
@@ -27,8 +27,10 @@ from influence_jax.settings import (
     whole_number,
 )
 
+Options = TypeVar("Options")
 
-def parse(options: type, arguments: list[str], prog: str, description: str | None = None) -> Any:
+
+def parse(options: type[Options], arguments: list[str], prog: str, description: str | None = None) -> Options:
     """Parse the arguments into a class of options, whose docstring the help shows unless it is given a description.
 
     Raises:
@@ -172,7 +174,7 @@ def option_names(options: type, prefix: str = "") -> list[str]:
         name = given[0] if given else field.name.replace("_", "-")
         if tyro.conf.Positional in hints or "Positional" in str(hints):
             continue
-        if dataclasses.is_dataclass(kind):
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
             names += option_names(kind, f"{prefix}{name}." if name else prefix)
         else:
             paired = kind is bool and tyro.conf.FlagCreatePairsOff not in hints
@@ -209,10 +211,10 @@ def refuse_unknown(arguments: list[str], known: list[str]) -> None:
         raise ConfigError(f"{twice[0]} is given {given[twice[0]]} times; allowed: once.")
 
 
-def whole(low: int, high: int, help: str, optional: bool = False) -> Any:
-    """Return the annotation of a whole-number option, which `check` enforces."""
+def whole(low: int, high: int, help: str, optional: bool = False) -> tuple[Any, ...]:
+    """Return what annotates a whole-number option, ``Annotated[int, *whole(...)]``, and `check` enforces."""
     allowed = Integers(low, high, optional=optional)
-    return Annotated[(setting("", allowed, help, None)[1], allowed)]
+    return *typing.get_args(setting("", allowed, help, None)[1])[1:], allowed
 
 
 def check(options: Any) -> None:

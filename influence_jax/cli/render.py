@@ -21,10 +21,13 @@ class RenderOptions:
     """Directory of a run."""
     out: pathlib.Path
     """File to write, .gif or .mp4."""
-    member: whole(0, INT32_MAX, "Member of the population that plays.") = 0
-    seed: whole(0, INT32_MAX, "Seed of the episode.") = 0
-    fps: whole(1, 1000, "Steps per second of video.") = 15
-    update: whole(0, INT32_MAX, "Checkpoint to load, by number of updates; default: the newest.", optional=True) = None
+    member: Annotated[int, *whole(0, INT32_MAX, "Member of the population that plays.")] = 0
+    seed: Annotated[int, *whole(0, INT32_MAX, "Seed of the episode.")] = 0
+    fps: Annotated[int, *whole(1, 1000, "Steps per second of video.")] = 15
+    update: Annotated[
+        int | None,
+        *whole(0, INT32_MAX, "Checkpoint to load, by number of updates; default: the newest.", optional=True),
+    ] = None
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to import code outside the package that the run names."""
 

@@ -20,12 +20,15 @@ class ResumeOptions(DeviceOptions):
 
     directory: tyro.conf.Positional[pathlib.Path]
     """Directory of a run or a sweep."""
-    total_steps: whole(
-        1,
-        10**15,
-        "New total of environment steps per member, to make the run longer. From here on, schedules refer to the new length.",
-        optional=True,
-    ) = None
+    total_steps: Annotated[
+        int | None,
+        *whole(
+            1,
+            10**15,
+            "New total of environment steps per member, to make the run longer. From here on, schedules refer to the new length.",
+            optional=True,
+        ),
+    ] = None
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Whether to import code outside the package that the run names."""
     quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False

@@ -47,18 +47,18 @@ def main(arguments: list[str]) -> int:
     if {"-h", "--help"} & {*arguments[:end]}:
         print(HELP, end="")
         return 0
-    options, (name, *command) = _slurm_options(arguments[:end]), arguments[end + 1 :] or [None]
+    options, given = _slurm_options(arguments[:end]), arguments[end + 1 :]
     array = re.fullmatch(r"0-(\d+)(%\d+)?", options.get("array") or "")
     if not array:
         raise ConfigError(f"array is {options.get('array')!r}; allowed: 0-LAST, such as 0-15, or 0-15%4.")
-    if name != "sweep":
-        raise ConfigError(f"what follows -- is {name!r}; allowed: sweep and its options.")
+    if given[:1] != ["sweep"]:
+        raise ConfigError(f"what follows -- is {given[0] if given else None!r}; allowed: sweep and its options.")
     send = "send" in options
     if options.pop("send", None) is not None:
         raise ConfigError("--send takes no value; allowed: --send alone.")
     if send and shutil.which("sbatch") is None:
         raise ConfigError("send is True, but this machine has no sbatch; allowed: machines that submit to SLURM.")
-    shards, (out, command) = int(array[1]) + 1, _own(command)
+    shards, (out, command) = int(array[1]) + 1, _own(given[1:])
     sweep.main([*command, "--out", str(out / "shard-0"), "--shard", f"0/{shards}", "--dry-run"])
     path = write(out, options, [sys.executable, "-m", "influence_jax", "sweep", *command], shards)
     place = shlex.quote(str(out))

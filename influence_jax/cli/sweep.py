@@ -140,7 +140,8 @@ def shard_of(
         index, count = map(int, text.split("/"))
         return index, count
     if recorded is not None:
-        return tuple(recorded)
+        index, count = recorded
+        return index, count
     if "SLURM_ARRAY_TASK_ID" in environment:
         raise ConfigError(
             "shard is missing in a task of a SLURM job array; allowed: --shard I/N, such as "
@@ -158,9 +159,9 @@ def run(given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] |
     from influence_jax.sweeps.sweep import planned, run_sweep
 
     keep_compiled_programs()
-    space, quiet = make_space(config, **space), given.quiet or given.json
-    how = Execution(directory.checked_path(given.out), resume=own.resume, devices=chosen(given))
-    programs = planned(config, space, shard, how)
+    trials, quiet = make_space(config, **space), given.quiet or given.json
+    path, how = directory.checked_path(given.out), Execution(resume=own.resume, devices=chosen(given))
+    programs = planned(config, trials, shard, path, how)
     if not quiet or own.dry_run:
         print(describe(programs, config.seeds, shard), file=sys.stderr)
     if own.measure:
@@ -168,7 +169,7 @@ def run(given: Any, config: Any, space: dict[str, Any], shard: tuple[int, int] |
     if own.dry_run:
         return 0
     with train.progress(quiet) as callback:
-        found = run_sweep(config, space, shard, dataclasses.replace(how, callback=callback))
+        found = run_sweep(config, trials, shard, path, dataclasses.replace(how, callback=callback))
     return finish(found, given)
 
 

@@ -186,12 +186,12 @@ def _env_section(config: EnvConfig, name: str | None) -> type:
 def as_config(given: Any) -> ExperimentConfig:
     """Return the configuration that the options describe."""
     env = {field.name: getattr(given.env, field.name) for field in dataclasses.fields(given.env)}
-    changes = {field.name: getattr(given, field.name) for field in dataclasses.fields(ExperimentConfig)}
-    kinds = {field.name: field.type for field in dataclasses.fields(ExperimentConfig)}
+    changes: dict[str, Any] = {field.name: getattr(given, field.name) for field in dataclasses.fields(ExperimentConfig)}
     for name in _PARTS:
-        changes[name] = kinds[name](**vars(changes[name]))
+        changes[name] = type(getattr(ExperimentConfig, name))(**vars(changes[name]))
     name, params = env.pop("name"), vars(env.pop("params"))
-    return ExperimentConfig(**changes | {"env": EnvConfig(name, env, params)})
+    changes["env"] = EnvConfig(name, env, params)
+    return ExperimentConfig(**changes)
 
 
 def run(given: Any, config: ExperimentConfig) -> int:

@@ -168,9 +168,9 @@ def _refuse_missing_platform() -> None:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
         problem = str(error).partition("\n")[0] or "there is no such device"
+        asked = jax.config.values["jax_platforms"]
         raise ConfigError(
-            f"JAX_PLATFORMS is {jax.config.jax_platforms!r}, which JAX cannot use here ({problem}); allowed: a platform that is "
-            "there, such as cpu."
+            f"JAX_PLATFORMS is {asked!r}, which JAX cannot use here ({problem}); allowed: a platform that is there, such as cpu."
         ) from error
 
 

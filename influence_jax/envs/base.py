@@ -31,8 +31,6 @@ class Environment(abc.ABC):
     Array([ 0., -1.], dtype=float32)
     """
 
-    spec: EnvSpec
-
     def __repr__(self) -> str:
         spec = self.spec
         fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
@@ -41,6 +39,11 @@ class Environment(abc.ABC):
         view = " x ".join(map(str, spec.observation_shape[:2]))
         sizes = f"{spec.num_agents} agents, views of {view}, {spec.horizon} steps"
         return f"{type(self).__name__}({options}): {sizes}, actions {', '.join(spec.action_names)}"
+
+    @property
+    @abc.abstractmethod
+    def spec(self) -> EnvSpec:
+        """The static facts of the game."""
 
     @property
     @abc.abstractmethod
@@ -56,7 +59,9 @@ class Environment(abc.ABC):
         """Sample all random numbers of one step, as a pytree."""
 
     @abc.abstractmethod
-    def dynamics(self, state: Any, actions: jax.Array, noise: Any, params: Any):
+    def dynamics(
+        self, state: Any, actions: jax.Array, noise: Any, params: Any
+    ) -> tuple[Any, jax.Array, jax.Array, dict[str, jax.Array]]:
         """Return ``(state, reward f32[N], discount f32[], metrics {name: f32[N]})`` after ``actions i32[N]``."""
 
     @abc.abstractmethod

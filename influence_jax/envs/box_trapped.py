@@ -138,4 +138,4 @@ class BoxTrapped(GridWorld):
 
     def layers(self, state: BoxTrappedState) -> dict[int, jax.Array]:
         """See `GridWorld.layers`."""
-        return {vision.DOOR: self.doors & ~state.opened, vision.APPLE: state.apples}
+        return {vision.DOOR: ~state.opened & self.doors, vision.APPLE: state.apples}

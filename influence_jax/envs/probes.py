@@ -41,9 +41,10 @@ class Probe(Environment):
     num_actions: int = 3
     horizon: int = 10
 
-    def __post_init__(self):
-        """Set the spec."""
-        spec = EnvSpec(
+    @property
+    def spec(self):
+        """The spec."""
+        return EnvSpec(
             num_agents=self.num_agents,
             num_actions=self.num_actions,
             action_names=tuple(f"answer_{a}" for a in range(self.num_actions)),
@@ -51,7 +52,6 @@ class Probe(Environment):
             horizon=self.horizon,
             metric_names=("answers",),
         )
-        object.__setattr__(self, "spec", spec)
 
     @property
     def default_params(self) -> ProbeParams:
@@ -162,9 +162,10 @@ class Fines(Environment):
     num_agents: int = 5
     horizon: int = 100
 
-    def __post_init__(self):
-        """Set the spec."""
-        spec = EnvSpec(
+    @property
+    def spec(self):
+        """The spec."""
+        return EnvSpec(
             num_agents=self.num_agents,
             num_actions=_CUES + 1,
             action_names=(*(f"answer_{a}" for a in range(_CUES)), "strike"),
@@ -172,7 +173,6 @@ class Fines(Environment):
             horizon=self.horizon,
             metric_names=("cues", "answers", "queries", "recalls", "strikes"),
         )
-        object.__setattr__(self, "spec", spec)
 
     @property
     def default_params(self) -> FinesParams:

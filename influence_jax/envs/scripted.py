@@ -11,11 +11,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from influence_jax.envs.grid import movement, primitives
 from influence_jax.envs.grid.world import GridWorld
+from influence_jax.envs.harvest import Harvest
 
-Player = Callable[[jax.Array, GridWorld, Any], jax.Array]
+Player = Callable[[jax.Array, Any, Any], jax.Array]  # of a key, a game and its state
 
 FAR = np.int16(np.iinfo(np.int16).max - 1)  # distance of cells from which no target can be reached
 _STEP_BY_QUARTER = np.array([movement.FORWARD, movement.RIGHT, movement.BACKWARD, movement.LEFT], np.int32)
@@ -42,7 +44,7 @@ def greedy(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
 def sustainable(min_neighbours: int) -> Player:
     """Return a Harvest player that walks to, and steps on, only apples with at least ``min_neighbours`` apples around them."""
 
-    def player(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
+    def player(key: jax.Array, env: Harvest, state: Any) -> jax.Array:
         ripe = state.apples & (env.apple_neighbours(state.apples) >= min_neighbours)
         return walk(key, env, state, ripe, state.apples & ~ripe)
 
@@ -84,7 +86,7 @@ def team(*roles: Player) -> Player:
     return player
 
 
-def walk(key: jax.Array, env: GridWorld, state: Any, targets: jax.Array, closed: jax.Array) -> jax.Array:
+def walk(key: jax.Array, env: GridWorld, state: Any, targets: jax.Array, closed: ArrayLike) -> jax.Array:
     """Return the first step of a shortest path from each agent to the nearest target, with ties broken at random.
 
     Agents are obstacles, so that nobody waits for another agent to move. An agent that can reach no target stays.

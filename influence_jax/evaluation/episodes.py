@@ -77,13 +77,13 @@ def learner_and_state(run: Any, state: LearnerState | None) -> tuple[Learner, Le
     Raises:
         ConfigError: there is no run, or no state.
     """
-    found = (run, state) if state is not None else (getattr(run, "learner", None), getattr(run, "state", None))
-    if not isinstance(found[0], Learner) or not isinstance(found[1], LearnerState):
-        given = type(run).__name__ if state is None else f"{type(run).__name__} with state {type(state).__name__}"
+    given = type(run).__name__ if state is None else f"{type(run).__name__} with state {type(state).__name__}"
+    learner, state = (getattr(run, name, None) for name in ("learner", "state")) if state is None else (run, state)
+    if not isinstance(learner, Learner) or not isinstance(state, LearnerState):
         raise ConfigError(
             f"run is of type {given}; allowed: a Run, as influence_jax.train and load return it, or a Learner with its state."
         )
-    return found
+    return learner, state
 
 
 @compiled(num_static=2)

@@ -99,7 +99,7 @@ def two_worlds(moment: "Moment") -> Image.Image:
 
 def _panel(moment: "Moment", state: Any, caption: str, arrow: np.ndarray) -> np.ndarray:
     """Return u8[height,width,3]: a state, with the views of both agents of a moment outlined."""
-    env, agents = moment.trace.env, (moment.influencer, moment.influencee)
+    env, agents = _with_map(moment.trace.env), (moment.influencer, moment.influencee)
     scale = _cell_size(env, PANEL, 40)
     image = render.draw_views(env.render(state, scale), state.position, env.view_radius, agents, scale)
     return render.with_header(render.draw_arrows(image, state.position, arrow, scale), caption)

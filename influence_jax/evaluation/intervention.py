@@ -186,8 +186,12 @@ def real_influence(
 ) -> jax.Array:
     """Return the influence f32[E,K,J] of the choices in the model's measure; 0 unless ``counted bool[E,K,J]``.
 
+    Without a measure all of it is 0, as while acting.
     ``realised i32[E,J]`` are the actions in which the effect shows; None if they have not been taken yet.
     """
+    measure = learner.model.measure
+    if measure is None:
+        return jnp.zeros(counted.shape, jnp.float32)
     factual = agents_first(policies.factual)
     num_envs, num_agents = factual.shape[:2]
     if realised is not None:
@@ -199,7 +203,7 @@ def real_influence(
         realised=realised,
         mask=counted,
     )
-    return pairwise_influence(batch, learner.model.measure)
+    return pairwise_influence(batch, measure)
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:

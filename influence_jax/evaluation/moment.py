@@ -9,6 +9,7 @@ from PIL import Image
 
 from influence_jax.evaluation import images
 from influence_jax.evaluation.replay import policies_after, team_of
+from influence_jax.influence.model import InfluenceModel
 from influence_jax.settings import ConfigError, Integers, checked
 
 if TYPE_CHECKING:
@@ -58,8 +59,12 @@ class Moment:
         return names[self.choice], names[self.alternative]
 
     @property
+    def _model(self) -> InfluenceModel:
+        return team_of(self.trace, "a moment").learner.model
+
+    @property
     def _by_message(self) -> bool:
-        return self.trace.team.learner.model.channel == "message"
+        return self._model.channel == "message"
 
     def worlds(self) -> tuple[Any, Any]:
         """Return the states that follow the choice and the alternative; equal if a message has no effect on the state yet."""
@@ -69,7 +74,7 @@ class Moment:
             return really, really
         others = actions.copy()
         others[self.influencer] = self.alternative
-        if self.trace.team.learner.model.lag == 0:  # the other acts in the same step
+        if self._model.lag == 0:  # the other acts in the same step
             others[self.influencee] = int(self.other_answer.argmax())
         return really, self.trace.world(self.time, others)[0]
 
@@ -105,7 +110,7 @@ def strongest_moments(trace: "Trace", count: int) -> list[Moment]:
 def _moment(trace: "Trace", time: int, k: int, j: int) -> Moment:
     found = policies_after(trace, time)
     weights, alternatives = (np.exp(np.asarray(x)) for x in (found.weights[k, 0], found.alternatives[k, :, j, 0]))
-    choice = int(trace.choices[trace.team.learner.model.channel][time, k])
+    choice = int(trace.choices[team_of(trace, "moments").learner.model.channel][time, k])
     changed = weights * np.abs(alternatives - alternatives[choice]).sum(axis=-1)
     alternative = int(np.argmax(changed))
     return Moment(

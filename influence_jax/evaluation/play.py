@@ -58,7 +58,7 @@ def play(
     checked("real", real, Choices((True, False)))
     seating, members = seated(agents, env)
     env_params = _env_params(seating.env, members, params)
-    members = tuple(member.replace(env_params=env_params) for member in members)
+    members = tuple(dataclasses.replace(member, env_params=env_params) for member in members)
     steps = jax.device_get(_episode(seating, members, env_params, jax.random.key(seed)))
     trace = _trace(seating, members, env_params, steps)
     return dataclasses.replace(trace, real_influence=find_real_influence(trace)) if real else trace
@@ -105,8 +105,8 @@ def _episode(seating: Seating, members: tuple[Member, ...], env_params: Any, key
             agent_state = AgentState(carry, memory, shaper_state)
             in_game = agent_state.in_game(next_state, after)
             in_game = with_interventions(learner, member, rollout_state, output, in_game, noise_keys)
-            then.append(agent_state.replace(memory=in_game.memory))
-        outputs = [output.replace(activations=None) for output, *_ in decided]
+            then.append(dataclasses.replace(agent_state, memory=in_game.memory))
+        outputs = [dataclasses.replace(output, activations=None) for output, *_ in decided]
         return (next_state, after, then), Steps(state, timestep, noise, actions, agent_states, outputs)
 
     state, timestep = env.reset(jax.random.fold_in(key, env.spec.horizon + 1), env_params)
@@ -186,12 +186,12 @@ def _trace(seating: Seating, members: tuple[Member, ...], env_params: Any, steps
         states=steps.state,
         timesteps=steps.timestep,
         noise=jax.tree.map(lambda x: x[:length], steps.noise),
-        actions=steps.actions[:length],
+        actions=np.asarray(steps.actions[:length]),
         log_policy=log_policy,
         values=values,
         influence=_influence(seating, steps),
-        messages=steps.outputs[0].samples["message"].symbol[:length, 0] if talking else None,
-        message_log_policy=steps.outputs[0].log_policy["message"][:length, 0] if talking else None,
+        messages=np.asarray(steps.outputs[0].samples["message"].symbol[:length, 0]) if talking else None,
+        message_log_policy=np.asarray(steps.outputs[0].log_policy["message"][:length, 0]) if talking else None,
         team=team,
     )
 
@@ -204,7 +204,7 @@ def _influence(seating: Seating, steps: Steps) -> np.ndarray:
     for group, (learner, output) in enumerate(zip(seating.learners, steps.outputs, strict=True)):
         trajectory = Trajectory(
             observation=now.observation,
-            time=np.arange(length, dtype=np.int32)[:, None],
+            time=jnp.arange(length, dtype=jnp.int32)[:, None],
             first=now.first,
             valid=~now.last,
             visible=now.visible,

@@ -27,8 +27,8 @@ class AgentState:
 
     def in_game(self, env_state: Any, timestep: TimeStep) -> RolloutState:
         """Return the rollout state of one game, E = 1, with this environment state and time step."""
-        game = jax.tree.map(lambda x: x[None], (env_state, timestep))
-        return RolloutState(*game, self.carry, self.memory, self.shaper_state)
+        env_state, timestep = jax.tree.map(lambda x: x[None], (env_state, timestep))
+        return RolloutState(env_state, timestep, self.carry, self.memory, self.shaper_state)
 
 
 @struct.dataclass
@@ -152,7 +152,7 @@ def _step(
     learner: Learner, member: Member, agent_state: AgentState, timestep: TimeStep, key: jax.Array
 ) -> tuple[Decision, AgentState]:
     now = agent_state.in_game(None, timestep)  # the previous step's reward is in this time step
-    now = now.replace(shaper_state=observed_rewards(learner, member, now, timestep.reward[None]))
+    now = dataclasses.replace(now, shaper_state=observed_rewards(learner, member, now, timestep.reward[None]))
     output, carry, memory = act(learner, member, now, key)
     output = jax.tree.map(lambda x: x[0], output)
     decision = Decision(

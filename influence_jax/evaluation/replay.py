@@ -65,7 +65,7 @@ def world(trace: "Trace", time: int, actions: Sequence[int]) -> tuple[Any, TimeS
 
 def policies_after(trace: "Trace", time: int) -> CounterfactualPolicies:
     """Return all agents' policies after every choice that each agent of a team could have made at ``time``."""
-    team = trace.team
+    team = team_of(trace, "moments")
     before = jax.tree.map(lambda x: x[time], (team.agent_states, trace.states, trace.timesteps))
     choices, noise = jax.tree.map(lambda x: jnp.asarray(x[time : time + 1]), (trace.choices, trace.noise))
     return counterfactual_policies(team.learner, team.member, AgentState.in_game(*before), choices, noise)

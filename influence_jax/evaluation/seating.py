@@ -15,7 +15,7 @@ from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import Member
 from influence_jax.settings import ConfigError
 
-Player = Callable[[jax.Array, Environment, Any], jax.Array]  # (key, env, state) -> actions i32[N]
+Player = Callable[[jax.Array, Any, Any], jax.Array]  # (key, env, state) -> actions i32[N]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,9 @@ def seated(agents: Any, env: Environment | None) -> tuple[Seating, tuple[Member,
 
 def _entries(agents: Any, env: Environment | None) -> tuple[Environment, list[Agent | Player]]:
     """Return the game, and who plays at each of its seats."""
-    entries = list(agents) if isinstance(agents, Sequence) and not isinstance(agents, Policy | str) else [agents]
+    entries: list[Any] = (
+        list(agents) if isinstance(agents, Sequence) and not isinstance(agents, Policy | str) else [agents]
+    )
     for seat, entry in enumerate(entries):
         if not isinstance(entry, Policy | Agent) and not callable(entry):
             raise ConfigError(

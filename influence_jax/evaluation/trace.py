@@ -45,22 +45,22 @@ class Trace:
     @property
     def observations(self) -> np.ndarray:
         """u8[T,N,V,V,3]: what agents saw before they acted."""
-        return self.timesteps.observation[:-1]
+        return np.asarray(self.timesteps.observation[:-1])
 
     @property
     def visible(self) -> np.ndarray:
         """bool[T,N,N]: whether the row's agent sees the column's."""
-        return self.timesteps.visible[:-1]
+        return np.asarray(self.timesteps.visible[:-1])
 
     @property
     def rewards(self) -> np.ndarray:
         """f32[T,N]: the environment's rewards for the step taken at t."""
-        return self.timesteps.reward[1:]
+        return np.asarray(self.timesteps.reward[1:])
 
     @property
     def metrics(self) -> dict[str, np.ndarray]:
         """f32[T,N] by name: the environment's metrics of the step taken at t."""
-        return {name: values[1:] for name, values in self.timesteps.metrics.items()}
+        return {name: np.asarray(values[1:]) for name, values in self.timesteps.metrics.items()}
 
     @property
     def choices(self) -> dict[str, np.ndarray]:

@@ -95,11 +95,13 @@ def decide(
     for key, end, size in zip(keys, ends, model.groups, strict=True):
         agents = slice(int(end) - size, int(end))
         context = agents_first(model.memory.context(after))[agents]
-        acting = jax.tree.map(lambda x, agents=agents: x[agents], (params, carry, features, forced))
-        policy = act(network, key, *acting[:3], context, acting[3])
+        own_params, own_carry, own_features, own_forced = jax.tree.map(
+            lambda x, agents=agents: x[agents], (params, carry, features, forced)
+        )
+        policy = act(network, key, own_params, own_carry, own_features, context, own_forced)
         after = model.memory.remember(after, agents, policy)
         acted.append((context, policy))
-    context, policy = jax.tree.map(lambda *x: jnp.concatenate(x) if len(x) > 1 else x[0], *acted)
+    context, policy = jax.tree.map(lambda x, *more: jnp.concatenate([x, *more]) if more else x, *acted)
     step = Step(timestep, memory, carry, features, context, policy)
     influence, information, own, predicted = measure_influence(model, network, params, step)
     carry = policy.carry | own
@@ -164,7 +166,7 @@ def act(
         log_policy, samples = {}, {}
         for stream, head in enumerate(("action", "message") if "message" in heads else ("action",)):
             log_policy[head] = jax.nn.log_softmax(heads[head])
-            policy = distrax.Categorical(logits=log_policy[head])
+            policy: Any = distrax.Categorical(logits=log_policy[head])
             symbol = policy.sample(seed=jax.random.fold_in(key, stream)).astype(jnp.int32)
             if head in forced:
                 symbol = jnp.where(forced[head] < 0, symbol, forced[head])

@@ -1,11 +1,15 @@
 """Reordering axes: agents and environments, each agent and the others, and small axes for inner loops."""
 
+from typing import TypeVar
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+Tree = TypeVar("Tree")
 
-def agents_first(tree: jax.Array) -> jax.Array:
+
+def agents_first(tree: Tree) -> Tree:
     """Swap the environment and the agent axis of every array: ``[E,N,...] -> [N,E,...]`` and back."""
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), tree)
 

@@ -31,17 +31,20 @@ def basic(config: InfluenceConfig, num_agents: int, num_actions: int, measure: M
         )
 
     def counterfactuals(network, params, step):
-        influencees = jax.tree.map(lambda x: x[num_influencers:], (params, step.carry["policy"], step.policy))
         log_policy = step.policy.log_policy["action"][:num_influencers]
-        influencers = Influencers(  # the first K blocks of an influencee's context are the influencers'
-            symbol=step.context[num_influencers:, :, :num_influencers],
-            block=jnp.arange(num_influencers, dtype=jnp.int32),
-            log_policy=log_policy,
-            mask=jnp.broadcast_to(~step.timestep.last, log_policy.shape[:2]),
-        )
-        axes = Influencers(symbol=0, block=None, log_policy=None, mask=None)
-        batch = jax.vmap(policy_counterfactuals, in_axes=(None, 0, 0, 0, axes))(network, *influencees, influencers)
-        return batch, {}
+
+        def of_influencee(params, carry, policy, symbol):
+            influencers = Influencers(
+                symbol=symbol,
+                block=jnp.arange(num_influencers, dtype=jnp.int32),
+                log_policy=log_policy,
+                mask=jnp.broadcast_to(~step.timestep.last, log_policy.shape[:2]),
+            )
+            return policy_counterfactuals(network, params, carry, policy, influencers)
+
+        params, carry, policy = jax.tree.map(lambda x: x[num_influencers:], (params, step.carry["policy"], step.policy))
+        symbols = step.context[num_influencers:, :, :num_influencers]  # the first K blocks of an influencee's context
+        return jax.vmap(of_influencee)(params, carry, policy, symbols), {}
 
     def place(pairs, step):
         """Put ``[N-K,K,E,1]`` into the block of ``[E,N,N]`` whose rows are influencers and whose columns are influencees."""

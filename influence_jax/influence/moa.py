@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from influence_jax.config import ConfigError, InfluenceConfig
 from influence_jax.fusion import reciprocal
 from influence_jax.influence.acting import last_actions
-from influence_jax.influence.axes import agents_first, drop_diagonal, insert_diagonal, others, own_first
+from influence_jax.influence.axes import agents_first, drop_diagonal, others, own_first
 from influence_jax.influence.counterfactual import log_alternatives
 from influence_jax.influence.measures import Measure
 from influence_jax.influence.model import InfluenceModel
@@ -73,7 +73,6 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
         memory=last_actions(num_agents, context=others),
         source="own model",
         counterfactuals=counterfactuals,
-        place=lambda pairs, step: insert_diagonal(agents_first(pairs)),
         measure=measure,
         influence_of_choices=influence_on_next_action,
         auxiliary_batch=auxiliary_batch,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
+from influence_jax.influence.axes import agents_first, insert_diagonal
 from influence_jax.influence.measures import Measure
 from influence_jax.types import ActorOutput, CounterfactualBatch, NetworkSpec, Trajectory
 
@@ -45,6 +46,12 @@ def influence_measured_next(trajectory: Trajectory, bootstrap: ActorOutput) -> j
     return jnp.concatenate([trajectory.actor_output.influence[1:], bootstrap.influence[None]])
 
 
+def by_influencer(pairs: jax.Array, step: Any) -> jax.Array:
+    """Return f32[E,K,J] of the pairs f32[K,E,N-1] of each influencer with the others."""
+    del step
+    return insert_diagonal(agents_first(pairs))
+
+
 @dataclasses.dataclass(frozen=True)
 class InfluenceModel:
     """An influence model: declarations of what it is, and its parts as pure functions.
@@ -65,7 +72,8 @@ class InfluenceModel:
             The `CounterfactualBatch`, whose first axis is one of agents, holds the response to every choice that each
             influencer could have made. ``carry`` is ``{branch: [N,E,...]}``, the new state of the model's own branches. None for
             a model without influence.
-        place: ``(pairs, step) -> f32[E,K,J]`` moves the pairs ``f32[*,J]`` of that batch to their places.
+        place: ``(pairs, step) -> f32[E,K,J]`` moves the pairs ``f32[*,J]`` of that batch to their places, by
+            default as `by_influencer` does.
         intervene: ``(network, params, transition, world) -> memory`` tries other actions in the game and returns the memory
             after a `influence_jax.influence.acting.Transition`. ``world`` maps actions i32[E,N] to the time step that would have
             followed them, under the same random draws. None for a model that tries nothing.
@@ -86,7 +94,7 @@ class InfluenceModel:
     lag: Literal[0, 1] = 1
     source: Literal["policies", "own model"] = "policies"
     counterfactuals: Callable[..., tuple[CounterfactualBatch, dict[str, Any]]] | None = None
-    place: Callable[[jax.Array, Any], jax.Array] | None = None
+    place: Callable[[jax.Array, Any], jax.Array] = by_influencer
     intervene: Callable[..., Any] | None = None
     measure: Measure | None = None
     influence_of_choices: Callable[[Trajectory, ActorOutput], jax.Array] = influence_as_measured
@@ -116,9 +124,9 @@ def as_information(trajectory: Trajectory, bootstrap: ActorOutput) -> tuple[Traj
     """Return both with the mutual information in place of the influence."""
 
     def exchanged(output):
-        return output.replace(influence=output.mutual_information)
+        return dataclasses.replace(output, influence=output.mutual_information)
 
-    return trajectory.replace(actor_output=exchanged(trajectory.actor_output)), exchanged(bootstrap)
+    return dataclasses.replace(trajectory, actor_output=exchanged(trajectory.actor_output)), exchanged(bootstrap)
 
 
 def without_measure(model: InfluenceModel) -> InfluenceModel:

@@ -94,7 +94,8 @@ def agent_loss(params, learner: Learner, hparams: Hyperparams, batch: AgentBatch
     for name, head in batch.heads.items():
         logits = outputs[name]
         policy, value = learner.algorithm.losses(logits, outputs[f"{name}_value"], head, batch.valid, hparams)
-        entropy = masked_mean(distrax.Categorical(logits=logits).entropy(), batch.valid)
+        distribution: Any = distrax.Categorical(logits=logits)
+        entropy = masked_mean(distribution.entropy(), batch.valid)
         weight, entropy_coef = weights[name]
         prefix = "" if name == "action" else f"{name}_"
         terms |= {

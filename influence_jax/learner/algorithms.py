@@ -65,9 +65,10 @@ class PPO:
         groups = groups.reshape(self.epochs * self.minibatches, -1)
 
         def learn_group(carried, group):
+            params, opt_state = carried
             data = jax.tree.map(lambda x: x[:, group], batch)
             before = jax.tree.map(lambda x: x[group], carry)
-            params, opt_state, logs = step(*carried, data, before)
+            params, opt_state, logs = step(params, opt_state, data, before)
             return (params, opt_state), logs
 
         (params, opt_state), logs = jax.lax.scan(learn_group, (params, opt_state), groups)

@@ -27,7 +27,7 @@ def policy_gradient(logits: jax.Array, symbol: jax.Array, advantage: jax.Array, 
     return -masked_mean(jax.lax.stop_gradient(advantage) * distrax.Categorical(logits=logits).log_prob(symbol), mask)
 
 
-def clipped_surrogate(logits, symbol, log_prob, advantage, mask, clip: jax.Array) -> jax.Array:
+def clipped_surrogate(logits, symbol, log_prob, advantage, mask, clip: jax.Array | float) -> jax.Array:
     """Return PPO's policy loss (Schulman et al. 2017, equation 7), with advantages normalised to mean 0 and deviation 1.
 
     The deviation is taken to be at least `SMALLEST_DEVIATION`, so that tiny advantages stay small.
@@ -45,7 +45,7 @@ def value_loss(value: jax.Array, target: jax.Array, mask: jax.Array) -> jax.Arra
     return masked_mean(0.5 * jnp.square(value - jax.lax.stop_gradient(target)), mask)
 
 
-def clipped_value_loss(value, old: jax.Array, target, mask, clip: jax.Array) -> jax.Array:
+def clipped_value_loss(value, old: jax.Array, target, mask, clip: jax.Array | float) -> jax.Array:
     """Return PPO's value loss: the worse of the value and of one clipped to within ``clip`` of the ``old`` value.
 
     It is not in Schulman et al. (2017) but in the code published with it. ``clip`` is in units of the scaled reward.

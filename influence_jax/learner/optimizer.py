@@ -14,11 +14,11 @@ from influence_jax.fusion import reciprocal
 def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformation:
     """Scale by Adam's moments as optax does, but multiply by the `reciprocal` of the bias corrections."""
 
-    def update(gradients, state, params=None):
+    def update(updates, state, params=None):
         del params
         count = optax.safe_increment(state.count)
-        mu = optax.tree.update_moment(gradients, state.mu, b1, 1)
-        nu = optax.tree.update_moment_per_elem_norm(gradients, state.nu, b2, 2)
+        mu = optax.tree.update_moment(updates, state.mu, b1, 1)
+        nu = optax.tree.update_moment_per_elem_norm(updates, state.nu, b2, 2)
         first, second = (reciprocal(1 - jnp.float32(decay) ** count) for decay in (b1, b2))
         updates = jax.tree.map(lambda m, n: m * first / (jnp.sqrt(n * second) + eps), mu, nu)
         return updates, optax.ScaleByAdamState(count=count, mu=mu, nu=nu)

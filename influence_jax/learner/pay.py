@@ -62,7 +62,7 @@ def paid(
     influence_weight = rewards.influence_weight(hparams, progress, income)
     reward = {"action": hparams.extrinsic_weight * shaped, "message": hparams.message_extrinsic_weight * shaped}
     reward[learner.model.channel] += influence_weight * influence
-    scale, units = state.reward_scale, dict.fromkeys(state.reward_scale, jnp.float32(1))
+    scale, units = state.reward_scale, {head: jnp.float32(1) for head in state.reward_scale}
     if learner.scale_rewards:
         for head in scale:
             scaled = rewards.scale_rewards(scale[head], reward[head], trajectory.first, hparams.discount)

@@ -14,12 +14,14 @@ from influence_jax.metrics import EpisodeSums, Mean, mean_over
 from influence_jax.types import Trajectory
 
 
-def report(learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, bootstrap, logs: dict[str, jax.Array]):
+def report(
+    learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, bootstrap, learned: dict[str, jax.Array]
+):
     """Turn a rollout into means that can be averaged over updates, per agent ``f32[N]`` or over all agents ``f32[]``."""
     one = jnp.ones((), jnp.float32)
     logs = {
         name: Mean(total=value if name.startswith("gradient/") else jnp.mean(value), count=one)
-        for name, value in logs.items()
+        for name, value in learned.items()
     }
     valid, num_agents = trajectory.valid, learner.env.spec.num_agents
     influence = learner.model.credited_influence(trajectory, bootstrap).sum(axis=-1)

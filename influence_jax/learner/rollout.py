@@ -1,5 +1,6 @@
 """Acting: T steps of E environments with fixed parameters."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -36,7 +37,7 @@ def init_rollout(learner: Learner, env_params: Any, key: jax.Array, num_envs: in
     if staggered:
         clocks = np.arange(num_envs, dtype=np.int64) * env.spec.horizon // num_envs
         env_state = env_state.replace(time=jnp.asarray(clocks.astype(np.int32)))
-        timestep = timestep.replace(first=jnp.asarray(clocks == 0))
+        timestep = dataclasses.replace(timestep, first=jnp.asarray(clocks == 0))
     return RolloutState(
         env_state=env_state,
         timestep=timestep,
@@ -76,7 +77,7 @@ def rollout(
             valid=~now.last,
             visible=now.visible,
             actor_output=output,
-            activity=activity(learner.network, output.activations),
+            activity=activity(learner.network, output.activations or {}),
             reward=after.reward,
             discount=after.discount,
             truncated=after.truncated,
@@ -132,7 +133,8 @@ def with_interventions(
         memory=then.memory,
         after=perceived(learner, then),
     )
-    return then.replace(memory=learner.model.intervene(learner.network, member.params, transition, world))
+    memory = learner.model.intervene(learner.network, member.params, transition, world)
+    return dataclasses.replace(then, memory=memory)
 
 
 def observed_rewards(learner: Learner, member: Member, rollout_state: RolloutState, reward: jax.Array) -> Any:
@@ -145,9 +147,9 @@ def observed_rewards(learner: Learner, member: Member, rollout_state: RolloutSta
 
 def perceived(learner: Learner, rollout_state: RolloutState) -> TimeStep:
     """Return the time step as agents perceive it, with all agents' smoothed rewards (own first) under ``observe_rewards``."""
-    timestep = rollout_state.timestep
-    if not learner.observe_rewards:
+    timestep, observe = rollout_state.timestep, learner.shaper.observe
+    if not learner.observe_rewards or observe is None:
         return timestep
-    levels = jnp.where(timestep.first[:, None], 0.0, learner.shaper.observe(rollout_state.shaper_state))
+    levels = jnp.where(timestep.first[:, None], 0.0, observe(rollout_state.shaper_state))
     extra = own_first(levels / OBSERVED_REWARD_SCALE)
-    return timestep.replace(observation=Observation(image=timestep.observation, extra=extra))
+    return dataclasses.replace(timestep, observation=Observation(image=timestep.observation, extra=extra))

@@ -59,18 +59,21 @@ def sight_metrics(trajectory: Trajectory) -> dict[str, Mean]:
     moments = log_policy.reshape(-1, *log_policy.shape[2:])
     seen = sight(moments, jnp.broadcast_to(valid.reshape(-1, 1), moments.shape[:2]))
     logs = {"agent_sight": Mean(total=seen, count=one)}
-    for branch, x in trajectory.activity.items():
+    for branch, x in (trajectory.activity or {}).items():
         dead = (x.highest.max(axis=0) == x.lowest.min(axis=0)).mean(axis=-1, dtype=jnp.float32)
         logs[f"agent_dead_{branch}"] = Mean(total=dead, count=one)
         logs[f"agent_saturated_{branch}"] = Mean(total=x.saturated.mean(axis=0), count=one)
-    if trajectory.actor_output.predicted is not None:
-        logs |= moa_metrics(trajectory)
+    predicted = trajectory.actor_output.predicted
+    if predicted is not None:
+        logs |= moa_metrics(trajectory, predicted[:-1])
     return logs
 
 
-def moa_metrics(trajectory: Trajectory) -> dict[str, Mean]:
-    """Return the metrics of each agent's model of the others, for the actions after each step but the last."""
-    predicted = trajectory.actor_output.predicted[:-1]  # f32[T-1,E,N,N-1,A]
+def moa_metrics(trajectory: Trajectory, predicted: jax.Array) -> dict[str, Mean]:
+    """Return the metrics of each agent's model of the others, for the actions after each step but the last.
+
+    ``predicted f32[T-1,E,N,N-1,A]`` are the models' log-probabilities.
+    """
     follows = trajectory.valid[:-1] & trajectory.valid[1:] & ~trajectory.first[1:]
     mask = drop_diagonal(trajectory.visible[:-1] & follows[..., None, None])  # bool[T-1,E,N,N-1]
     num_agents = mask.shape[2]

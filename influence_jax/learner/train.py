@@ -1,5 +1,6 @@
 """The training of one member as two pure functions: its first state, and the updates up to the next log point."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -67,19 +68,20 @@ def warm_start(learner: Learner, state: LearnerState, other: Learner, trained: L
 
     params = spread(trained.params, state.params)
     if not other.scale_rewards:
-        return state.replace(params=params)
+        return dataclasses.replace(state, params=params)
     if not learner.scale_rewards:
         units = {head: jax.vmap(RewardScale.std)(x) for head, x in trained.reward_scale.items()}
-        return state.replace(params=rescaled_values(params, units))
+        return dataclasses.replace(state, params=rescaled_values(params, units))
     scale = {
-        head: x.replace(
+        head: dataclasses.replace(
+            x,
             weight=spread(trained.reward_scale[head].weight, x.weight),
             mean=spread(trained.reward_scale[head].mean, x.mean),
             square=spread(trained.reward_scale[head].square, x.square),
         )
         for head, x in state.reward_scale.items()
     }
-    return state.replace(params=params, reward_scale=scale)
+    return dataclasses.replace(state, params=params, reward_scale=scale)
 
 
 def rescaled_values(params: dict, units: dict[str, jax.Array]) -> dict:
@@ -122,11 +124,12 @@ def train_step(
         >>> state = jax.jit(functools.partial(influence_jax.init, learner))(jax.random.key(0))
         >>> state, metrics = jax.jit(functools.partial(influence_jax.train_step, learner))(state)
     """
-    if num_updates is None:  # like an argument, so that no compiler turns the division into a product
-        num_updates = jax.lax.optimization_barrier(jnp.float32(learner.config.num_updates))
+    length = num_updates
+    if length is None:  # like an argument, so that no compiler turns the division into a product
+        length = jax.lax.optimization_barrier(jnp.float32(learner.config.num_updates))
 
     def step(state, _):
-        return update(learner, state, num_updates)
+        return update(learner, state, length)
 
     state, logs = jax.lax.scan(step, state, length=learner.log_interval)
     logs = jax.tree.map(lambda x: x.sum(axis=0), logs)

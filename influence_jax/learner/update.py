@@ -1,5 +1,6 @@
 """One update, top to bottom: act, pay, learn."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -77,10 +78,11 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     logs |= {"current_influence_weight": pay.influence_weight, "current_learning_rate": rate}
     logs |= {f"{'' if head == 'action' else head + '_'}reward_std": x for head, x in pay.units.items()}
     episode_sums, logs = report(learner, state.episode_sums, trajectory, bootstrap, logs)
-    after = state.replace(
+    after = dataclasses.replace(
+        state,
         params=params,
         opt_state=opt_state,
-        rollout_state=rollout_state.replace(shaper_state=pay.shaper_state),
+        rollout_state=dataclasses.replace(rollout_state, shaper_state=pay.shaper_state),
         reward_scale=pay.scale,
         income=pay.income,
         episode_sums=episode_sums,
@@ -90,7 +92,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     state = jax.tree.map(lambda new, old: new if new is old else jnp.where(ok, new, old), after, state)
     # A frozen member repeats the same update, which does not count.
     logs = jax.tree.map(lambda x: jnp.where(ok, x, 0), logs)
-    return state.replace(failure=failure), logs
+    return dataclasses.replace(state, failure=failure), logs
 
 
 def all_finite(tree: Any) -> jax.Array:

@@ -1,5 +1,7 @@
 """Cores other than the LSTM: a GRU and a layer without memory. As in the LSTM, symbols enter linearly."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -103,7 +105,7 @@ class SymbolicGRU(SymbolicCore):
         reset, update, seen, kept = jnp.split(gates, 4, axis=-1)
         update = nn.sigmoid(update)
         candidate = jnp.tanh(seen + nn.sigmoid(reset) * kept)
-        return carry.replace(hidden=(1.0 - update) * candidate + update * carry.hidden)
+        return dataclasses.replace(carry, hidden=(1.0 - update) * candidate + update * carry.hidden)
 
 
 class SymbolicDense(SymbolicCore):
@@ -118,4 +120,4 @@ class SymbolicDense(SymbolicCore):
 
     def step(self, carry: Carry, gates: jax.Array) -> Carry:
         """Apply the nonlinearity."""
-        return carry.replace(hidden=jnp.tanh(gates))
+        return dataclasses.replace(carry, hidden=jnp.tanh(gates))

@@ -77,8 +77,9 @@ def banded(kernel: jax.Array, width: int) -> jax.Array:
     """
     offset = np.arange(width + 2)[:, None] - np.arange(width)
     # [input column, kernel row, channel, output column, output channel]; no matrix product, whose inner length would be 3.
-    band = sum(
+    bands = (
         jnp.where((offset == x)[:, None, None, :, None], kernel[None, :, x, :, None, :], jnp.float32(0))
         for x in range(3)
     )
+    band = sum(bands, start=jnp.float32(0))
     return band.reshape(-1, width * kernel.shape[3])

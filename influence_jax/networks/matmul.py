@@ -1,18 +1,18 @@
 """The matrix product used by every layer."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def matmul(x: jax.Array, kernel: jax.Array, dtype: str) -> jax.Array:
+def _matmul(x: jax.Array, kernel: jax.Array, dtype: str) -> jax.Array:
     """Multiply ``x f32[..., K]`` by ``kernel f32[K, M]``, with factors rounded to ``dtype`` and sums in float32.
 
     The products of the gradient, which take as much of the time, are computed in the same way.
     """
     return jnp.matmul(x.astype(dtype), kernel.astype(dtype), preferred_element_type=jnp.float32)
+
+
+matmul = jax.custom_vjp(_matmul, nondiff_argnums=(2,))
 
 
 def _forward(x, kernel, dtype):

@@ -14,6 +14,7 @@ import zlib
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 from influence_jax.config import ConfigError
@@ -45,8 +46,9 @@ class Checkpoints:
         was trained with; a state trained with other settings is not restored.
         """
         self._directory, self._keep, self._settings = (directory / "checkpoints").absolute(), keep, settings
-        self._saver, self._saving = None, None  # created by the first save; the update that is being written
-        self._begun: tuple[int, dict[str, Any]] | None = None  # its update and its notes
+        self._saver: ocp.AsyncCheckpointer | None = None  # created by the first save
+        self._saving: int | None = None  # the update that is being written
+        self._begun: tuple[int, dict[str, Any]] = 0, {}  # its update and its notes
 
     def updates(self) -> list[int]:
         """Return the update of each checkpoint in ascending order, whether it can be read or not.
@@ -107,7 +109,7 @@ class Checkpoints:
             OSError: it cannot be written.
         """
         update, self._saving = self._saving, None
-        if update is None:
+        if update is None or self._saver is None:
             return
         try:
             with _as_os_error():
@@ -242,7 +244,7 @@ def _as_os_error():
 
 
 def _is_key(x: Any) -> bool:
-    return jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
 def _unwrap_keys(tree: Any) -> Any:

@@ -19,7 +19,7 @@ def keep_compiled_programs() -> None:
 
     >>> influence_jax.keep_compiled_programs()
     """
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.values["jax_compilation_cache_dir"] is None:
         directory = platformdirs.user_cache_path("influence_jax") / "jax" / processor()
         jax.config.update("jax_compilation_cache_dir", str(directory))
         jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)

@@ -160,7 +160,7 @@ def trained_with(learner: Learner, members: list[dict[str, Any]]) -> dict[str, A
     """Return all settings that the state of a run depends on, including those of each member and of JAX."""
     shared = {path: value for path, value in flat(learner.config).items() if path not in CHANGEABLE}
     own = {f"member {m['member']}: {name}": value for m in members for name, value in m.items()}
-    return shared | own | {"jax_default_prng_impl": str(jax.config.jax_default_prng_impl)}
+    return shared | own | {"jax_default_prng_impl": str(jax.config.values["jax_default_prng_impl"])}
 
 
 def flat(config: ExperimentConfig) -> dict[str, Any]:

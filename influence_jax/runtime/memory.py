@@ -9,6 +9,7 @@ import resource
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from influence_jax.config import ConfigError
 from influence_jax.learner.learner import Learner
@@ -171,6 +172,6 @@ def memory_parts(learner: Learner) -> dict[str, int]:
 def num_bytes(tree: Any) -> int:
     """Return the size of all arrays of a tree."""
     return sum(
-        x.size * (8 if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x.dtype.itemsize)  # a key is two words
+        x.size * (8 if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x.dtype.itemsize)  # a key is two words
         for x in jax.tree.leaves(tree)
     )

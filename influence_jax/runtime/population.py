@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import itertools
-import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -44,7 +43,7 @@ def grid(seeds: int | Sequence[int] = 1, **settings: Sequence[Any]) -> dict[str,
     """
     if "seed" in settings:
         raise ConfigError("settings of grid has 'seed'; give `seeds` instead, their number or the seeds themselves.")
-    if isinstance(seeds, numbers.Integral) and not isinstance(seeds, bool):
+    if isinstance(seeds, int | np.integer):
         seeds = range(checked("seeds", seeds, Integers(1)))
     for name, column in {"seeds": seeds, **settings}.items():
         if isinstance(column, str) or not isinstance(column, Sequence | np.ndarray) or len(column) == 0:
@@ -198,7 +197,7 @@ def _in_32_bits(numbers: Any) -> Any:
     return jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == np.float64 else x, arrays)
 
 
-def compile_chunk(learner: Learner, places: Any = None, at_once: int | None = None) -> Callable:
+def compile_chunk(learner: Learner, places: Any = None, at_once: int | None = None) -> jax.stages.Wrapped:
     """Return ``(state, num_updates f32[]) -> (state, metrics [S, ...])`` for all members; the state is donated.
 
     ``places`` are the shardings of the state. Each device trains its own members, ``at_once`` of them at a time.
@@ -210,9 +209,9 @@ def compile_chunk(learner: Learner, places: Any = None, at_once: int | None = No
             return jax.vmap(one, in_axes=(0, None))(state, num_updates)
         return jax.lax.map(lambda member: one(member, num_updates), state, batch_size=at_once)
 
-    mesh, out = None, None
+    mesh, out, members = None, None, jax.sharding.PartitionSpec("member")
     if places is not None:
-        mesh, members = jax.tree.leaves(places)[0].mesh, jax.sharding.PartitionSpec("member")
+        mesh = jax.tree.leaves(places)[0].mesh
         out = (places, jax.sharding.NamedSharding(mesh, members))
     if mesh is not None and mesh.size > 1:
         all_of_them = jax.shard_map(

@@ -64,8 +64,10 @@ class Progress:
         """Show a log point."""
         now = time.perf_counter()
         returns = point.metrics["collective_return"]
-        self._returns = returns if self._returns is None else np.where(np.isfinite(returns), returns, self._returns)
-        text = self._describe(point)
+        if self._returns is not None:
+            returns = np.where(np.isfinite(returns), returns, self._returns)
+        self._returns = returns
+        text = _described(point, returns)
         if self._bar:
             self._bar.update(self._task, total=point.num_updates, completed=point.update, description=text)
         elif now - self._spoken >= LINE_EVERY or point.update == point.num_updates:
@@ -74,17 +76,18 @@ class Progress:
                 self._console.print(text, highlight=False, soft_wrap=True)
             self._spoken = now
 
-    def _describe(self, point: LogPoint) -> str:
-        left = (point.total_env_steps - point.env_steps) * len(self._returns) / point.steps_per_second
-        members = " ".join("-" if np.isnan(x) else f"{x:.0f}" for x in self._returns)
-        if len(self._returns) > MANY:
-            known = self._returns[np.isfinite(self._returns)]
-            members = f"{known.mean():.0f} ({known.min():.0f} to {known.max():.0f})" if known.size else "-"
-            members += f" of {len(self._returns)} members"
-        return (
-            f"{point.env_steps:,} of {point.total_env_steps:,} steps, {point.steps_per_second:,.0f} steps/s, "
-            f"{duration(left)} left, return {members}, influence {np.mean(point.metrics['influence']):.2g}"
-        )
+
+def _described(point: LogPoint, returns: np.ndarray) -> str:
+    left = (point.total_env_steps - point.env_steps) * len(returns) / point.steps_per_second
+    members = " ".join("-" if np.isnan(x) else f"{x:.0f}" for x in returns)
+    if len(returns) > MANY:
+        known = returns[np.isfinite(returns)]
+        members = f"{known.mean():.0f} ({known.min():.0f} to {known.max():.0f})" if known.size else "-"
+        members += f" of {len(returns)} members"
+    return (
+        f"{point.env_steps:,} of {point.total_env_steps:,} steps, {point.steps_per_second:,.0f} steps/s, "
+        f"{duration(left)} left, return {members}, influence {np.mean(point.metrics['influence']):.2g}"
+    )
 
 
 def duration(seconds: float) -> str:

@@ -61,7 +61,7 @@ class Recorder:
             return
         self._unwritten.append((shared, metrics))
         try:
-            self._append()
+            self._append(self._directory)
         except OSError as error:
             if not self._silent:
                 warnings.warn(
@@ -79,13 +79,13 @@ class Recorder:
         for writer in self._writers:
             writer.close()
 
-    def _append(self) -> None:
+    def _append(self, directory: pathlib.Path) -> None:
         """Write all pending log points: first the values, then the line that refers to them."""
         while self._unwritten:
             shared, metrics = self._unwritten[0]
             line, values = log_format.pack(shared, metrics, self._offset)
             for name, data in (("metrics.f32", values), ("metrics.jsonl", line.encode())):
-                with open(self._directory / name, "ab") as file:
+                with open(directory / name, "ab") as file:
                     begin = file.tell() if name == "metrics.jsonl" else self._offset
                     try:
                         file.truncate(begin)  # remains of a write that failed
@@ -98,12 +98,12 @@ class Recorder:
             self._unwritten.pop(0)
             self._silent = False
             try:
-                self._show(shared["env_steps"], metrics)
+                self._show(directory, shared["env_steps"], metrics)
             except OSError as error:
                 warnings.warn(f"TensorBoard cannot be given more ({error}); training goes on without it.", stacklevel=3)
                 self._tensorboard = "none"
 
-    def _show(self, env_steps: int, metrics: dict[str, np.ndarray]) -> None:
+    def _show(self, directory: pathlib.Path, env_steps: int, metrics: dict[str, np.ndarray]) -> None:
         """Add scalars to TensorBoard, either over all members or for each."""
         if self._tensorboard == "none":
             return
@@ -112,7 +112,7 @@ class Recorder:
             each = self._tensorboard == "members"
             places = [f"tensorboard/member_{m}" for m in range(members)] if each else ["tensorboard"]
             self._writers = [
-                SummaryWriter(str(self._directory / place), purge_step=self._purge, flush_secs=10) for place in places
+                SummaryWriter(str(directory / place), purge_step=self._purge, flush_secs=10) for place in places
             ]
         for name, values in metrics.items():
             if values.ndim > 1 or not np.isfinite(values).any():
@@ -153,13 +153,14 @@ def _truncate(path: pathlib.Path, values: pathlib.Path, update: int) -> tuple[in
                 point = json.loads(line)
                 late, last, clock = point["update"] > update, point["members"], float(point["seconds"])
                 size = 4 * last["count"] * sum(int(np.prod(shape)) for shape in last["columns"].values())
+                stop = last["offset"] + size
             except log_format.DAMAGE:
-                late, last, clock = not line.endswith(b"\n"), None, seconds
+                late, stop, clock = not line.endswith(b"\n"), length, seconds
             if late:
                 break
             kept.append(line)
             seconds = clock
-            end = max(end, length if last is None else last["offset"] + size)
+            end = max(end, stop)
         shorter = path.with_name(path.name + ".tmp")
         shorter.write_bytes(b"".join(kept))
         os.replace(shorter, path)

@@ -106,14 +106,12 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """How to train a run or a sweep: its directory, its devices and its callback.
+    """How to train a run or a sweep: its devices and its callback.
 
     Raises:
         ConfigError: one of them cannot be used.
     """
 
-    path: pathlib.Path | None  # directory; None keeps everything in memory
-    _: dataclasses.KW_ONLY
     resume: bool = False  # whether to continue what is in the directory
     trust: bool = False  # whether to import code from outside this package that files name
     devices: Devices = ALL_DEVICES  # placement of members on devices
@@ -172,7 +170,7 @@ def train(
         >>> returns = run.metrics["collective_return"]  # f32[U,S]
     """
     path = None if out is None else directory.checked_path(out)
-    how = Execution(path, resume=resume, trust=trust, devices=devices, callback=callback)
+    how = Execution(resume=resume, trust=trust, devices=devices, callback=callback)
     learner = experiment if isinstance(experiment, Learner) else make_learner(config_of(experiment))
     given = {"seeds": seeds, "total_steps": whole_number(total_steps)}
     config = dataclasses.replace(learner.config, **{name: value for name, value in given.items() if value is not None})
@@ -182,14 +180,14 @@ def train(
     members = population.member_settings(learner, values)
     if start_from is not None and resume:
         raise ConfigError(f"start_from is {str(start_from)!r} with resume True; allowed: one of them.")
-    if out is None and resume:
+    if path is None and resume:
         raise ConfigError("resume is True without out; allowed: the directory of a run.")
-    if resume and (path / "config.json").exists():
-        directory.refuse_other_settings(path, learner, members)
-        return _go_on(learner, members, how)
     if path is not None:
+        if resume and (path / "config.json").exists():
+            directory.refuse_other_settings(path, learner, members)
+            return _go_on(learner, members, path, how)
         directory.refuse_taken(path)
-    return _begin(learner, members, start_from, how)
+    return _begin(learner, members, start_from, path, how)
 
 
 def config_of(experiment: Any) -> ExperimentConfig:
@@ -242,12 +240,12 @@ def resume(
         FloatingPointError: no member can continue.
         MemoryError: a device has too little memory.
     """
-    how = Execution(directory.checked_path(out), trust=trust, devices=devices, callback=callback)
-    learner, members = directory.reopen(how.path, learner, how.trust)
+    path, how = directory.checked_path(out), Execution(trust=trust, devices=devices, callback=callback)
+    learner, members = directory.reopen(path, learner, how.trust)
     about, before = {}, learner.config.total_steps
     if total_steps is not None:
         config = validate(dataclasses.replace(learner.config, total_steps=whole_number(total_steps)))
-        done = max(Checkpoints(how.path).updates(), default=0)
+        done = max(Checkpoints(path).updates(), default=0)
         if config.total_steps < min(done * config.steps_per_update, before):
             raise ConfigError(
                 f"total_steps is {config.total_steps} for a run of which {done * config.steps_per_update} are done; allowed: "
@@ -255,10 +253,12 @@ def resume(
             )
         learner = dataclasses.replace(learner, config=config)
         about = {"total_steps": config.total_steps, "total_steps_before": before}
-    return _go_on(learner, members, how, about)
+    return _go_on(learner, members, path, how, about)
 
 
-def _begin(learner: Learner, members: list[dict[str, Any]], start_from: Any, how: Execution) -> Run:
+def _begin(
+    learner: Learner, members: list[dict[str, Any]], start_from: Any, path: pathlib.Path | None, how: Execution
+) -> Run:
     """Start a run, from the parameters of the run in ``start_from`` if given."""
     source, about = None, {}
     if start_from is not None:
@@ -274,17 +274,23 @@ def _begin(learner: Learner, members: list[dict[str, Any]], start_from: Any, how
         run = Run(learner, state, 0, {}, members, seconds)
         if chunk is None:
             return run
-        writes = how.path is not None and placing.is_first_process()
-        with directory.created(how.path, learner, members) if writes else contextlib.nullcontext():
-            if writes:
-                directory.stamp(how.path, 0, about)
+        written = path if placing.is_first_process() else None
+        with contextlib.nullcontext() if written is None else directory.created(written, learner, members):
+            if written is not None:
+                directory.stamp(written, 0, about)
             placing.barrier()  # until the directory exists for all processes
-            return _continued(run, program, chunk, stop, how)
+            return _continued(run, program, chunk, stop, path, how)
 
 
-def _go_on(learner: Learner, members: list[dict[str, Any]], how: Execution, about: dict[str, Any] | None = None) -> Run:
+def _go_on(
+    learner: Learner,
+    members: list[dict[str, Any]],
+    path: pathlib.Path,
+    how: Execution,
+    about: dict[str, Any] | None = None,
+) -> Run:
     """Continue from the newest readable checkpoint, or from the start if there is none yet."""
-    path, first = how.path, placing.is_first_process()
+    first = placing.is_first_process()
     with directory.locked(path) if first else contextlib.nullcontext(), deferred_stop() as stop:
         program = prepare(learner, members, how.devices)
         checkpoints = Checkpoints(path, settings=directory.trained_with(learner, members))
@@ -304,12 +310,19 @@ def _go_on(learner: Learner, members: list[dict[str, Any]], how: Execution, abou
             return _learning(run)
         chunk, seconds = _timed(program, stop)
         run = dataclasses.replace(run, compile_seconds=seconds)
-        return run if chunk is None else _continued(run, program, chunk, stop, how)
+        return run if chunk is None else _continued(run, program, chunk, stop, path, how)
 
 
-def _continued(run: Run, program: Program, chunk: jax.stages.Compiled, stop: threading.Event, how: Execution) -> Run:
+def _continued(
+    run: Run,
+    program: Program,
+    chunk: jax.stages.Compiled,
+    stop: threading.Event,
+    path: pathlib.Path | None,
+    how: Execution,
+) -> Run:
     """Train from the current state of a run."""
-    loop = Loop(program, run.state, run.update, how.path, how.callback)
+    loop = Loop(program, run.state, run.update, path, how.callback)
     loop.run(chunk, stop)
     return _learning(
         dataclasses.replace(run, state=loop.state, update=loop.update, metrics=loop.metrics, saved=loop.saved)
@@ -369,20 +382,21 @@ def load(
     learner, members = directory.reopen(path, learner, trust)
     checkpoints = Checkpoints(path, settings=directory.trained_with(learner, members))
     saved = checkpoints.updates()
-    if not saved:
-        raise ConfigError(f"{str(path)!r} holds a run without a checkpoint yet; allowed: one with a checkpoint.")
-    if update is not None and update not in saved:
+    if saved and update is not None and update not in saved:
         raise ConfigError(f"update is {update!r}; allowed: {', '.join(map(str, saved))}, which were saved and kept.")
     shapes = jax.eval_shape(lambda: population.init_population(learner, population.values_of(members)))
-    if update is None:
-        state, update = checkpoints.restore_newest(shapes)
+    if update is None or not saved:
+        restored = checkpoints.restore_newest(shapes)
     else:
         try:
-            state = checkpoints.restore(shapes, update)
+            restored = checkpoints.restore(shapes, update), update
         except DamagedCheckpoint as error:
             raise ConfigError(
                 f"update is {update}, whose checkpoint is damaged ({error}); allowed: another one."
             ) from error
+    if restored is None:
+        raise ConfigError(f"{str(path)!r} holds a run without a checkpoint yet; allowed: one with a checkpoint.")
+    state, update = restored
     return Run(learner, state, update, recorded(path, learner, update), members, saved=update)
 
 

@@ -47,8 +47,8 @@ def deferred_stop() -> Iterator[threading.Event]:
         yield asked
     finally:
         _asked = None
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 WORKER = "influence_jax, what cannot be interrupted"  # a thread's name

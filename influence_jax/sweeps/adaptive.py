@@ -85,7 +85,7 @@ def search(
         >>> rates = {"learning_rate": "log:1e-4:1e-2"}
         >>> found = influence_jax.search(config, rates, storage="sqlite:///study.db", trials=2, out="runs/search")
     """
-    how = Execution(directory.checked_path(out), resume=resume, devices=devices, callback=callback)
+    path, how = directory.checked_path(out), Execution(resume=resume, devices=devices, callback=callback)
     config = runs.config_of(experiment)
     wanted = {
         "storage": _text("storage", storage, "the URL of a data base, such as 'sqlite:///study.db'"),
@@ -102,31 +102,32 @@ def search(
     _refuse_ends(config, draws)
     wanted |= {"random": {name: str(draw) for name, draw in draws.items()}}
     about = {"format_version": FORMAT_VERSION, "config": to_dict(learner.config), "search": wanted}
-    found = Rounds(config, json.loads(json.dumps(about)), how)
+    found = Rounds(config, json.loads(json.dumps(about)), path, how)
     _refuse_unknown(metric, learner)
-    with open_study(wanted, found.measured, found.numbers) as study, exclusive(how.path), deferred_stop() as stop:
-        found.run(study, distributions, stop)
+    with open_study(wanted, found.measured, found.numbers) as shared, exclusive(path), deferred_stop() as stop:
+        found.run(shared, distributions, stop)
     return found.as_sweep()
 
 
 class Rounds:
     """The rounds of a search, each of which is one program, and their record in its directory."""
 
-    def __init__(self, config: ExperimentConfig, about: dict[str, Any], how: Execution):
+    def __init__(self, config: ExperimentConfig, about: dict[str, Any], path: pathlib.Path, how: Execution):
         """Start a search, or continue the one in a directory.
 
         Raises:
             ConfigError: the directory holds something else.
         """
-        self._config, self._about, self._how, self._wanted = config, about, how, about["search"]
+        self._config, self._about, self._wanted = config, about, about["search"]
+        self._path, self._how = path, how
         # The study's numbers of each round's trials; the rounds that ended early; the settings of all trials.
         self.numbers, self._pruned, self._listed = [], [], []
         self._programs: list[PlannedProgram] = []
         self._records: list[Record] = []
-        if how.resume and (how.path / "sweep.json").exists():
-            self.numbers, self._pruned, self._listed = _before(how.path, about)
+        if how.resume and (path / "sweep.json").exists():
+            self.numbers, self._pruned, self._listed = _before(path, about)
         else:
-            directory.refuse_taken(how.path)
+            directory.refuse_taken(path)
 
     @property
     def measured(self) -> dict[str, Any]:
@@ -156,7 +157,7 @@ class Rounds:
 
     def as_sweep(self) -> Sweep:
         """Return the results of the search so far."""
-        return Sweep(self._space, self._programs, self._how.path, self._records)
+        return Sweep(self._space, self._programs, self._path, self._records)
 
     @property
     def _space(self) -> Space:
@@ -166,7 +167,7 @@ class Rounds:
         """Write ``sweep.json``."""
         parts = {"space": self._space.to_json(), "rounds": self.numbers, "pruned": self._pruned}
         programs = {"programs": listed_programs(self._programs)}
-        write_json(self._how.path / "sweep.json", self._about | parts | programs)
+        write_json(self._path / "sweep.json", self._about | parts | programs)
 
     def _ask(self, study: Study, distributions: Mapping[str, Any]) -> bool:
         """Ask for the trials of another round; return whether there are any left."""
@@ -183,7 +184,7 @@ class Rounds:
 
     def _train(self, number: int, study: Study, stop: threading.Event) -> None:
         """Train the last program, which is that of a round, unless the round ended early before."""
-        numbers, program, place = self.numbers[number], self._programs[-1], program_directory(self._how.path, number)
+        numbers, program, place = self.numbers[number], self._programs[-1], program_directory(self._path, number)
         watch = study.watch(numbers, self._wanted["metric"], stopping_all(self._how.callback, stop))
         try:
             with study.alive(numbers):
@@ -207,7 +208,7 @@ class Rounds:
             FloatingPointError: as many trials failed as were requested.
         """
         metric, record = self._wanted["metric"], self._records[-1]
-        best = Sweep(self._space, self._programs[-1:], self._how.path, [record]).best(len(numbers), metric)
+        best = Sweep(self._space, self._programs[-1:], self._path, [record]).best(len(numbers), metric)
         values = {numbers[row["trial"] - first]: row[metric] for row in best}
         study.tell(numbers, values, pruned=record.pruned)
         failed = study.failed(list(itertools.chain(*self.numbers)))

@@ -13,7 +13,7 @@ from influence_jax.runtime.files import write_json
 from influence_jax.settings import INT32_MAX, Choices, checked
 from influence_jax.sweeps.files import read_about
 from influence_jax.sweeps.plan import checked_shard
-from influence_jax.sweeps.results import Sweep, load
+from influence_jax.sweeps.results import Sweep, load_sweep
 
 SHARED = ("format_version", "space", "config")  # equal in all shards of a sweep
 
@@ -40,7 +40,7 @@ def merge(shards: Sequence[str | pathlib.Path], *, out: str | pathlib.Path, trus
     path = directory.checked_path(out)
     directory.refuse_taken(path)
     found = _in_order([directory.checked_path(place) for place in shards])
-    loaded = {str(place): load(place, trust=trust) for place in found}
+    loaded = {str(place): load_sweep(place, trust) for place in found}
     unfinished = [
         place for place, shard in loaded.items() if not (shard.finished and all(run.finished for run in shard.runs))
     ]  # loading reads all of their checkpoints once
@@ -51,12 +51,13 @@ def merge(shards: Sequence[str | pathlib.Path], *, out: str | pathlib.Path, trus
     if trials != wanted:
         raise ConfigError(f"shards hold the trials {trials}; allowed: each of {len(wanted)} once.")
     _copy(found, path)
-    return load(path, trust=trust)
+    return load_sweep(path, trust)
 
 
 def _in_order(places: list[pathlib.Path]) -> dict[pathlib.Path, dict[str, Any]]:
     """Return the content of each shard's ``sweep.json`` by directory, after checking that they are all shards of one sweep."""
     found: dict[int, tuple[pathlib.Path, dict[str, Any]]] = {}
+    count = 0  # of all shards
     for place in places:
         about = read_about(place)
         if "shard" not in about:

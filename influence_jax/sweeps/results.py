@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def record_of(place: pathlib.Path, program: PlannedProgram) -> Record:
     return Record(update, metrics, checkpoints.notes(update).get("failed", []))
 
 
-class Runs(Sequence):
+class Runs(Sequence[Run]):
     """The runs of programs; each is loaded from its directory on access and not kept."""
 
     def __init__(self, path: pathlib.Path, programs: Sequence[PlannedProgram]):
@@ -57,6 +57,12 @@ class Runs(Sequence):
 
     def __len__(self) -> int:
         return len(self._programs)
+
+    @overload
+    def __getitem__(self, number: int) -> Run: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Run]: ...
 
     def __getitem__(self, number: Any) -> Any:
         if isinstance(number, slice):
@@ -128,12 +134,14 @@ class Sweep:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each member: trial, settings, seed, and each metric at the end; see `analysis.final_rows`."""
-        rows = [row for group in self.member_metrics for row in final_rows(group.metrics, group.members)]
+        rows = [row for program, record in self.recorded for row in final_rows(record.metrics, self._members(program))]
         return sorted(rows, key=lambda row: (row["trial"], row["seed"]))
 
     def table(self) -> Any:
         """Return all log points as a tidy ``pandas.DataFrame``: one row per trial, seed and log point."""
-        frames = [pandas().DataFrame(run_rows(group.metrics, group.members)) for group in self.member_metrics]
+        frames = [
+            pandas().DataFrame(run_rows(record.metrics, self._members(program))) for program, record in self.recorded
+        ]
         joined = pandas().concat(frames, ignore_index=True)
         return joined.sort_values(["trial", "seed", "update"], kind="stable", ignore_index=True)
 
@@ -223,6 +231,11 @@ def load(
                 f"{name} is {shown!s} for {str(path)!r}, which holds a sweep; allowed: the directory of one of its "
                 f"runs, such as {str(program_directory(path, 0))!r}."
             )
+    return load_sweep(path, trust)
+
+
+def load_sweep(path: pathlib.Path, trust: bool) -> Sweep:
+    """Read a sweep back; see `load`."""
     about = read_about(path)
     _, space, programs = trusted(path, about, trust)
     places = [program_directory(path, number) for number in range(len(programs))]

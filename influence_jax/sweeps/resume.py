@@ -48,7 +48,7 @@ def resume(
         return runs.resume(
             path, total_steps=total_steps, learner=learner, trust=trust, devices=devices, callback=callback
         )
-    how = Execution(path, resume=True, trust=trust, devices=devices, callback=callback)
+    how = Execution(resume=True, trust=trust, devices=devices, callback=callback)
     if learner is not None:
         raise ConfigError(
             f"learner is a {type(learner).__name__} for {str(path)!r}, which holds a sweep; allowed: None."
@@ -59,4 +59,4 @@ def resume(
         config = dataclasses.replace(config, total_steps=whole_number(total_steps))
     if "search" in about:
         return search(config, **about["search"], out=path, resume=True, devices=devices, callback=callback)
-    return run_sweep(config, space, about.get("shard"), how)
+    return run_sweep(config, space, about.get("shard"), path, how)

@@ -73,20 +73,19 @@ def sweep(
         >>> sweep = influence_jax.sweep(config, grid={"learning_rate": [1e-3, 3e-4]}, out="runs/new")
         >>> best = sweep.best(1)
     """
-    how = Execution(directory.checked_path(out), resume=resume, devices=devices, callback=callback)
+    path, how = directory.checked_path(out), Execution(resume=resume, devices=devices, callback=callback)
     config = runs.config_of(experiment)
-    return run_sweep(config, make_space(config, grid, random, trials, draw_seed, listed), shard, how)
+    return run_sweep(config, make_space(config, grid, random, trials, draw_seed, listed), shard, path, how)
 
 
 def planned(
-    config: ExperimentConfig, space: Space, shard: Sequence[int] | None, how: Execution
+    config: ExperimentConfig, space: Space, shard: Sequence[int] | None, path: pathlib.Path, how: Execution
 ) -> list[PlannedProgram]:
     """Return the programs of a sweep: those that its directory already has, then the missing ones.
 
     Raises:
         ConfigError: the directory holds something else.
     """
-    path = how.path
     if not how.resume or not (path / "sweep.json").exists():
         directory.refuse_taken(path)
         return make_plan(config, space, shard)
@@ -113,9 +112,11 @@ def _fixed(config: ExperimentConfig, shard: Sequence[int] | None) -> dict[str, A
     return settings | {"shard": shard}
 
 
-def run_sweep(config: ExperimentConfig, space: Space, shard: Sequence[int] | None, how: Execution) -> Sweep:
+def run_sweep(
+    config: ExperimentConfig, space: Space, shard: Sequence[int] | None, path: pathlib.Path, how: Execution
+) -> Sweep:
     """Run or continue a sweep; see `sweep`."""
-    path, programs = how.path, planned(config, space, shard, how)
+    programs = planned(config, space, shard, path, how)
     about = {"format_version": FORMAT_VERSION, "space": space.to_json(), "config": to_dict(make_learner(config).config)}
     if shard is not None:
         about["shard"] = list(checked_shard(shard, len(space.settings())))

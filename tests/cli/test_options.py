@@ -95,8 +95,8 @@ class Counted:
     """Options of a test."""
 
     place: tyro.conf.Positional[str]
-    turns: whole(1, 5, "Turns.") = 2
-    update: whole(0, 9, "Update.", optional=True) = None
+    turns: Annotated[int, *whole(1, 5, "Turns.")] = 2
+    update: Annotated[int | None, *whole(0, 9, "Update.", optional=True)] = None
 
 
 @pytest.mark.parametrize(

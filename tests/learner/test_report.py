@@ -43,13 +43,15 @@ def test_what_a_game_measures_has_a_name_of_its_own(learner, name):
     """Otherwise a game's metric could replace the entropy of a policy, for example."""
 
     class Renamed(Cue):
+        @property
+        def spec(self):
+            return dataclasses.replace(super().spec, metric_names=(name,))
+
         def dynamics(self, state, actions, noise, params):
             *rest, metrics = super().dynamics(state, actions, noise, params)
             return *rest, {name: metrics["answers"]}
 
-    env = Renamed(num_agents=3, horizon=6)
-    env.spec = dataclasses.replace(env.spec, metric_names=(name,))
-    own = dataclasses.replace(learner, env=env)
+    own = dataclasses.replace(learner, env=Renamed(num_agents=3, horizon=6))
     with pytest.raises(
         ConfigError, match=r"env.spec.metric_names has the names \w+; allowed: names that are not taken"
     ):

@@ -57,6 +57,9 @@ def test_a_model_knows_all_or_nothing(played, knows, share):
         log_policy={"action": jnp.log(jnp.asarray(policy, jnp.float32))},
         predicted=jnp.log(jnp.asarray(predicted, jnp.float32)),
     )
-    logs = {name: mean.value() for name, mean in moa_metrics(trajectory.replace(actor_output=output)).items()}
+    logs = {
+        name: mean.value()
+        for name, mean in moa_metrics(trajectory.replace(actor_output=output), output.predicted[:-1]).items()
+    }
     np.testing.assert_allclose(share_of_the_knowable(logs)["agent_share_of_knowable"], share, atol=1e-3)
     assert logs["moa_marginal_cross_entropy"] - logs["moa_policy_entropy"] > 0.1

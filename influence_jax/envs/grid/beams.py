@@ -4,6 +4,7 @@ The middle lane starts in the cell ahead of the agent, the side lanes in the cel
 before a wall or the edge of the map, and at the first agent, whose cell it covers. Arrays are for a batch of E games.
 """
 
+import dataclasses
 import functools
 
 import jax
@@ -59,9 +60,8 @@ def cast(row: jax.Array, column: jax.Array, heading: jax.Array, walls: np.ndarra
 def hits(lanes: Lanes, fires: jax.Array) -> jax.Array:
     """Return i32[N,E]: how many beams hit each agent when the agents in ``fires bool[N,E]`` fire."""
     strikes = (lanes.distance < lanes.reach[:, :, None]) & fires[:, None]
-    return sum(
-        strikes.reshape(-1, *fires.shape).astype(jnp.int32)
-    )  # one loop, which a sum over leading axes would not be
+    struck = strikes.reshape(-1, *fires.shape).astype(jnp.int32)
+    return functools.reduce(jnp.add, struck)  # one loop, which a sum over leading axes would not be
 
 
 def lane_cells(lanes: Lanes, width: int, length: int) -> jax.Array:
@@ -78,7 +78,7 @@ def lane_cells(lanes: Lanes, width: int, length: int) -> jax.Array:
 
 def covers(lanes: Lanes, length: int) -> jax.Array:
     """Return bool[L,3,N,E]: which of the `lane_cells` the lanes reach."""
-    return steps(length) < lanes.reach
+    return lanes.reach > steps(length)
 
 
 def clean(
@@ -131,7 +131,7 @@ def clean(
         acts = rank == turn
         dirty = left(dirty, cell, removed(dirty, cell, acts), acts)
     reach, gone, count = end(dirty, cell, lanes.reach)
-    return lanes.replace(reach=reach), gone, count
+    return dataclasses.replace(lanes, reach=reach), gone, count
 
 
 def trace(

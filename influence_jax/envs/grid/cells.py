@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from influence_jax.envs.grid import kernels, maps
 from influence_jax.fusion import fusion_boundary
 
 
 @fusion_boundary
-def scatter(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
+def scatter(maps: jax.Array, cell: jax.Array, value: ArrayLike) -> jax.Array:
     """Return ``maps [E,H,W]`` with ``value`` at ``cell i32[K,E]``; negative cells are ignored.
 
     Args:

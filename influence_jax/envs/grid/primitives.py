@@ -4,8 +4,6 @@ A map is ``[H,W]``. A cell is given by its row and column or by its number, row 
 arguments are NumPy arrays of the map as drawn, the same in all games.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +16,7 @@ from influence_jax.fusion import fusion_boundary
 @batched
 def words(key: jax.Array, *, count: int, stream: int = 0) -> jax.Array:
     """Return u32[count], random words derived from ``key``; see `random_bits.words`."""
-    return fusion_boundary(jax.vmap(functools.partial(random_bits.words, count=count, stream=stream)))(key)
+    return fusion_boundary(jax.vmap(lambda key: random_bits.words(key, count, stream)))(key)
 
 
 @batched
@@ -211,7 +209,7 @@ def colour(codes: jax.Array, *, palette: np.ndarray) -> jax.Array:
 @batched
 def visible(position: jax.Array, *, radius: int) -> jax.Array:
     """Return bool[N,N]: whether the row's agent has the column's agent in its window; the diagonal is False."""
-    see = fusion_boundary(functools.partial(vision.visible, radius=radius))
+    see = fusion_boundary(lambda row, column: vision.visible(row, column, radius))
     return leading(see(*rows_and_columns(position)))
 
 

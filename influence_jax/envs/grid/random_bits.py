@@ -31,7 +31,8 @@ def words(key: jax.Array, count: int, stream: int = 0) -> jax.Array:
 def ranks(words: jax.Array) -> jax.Array:
     """Return i32[K,...], a uniformly random permutation: the rank of each of ``words u32[K,...]``, ties by index."""
     index = np.arange(len(words)).reshape(-1, *(1,) * (words.ndim - 1))
-    return sum(((word < words) | ((word == words) & (at < index))).astype(jnp.int32) for at, word in enumerate(words))
+    before = (((word < words) | ((word == words) & (at < index))).astype(jnp.int32) for at, word in enumerate(words))
+    return functools.reduce(jnp.add, before)
 
 
 def uniform(words: jax.Array) -> jax.Array:

@@ -56,7 +56,7 @@ def render_maps(scenes: Iterable[Scene], scale: int, colours: np.ndarray = visio
     """
     tiles, before, ground = _tiles(scale, np.asarray(colours, np.uint8).tobytes()), None, None
     for codes, beams, position, heading in scenes:
-        if before is None:
+        if before is None or ground is None:
             height, width = codes.shape
             ground = tiles[codes].swapaxes(1, 2).reshape(height * scale, width * scale, 3)
         else:
@@ -206,7 +206,7 @@ def _on(colour: str) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def font(size: int) -> ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Return the font of images in the given size in pixels."""
     return ImageFont.load_default(size)
 

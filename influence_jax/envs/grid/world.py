@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import maps, primitives, random_bits, vision
@@ -67,7 +68,6 @@ class GridWorld(Environment):
 
     def __post_init__(self) -> None:
         check_fields(self)
-        object.__setattr__(self, "drawing", maps.parse(self.layout, self.letters))
         if self.view == "reference" and self.beams_visible:
             raise ConfigError("beams_visible is True with view 'reference', which never shows beams; allowed: False.")
         if self.view == "reference" and self.headings_visible:
@@ -80,7 +80,7 @@ class GridWorld(Environment):
                 f"at most one agent per start cell is allowed."
             )
 
-    @functools.cached_property
+    @property
     def spec(self) -> EnvSpec:
         """The static facts of the environment."""
         side = 2 * self.view_radius + 1
@@ -93,6 +93,11 @@ class GridWorld(Environment):
             metric_names=self.metric_names,
             beam_actions=tuple(a for a, name in enumerate(self.action_names) if name in ("fire", "clean")),
         )
+
+    @functools.cached_property
+    def drawing(self) -> np.ndarray:
+        """U1[H,W]: the letters of the map."""
+        return maps.parse(self.layout, self.letters)
 
     @functools.cached_property
     def walls(self) -> np.ndarray:
@@ -164,9 +169,9 @@ class GridWorld(Environment):
         """
         return primitives.move(position, heading, actions, rank, barred, walls=self.walls)
 
-    def unoccupied(self, free: jax.Array, position: jax.Array) -> jax.Array:
+    def unoccupied(self, free: ArrayLike, position: jax.Array) -> jax.Array:
         """Return bool[H,W]: the cells of ``free bool[H,W]`` on which no agent stands."""
-        return primitives.put(free, self.number(position), value=False)
+        return primitives.put(jnp.asarray(free), self.number(position), value=False)
 
     def eat(self, apples: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return ``(apples bool[H,W], eaten bool[N])`` after every agent has eaten the apple on its cell."""

@@ -42,10 +42,10 @@ def scatter(maps: jax.Array, cell: jax.Array, value: jax.Array) -> jax.Array:
     return maps.reshape(-1).at[place].set(value, mode="drop").reshape(maps.shape)
 
 
-def in_batch(shape: tuple[int, int, int], cell: jax.Array) -> jax.Array:
+def in_batch(shape: tuple[int, ...], cell: jax.Array) -> jax.Array:
     """Return i32[...,E]: the index of ``cell i32[...,E]`` among all cells of maps of shape (E, H, W)."""
     games, height, width = shape
-    return np.arange(games, dtype=np.int32) * (height * width) + cell
+    return cell + np.arange(games, dtype=np.int32) * (height * width)
 
 
 def exclusive_cumsum(counts: jax.Array) -> jax.Array:

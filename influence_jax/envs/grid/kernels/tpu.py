@@ -75,7 +75,8 @@ def clear_cells(rays: Rays, *, walls: np.ndarray, length: int) -> jax.Array:
     free = np.pad(~walls, length)
     place = (rays.row + length) * free.shape[1] + rays.column + length
     reached = [look_up(place + step * (rays.down * free.shape[1] + rays.right), drawn=free) for step in range(length)]
-    return sum(reach.astype(jnp.int32) for reach in itertools.accumulate(reached, jnp.logical_and))
+    open_cells = (x.astype(jnp.int32) for x in itertools.accumulate(reached, jnp.logical_and))
+    return functools.reduce(jnp.add, open_cells)
 
 
 def colour(codes: jax.Array, *, palette: np.ndarray) -> jax.Array:
