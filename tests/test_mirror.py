@@ -18,6 +18,7 @@ CROSS_CUTTING = {
     "test_notebooks.py",
     "test_public.py",  # wrong arguments
     "test_readme.py",
+    "test_typing.py",  # in the package, and for who uses it
     "test_workbench.py",
     "docs/test_analysis.py",
     "docs/test_architecture.py",
