@@ -16,6 +16,8 @@ from influence_jax.settings import (
     is_path,
     nearest,
     number,
+    settings_repr,
+    short_repr,
     texts,
     whole_number,
 )
@@ -49,6 +51,10 @@ class EnvConfig:
         object.__setattr__(self, "options", _plain("env.options", options) | _plain("env.options", more_options))
         object.__setattr__(self, "params", _plain("env.params", params))
 
+    def __repr__(self) -> str:
+        given = {**self.options, **({"params": self.params} if self.params else {})}
+        return f"EnvConfig({', '.join([repr(self.name), *(f'{name}={short_repr(value)}' for name, value in given.items())])})"
+
     def __hash__(self) -> int:
         return hash((self.name, tuple(sorted(self.options)), tuple(sorted(self.params))))
 
@@ -68,6 +74,8 @@ class NetworkConfig:
     >>> influence_jax.NetworkConfig("gru", core_size=64).critic
     'separate'
     """
+
+    __repr__ = settings_repr
 
     name: str = choice(
         "lstm",
@@ -112,6 +120,8 @@ class InfluenceConfig:
     >>> influence_jax.InfluenceConfig("communication", num_messages=8).measure
     'kl'
     """
+
+    __repr__ = settings_repr
 
     model: str = choice(
         "independent",
@@ -180,6 +190,8 @@ class LearnerConfig:
     >>> influence_jax.LearnerConfig(num_envs=64, rollout_length=20).algorithm
     'a2c'
     """
+
+    __repr__ = settings_repr
 
     algorithm: str = choice(
         "a2c",
@@ -250,6 +262,8 @@ class Hyperparams:
     >>> influence_jax.Hyperparams(influence_weight=2.5).replace(discount=0.95).influence_weight
     2.5
     """
+
+    __repr__ = settings_repr
 
     learning_rate: float = number(
         1e-3, 0, _ANY, "Learning rate at the start of the run; decays linearly to learning_rate_end."
@@ -394,6 +408,8 @@ class ExperimentConfig:
     >>> config.influence.model, config.learner.num_envs
     ('moa', 64)
     """
+
+    __repr__ = settings_repr
 
     env: EnvConfig = EnvConfig()
     network: NetworkConfig = NetworkConfig()

@@ -230,6 +230,17 @@ def short_repr(value: Any) -> str:
     return shown if len(shown) <= 60 else f"{shown[:56]} ..."
 
 
+def settings_repr(self: Any) -> str:
+    """Return ``Name(field=value, ...)`` with the fields of a dataclass that differ from their defaults; to be a ``__repr__``."""
+    fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
+    shown = []
+    for field in fields:
+        value, array = getattr(self, field.name), hasattr(getattr(self, field.name), "dtype")
+        if field.init and (array or value != field.default):
+            shown.append(f"{field.name}={repr(value) if dataclasses.is_dataclass(value) else short_repr(value)}")
+    return f"{type(self).__name__}({', '.join(shown)})"
+
+
 def file_path(setting: str, value: Any) -> pathlib.Path:
     """Return the path of a file or directory, with ``~`` expanded.
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+import influence_jax.config
 from influence_jax import influence, presets, rewards
 from influence_jax.config import (
     ConfigError,
@@ -227,3 +228,10 @@ def test_settings_are_changed_by_their_short_names():
         config.override(env=3)
     with pytest.raises(ConfigError, match=r"'x' names more than one setting; allowed: a\.x or b\.x\."):
         full_path("x", ["a.x", "b.x", "c.y"])
+
+
+def test_a_configuration_prints_what_differs_from_the_defaults():
+    config = presets.get("harvest-moa", "small", **{"env.num_agents": 2, "env.params.hit_penalty": 0})
+    assert eval(repr(config), vars(influence_jax.config)) == config and len(repr(config)) < 600
+    assert repr(ExperimentConfig()) == "ExperimentConfig()"
+    assert repr(Hyperparams(discount=np.ones(4))) == "Hyperparams(discount=an array of float64 of shape [4])"

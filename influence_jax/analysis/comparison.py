@@ -20,7 +20,7 @@ from influence_jax.analysis.statistics import (
     t_interval,
     welch_interval,
 )
-from influence_jax.analysis.tables import pandas, text_table
+from influence_jax.analysis.tables import html_table, pandas, text_table
 from influence_jax.settings import Choices, ConfigError, checked, nearest, short_repr
 
 SUMMARIES = ("final", "final_steps", "auc", "best")
@@ -63,9 +63,16 @@ class Comparison:
         ]
         return pandas().DataFrame(tables)
 
-    def __repr__(self) -> str:
+    @property
+    def _caption(self) -> str:
         intervals = f"{percent(self.confidence)} intervals, differences from {self.rows[0]['group']}"
-        return "\n".join([f"{self.column}, {self.summary}; {intervals}", text_table(self.rows), *self.notes])
+        return f"{self.column}, {self.summary}; {intervals}"
+
+    def __repr__(self) -> str:
+        return "\n".join([self._caption, text_table(self.rows), *self.notes])
+
+    def _repr_html_(self) -> str:
+        return html_table(self.rows, self._caption, self.notes)
 
 
 def compare(

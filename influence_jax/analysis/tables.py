@@ -1,5 +1,6 @@
 """Metrics as tidy tables, and a run in one line."""
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -141,7 +142,7 @@ def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as aligned text, with four digits per number."""
     if not rows:
         return ""
-    cells = [list(rows[0])] + [[f"{x:.4g}" if isinstance(x, float) else str(x) for x in row.values()] for row in rows]
+    cells = _cells(rows)
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(
@@ -151,6 +152,21 @@ def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
         for line in cells
     ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def html_table(rows: Sequence[Mapping[str, Any]], caption: str, notes: Sequence[str] = ()) -> str:
+    """Return rows as a table for notebooks, numbers with four digits, under a caption and above notes."""
+    head, *body = ("".join(f"<td>{html.escape(x)}</td>" for x in line) for line in _cells(rows))
+    lines = "".join(f"<tr>{line}</tr>" for line in body)
+    below = "".join(f"<div>{html.escape(note)}</div>" for note in notes)
+    return (
+        f"<div>{html.escape(caption)}</div><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>{below}"
+    )
+
+
+def _cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Return the names of columns, and then their values row by row."""
+    return [list(rows[0])] + [[f"{x:.4g}" if isinstance(x, float) else str(x) for x in row.values()] for row in rows]
 
 
 def _flat(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -89,13 +89,11 @@ def main(arguments: list[str]) -> int:
 
 
 def evaluation_table(evaluation: Evaluation, title: str) -> Table:
-    """Tabulate each member's means over episodes and the standard deviation of the collective return."""
+    """Return what `Evaluation.rows` has as a table for a terminal."""
     table = Table(title=title, box=rich.box.SIMPLE, pad_edge=False)
-    columns = {"equality": evaluation.equality, "influence": evaluation.influence}
-    columns |= {name: values.sum(axis=-1) for name, values in evaluation.metrics.items()}
-    for column in ("member", "return", "std", *columns):
+    rows, digits = evaluation.rows(), {"member": "d", "return": ".1f", "std": ".1f"}
+    for column in rows[0]:
         table.add_column(column, justify="right")
-    for member, returns in enumerate(evaluation.collective_return):
-        means = (f"{np.mean(values[member]):.3g}" for values in columns.values())
-        table.add_row(str(member), f"{returns.mean():.1f}", f"{returns.std():.1f}", *means)
+    for row in rows:
+        table.add_row(*(format(value, digits.get(name, ".3g")) for name, value in row.items()))
     return table

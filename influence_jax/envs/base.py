@@ -1,7 +1,6 @@
 """The environment interface: dynamics are a pure function, and randomness is an argument."""
 
 import abc
-import dataclasses
 from typing import Any
 
 import jax
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 
 from influence_jax.batching import replaced_where
 from influence_jax.platforms import usual_promotion
-from influence_jax.settings import ConfigError, short_repr
+from influence_jax.settings import ConfigError, settings_repr
 from influence_jax.types import EnvSpec, TimeStep
 
 
@@ -33,12 +32,9 @@ class Environment(abc.ABC):
 
     def __repr__(self) -> str:
         spec = self.spec
-        fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
-        changed = [x for x in fields if x.init and getattr(self, x.name) != x.default]
-        options = ", ".join(f"{x.name}={short_repr(getattr(self, x.name))}" for x in changed)
         view = " x ".join(map(str, spec.observation_shape[:2]))
         sizes = f"{spec.num_agents} agents, views of {view}, {spec.horizon} steps"
-        return f"{type(self).__name__}({options}): {sizes}, actions {', '.join(spec.action_names)}"
+        return f"{settings_repr(self)}: {sizes}, actions {', '.join(spec.action_names)}"
 
     @property
     @abc.abstractmethod

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax.analysis.tables import html_table
 from influence_jax.evaluation.programs import compiled
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import init_rollout, rollout
@@ -35,6 +36,20 @@ class Evaluation:
         means = {"return": self.collective_return, "equality": self.equality, "influence": self.influence}
         shown = ", ".join(f"{name} {mean_and_spread(values.mean(axis=1))}" for name, values in means.items())
         return f"Evaluation of {episodes} episodes of each of {members} members with {agents} agents, {shown}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each member: means over episodes, and the standard deviation of the collective return."""
+        columns = {"return": self.collective_return, "equality": self.equality, "influence": self.influence}
+        columns |= {name: values.sum(axis=-1) for name, values in self.metrics.items()}
+        means = {name: values.mean(axis=1).tolist() for name, values in columns.items()}
+        means["std"] = self.collective_return.std(axis=1).tolist()
+        names = ["return", "std", *(name for name in columns if name != "return")]
+        return [
+            {"member": member} | {name: means[name][member] for name in names} for member in range(len(self.equality))
+        ]
+
+    def _repr_html_(self) -> str:
+        return html_table(self.rows(), repr(self))
 
 
 def mean_and_spread(values: np.ndarray) -> str:

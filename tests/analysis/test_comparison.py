@@ -43,6 +43,8 @@ def test_it_reads_well():
     assert lines[0] == "collective_return, auc; 95 % intervals, differences from alone"
     assert lines[1].split()[:3] == ["group", "seeds", "mean"] and lines[3].startswith("influence") and len(lines) == 4
     assert max(map(len, lines)) < 130
+    shown = compare(RUNS, summarise="auc")._repr_html_()
+    assert lines[0] in shown and shown.count("<tr>") == 3 and "<td>influence</td>" in shown
 
 
 def test_it_is_a_frame():

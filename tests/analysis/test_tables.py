@@ -1,11 +1,20 @@
 """Tidy tables, and a run in one line."""
 
 import builtins
+import re
 
 import numpy as np
 import pytest
 
-from influence_jax.analysis.tables import describe_run, final_rows, run_rows, run_table, short_number, text_table
+from influence_jax.analysis.tables import (
+    describe_run,
+    final_rows,
+    html_table,
+    run_rows,
+    run_table,
+    short_number,
+    text_table,
+)
 from influence_jax.settings import ConfigError
 from tests.analysis.rows import METRICS, recorded
 
@@ -71,6 +80,13 @@ def test_text_is_aligned():
         "name      x\na     1.235\nlong     10"
     )
     assert text_table([]) == ""
+
+
+def test_a_table_for_notebooks_escapes_names():
+    shown = html_table([{"<group>": "a&b", "x": 1.23456}], "<caption>", ["<note>"])
+    cells = re.findall("<td>(.*?)</td>", shown)
+    assert cells == ["&lt;group&gt;", "x", "a&amp;b", "1.235"]
+    assert "&lt;caption&gt;" in shown and "&lt;note&gt;" in shown and not re.search("<(group|caption|note)>", shown)
 
 
 def test_a_setting_and_a_metric_do_not_share_a_column():

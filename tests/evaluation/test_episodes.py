@@ -68,6 +68,14 @@ def test_it_says_what_it_is_in_one_line(evaluation):
     assert mean_and_spread(np.array([np.nan, 2.0])) == "2" and mean_and_spread(np.array([np.nan])) == "none"
 
 
+def test_it_has_a_row_for_each_member(evaluation):
+    first, second = evaluation.rows()
+    assert (first["member"], second["member"]) == (0, 1) and second["fires"] == 40
+    assert first["return"] == pytest.approx(evaluation.collective_return[0].mean())
+    assert first["std"] == pytest.approx(evaluation.collective_return[0].std())
+    assert evaluation._repr_html_().count("<tr>") == 3
+
+
 def test_who_always_does_the_same_has_no_influence(evaluation):
     assert (evaluation.influence[0] > 0).any()
     np.testing.assert_allclose(evaluation.influence[1], 0, atol=1e-9)
