@@ -60,7 +60,8 @@ def test_commands(tmp_path, monkeypatch, tiny_options):
         short = short.replace("bench env", shlex.join(["bench", "env", *env.SMOKE]))
         assert (command.split()[1] in ("train", "resume", "sweep", "bench")) == (short != command)
         assert main(shlex.split(short)[1:]) == 0
-    assert (tmp_path / "runs" / "episode.gif").exists() and (tmp_path / "runs" / "bench" / "env.json").exists()
+    assert {path.suffix for path in (tmp_path / "runs").glob("episode.*")} == {".gif", ".html"}
+    assert (tmp_path / "runs" / "bench" / "env.json").exists()
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -71,8 +72,7 @@ def test_programs(program, tmp_path, monkeypatch, tiny):
     short = short.replace("total_steps=2e6", "total_steps=120")
     assert ("train" in program) == (short != program)
     exec(short, {"tiny": tiny if "grid" not in program else dataclasses.replace(tiny, seeds=1)})
-    if "episode.gif" in program:
-        assert {path.name for path in tmp_path.iterdir()} == {"curves.png", "episode.gif"}
+    assert {path.name for path in tmp_path.iterdir()} == set(re.findall(r'"(\w+\.(?:png|gif|html))"', program))
 
 
 def test_options_named_in_the_text(capsys):

@@ -21,6 +21,7 @@ USAGE = """usage: influence-jax COMMAND ...
   table DIR --out FILE      write the metrics of a run or sweep as .parquet or .csv
   evaluate DIR              play whole episodes with the trained agents and report returns
   render DIR --out FILE     play one episode and save it as .gif or .mp4
+  replay DIR --out FILE     play one episode and save it as .html, to step through in a browser
   bench QUESTION            measure speed or memory on this machine; without QUESTION, list the questions
 
 influence-jax COMMAND --help explains the options of a command. influence-jax --version prints the version.
@@ -37,6 +38,7 @@ COMMANDS = (
     "table",
     "evaluate",
     "render",
+    "replay",
     "bench",
 )
 

@@ -1,58 +1,41 @@
 """``influence-jax render``: save one episode of the trained agents as a video."""
 
 import dataclasses
-import pathlib
 from typing import Annotated
 
-import tyro
-
+from influence_jax.cli.episode import EpisodeOptions, played
 from influence_jax.cli.options import check, parse, whole
+from influence_jax.cli.output import check_out, save
 from influence_jax.envs.grid.render import SUFFIXES
-from influence_jax.runtime import run
-from influence_jax.runtime.compilation import keep_compiled_programs
-from influence_jax.settings import INT32_MAX, ConfigError
+from influence_jax.settings import INT32_MAX
 
 
-@dataclasses.dataclass(frozen=True)
-class RenderOptions:
-    """Play one episode with the trained agents and save it as a video."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RenderOptions(EpisodeOptions):
+    """Play one episode with the trained agents and save it as a video, .gif or .mp4."""
 
-    directory: tyro.conf.Positional[pathlib.Path]
-    """Directory of a run."""
-    out: pathlib.Path
-    """File to write, .gif or .mp4."""
-    member: Annotated[int, *whole(0, INT32_MAX, "Member of the population that plays.")] = 0
-    seed: Annotated[int, *whole(0, INT32_MAX, "Seed of the episode.")] = 0
     fps: Annotated[int, *whole(1, 1000, "Steps per second of video.")] = 15
-    update: Annotated[
+    start: Annotated[int, *whole(-INT32_MAX, INT32_MAX, "First step shown; a negative one counts from the end.")] = 0
+    stop: Annotated[
         int | None,
-        *whole(0, INT32_MAX, "Checkpoint to load, by number of updates; default: the newest.", optional=True),
+        *whole(-INT32_MAX, INT32_MAX, "Step before which the video ends; default: after the last.", optional=True),
     ] = None
-    trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside the package that the run names."""
+    views: tuple[int, ...] = ()
+    """Agents whose windows are outlined."""
+    scale: Annotated[
+        int | None, *whole(4, 256, "Pixels per cell; default: some 720 for the longer side of the map.", optional=True)
+    ] = None
 
 
 def main(arguments: list[str]) -> int:
     """Render an episode of a run."""
     options = parse(RenderOptions, arguments, "influence-jax render")
-    options = dataclasses.replace(options, out=options.out.expanduser())
-    if options.out.suffix not in SUFFIXES:
-        raise ConfigError(f"out is {str(options.out)!r}; allowed: files that end in {' or '.join(SUFFIXES)}.")
     check(options)
-    try:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        if options.out.is_dir():
-            raise OSError("it is a directory")
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"out is {str(options.out)!r}, which cannot be written: {error}; allowed: files.") from error
-    keep_compiled_programs()
-    trained = run.load(options.directory, options.update, trust=options.trust)
-    if options.member >= trained.config.seeds:
-        raise ConfigError(f"member is {options.member}; allowed: 0 to {trained.config.seeds - 1}.")
-    video = trained.trace(options.member, options.seed).video(fps=options.fps)
-    try:
-        video.save(options.out)
-    except OSError as error:
-        raise ConfigError(f"out is {str(options.out)!r}, which cannot be written: {error}; allowed: files.") from error
+    check_out(options.out, SUFFIXES)
+    trained, trace = played(options)
+    video = trace.video(
+        fps=options.fps, start=options.start, stop=options.stop, views=options.views, scale=options.scale
+    )
+    save(video, options.out)
     print(f"one episode after {trained.update:,} updates: {options.out}")
     return 0

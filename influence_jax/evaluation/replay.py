@@ -12,6 +12,7 @@ import numpy as np
 from influence_jax.evaluation.intervention import CounterfactualPolicies, counterfactual_policies, real_influence
 from influence_jax.evaluation.policy import AgentState
 from influence_jax.evaluation.programs import compiled
+from influence_jax.influence.model import InfluenceModel
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.state import Member
 from influence_jax.settings import ConfigError, Integers, checked, short_repr
@@ -71,6 +72,26 @@ def policies_after(trace: "Trace", time: int) -> CounterfactualPolicies:
     return counterfactual_policies(team.learner, team.member, AgentState.in_game(*before), choices, noise)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tried:
+    """The counterfactuals of every choice of every agent at each step of an episode."""
+
+    answers: (
+        np.ndarray
+    )  # f32[T,K,C,J,A], j's action probabilities for each choice k might have made at t, when it takes effect
+    counted: np.ndarray  # bool[T,K,J], both are in the team, k saw j, and j still acts when the choice takes effect
+    real_influence: np.ndarray  # f32[T,K,J], 0 where not counted, and everywhere without a measure
+
+
+def try_everything(trace: "Trace") -> Tried:
+    """Repeat every step of a team's episode with every choice of each of its agents."""
+    team = team_of(trace, "try_everything")
+    before = jax.tree.map(lambda x: x[:-1], (team.agent_states, trace.states, trace.timesteps))
+    found = _tried(team.learner, team.member, before, trace.choices, trace.noise)
+    answers, counted, influence = (np.asarray(x) for x in found)
+    return Tried(np.exp(answers), counted & team.pairs, np.where(team.pairs, influence, np.float32(0)))
+
+
 def find_real_influence(trace: "Trace") -> np.ndarray:
     """Return f32[T,K,J]: the influence of every choice by intervention, 0 unless both agents are in the team.
 
@@ -81,11 +102,12 @@ def find_real_influence(trace: "Trace") -> np.ndarray:
     model = team.learner.model
     if model.measure is None:
         raise ConfigError("real is True with influence.measure 'none'; allowed: any other measure.")
-    if model.counterfactuals is not None and model.source == "policies" and model.intervene is None:
-        return trace.influence  # computed from real policies, so the measured influence is real
-    before = jax.tree.map(lambda x: x[:-1], (team.agent_states, trace.states, trace.timesteps))
-    found = _real_influence(team.learner, team.member, before, trace.choices, trace.noise)
-    return np.where(team.pairs, np.asarray(found), np.float32(0))
+    return trace.influence if measured_is_real(model) else try_everything(trace).real_influence
+
+
+def measured_is_real(model: InfluenceModel) -> bool:
+    """Whether influence is computed from real policies, of all agents, so that the measured influence is real."""
+    return model.counterfactuals is not None and model.source == "policies" and model.intervene is None
 
 
 @compiled()
@@ -94,12 +116,15 @@ def _transition(env, state, actions, noise, env_params):
 
 
 @compiled()
-def _real_influence(learner, member, before, choices, noise):
+def _tried(learner, member, before, choices, noise):
     def one_step(step):
         before, choices, noise, realised = step
         now = AgentState.in_game(*before)
         found = counterfactual_policies(learner, member, now, choices, noise)
-        return real_influence(learner, found, realised, found.counted(now.timestep))[0]
+        counted = found.counted(now.timestep)
+        measured = learner.model.measure is not None
+        influence = real_influence(learner, found, realised, counted) if measured else jnp.zeros(counted.shape)
+        return found.alternatives[:, :, :, 0], counted[0], influence[0]
 
     choices, noise = jax.tree.map(lambda x: x[:, None], (choices, noise))
     realised = jnp.roll(choices["action"], -learner.model.lag, axis=0)  # the entries after the last step do not count

@@ -1,4 +1,4 @@
-"""The full record of an episode; `replay`, `images`, `table` and `moment` turn it into counterfactuals, videos and tables."""
+"""The full record of an episode; other modules turn it into counterfactuals, videos, pages and tables."""
 
 import dataclasses
 import pathlib
@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from influence_jax.analysis.pages import Page
 from influence_jax.analysis.tables import pandas
 from influence_jax.envs.base import Environment
 from influence_jax.envs.grid.render import Video
 from influence_jax.evaluation import images, replay
 from influence_jax.evaluation.moment import Moment, strongest_moments
+from influence_jax.evaluation.page import page
 from influence_jax.evaluation.replay import Team
 from influence_jax.evaluation.table import rows
 from influence_jax.influence.measures import label
@@ -123,6 +125,16 @@ class Trace:
         if path is not None:
             video.save(path)
         return video
+
+    def page(self, title: str = "") -> Page:
+        """Return the episode as a page to step through: the map, influence, policies and how agents would have answered.
+
+        A notebook shows it, and a browser opens what it saves. Games without a map have everything else. It takes as long as
+        finding out real influence, since every step is tried again with every other choice of each agent.
+
+        >>> run.trace(member=0, seed=1).page("agents of run a").save("replay.html")
+        """
+        return page(self, title)
 
     def table(self) -> Any:
         """Return a ``pandas.DataFrame`` with one row per step and agent; influence is summed over the others.

@@ -17,7 +17,7 @@ from tests.cli.commands import assert_refused
         (
             "trian",
             "command is 'trian'; allowed: presets, envs, train, resume, sweep, submit, merge, best, table, evaluate, render, "
-            "bench. Did you mean 'train'?",
+            "replay, bench. Did you mean 'train'?",
         ),
     ],
 )

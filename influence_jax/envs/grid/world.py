@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 
 from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import maps, primitives, random_bits, vision
-from influence_jax.envs.grid.render import render_maps
+from influence_jax.envs.grid.render import Scene, render_maps
 from influence_jax.platforms import usual_promotion
 from influence_jax.settings import ConfigError, check_fields, choice, flag, integer
 from influence_jax.types import EnvSpec
@@ -237,6 +237,9 @@ class GridWorld(Environment):
 
     def video(self, states: Any, scale: int = 16) -> Iterator[np.ndarray]:
         """Yield the image of each of ``states``, leading axis time; ten times as fast as calling `render` for each."""
+        return render_maps(zip(*self.scenes(states), strict=True), scale, self.palette)
+
+    def scenes(self, states: Any) -> Scene:
+        """Return codes, beams, positions and headings of ``states``, leading axis time, for `render.render_maps`."""
         drawn = jax.device_get(jax.jit(jax.vmap(lambda state: (self.cell_codes(state), self.beam_map(state))))(states))
-        scenes = zip(*drawn, np.asarray(states.position), np.asarray(states.heading), strict=True)
-        return render_maps(scenes, scale, self.palette)
+        return *drawn, np.asarray(states.position), np.asarray(states.heading)
