@@ -9,6 +9,7 @@ from .analysis.figures import plot_influence as plot_influence
 from .analysis.figures import plot_influence_in_time as plot_influence_in_time
 from .analysis.figures import plot_learning_curves as plot_learning_curves
 from .analysis.figures import plot_schelling as plot_schelling
+from .analysis.reporting import report as report
 from .config import EnvConfig as EnvConfig
 from .config import ExperimentConfig as ExperimentConfig
 from .config import Hyperparams as Hyperparams

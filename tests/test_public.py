@@ -136,6 +136,7 @@ CALLS = {
     "merge": (influence_jax.merge, {"shards": ["nowhere"], "out": "x"} | TRUST),
     "sweep": (influence_jax.sweep, {"experiment": CONFIG, "out": "x", "resume": False} | SPACE | RUNNING),
     "search": (influence_jax.search, {"experiment": CONFIG, "out": "x", "resume": False} | SEARCH | RUNNING),
+    "report": (influence_jax.report, {"directories": ["nowhere"]}),
     "Progress": (influence_jax.Progress, {"console": None}),
 }
 OTHER_WORDS = {
@@ -147,6 +148,7 @@ OTHER_WORDS = {
     ("search", "experiment"): "preset is",
     **{(name, "shards" if name == "merge" else "out"): "holds no" for name in ("resume", "load", "merge")},
     ("train", "start_from"): "holds no",
+    ("report", "directories"): "runs",
     **{pair: "setting of a sweep" for pair in (("sweep", "grid"), ("sweep", "random"), ("search", "random"))},
 }
 

@@ -18,10 +18,14 @@ USAGE = """usage: influence-jax COMMAND ...
   submit ... -- sweep ...   write a SLURM job array for a sweep, which requeues itself when stopped
   merge DIR DIR --out DIR   join the shards of a sweep into one sweep
   best DIR                  print the best settings of a sweep
+  compare DIR DIR ...       print how runs, or the settings in them, compare
+  plot DIR ... --out FILE   draw learning curves
+  report DIR ... --out FILE write a page on runs as .html: tables, curves, settings, machines
   table DIR --out FILE      write the metrics of a run or sweep as .parquet or .csv
   evaluate DIR              play whole episodes with the trained agents and report returns
   render DIR --out FILE     play one episode and save it as .gif or .mp4
   replay DIR --out FILE     play one episode and save it as .html, to step through in a browser
+  moments DIR --out FILE    save the strongest moments of influence of one episode as .png
   bench QUESTION            measure speed or memory on this machine; without QUESTION, list the questions
 
 influence-jax COMMAND --help explains the options of a command. influence-jax --version prints the version.
@@ -35,10 +39,14 @@ COMMANDS = (
     "submit",
     "merge",
     "best",
+    "compare",
+    "plot",
+    "report",
     "table",
     "evaluate",
     "render",
     "replay",
+    "moments",
     "bench",
 )
 

@@ -16,8 +16,8 @@ from tests.cli.commands import assert_refused
     [
         (
             "trian",
-            "command is 'trian'; allowed: presets, envs, train, resume, sweep, submit, merge, best, table, evaluate, render, "
-            "replay, bench. Did you mean 'train'?",
+            "command is 'trian'; allowed: presets, envs, train, resume, sweep, submit, merge, best, compare, plot, report, "
+            "table, evaluate, render, replay, moments, bench. Did you mean 'train'?",
         ),
     ],
 )
