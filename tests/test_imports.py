@@ -21,6 +21,7 @@ ALLOWED = {
     "metrics": {"types", "config"},
     "rewards": {"fusion", "types", "config"},
     "envs": {"batching", "platforms", "fusion", "types", "config", "settings"},
+    "interop": {"envs", "settings"},
     "networks": {"platforms", "fusion", "types", "config"},
     "influence": {"fusion", "types", "config", "settings"},
     "learner": {
