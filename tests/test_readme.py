@@ -25,7 +25,7 @@ PROGRAMS = [text for kind, text in BLOCKS if kind == "python"]
 def test_nothing_is_left_out():
     assert {kind for kind, _ in BLOCKS} == {"sh", "python", "text"}
     assert {command.split()[0] for command in COMMANDS} == {"make", "pip", "influence-jax"}
-    assert len(PROGRAMS) == 5
+    assert len(PROGRAMS) == 7
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make")])
