@@ -16,6 +16,7 @@ from influence_jax.settings import (
     is_path,
     nearest,
     number,
+    plugins,
     settings_repr,
     short_repr,
     texts,
@@ -29,6 +30,7 @@ _PPO = {"learner.algorithm": ("ppo",)}
 _INEQUITY = {"learner.shaper": ("inequity_averse",)}
 _ANY = math.inf
 _Values = Mapping[str, Any] | tuple[()]  # a default may not be a mapping, which could be changed
+ENVS = "influence_jax.envs"  # the group of entry points of games
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -82,7 +84,7 @@ class NetworkConfig:
         "influence_jax.networks.agent:NETWORKS",
         'The network: convolution, dense layers and a core, which is an LSTM ("lstm", as in the paper), a GRU ("gru") or a layer '
         'without memory ("feedforward"). Your own receives the spec and these settings.',
-        custom=True,
+        group="influence_jax.networks",
     )
     conv_channels: int = integer(6, 1, "Output channels of the 3 x 3 convolution.")
     hidden_size: int = integer(32, 1, "Units of each of the two dense layers.")
@@ -130,7 +132,7 @@ class InfluenceConfig:
         '"communication": agents send messages (section 5). "moa": each agent has a model of the other agents (section 6). '
         '"intervention": all actions of one agent, drawn at random in every step, are tried in the game itself, and it is paid N '
         "times its influence, so that in expectation every agent is paid its own.",
-        custom=True,
+        group="influence_jax.models",
     )
     visible_actions: bool = flag(
         False,
@@ -143,7 +145,7 @@ class InfluenceConfig:
         "influence_jax.influence.measures:MEASURES",
         'How to measure the change in what the others do. "none" skips the computation and logs 0, which '
         "saves time in a baseline.",
-        custom=True,
+        group="influence_jax.measures",
         others=("none",),
         used_with=_SOCIAL,
     )
@@ -209,7 +211,7 @@ class LearnerConfig:
         "individual",
         "influence_jax.rewards:SHAPERS",
         "How all agents' environment rewards are combined into each agent's reward.",
-        custom=True,
+        group="influence_jax.shapers",
     )
     observe_rewards: bool = flag(
         False,
@@ -223,7 +225,7 @@ class LearnerConfig:
         "rmsprop",
         "influence_jax.learner.optimizer:OPTIMIZERS",
         "RMSProp (decay .99, eps 2.5e-8 inside the root) or Adam (.9, .999, eps 1e-8).",
-        custom=True,
+        group="influence_jax.optimizers",
     )
     reward_scaling: str = choice(
         "none",
@@ -550,12 +552,21 @@ def code_paths(config: ExperimentConfig) -> dict[str, str]:
     """Return the settings that name code outside this package, which opening somebody else's run must not import."""
     values = {path: value for path, _, value in declared(config)} | {"env.name": config.env.name}
     named = {path: value if isinstance(value, tuple) else (value,) for path, value in values.items()}
-    return {
-        path: name
-        for path, names in named.items()
-        for name in names
-        if is_path(name) and name.partition(":")[0].partition(".")[0] != "influence_jax"
-    }
+    return {path: name for path, names in named.items() for name in names if is_foreign(path, name)}
+
+
+def is_foreign(path: str, value: Any) -> bool:
+    """Whether a setting names code outside this package, by its path or by a name that an installed package registers."""
+    if is_path(value):
+        return value.partition(":")[0].partition(".")[0] != "influence_jax"
+    return isinstance(value, str) and path in GROUPS and value in plugins(GROUPS[path])
+
+
+GROUPS = {"env.name": ENVS} | {  # of entry points, by the setting whose names they add
+    path: field.metadata["allowed"].group
+    for path, field, _ in declared(ExperimentConfig())
+    if getattr(field.metadata["allowed"], "group", "")
+}
 
 
 def to_dict(config: Any) -> dict[str, Any]:

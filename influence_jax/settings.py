@@ -6,13 +6,14 @@ declaration. This module does not import JAX, so a bad setting is refused at onc
 
 import dataclasses
 import difflib
+import functools
 import importlib
 import math
 import numbers
 import os
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 INT32_MAX = 2**31 - 1
@@ -95,28 +96,32 @@ class Numbers(Allowed):
 
 @dataclasses.dataclass(frozen=True)
 class Choices(Allowed):
-    """One of several names, or with ``custom`` the path ``"package.module:name"`` of your own code.
+    """One of several names; with a ``group``, your own code, too: its path ``"package.module:name"``, or a registered name.
 
     ``table`` is either the values themselves or ``"package.module:TABLE"``, where they are implemented; that module is only
     imported when needed.
     """
 
     table: str | tuple[Any, ...]
-    custom: bool = False  # whether a path is allowed, too
+    group: str = ""  # of the entry points by which installed packages register names, see `plugins`
     others: tuple[str, ...] = ()  # names in addition to the table's
+
+    def own(self) -> list[Any]:
+        """Return the names that are not registered by other packages."""
+        return [*(import_object(self.table) if isinstance(self.table, str) else self.table), *self.others]
 
     def names(self) -> list[Any]:
         """Return all names."""
-        return [*(import_object(self.table) if isinstance(self.table, str) else self.table), *self.others]
+        return [*self.own(), *(plugins(self.group) if self.group else ())]
 
     def accept(self, value: Any) -> Any:
         """Accept a name, or a path where paths are allowed."""
-        if not (self.custom and is_path(value)) and (not isinstance(value, str | bool) or value not in self.names()):
+        if not (self.group and is_path(value)) and (not isinstance(value, str | bool) or value not in self.own()):
             raise ValueError
         return value
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.names())) + (" or 'package.module:name'" if self.custom else "")
+        return ", ".join(map(str, self.names())) + (" or 'package.module:name'" if self.group else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,12 +161,12 @@ def choice(
     default: Any,
     table: str | tuple[Any, ...],
     help: str,
-    custom: bool = False,
+    group: str = "",
     others: tuple[str, ...] = (),
     **more: Any,
 ) -> Any:
     """Declare a choice; see `Choices`."""
-    return _field(default, Choices(table, custom, others, optional=default is None), help, **more)
+    return _field(default, Choices(table, group, others, optional=default is None), help, **more)
 
 
 def flag(default: bool | None, help: str, **more: Any) -> Any:
@@ -187,18 +192,20 @@ def _field(
 
 
 def checked(path: str, value: Any, allowed: Allowed) -> Any:
-    """Return the value as plain data.
+    """Return the value as plain data; the path instead of a name that an installed package registers.
 
     Raises:
         ConfigError: the value is not allowed.
     """
     if value is None and allowed.optional:
         return None
+    if isinstance(allowed, Choices) and allowed.group:
+        value = in_full(path, value, allowed.own(), allowed.group)
     try:
         return allowed.accept(value)
     except (ValueError, TypeError):
         hint = nearest(str(value), [str(name) for name in allowed.names()])
-        if isinstance(allowed, Choices) and allowed.custom and not isinstance(value, str):
+        if isinstance(allowed, Choices) and allowed.group and not isinstance(value, str):
             part = path.rpartition(".")[2]
             hint = f" To use an object, put it into the learner: dataclasses.replace(make_learner(config), {part}=...)."
         shown = " ".join(repr(value).split())  # the repr of an array has several lines
@@ -262,6 +269,38 @@ def file_path(setting: str, value: Any) -> pathlib.Path:
 def is_path(name: Any) -> bool:
     """Whether a name has the form ``"package.module:name"``."""
     return isinstance(name, str) and ":" in name
+
+
+@functools.cache
+def plugins(group: str) -> dict[str, tuple[str, ...]]:
+    """Return what installed packages register in a group of entry points: by name the paths ``"package.module:name"``.
+
+    Nothing is imported. A name has several paths where packages contradict each other.
+    """
+    from importlib.metadata import entry_points  # a tenth of a second, which help should not take
+
+    paths: dict[str, tuple[str, ...]] = {}
+    for entry in sorted(entry_points(group=group)):
+        paths[entry.name] = tuple(dict.fromkeys((*paths.get(entry.name, ()), entry.value)))
+    return paths
+
+
+def in_full(setting: str, name: Any, own: Iterable[str], group: str) -> Any:
+    """Return the path of a name that an installed package registers in a ``group``; any other name as it is.
+
+    Raises:
+        ConfigError: the name is also one of our ``own``, or several packages register it.
+    """
+    paths = plugins(group).get(name) if isinstance(name, str) else None
+    if not paths:
+        return name
+    if len(paths) > 1 or name in own:
+        meanings = [*(["this package"] if name in own else []), *map(repr, paths)]
+        raise ConfigError(
+            f"{setting} is {name!r}, a name of {' and of '.join(meanings)}; allowed: names that one package alone registers, or "
+            "'package.module:name'."
+        )
+    return paths[0]
 
 
 def import_object(path: str) -> Any:

@@ -16,6 +16,7 @@ CROSS_CUTTING = {
     "test_imports.py",  # the layers
     "test_mirror.py",
     "test_notebooks.py",
+    "test_plugins.py",  # what other packages register
     "test_public.py",  # wrong arguments
     "test_readme.py",
     "test_typing.py",  # in the package, and for who uses it

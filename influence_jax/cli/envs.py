@@ -17,7 +17,9 @@ def main(arguments: list[str]) -> int:
     for name in names:
         if name.startswith("-"):
             raise ConfigError(f"{name} is not an option of envs; allowed: --json.")
-    games = {name: describe(name) for name in names or envs.registered()}
+    others = {} if names else envs.others()  # whose code a list need not import
+    games = {name: describe(name) for name in names or envs.registered() if name not in others}
+    games |= {name: {"summary": f"See {' and '.join(paths)}."} for name, paths in others.items()}
     if "--json" in arguments:
         print(json.dumps(games, indent=2))
         return 0

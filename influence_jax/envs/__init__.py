@@ -1,7 +1,7 @@
 """Environments and their registry.
 
 ``make("cleanup", num_agents=5)`` gives a registered environment, ``make("my_package.games:MyGame")`` any class that
-implements `influence_jax.envs.base.Environment`.
+implements `influence_jax.envs.base.Environment`. Installed packages register names by entry points ``influence_jax.envs``.
 """
 
 import dataclasses
@@ -13,12 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.config import EnvConfig
+from influence_jax.config import ENVS, EnvConfig
 from influence_jax.envs.base import Environment
 from influence_jax.envs.box_trapped import BoxTrapped
 from influence_jax.envs.cleanup import Cleanup
 from influence_jax.envs.harvest import Harvest
-from influence_jax.settings import Allowed, ConfigError, Numbers, checked, implementation, nearest
+from influence_jax.settings import Allowed, ConfigError, Numbers, checked, implementation, in_full, nearest, plugins
 
 __all__ = ["BoxTrapped", "Cleanup", "Environment", "Harvest", "configured", "make", "option_fields", "registered"]
 
@@ -32,8 +32,13 @@ _REGISTRY: dict[str, tuple[type[Environment], dict[str, Any]]] = {
 
 
 def registered() -> tuple[str, ...]:
-    """Return the names that `make` knows."""
-    return tuple(_REGISTRY)
+    """Return the names that `make` knows, last those of other installed packages."""
+    return tuple(dict.fromkeys((*_REGISTRY, *others())))
+
+
+def others() -> dict[str, tuple[str, ...]]:
+    """Return by name the paths of the games that other installed packages register; nothing is imported."""
+    return plugins(ENVS)
 
 
 def variant(name: str) -> dict[str, Any]:
@@ -60,9 +65,9 @@ def register(name: str, constructor: type[Environment], **options: Any) -> None:
     """
     if not (isinstance(constructor, type) and issubclass(constructor, Environment)):
         raise ConfigError(f"constructor is {constructor!r}; allowed: classes that derive from Environment.")
-    if not isinstance(name, str) or not name or ":" in name or name in _REGISTRY:
+    if not isinstance(name, str) or not name or ":" in name or name in registered():
         raise ConfigError(
-            f"environment name is {name!r}; allowed: texts without a colon, other than {', '.join(_REGISTRY)}."
+            f"environment name is {name!r}; allowed: texts without a colon, other than {', '.join(registered())}."
         )
     _REGISTRY[name] = constructor, options
 
@@ -127,7 +132,8 @@ def configured(config: EnvConfig) -> tuple[Environment, Any, EnvConfig]:
         )
     env_params = with_numbers("env.params", env_params, config.params)
     options = {field.name: getattr(env, field.name) for field in option_fields(config.name)}
-    return env, env_params, EnvConfig(config.name, options, numbers(env_params))
+    name = in_full("env.name", config.name, _REGISTRY, ENVS)
+    return env, env_params, EnvConfig(name, options, numbers(env_params))
 
 
 def numbers(env_params: Any) -> dict[str, float | tuple[float, ...]]:
@@ -180,10 +186,10 @@ def number_allowed(field: dataclasses.Field, default: jax.Array) -> Allowed:
 
 
 def _constructor(name: Any) -> tuple[type[Environment], dict[str, Any]]:
-    registry = {known: constructor for known, (constructor, _) in _REGISTRY.items()}
     if not isinstance(name, str):
-        raise ConfigError(f"env.name is {name!r}; allowed: {', '.join(registry)} or 'package.module:Class'.")
-    constructor = implementation("env.name", name, registry)
+        raise ConfigError(f"env.name is {name!r}; allowed: {', '.join(registered())} or 'package.module:Class'.")
+    registry = others() | {known: constructor for known, (constructor, _) in _REGISTRY.items()}
+    constructor = implementation("env.name", in_full("env.name", name, _REGISTRY, ENVS), registry)
     game = isinstance(constructor, type) and issubclass(constructor, Environment)
     if not game or inspect.isabstract(constructor):
         raise ConfigError(

@@ -5,7 +5,6 @@ import importlib
 import pathlib
 import re
 import shlex
-import sys
 
 import jax
 import numpy as np
@@ -15,6 +14,7 @@ import influence_jax
 from influence_jax import types
 from influence_jax.cli import main
 from influence_jax.config import NetworkConfig
+from tests.installed import install, uninstall
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "extending.md").read_text()
@@ -23,7 +23,7 @@ TITLES = [recipe.partition("\n")[0] for recipe in RECIPES]
 
 
 def blocks(text):
-    """Yield ``(kind, text)``: "file" for a module of `my_lab`, "python" for a program, "sh" for commands."""
+    """Yield ``(kind, text)``: a "file" of `my_lab`, its project ("toml"), a "python" program, "sh" commands."""
     for kind, body in re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
         yield ("file" if body.startswith("# my_lab/") else kind), body
 
@@ -36,23 +36,22 @@ def laboratory(tmp_path, monkeypatch):
     (tmp_path / "my_lab").mkdir()
     (tmp_path / "my_lab" / "__init__.py").touch()
     yield tmp_path
-    for name in [name for name in sys.modules if name.partition(".")[0] == "my_lab"]:
-        del sys.modules[name]
+    uninstall("my_lab")
 
 
-def test_there_are_nine_recipes():
-    assert [title[:2] for title in TITLES] == [f"{i}." for i in range(1, 10)]
+def test_there_are_ten_recipes():
+    assert [title.split()[0] for title in TITLES] == [f"{i}." for i in range(1, 11)]
 
 
-LONG = ("2.", "5.", "6.", "7.", "8.", "9.")
+LONG = ("2.", "5.", "6.", "7.", "8.", "9.", "10.")
 
 
 @pytest.mark.parametrize(
     "recipe",
-    [pytest.param(x, marks=[pytest.mark.slow] if x[:2] in LONG else []) for x in RECIPES],
+    [pytest.param(x, marks=[pytest.mark.slow] if x.startswith(LONG) else []) for x in RECIPES],
     ids=TITLES,
 )
-def test_recipe(recipe, laboratory, tiny_presets):
+def test_recipe(recipe, laboratory, tiny_presets, monkeypatch):
     names = {}
     exec(dict(blocks(INTRODUCTION))["python"], names)
     for kind, body in blocks(recipe):
@@ -60,6 +59,8 @@ def test_recipe(recipe, laboratory, tiny_presets):
             (laboratory / body.split()[1]).write_text(body)
         elif kind == "python":
             exec(body, names)
+        elif kind == "toml":
+            install(monkeypatch, laboratory, laboratory, body)
         else:
             for command in body.splitlines():
                 program, *arguments = shlex.split(command)

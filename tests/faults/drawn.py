@@ -101,8 +101,8 @@ def bad(allowed: Allowed) -> st.SearchStrategy:
             if length is not None:
                 values += [1.0, (1.0,) * (length + 1), (float("nan"),) * length]
                 values = [x for x in values if not isinstance(x, np.ndarray) or len(x) != length]
-        case Choices(custom=custom):
-            values = [*(x for x in NOT_A_NAME if x not in allowed.names()), *(OWN if custom else ())]
+        case Choices(group=group):
+            values = [*(x for x in NOT_A_NAME if x not in allowed.names()), *(OWN if group else ())]
         case Texts(paths=paths):
             values = [3, None, [3], [None], True] + (["nonsense", ["no:such"]] if paths else [])
     return st.sampled_from([x for x in values if x is not None or not allowed.optional])
