@@ -122,7 +122,7 @@ def test_kernels_stand_below_games():
         assert all(name.startswith(below) for name in imports(path) if name.startswith("influence_jax"))
 
 
-GAMES = ("cleanup", "harvest", "box_trapped")
+GAMES = ("cleanup", "harvest", "box_trapped", "coins", "stag_hunt")
 MACHINE = {
     "vmap",
     "lax",
@@ -143,4 +143,4 @@ def test_a_game_names_rules_and_not_the_machine_below(game):
     names = {getattr(node, "id", getattr(node, "attr", None)) for node in ast.walk(ast.parse(path.read_text()))}
     assert not names & MACHINE
     below = {name.split(".")[3] for name in imports(path) if name.startswith("influence_jax.envs.grid")}
-    assert below <= {"maps", "movement", "primitives", "random_bits", "vision", "world"}
+    assert below <= {"field", "maps", "movement", "primitives", "random_bits", "vision", "world"}

@@ -17,17 +17,35 @@ from influence_jax.config import ENVS, EnvConfig
 from influence_jax.envs.base import Environment
 from influence_jax.envs.box_trapped import BoxTrapped
 from influence_jax.envs.cleanup import Cleanup
+from influence_jax.envs.coins import Coins
 from influence_jax.envs.harvest import Harvest
+from influence_jax.envs.matrix import MatrixGame
+from influence_jax.envs.stag_hunt import StagHunt
 from influence_jax.settings import Allowed, ConfigError, Numbers, checked, implementation, in_full, nearest, plugins
 
-__all__ = ["BoxTrapped", "Cleanup", "Environment", "Harvest", "configured", "make", "option_fields", "registered"]
+__all__ = [
+    "BoxTrapped",
+    "Cleanup",
+    "Coins",
+    "Environment",
+    "Harvest",
+    "MatrixGame",
+    "StagHunt",
+    "configured",
+    "make",
+    "option_fields",
+    "registered",
+]
 
 _REGISTRY: dict[str, tuple[type[Environment], dict[str, Any]]] = {
     "box-trapped": (BoxTrapped, {}),
     "cleanup": (Cleanup, {}),
     "cleanup-mp": (Cleanup, {"waste_rule": "bernoulli"}),
+    "coins": (Coins, {}),
     "harvest": (Harvest, {}),
     "harvest-mp": (Harvest, {"regrowth": "disc"}),
+    "matrix": (MatrixGame, {}),
+    "stag-hunt": (StagHunt, {}),
 }
 
 

@@ -73,8 +73,6 @@ class BoxTrapped(GridWorld):
     __repr__ = Environment.__repr__  # a dataclass would show the whole map
 
     def __post_init__(self) -> None:
-        if self.beams_visible:
-            raise ConfigError("beams_visible is True, but nobody has a beam in Box Trapped; leave it out.")
         super().__post_init__()
         cells = int(maps.mask(self.drawing, maps.TRAPPED).sum())
         if cells != 1:

@@ -25,7 +25,10 @@ def test_wrong_settings(name, options, words):
 
 
 def test_names():
-    assert registered() == ("box-trapped", "cleanup", "cleanup-mp", "harvest", "harvest-mp")
+    assert registered() == (
+        *("box-trapped", "cleanup", "cleanup-mp", "coins", "harvest", "harvest-mp"),
+        *("matrix", "stag-hunt"),
+    )
     assert make("cleanup").waste_rule == "lottery"
     assert make("cleanup-mp").waste_rule == "bernoulli"
     assert make("harvest").regrowth == "square"

@@ -23,10 +23,10 @@ VIEWS = ("egocentric", "reference")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GridWorld(Environment):
-    """Agents with headings on a map; the abstract base of `Cleanup`, `Harvest` and `BoxTrapped`.
+    """Agents with headings on a map; the abstract base of all games on a map.
 
-    A state has ``position i32[N,2]`` (row, column), ``heading i32[N]`` (clockwise quarter turns from up), ``apples
-    bool[H,W]`` and ``time i32[]``; in a game with beams also ``beams u8[H,W]`` (of the last step, see `beams.trace`).
+    A state has ``position i32[N,2]`` (row, column), ``heading i32[N]`` (clockwise quarter turns from up) and ``time
+    i32[]``; in a game with beams also ``beams u8[H,W]`` (of the last step, see `beams.trace`).
 
     Attributes:
         layout: the map, see `influence_jax.envs.grid.maps`.
@@ -74,6 +74,8 @@ class GridWorld(Environment):
             raise ConfigError(
                 "headings_visible is True with view 'reference', which never shows headings; allowed: False."
             )
+        if self.beams_visible and not self.spec.beam_actions:
+            raise ConfigError("beams_visible is True, but nobody has a beam in this game; leave it out.")
         if self.num_agents > len(self.start_cells):
             raise ConfigError(
                 f"num_agents is {self.num_agents}, but the layout has {len(self.start_cells)} start cells; "
