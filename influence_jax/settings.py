@@ -291,7 +291,7 @@ def in_full(setting: str, name: Any, own: Iterable[str], group: str) -> Any:
     Raises:
         ConfigError: the name is also one of our ``own``, or several packages register it.
     """
-    paths = plugins(group).get(name) if isinstance(name, str) else None
+    paths = list(plugins(group).get(name, ())) if isinstance(name, str) else []
     if not paths:
         return name
     if len(paths) > 1 or name in own:

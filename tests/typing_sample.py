@@ -20,7 +20,7 @@ def settings() -> ExperimentConfig:
     config = influence_jax.presets.get("harvest-moa", profile="small")
     assert_type(config.learner.num_envs, int)
     assert_type(config.hyperparams.learning_rate, float)
-    return config.override(num_envs=8, lstm_size=32, **{"env.params.hit_penalty": 0})
+    return config.override(num_envs=8, core_size=32, **{"env.params.hit_penalty": 0})
 
 
 def watched(point: influence_jax.LogPoint) -> None:

@@ -1,7 +1,6 @@
 """Matrix games, played again and again: Prisoner's Dilemma, Chicken, Stag Hunt, or any payoffs."""
 
 import dataclasses
-import functools
 import math
 from typing import Any
 
@@ -60,7 +59,7 @@ class MatrixGame(Environment):
     def __post_init__(self) -> None:
         check_fields(self)
 
-    @functools.cached_property
+    @property
     def spec(self) -> EnvSpec:
         """The static facts of the game."""
         return EnvSpec(

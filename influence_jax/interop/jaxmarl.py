@@ -1,5 +1,6 @@
 """Games as environments of JaxMARL, for its learners and wrappers."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,6 +52,7 @@ class JaxMARLGame(MultiAgentEnv):
         """All agents are of one class."""
         return {"agents": self.agents}
 
+    @functools.partial(jax.jit, static_argnums=0)
     def reset(self, key: jax.Array) -> tuple[dict[str, jax.Array], Any]:
         """Start an episode; return observations by agent, and the state, which is the game's own."""
         state, timestep = self.game.reset(key, self.params)
@@ -70,6 +72,7 @@ class JaxMARLGame(MultiAgentEnv):
         """Return the observations of a state by agent."""
         return self._by_agent(self.game.observe(state)[0])
 
+    @functools.partial(jax.jit, static_argnums=0)
     def get_avail_actions(self, state: Any) -> dict[str, jax.Array]:
         """Return bool[A] by agent: every action is available in every state."""
         del state

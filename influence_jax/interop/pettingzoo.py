@@ -36,7 +36,8 @@ class PettingZooGame(ParallelEnv):
 
     def __init__(self, game: Environment, params: Mapping[str, Any] | None = None) -> None:
         self.game, self.params = game, with_numbers("params", game.default_params, params or {})
-        self.render_mode = "rgb_array" if hasattr(game, "render") else None
+        self._draw = getattr(game, "render", None)
+        self.render_mode = "rgb_array" if self._draw else None
         self.metadata = {"name": type(game).__name__, "render_modes": [self.render_mode] if self.render_mode else []}
         self.possible_agents = [f"agent_{number}" for number in range(game.spec.num_agents)]
         self.agents: list[str] = []
@@ -44,13 +45,14 @@ class PettingZooGame(ParallelEnv):
             agent: spaces.Box(0, 255, game.spec.observation_shape, np.uint8) for agent in self.possible_agents
         }
         self.action_spaces = {agent: spaces.Discrete(game.spec.num_actions) for agent in self.possible_agents}
-        self._key = self._state = None
+        self._key: Any = None
+        self._state: Any = None
 
-    def observation_space(self, agent: str) -> spaces.Box:
+    def observation_space(self, agent: str) -> spaces.Space:
         """Return the space of an agent's observations."""
         return self.observation_spaces[agent]
 
-    def action_space(self, agent: str) -> spaces.Discrete:
+    def action_space(self, agent: str) -> spaces.Space:
         """Return the space of an agent's actions."""
         return self.action_spaces[agent]
 
@@ -82,7 +84,7 @@ class PettingZooGame(ParallelEnv):
 
     def render(self) -> np.ndarray | None:
         """Return u8[H,W,3], the whole map seen from above; None for a game without a map."""
-        return self.game.render(self._state) if self.render_mode else None
+        return self._draw(self._state) if self._draw else None
 
     def _advance(self, function: Any, *actions: np.ndarray) -> Any:
         self._key, key = jax.random.split(self._key)

@@ -28,4 +28,4 @@ def total_variation(factual, marginal, realised, axis=-1):
 
 def small(spec, sizes):
     """Our network with three units."""
-    return NETWORKS["lstm"](spec, dataclasses.replace(sizes, lstm_size=3))
+    return NETWORKS["lstm"](spec, dataclasses.replace(sizes, core_size=3))
