@@ -11,15 +11,17 @@ if TYPE_CHECKING:
 def rows(trace: "Trace") -> dict[str, np.ndarray]:
     """Return the columns of a table with one row per step and agent, in order of steps; see `Trace.table`."""
     step, agent = np.indices(trace.actions.shape)
-    taken = np.take_along_axis(trace.log_policy, trace.actions[..., None], axis=-1)[..., 0]
+    names, num_actions = trace.env.spec.action_names, trace.env.spec.num_actions
+    known = (trace.actions >= 0) & (trace.actions < num_actions)
+    taken = np.take_along_axis(trace.log_policy, np.where(known, trace.actions, 0)[..., None], axis=-1)[..., 0]
     probs = np.exp(trace.log_policy)
     columns = {
         "step": step,
         "agent": agent,
-        "action": np.array(trace.env.spec.action_names)[trace.actions],
+        "action": np.array([*names, "none"])[np.where(known, trace.actions, num_actions)],
         "reward": trace.rewards,
         "value": trace.values,
-        "log_prob": taken,
+        "log_prob": np.where(known, taken, np.nan),
         "entropy": -np.sum(np.where(probs > 0, probs * trace.log_policy, 0.0), axis=-1),
         "influence": trace.influence.sum(axis=2),
         "influence_received": trace.influence.sum(axis=1),

@@ -139,6 +139,8 @@ class Trace:
     def table(self) -> Any:
         """Return a ``pandas.DataFrame`` with one row per step and agent; influence is summed over the others.
 
+        An integer that is not an action of the game is called "none", and its log-probability is NaN.
+
         >>> run.trace().table().groupby("agent").reward.sum()
 
         Raises:

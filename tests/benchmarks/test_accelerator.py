@@ -11,7 +11,7 @@ from benchmarks import __main__ as command_line
 from influence_jax.cli import bench
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "accelerator.sh"
-NOT_OF_AN_ACCELERATOR = {"all", "compare", "limits", "peers"}
+NOT_OF_AN_ACCELERATOR = {"all", "compare", "learning", "limits", "peers"}
 
 
 def test_accelerator_script_asks_what_the_questions_know(tmp_path):

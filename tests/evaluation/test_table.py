@@ -1,5 +1,8 @@
 """The columns of an episode's table."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 
 
@@ -12,3 +15,12 @@ def test_table(trace):
     assert row.influence == pytest.approx(trace.influence[4, 2].sum())
     assert row.influence_received == pytest.approx(trace.influence[4, :, 2].sum())
     assert (row["row"], row.column) == tuple(trace.states.position[4, 2])
+
+
+def test_integers_that_are_no_actions(trace):
+    pytest.importorskip("pandas")
+    actions = trace.actions.copy()
+    actions[0, 0], actions[1, 1] = -1, trace.env.spec.num_actions
+    table = dataclasses.replace(trace, actions=actions).table()
+    assert (table.action == "none").to_numpy().nonzero()[0].tolist() == [0, 1 * actions.shape[1] + 1]
+    np.testing.assert_array_equal(table.log_prob.isna(), table.action == "none")
