@@ -60,6 +60,7 @@ def test_the_numbers_are_parameters():
         ({"layout": ("P@PPP",)}, ["'@'", "'P' (start cell)"]),
         ({"num_agents": 3}, ["num_agents is 3", "allowed: 2."]),
         ({"beams_visible": True}, ["beams_visible is True", "nobody has a beam"]),
+        ({"headings_visible": True}, ["headings_visible is True", "allowed: False"]),
         ({"view": "reference"}, ["view is 'reference'", "egocentric"]),
     ],
 )

@@ -31,6 +31,7 @@ class OpenField(GridWorld):
     horizon: int = integer(100, 1, "Environment steps per episode.")
     view: str = choice("egocentric", ("egocentric",), "Views are not turned, since agents are not.")
     beams_visible: bool | None = flag(False, "There are no beams.")
+    headings_visible: bool = choice(False, (False,), "There are no headings to see.")
 
     letters: ClassVar[str] = " P"
     action_names: ClassVar[tuple[str, ...]] = ("up", "right", "down", "left", "stay")
