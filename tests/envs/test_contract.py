@@ -166,7 +166,7 @@ def test_every_influence_model_learns_and_is_replayed(game, model, tmp_path):
     config = dataclasses.replace(probe_config(influence=MODELS[model]), env=EnvConfig(game, horizon=8))
     run = influence_jax.train(config)
     assert np.isfinite(run.metrics["policy_loss"]).all() and (run.metrics["influence"] > 0).any()
-    assert np.isfinite(influence_jax.evaluate(run, episodes=2).collective_return).all()
+    assert np.isfinite(influence_jax.evaluate(run, num_episodes=2).collective_return).all()
     trace = run.trace()
     assert trace.actions.shape == (8, 2) and np.isfinite(run.trace(real=True).influence).all()
     if isinstance(run.learner.env, GridWorld):
