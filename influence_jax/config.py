@@ -551,15 +551,18 @@ def refuse_unused(path: str, field: dataclasses.Field, values: Mapping[str, Any]
 def code_paths(config: ExperimentConfig) -> dict[str, str]:
     """Return the settings that name code outside this package, which opening somebody else's run must not import."""
     values = {path: value for path, _, value in declared(config)} | {"env.name": config.env.name}
-    named = {path: value if isinstance(value, tuple) else (value,) for path, value in values.items()}
-    return {path: name for path, names in named.items() for name in names if is_foreign(path, name)}
+    return {path: name for path, value in values.items() for name in foreign_names(path, value)}
 
 
-def is_foreign(path: str, value: Any) -> bool:
-    """Whether a setting names code outside this package, by its path or by a name that an installed package registers."""
-    if is_path(value):
-        return value.partition(":")[0].partition(".")[0] != "influence_jax"
-    return isinstance(value, str) and path in GROUPS and value in plugins(GROUPS[path])
+def foreign_names(path: str, value: Any) -> list[str]:
+    """Return what names code outside this package in a setting's value: paths, and names that installed packages register."""
+
+    def is_foreign(name: Any) -> bool:
+        if is_path(name):
+            return name.partition(":")[0].partition(".")[0] != "influence_jax"
+        return isinstance(name, str) and path in GROUPS and name in plugins(GROUPS[path])
+
+    return [name for name in (value if isinstance(value, tuple) else (value,)) if is_foreign(name)]
 
 
 GROUPS = {"env.name": ENVS} | {  # of entry points, by the setting whose names they add

@@ -10,9 +10,10 @@ import pytest
 import influence_jax
 from influence_jax import envs
 from influence_jax.cli import main
-from influence_jax.config import EnvConfig, ExperimentConfig, InfluenceConfig, code_paths, to_json
+from influence_jax.config import EnvConfig, ExperimentConfig, InfluenceConfig, code_paths, to_dict, to_json
 from influence_jax.runtime.directory import FORMAT_VERSION
 from influence_jax.settings import ConfigError
+from influence_jax.sweeps.files import trusted
 from tests.cli.commands import TRAIN, refusal
 from tests.installed import install, uninstall
 
@@ -59,6 +60,10 @@ def test_a_short_name_in_a_file_is_no_less_foreign(plugin, tmp_path, capsys):
     (tmp_path / "config.json").write_text(to_json(config).replace("{", f'{{"format_version": {FORMAT_VERSION},', 1))
     refused = refusal(capsys, "train", "--config", str(tmp_path / "config.json"))
     assert "code outside of this package (influence.measure 'total-variation', env.name 'corridor')" in refused
+    about = {"config": to_dict(ExperimentConfig()), "programs": []}
+    for setting, name in list(NAMES.items())[1:]:  # a sweep keeps to one game
+        with pytest.raises(ConfigError, match=f"outside of this package.*{name}"):
+            trusted(tmp_path, about | {"space": {"grid": {setting: [name]}}}, trust=False)
     assert "corridor_lab" not in sys.modules
 
 

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-from influence_jax.config import ConfigError, ExperimentConfig, code_paths, from_json, is_foreign
+from influence_jax.config import ConfigError, ExperimentConfig, code_paths, foreign_names, from_json
 from influence_jax.runtime import directory
 from influence_jax.sweeps.plan import PlannedProgram, TrialBlock, listed_blocks, listed_programs, make_programs
 from influence_jax.sweeps.space import Space, make_space
@@ -89,7 +89,8 @@ def trusted(
     config = common_config(path, about)
     refuse([f"{setting} {name!r}" for setting, name in code_paths(config).items()])
     space, blocks = space_and_blocks(path, about, config)
-    varied = dict.fromkeys(x for trial in space.settings() for setting, x in trial.items() if is_foreign(setting, x))
+    settings = (setting for trial in space.settings() for setting in trial.items())
+    varied = dict.fromkeys(name for setting, value in settings for name in foreign_names(setting, value))
     refuse(list(map(repr, varied)))
     with _as_written(path):
         refuse([repr(name) for name in map(about.get("search", {}).get, ("sampler", "pruner")) if name is not None])

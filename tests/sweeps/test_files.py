@@ -21,3 +21,14 @@ def test_what_is_no_sweep_is_refused(small, whole, tmp_path):
     (tmp_path / "sweep.json").write_text(json.dumps(about))
     with pytest.raises(ConfigError, match="names code outside of this package"):
         influence_jax.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "grid", [{"learner.shaper": ["individual", "evil:shaper"]}, {"learner.metrics": [[], ["evil:metric"]]}]
+)
+def test_code_that_only_a_trial_names_is_refused(whole, tmp_path, grid):
+    about = json.loads((whole[1] / "sweep.json").read_text())
+    about |= {"space": {"grid": grid}, "programs": []}
+    (tmp_path / "sweep.json").write_text(json.dumps(about))
+    with pytest.raises(ConfigError, match="names code outside of this package"):
+        influence_jax.load(tmp_path)
