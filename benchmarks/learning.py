@@ -64,7 +64,7 @@ class Arguments:
     profile: str = "small"
     """Profile of our learner."""
     learners: tuple[str, ...] = ("influence_jax", "textbook")
-    """Ours, and a PPO written by the book, for agents who care for themselves alone."""
+    """Ours, and a PPO written by the book, whose agents are selfish."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One run each."""
     budget: float | None = None
@@ -84,6 +84,11 @@ def main(arguments: Arguments) -> None:
                 raise ConfigError(
                     f"{name} has {value!r}; allowed: {', '.join(allowed)}.{nearest(value, list(allowed))}"
                 )
+    prosocial = [goal for goal in arguments.goals if GOALS[goal].preset == "cleanup-prosocial"]
+    if prosocial and "textbook" in arguments.learners:
+        raise ConfigError(
+            f"learners has 'textbook', whose agents are selfish, with the goal {prosocial[0]!r}; allowed: influence_jax."
+        )
     title, rows = f"Steps and seconds to a goal, profile {arguments.profile}", []
     for goal in arguments.goals:
         for learner in arguments.learners:

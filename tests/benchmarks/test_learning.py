@@ -14,6 +14,13 @@ def test_a_budget_ends_the_wait(tmp_path):
     assert not any(row["reached"] for row in rows) and all(0 < row["last"] < 0.95 for row in rows)
 
 
-def test_refusal():
-    with pytest.raises(ConfigError, match="goals has 'Queue'; allowed: Cue"):
-        learning.main(learning.Arguments(goals=("Queue",)))
+@pytest.mark.parametrize(
+    ("goal", "sentence"),
+    [
+        ("Queue", "goals has 'Queue'; allowed: Cue"),
+        ("prosocial Cleanup: return 300", "learners has 'textbook', whose agents are selfish"),
+    ],
+)
+def test_refusals(goal, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        learning.main(learning.Arguments(goals=(goal,)))
