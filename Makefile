@@ -10,7 +10,7 @@ demo: $(VENV)/installed
 	$(BIN)/python experiments/demo.py
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Learning runs of minutes.
 test-slow: $(VENV)/installed
