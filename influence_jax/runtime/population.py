@@ -174,9 +174,16 @@ def init_population(learner: Learner, values: Values | None = None, places: Any 
         else:
             hyperparams = hyperparams.replace(**{name: column(value)})
 
-    arguments = (np.broadcast_to(seeds, (members,)), hyperparams, env_params)
-    init = _init_members(learner.template)
-    return init(*arguments) if places is None else jax.jit(init, out_shardings=places)(*arguments)
+    leaves, structure = jax.tree.flatten(places)
+    init = _init_members_at(learner.template, structure, tuple(leaves))
+    return init(np.broadcast_to(seeds, (members,)), hyperparams, env_params)
+
+
+@functools.lru_cache(maxsize=4)  # the next run of the same agents starts without compiling
+def _init_members_at(learner: Learner, structure: Any, leaves: tuple) -> Callable:
+    """Return `_init_members` for a state with these shardings, a flattened tree."""
+    init = _init_members(learner)
+    return jax.jit(init, out_shardings=jax.tree.unflatten(structure, leaves)) if leaves else init
 
 
 @functools.lru_cache(maxsize=4)  # used for a run's shapes, then for its state, and again on loading
