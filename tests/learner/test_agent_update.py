@@ -11,7 +11,7 @@ from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.update import update
 from influence_jax.networks.agent import NetworkFunctions
-from tests.learner.worlds import probe_config
+from tests.learner.worlds import probe_config, start_of, step_of
 
 
 @pytest.mark.parametrize(
@@ -20,29 +20,20 @@ from tests.learner.worlds import probe_config
 )
 def test_gradient_from_what_acting_computed_is_that_of_a_new_forward_pass(model, monkeypatch):
     """A2C learns with the parameters that acted, so it reuses the activations of acting."""
-    learner = make_learner(probe_config(model=model, log_interval=1))
-
-    def gradients(state, activations):
-        monkeypatch.setattr(
-            NetworkFunctions,
-            "with_activations",
-            lambda network, known: with_activations(network, activations and known),
-        )
-        return jax.jit(lambda state: update(learner, state, 100.0)[0].opt_state)(state)
-
-    with_activations = NetworkFunctions.with_activations
-    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
-    recalled, anew = gradients(state, True), gradients(state, None)
+    learner = make_learner(probe_config(model=model))
+    state, with_activations = start_of(learner), NetworkFunctions.with_activations
+    recalled = step_of(learner)(state)[0].opt_state
+    monkeypatch.setattr(NetworkFunctions, "with_activations", lambda network, known: with_activations(network, None))
+    anew = jax.jit(lambda state: update(learner, state, 100.0)[0].opt_state)(state)
     # Adam's first moment after one step is a tenth of the gradient.
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), recalled[0].mu, anew[0].mu)
     assert all(np.abs(x).max() > 1e-6 for x in jax.tree.leaves(recalled[0].mu))
 
 
-def test_diagnostics_split_the_gradient_by_term():
+def test_diagnostics_split_the_gradient_by_term(state):
     """The terms add up to the whole, and the shares to 1."""
     config = probe_config()
     learner = make_learner(dataclasses.replace(config, learner=dataclasses.replace(config.learner, diagnostics=True)))
-    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
     _, logs = jax.jit(functools.partial(train.train_step, learner))(state, 10.0)
     for module, terms in (
         ("encoder", {"policy", "value", "entropy", "auxiliary"}),

@@ -18,7 +18,7 @@ from tests.runtime.runs import assert_same, assert_same_metrics
 
 
 def test_chunk_compiles_once_and_advances_the_clock():
-    learner = make_learner(probe_config())
+    learner = make_learner(probe_config(model="independent"))
     chunk = population.compile_chunk(learner)
     state = population.init_population(learner)
     for _ in range(3):

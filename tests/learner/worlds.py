@@ -1,10 +1,14 @@
 """Small learners on a probe whose cues change in every step."""
 
 import dataclasses
+import functools
 
+import jax
 import jax.numpy as jnp
 
 from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, InfluenceConfig, LearnerConfig, NetworkConfig
+from influence_jax.learner import train
+from influence_jax.learner.update import update
 
 PROBE = "influence_jax.envs.probes:"
 
@@ -20,6 +24,18 @@ def probe_config(env="Cue", model="moa", **changes) -> ExperimentConfig:
         log_interval=2,
     )
     return dataclasses.replace(config, **changes)
+
+
+@functools.lru_cache(maxsize=4)
+def start_of(learner):
+    """Return the first state."""
+    return jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
+
+
+@functools.lru_cache(maxsize=4)
+def step_of(learner):
+    """Return an update as a function of the state, compiled once for all modules."""
+    return jax.jit(lambda state: update(learner, state, 100.0))
 
 
 def weighted(state, influence_weight):

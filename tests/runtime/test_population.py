@@ -4,7 +4,6 @@ import dataclasses
 import json
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -12,7 +11,6 @@ import influence_jax
 from influence_jax.config import ConfigError
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import population
-from tests.influence.worlds import louder
 from tests.learner.worlds import probe_config
 
 
@@ -51,7 +49,7 @@ def test_three_rates_two_weights_and_four_seeds_are_one_program(single, tmp_path
 
 
 def test_a_population_of_settings_resumes(single, tmp_path):
-    values = influence_jax.grid(learning_rate=[1e-3, 0], **{"env.params.hit_penalty": [0, 50]})
+    values = {"learning_rate": [1e-3, 0], "env.params.hit_penalty": [0, 50]}
 
     def stop(point):
         if point.update == 10:
@@ -64,30 +62,14 @@ def test_a_population_of_settings_resumes(single, tmp_path):
     rest = resume(tmp_path / "run")
     jax.tree.map(np.testing.assert_array_equal, whole.state.params, rest.state.params)
     with pytest.raises(ConfigError, match="holds a run under another configuration: members is"):
-        influence_jax.train(
-            single, hyperparams=influence_jax.grid(learning_rate=[1, 2, 3, 4]), out=tmp_path / "run", resume=True
-        )
+        influence_jax.train(single, hyperparams={"learning_rate": [1, 2]}, out=tmp_path / "run", resume=True)
 
 
-def test_agent_0_alone_is_paid_and_nobody_else_notices(tiny):
-    """The others' rewards, and what they learn in this update, are equal bit for bit."""
-    learner = make_learner(dataclasses.replace(tiny, seeds=1, log_interval=1))
-    learned = []
-    for weights in ([[0.0, 0.0]], [[50.0, 0.0]]):
-        state = population.init_population(learner, {"influence_weight": weights})
-        state = state.replace(params=louder(state.params), update=jnp.full_like(state.update, 99))
-        learned.append(population.compile_chunk(learner)(state, 100.0)[0])
-    unpaid, paid = (jax.device_get(state) for state in learned)
-    agents = [
-        any(
-            np.any(a[0, agent] != b[0, agent])
-            for a, b in zip(jax.tree.leaves(unpaid.params), jax.tree.leaves(paid.params), strict=True)
-        )
-        for agent in range(2)
-    ]
-    assert agents == [True, False]
-    np.testing.assert_array_equal(unpaid.reward_scale["action"].square[:, 1], paid.reward_scale["action"].square[:, 1])
-    assert (unpaid.reward_scale["action"].square[:, 0] != paid.reward_scale["action"].square[:, 0]).all()
+def test_every_agent_of_a_member_may_have_a_number_of_its_own(tiny):
+    weights = [[0.0, 0.0], [50.0, 0.0]]
+    state = population.init_population(make_learner(tiny), {"influence_weight": weights, "discount": [0.5, 0.9]})
+    assert state.hyperparams.influence_weight.tolist() == weights
+    np.testing.assert_allclose(state.hyperparams.discount, [[0.5, 0.5], [0.9, 0.9]])
 
 
 def test_a_number_of_the_game_is_that_of_its_member(single):
