@@ -9,10 +9,10 @@ import pytest
 from tests.conftest import quickly
 
 PROGRAM = """
-import dataclasses, jax, numpy as np
+import dataclasses, jax, jax.numpy as jnp
 from influence_jax import presets
 from influence_jax.config import EnvConfig, NetworkConfig
-from influence_jax.evaluation.episodes import evaluate
+from influence_jax.evaluation.episodes import _episodes
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import population
 
@@ -26,10 +26,11 @@ for name, profile in PRESETS:
         log_interval=2,
     )
     learner = make_learner(config)
-    state, logs = population.compile_chunk(learner)(population.init_population(learner), np.float32(4))
-    wide = {str(x.dtype) for x in jax.tree.leaves((state, logs)) if getattr(x.dtype, "itemsize", 4) > 4}
+    state = jax.eval_shape(lambda: population.init_population(learner))
+    trained = population.compile_chunk(learner).lower(state, jax.ShapeDtypeStruct((), jnp.float32)).out_info
+    played = jax.eval_shape(lambda state: _episodes(learner, 2, state.member, jax.random.key(0)), state)
+    wide = {str(x.dtype) for x in jax.tree.leaves((trained, played)) if getattr(x.dtype, "itemsize", 4) > 4}
     assert not {kind for kind in wide if not kind.startswith("key")}, (name, wide)
-evaluate(learner, state, 2)
 """
 
 
