@@ -89,9 +89,9 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
         update=state.update + 1,
     )
     ok = failure == 0
-    state = jax.tree.map(lambda new, old: new if new is old else jnp.where(ok, new, old), after, state)
+    state = jax.tree.map(lambda new, old: new if new is old else jax.lax.select(ok, new, old), after, state)
     # A frozen member repeats the same update, which does not count.
-    logs = jax.tree.map(lambda x: jnp.where(ok, x, 0), logs)
+    logs = jax.tree.map(lambda x: jax.lax.select(ok, x, jnp.zeros_like(x)), logs)
     return dataclasses.replace(state, failure=failure), logs
 
 
