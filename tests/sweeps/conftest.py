@@ -1,10 +1,9 @@
 """Fixtures shared by tests of sweeps."""
 
-import dataclasses
-
 import pytest
 
 import influence_jax
+from tests.learner.worlds import probe_config
 
 SPACE = {"grid": {"learning_rate": [1e-3, 3e-4], "network.critic": ["shared", "separate"]}}
 
@@ -14,12 +13,13 @@ def storage(tmp_path):
     return f"sqlite:///{tmp_path}/study.db"
 
 
-@pytest.fixture(scope="package")
-def small(tiny):
-    return dataclasses.replace(tiny, total_steps=480)
+@pytest.fixture(scope="session")
+def small():
+    """A game that compiles in a second or two: 40 updates, 4 log points."""
+    return probe_config(model="independent", seeds=2, total_steps=800, log_interval=10, checkpoint_interval=4)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def whole(small, tmp_path_factory):
     """An uninterrupted sweep and its directory."""
     out = tmp_path_factory.mktemp("sweep") / "whole"

@@ -13,7 +13,7 @@ from tests.learner.worlds import probe_config
 from tests.runtime.runs import stop_at
 from tests.sweeps.studies import trials
 
-RATES = {"learning_rate": "log:1e-4:1e-2", "env.params.hit_penalty": "choice:0,50"}
+RATES = {"learning_rate": "log:1e-4:1e-2", "env.params.reward": "choice:1,2"}
 ASKED = {"trials": 5, "at_once": 2, "metric": "entropy"}
 
 
