@@ -88,12 +88,12 @@ def intervene(run: Any, state: LearnerState | None = None, num_moments: int = 25
         )
     if learner.env.spec.horizon < 2:
         raise ConfigError("env.horizon is 1; interventions look at an action and the one after it; allowed: 2 or more.")
-    return Interventions(**jax.device_get(_moments(learner, num_moments, state.member, jax.random.key(seed))))
+    rounds = -(-num_moments // NUM_ENVS)
+    return Interventions(**jax.device_get(_moments(learner, rounds, state.member, jax.random.key(seed))))
 
 
 @compiled(num_static=2)
-def _moments(learner: Learner, num_moments: int, members: Member, key: jax.Array) -> dict[str, jax.Array]:
-    rounds = -(-num_moments // NUM_ENVS)
+def _moments(learner: Learner, rounds: int, members: Member, key: jax.Array) -> dict[str, jax.Array]:
     pause = max(1, learner.env.spec.horizon // (rounds + 1))
 
     def one_member(member):

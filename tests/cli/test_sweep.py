@@ -18,7 +18,7 @@ from influence_jax.sweeps.results import Record, Sweep
 from influence_jax.sweeps.space import Space
 from tests.cli.commands import assert_refused, refusal
 
-SWEEP = ["sweep", "harvest-moa", "--profile", "small"]
+SWEEP = ["sweep", "harvest-a3c", "--profile", "small"]
 
 
 def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):

@@ -41,13 +41,13 @@ class Runs(dict):
         return self[model]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def runs(tiny):
     """The same small game with three agents, by influence model."""
     return Runs(dataclasses.replace(tiny, env=dataclasses.replace(tiny.env, num_agents=3)))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def trace(runs):
     """An episode of agents with models of each other, with their real influence."""
     return runs["moa"].trace(0, seed=1, real=True)

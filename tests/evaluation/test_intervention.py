@@ -1,7 +1,6 @@
 """Real interventions, against loops over agents, actions and games."""
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -11,33 +10,19 @@ import pytest
 from influence_jax.config import ConfigError, Hyperparams, InfluenceConfig
 from influence_jax.evaluation.intervention import NUM_ENVS, Interventions, intervene, one_moment
 from influence_jax.influence.acting import decide
-from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.rollout import rollout
 from influence_jax.runtime.population import init_population
-from tests.influence.worlds import compare, louder, naive_heads
+from tests.influence.worlds import compare, naive_heads
 
 
-@pytest.fixture(scope="module")
-def learner(tiny):
-    return make_learner(dataclasses.replace(tiny, env=dataclasses.replace(tiny.env, num_agents=3)))
-
-
-@pytest.fixture(scope="module")
-def moment(learner):
-    """``(member, rollout_state, key)`` some steps into the game, with policies far from uniform."""
-    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
-    params = louder(state.params)
-    member = state.replace(params=params).member
+def test_real_influence_is_that_of_another_world(runs):
+    """Some steps into the game, with policies far from uniform."""
+    learner, state = runs["moa"].learner, jax.tree.map(lambda x: x[0], runs["moa"].state)
+    member, params, key = state.member, state.params, jax.random.key(2)
     rollout_state, _, _ = jax.jit(lambda m, s: rollout(learner, m, s, 4, jax.random.key(1)))(
         member, state.rollout_state
     )
-    return member, rollout_state, jax.random.key(2)
-
-
-def test_real_influence_is_that_of_another_world(learner, moment):
-    member, rollout_state, key = moment
-    params = member.params
     found = jax.jit(lambda m, s, k: one_moment(learner, m, s, k))(member, rollout_state, key)
     act_key, noise_key = jax.random.split(key)
     now = rollout_state.timestep
@@ -79,11 +64,10 @@ def test_a_wrapped_model_of_others_is_one(runs):
         np.testing.assert_array_equal(getattr(known, name), getattr(own, name))
 
 
-def test_moments_are_spread_over_the_episode_of_every_member(tiny):
-    learner = make_learner(tiny)
-    found = intervene(learner, init_population(learner), num_moments=40)
-    assert found.real.shape == found.estimated.shape == found.counted.shape == (2, 3 * NUM_ENVS, 2, 2)
-    assert found.counted.any() and not found.counted[:, :, [0, 1], [0, 1]].any()
+def test_moments_are_spread_over_the_episode_of_every_member(runs):
+    found = intervene(runs["moa"], num_moments=40)
+    assert found.real.shape == found.estimated.shape == found.counted.shape == (2, 3 * NUM_ENVS, 3, 3)
+    assert found.counted.any() and not found.counted[:, :, [0, 1, 2], [0, 1, 2]].any()
     assert found.correlation.shape == (2,) and (np.abs(found.correlation) <= 1).all()
 
 
@@ -107,9 +91,8 @@ def test_agents_without_a_model_of_others_are_refused(tiny):
 
 
 @pytest.mark.parametrize("num_moments", [1, 33])
-def test_moments_lie_inside_the_episode_whatever_their_number(tiny, num_moments):
+def test_moments_lie_inside_the_episode_whatever_their_number(runs, num_moments):
     """Sixteen moments used to be one round at the very end, where none counts."""
-    learner = make_learner(tiny)
-    found = intervene(learner, init_population(learner), num_moments)
+    found = intervene(runs["moa"], num_moments=num_moments)
     assert (found.pairs > 0).all() and found.pairs.tolist() == found.counted.sum(axis=(1, 2, 3)).tolist()
     assert np.isfinite(found.real).all()
