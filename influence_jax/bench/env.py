@@ -100,6 +100,7 @@ def play(env: Environment) -> Callable:
 
 def play_arguments(env: Environment, num_envs: int, steps: int) -> tuple:
     """Return arguments for `play`: a key, random actions, and games at their start."""
-    start = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(jax.random.key(0), num_envs), env.default_params)
+    reset = jax.jit(jax.vmap(env.reset, in_axes=(0, None)))
+    start = reset(jax.random.split(jax.random.key(0), num_envs), env.default_params)
     shape = steps, num_envs, env.spec.num_agents
     return jax.random.key(2), jax.random.randint(jax.random.key(1), shape, 0, env.spec.num_actions), start
