@@ -26,9 +26,8 @@ def test_real_influence_is_that_of_another_world(runs):
     found = jax.jit(lambda m, s, k: one_moment(learner, m, s, k))(member, rollout_state, key)
     act_key, noise_key = jax.random.split(key)
     now = rollout_state.timestep
-    output, carry, _ = decide(
-        learner.model, learner.network, act_key, params, rollout_state.carry, rollout_state.memory, now
-    )
+    acting = jax.jit(lambda *state: decide(learner.model, learner.network, act_key, *state))
+    output, carry, _ = acting(params, rollout_state.carry, rollout_state.memory, now)
     num_envs, num_agents = now.reward.shape
     noise_keys = jax.random.split(noise_key, num_envs)
     heads, transition = naive_heads(learner.network), jax.jit(learner.env.transition)

@@ -22,7 +22,7 @@ def test_every_head_of_every_agent_is_drawn_from_its_policy():
     carry = jax.tree.map(lambda x: jnp.broadcast_to(x[:1, :1], x.shape), carry)
     now = timestep(jax.random.key(2))
     views = jnp.broadcast_to(now.observation[:1, :1], now.observation.shape)
-    features = encode(network, params, views)
+    features = jax.jit(lambda *seen: encode(network, *seen))(params, views)
     context = jnp.zeros((N, E, N), jnp.int32)
 
     def draw(key):

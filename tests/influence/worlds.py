@@ -1,6 +1,7 @@
 """A random moment in a random game, for tests of the influence models."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,7 @@ def louder(params, seed=3):
 def random_agents(network, seed=0):
     """Return ``(params, carry)`` of N agents in E environments."""
     keys = jax.random.split(jax.random.key(seed), N + 1)
-    params = jax.vmap(lambda k: network.init(k, (V, V, 3)))(keys[:N])
+    params = jax.eval_shape(jax.vmap(lambda k: network.init(k, (V, V, 3))), keys[:N])
     carry = jax.tree.map(lambda x: jax.random.normal(keys[N], x.shape), network.zero_carry((N, E)))
     return louder(params), carry
 
@@ -47,6 +48,7 @@ def timestep(key, **changes) -> TimeStep:
     return TimeStep(**(values | changes))
 
 
+@functools.lru_cache(maxsize=8)
 def naive_heads(network):
     """One agent's policy heads from pixels, recomputed from scratch."""
 
