@@ -7,7 +7,8 @@ PYTHONS ?= 3.11 3.12 3.13
 
 # Box Trapped without and with pay for influence, and a short Harvest, in some minutes; see demo/ afterwards.
 demo: $(VENV)/installed
-	$(BIN)/python experiments/demo.py
+	rm -rf demo
+	$(BIN)/influence-jax demo
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

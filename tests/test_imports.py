@@ -53,9 +53,10 @@ ALLOWED = {
         "analysis",
     },
     "sweeps": {"log_format", "platforms", "config", "settings", "envs", "learner", "runtime", "analysis"},
+    "demo": {"presets", "envs", "evaluation", "runtime", "analysis"},
     "cli": {
         *("config", "settings", "presets", "envs", "learner", "evaluation", "runtime", "sweeps", "analysis"),
-        "__version__",
+        *("demo", "__version__"),
     },
     # Measures anything below.
     "bench": {"types", "config", "presets", "envs", "influence", "learner", "runtime"},

@@ -19,6 +19,7 @@ PAGES = {page: page.read_text() for page in (ROOT / "README.md", ROOT / "docs" /
 TEXT = "\n".join(PAGES.values())
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = [line.partition("#")[0].strip() for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+DEMO = "influence-jax demo"  # minutes, see `test_demo`
 PROGRAMS = [text for kind, text in BLOCKS if kind == "python"]
 
 
@@ -53,7 +54,7 @@ def test_installable_extras_exist():
 
 def test_commands(tmp_path, monkeypatch, tiny_options):
     monkeypatch.chdir(tmp_path)
-    for command in (c for c in COMMANDS if c.startswith("influence-jax")):
+    for command in (c for c in COMMANDS if c.startswith("influence-jax") and c != DEMO):
         short = re.sub("--total-steps [12]e[56] --seeds [34]", shlex.join(tiny_options), command).replace(
             "4e6", "2.4e3"
         )

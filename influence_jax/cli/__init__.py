@@ -26,6 +26,7 @@ USAGE = """usage: influence-jax COMMAND ...
   render DIR --out FILE     play one episode and save it as .gif or .mp4
   replay DIR --out FILE     play one episode and save it as .html, to step through in a browser
   moments DIR --out FILE    save the strongest moments of influence of one episode as .png
+  demo                      train small agents in minutes, and show what they do
   bench QUESTION            measure speed or memory on this machine; without QUESTION, list the questions
 
 influence-jax COMMAND --help explains the options of a command. influence-jax --version prints the version.
@@ -47,6 +48,7 @@ COMMANDS = (
     "render",
     "replay",
     "moments",
+    "demo",
     "bench",
 )
 

@@ -1,20 +1,22 @@
 """A short demonstration: an agent that is rewarded for influence frees another, and one that is not does not.
 
 Box Trapped with influence weights 0 and 2, two seeds each, in one program, and then a short Harvest; a few minutes on two
-cores.
+cores. Runs, images and videos are written into a directory.
 """
 
 import pathlib
-import shutil
-import time
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
-import influence_jax
+from influence_jax import presets
+from influence_jax.analysis.figures import plot_learning_curves
+from influence_jax.envs.grid.render import Video
+from influence_jax.evaluation.episodes import evaluate
+from influence_jax.runtime.population import grid
+from influence_jax.runtime.progress import Progress
+from influence_jax.runtime.run import train
 
-OUT = pathlib.Path(__file__).parents[1] / "demo"
 WEIGHTS = (0, 2)
 SEEDS = 2
 EPISODES = 100
@@ -23,25 +25,13 @@ HARVEST_EPISODES = 10
 ARROW = 1.0  # nats; influence of an arrow at full width
 
 
-def main() -> None:
-    """Train, and leave images and videos in ``demo/``."""
-    started = time.perf_counter()
-    shutil.rmtree(OUT, ignore_errors=True)
-    influence_jax.keep_compiled_programs()
-    console = Console()
-    console.print(box_trapped())
-    console.print(harvest())
-    console.print("Look at demo/box_trapped.gif, demo/moment.png, demo/learning_curves.png and demo/harvest.gif.")
-    console.print(f"All in all {time.perf_counter() - started:.0f} s.")
-
-
-def box_trapped() -> Table:
+def box_trapped(out: pathlib.Path) -> Table:
     """Train openers without and with influence reward, and save videos of two members of the seed that opens most often."""
-    config = influence_jax.presets.get("box-trapped-basic")
-    members = influence_jax.grid(seeds=SEEDS, influence_weight=WEIGHTS)
-    with influence_jax.Progress() as progress:
-        run = influence_jax.train(config, hyperparams=members, out=OUT / "box_trapped", callback=progress)
-    evaluation = influence_jax.evaluate(run.learner, run.state, EPISODES)
+    config = presets.get("box-trapped-basic")
+    members = grid(seeds=SEEDS, influence_weight=WEIGHTS)
+    with Progress() as progress:
+        run = train(config, hyperparams=members, out=out / "box_trapped", callback=progress)
+    evaluation = evaluate(run.learner, run.state, EPISODES)
     opened = (evaluation.metrics["opens"][..., 0] > 0).mean(axis=1).reshape(len(WEIGHTS), SEEDS)
     shown = int(opened[-1].argmax())
     traces = [run.trace(number * SEEDS + shown, seed=1) for number in range(len(WEIGHTS))]
@@ -51,10 +41,10 @@ def box_trapped() -> Table:
     ]
     gap = np.full((len(videos[0][0]), 12, 3), 255, np.uint8)
     frames = tuple(np.concatenate([unpaid, gap, paid], axis=1) for unpaid, paid in zip(*videos, strict=True))
-    influence_jax.Video(frames, fps=6).save(OUT / "box_trapped.gif")
+    Video(frames, fps=6).save(out / "box_trapped.gif")
     moments = traces[-1].moments(1)
     if moments:
-        moments[0].image().save(OUT / "moment.png")
+        moments[0].image().save(out / "moment.png")
 
     apples = evaluation.metrics["apples"].mean(axis=1).reshape(len(WEIGHTS), SEEDS, -1).mean(axis=1)
     table = Table(title=f"Box Trapped, {run.update * config.steps_per_update:,} steps, {SEEDS} seeds each")
@@ -71,15 +61,15 @@ def box_trapped() -> Table:
     return table
 
 
-def harvest() -> Table:
+def harvest(out: pathlib.Path) -> Table:
     """Train five agents with models of each other for a short while, and show what they do and do not learn."""
-    config = influence_jax.presets.get("harvest-moa", profile="small")
-    with influence_jax.Progress() as progress:
-        run = influence_jax.train(config, total_steps=HARVEST_STEPS, out=OUT / "harvest", callback=progress)
-    after = influence_jax.evaluate(run.learner, run.state, HARVEST_EPISODES)
-    figure = influence_jax.plot_learning_curves(run, title="Five agents on Harvest, influence as a reward")
-    figure.savefig(OUT / "learning_curves.png", dpi=100)
-    run.trace().video(OUT / "harvest.gif", fps=15, stop=200, scale=16)
+    config = presets.get("harvest-moa", profile="small")
+    with Progress() as progress:
+        run = train(config, total_steps=HARVEST_STEPS, out=out / "harvest", callback=progress)
+    after = evaluate(run.learner, run.state, HARVEST_EPISODES)
+    figure = plot_learning_curves(run, title="Five agents on Harvest, influence as a reward")
+    figure.savefig(out / "learning_curves.png", dpi=100)
+    run.trace().video(out / "harvest.gif", fps=15, stop=200, scale=16)
     first, last = ({name: x[i].mean() for name, x in run.metrics.items()} for i in (0, -1))
     table = Table(title=f"Harvest, {run.update * config.steps_per_update:,} steps, one seed")
     for column in ("", "start", "end"):
@@ -102,7 +92,3 @@ def harvest() -> Table:
         "what influence does in this game takes a run a thousand times as long, and is not shown here."
     )
     return table
-
-
-if __name__ == "__main__":
-    main()
