@@ -4,6 +4,7 @@ from . import analysis as analysis
 from . import presets as presets
 from .analysis.comparison import compare as compare
 from .analysis.figures import plot_comparison as plot_comparison
+from .analysis.figures import plot_cross_play as plot_cross_play
 from .analysis.figures import plot_event_locked as plot_event_locked
 from .analysis.figures import plot_influence as plot_influence
 from .analysis.figures import plot_influence_in_time as plot_influence_in_time
@@ -20,6 +21,7 @@ from .envs import make as make
 from .envs import register as register
 from .envs.base import Environment as Environment
 from .envs.grid.render import Video as Video
+from .evaluation.cross_play import cross_play as cross_play
 from .evaluation.episodes import Evaluation as Evaluation
 from .evaluation.episodes import evaluate as evaluate
 from .evaluation.intervention import Interventions as Interventions

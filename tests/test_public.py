@@ -116,6 +116,10 @@ CALLS = {
     "evaluate": (influence_jax.evaluate, {"run": RUN, "state": None, "num_episodes": 1, "seed": 0, "greedy": False}),
     "intervene": (influence_jax.intervene, {"run": RUN, "state": None, "num_moments": 1, "seed": 0}),
     "play": (influence_jax.play, {"agents": [POLICY], "env": LEARNER.env, "params": None, "seed": 0, "real": False}),
+    "cross_play": (
+        influence_jax.cross_play,
+        {"runs": [POLICY, POLICY], "env": LEARNER.env, "params": None, "num_episodes": 1, "seed": 0, "confidence": 0.9},
+    ),
     "Run.policy": (RUN.policy, {"member": 0}),
     "Policy[]": (POLICY.__getitem__, {"agent": 0}),
     "Video": (influence_jax.Video, {"frames": FILM.frames, "fps": 10}),
@@ -172,6 +176,7 @@ def test_wrong_arguments_are_refused_in_a_sentence_that_names_them(name, monkeyp
     monkeypatch.setattr(sys.modules["influence_jax.evaluation.replay"], "_transition", played)
     monkeypatch.setattr(sys.modules["influence_jax.evaluation.images"], "_arrow_widths", played)
     monkeypatch.setattr(sys.modules["influence_jax.evaluation.play"], "_episode", played)
+    monkeypatch.setattr(sys.modules["influence_jax.evaluation.cross_play"], "_returns", played)
     call, right = CALLS[name]
     for argument in right:
         refused = 0

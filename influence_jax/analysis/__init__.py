@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     )
     from influence_jax.analysis.comparison import Comparison, compare
     from influence_jax.analysis.correlation import influence_and_reward
+    from influence_jax.analysis.cross_play import CrossPlay
     from influence_jax.analysis.curves import learning_curve, seeds_in_which_all_eat, smoothed, summary, top_settings
     from influence_jax.analysis.figures import (
         plot_comparison,
+        plot_cross_play,
         plot_event_locked,
         plot_influence,
         plot_influence_in_time,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Comparison": "comparison",
+    "CrossPlay": "cross_play",
     "Schelling": "schelling",
     "compare": "comparison",
     "coordination_in_moments": "communication",
@@ -78,6 +81,7 @@ _HOMES = {
     "peace": "social",
     "permutation_test": "statistics",
     "plot_comparison": "figures",
+    "plot_cross_play": "figures",
     "plot_event_locked": "figures",
     "plot_influence": "figures",
     "plot_influence_in_time": "figures",
@@ -115,6 +119,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Comparison",
+    "CrossPlay",
     "Schelling",
     "compare",
     "coordination_in_moments",
@@ -138,6 +143,7 @@ __all__ = [
     "peace",
     "permutation_test",
     "plot_comparison",
+    "plot_cross_play",
     "plot_event_locked",
     "plot_influence",
     "plot_influence_in_time",

@@ -15,6 +15,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from influence_jax.analysis.arguments import instance, level, text, whole
 from influence_jax.analysis.comparison import Comparison, values_of
+from influence_jax.analysis.cross_play import CrossPlay
 from influence_jax.analysis.curves import learning_curve
 from influence_jax.analysis.influence import EventLocked, influence_statistics, pairwise
 from influence_jax.analysis.members import groups
@@ -283,6 +284,34 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None, title: st
     axis.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     interval = f"{percent(comparison.confidence)} interval"
     axis.set(xlabel=f"{comparison.column.replace('_', ' ')}, {comparison.summary} ({interval})")
+    return figure
+
+
+def plot_cross_play(cross_play: CrossPlay, *, ax: Axes | None = None, title: str = "") -> Figure:
+    """Draw the mean return of one agent of each row among agents of each column, with its interval.
+
+    The numbers: ``cross_play.means``, ``.rows()`` and ``.table()``.
+
+    Example:
+        >>> returns = np.random.default_rng(0).normal([[[[9]], [[4]]], [[[12]], [[6]]]], 1, (2, 2, 1, 20))
+        >>> matrix = analysis.CrossPlay(("paid", "alone"), returns, returns.swapaxes(0, 1))
+        >>> influence_jax.plot_cross_play(matrix).savefig("cross_play.png")
+    """
+    means = instance("cross_play", cross_play, CrossPlay, "cross_play").means
+    figure, (axis,) = _axes(ax, 1, title)
+    places = range(len(cross_play.names))
+    if ax is None:
+        figure.set_size_inches(3.4 + 1.1 * len(places), 2.2 + 0.6 * len(places))
+    image = axis.imshow(means.value, cmap="Greys", aspect="auto")
+    middle = np.mean(image.get_clim())
+    for place, value in np.ndenumerate(means.value):
+        interval = f"{value:.3g}\n[{means.low[place]:.3g}, {means.high[place]:.3g}]"
+        color = "white" if value > middle else "black"
+        axis.text(*place[::-1], interval, ha="center", va="center", fontsize="small", color=color)
+    axis.set(ylabel="one agent", xlabel=f"among agents ({percent(means.confidence)} intervals over {cross_play.unit})")
+    axis.set_xticks(places, cross_play.names, rotation=30, ha="right")
+    axis.set_yticks(places, cross_play.names)
+    axis.figure.colorbar(image, ax=axis, label="return per episode")
     return figure
 
 

@@ -23,6 +23,7 @@ USAGE = """usage: influence-jax COMMAND ...
   report DIR ... --out FILE write a page on runs as .html: tables, curves, settings, machines
   table DIR --out FILE      write the metrics of a run or sweep as .parquet or .csv
   evaluate DIR              play whole episodes with the trained agents and report returns
+  cross-play DIR DIR ...    let agents of runs play among one another; also --out FILE
   render DIR --out FILE     play one episode and save it as .gif or .mp4
   replay DIR --out FILE     play one episode and save it as .html, to step through in a browser
   moments DIR --out FILE    save the strongest moments of influence of one episode as .png
@@ -45,6 +46,7 @@ COMMANDS = (
     "report",
     "table",
     "evaluate",
+    "cross-play",
     "render",
     "replay",
     "moments",
@@ -98,7 +100,7 @@ def _main(arguments: list[str]) -> int:
         # As with `python -m`, but last, so that nothing here shadows an installed module.
         if os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())
-        return importlib.import_module(f"influence_jax.cli.{name}").main(rest)
+        return importlib.import_module(f"influence_jax.cli.{name.replace('-', '_')}").main(rest)
     except ConfigError as error:
         print(f"influence-jax: {error}", file=sys.stderr)
         return 2

@@ -5,6 +5,8 @@ from typing import Any
 
 from influence_jax.settings import ConfigError
 
+FIGURES = (".png", ".svg", ".pdf")
+
 
 def check_out(out: pathlib.Path, suffixes: tuple[str, ...]) -> None:
     """Make sure, before anything is computed, that a new file can be written, and make its directory.

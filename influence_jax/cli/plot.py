@@ -6,7 +6,7 @@ from typing import Annotated
 
 from influence_jax.cli.groups import GroupOptions
 from influence_jax.cli.options import check, parse, whole
-from influence_jax.cli.output import check_out, save
+from influence_jax.cli.output import FIGURES, check_out, save
 from influence_jax.settings import INT32_MAX
 
 
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     """Write a figure."""
     options = parse(PlotOptions, arguments, "influence-jax plot")
     check(options)
-    check_out(options.out, (".png", ".svg", ".pdf"))
+    check_out(options.out, FIGURES)
     from influence_jax.analysis.figures import plot_learning_curves
 
     save(

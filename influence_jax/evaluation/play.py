@@ -57,14 +57,14 @@ def play(
     checked("seed", seed, Integers(0, INT32_MAX))
     checked("real", real, Choices((True, False)))
     seating, members = seated(agents, env)
-    env_params = _env_params(seating.env, members, params)
+    env_params = env_params_of(seating.env, members, params)
     members = tuple(dataclasses.replace(member, env_params=env_params) for member in members)
     steps = jax.device_get(_episode(seating, members, env_params, jax.random.key(seed)))
     trace = _trace(seating, members, env_params, steps)
     return dataclasses.replace(trace, real_influence=find_real_influence(trace)) if real else trace
 
 
-def _env_params(env: Environment, members: tuple[Member, ...], params: Any) -> Any:
+def env_params_of(env: Environment, members: tuple[Member, ...], params: Any) -> Any:
     """Return the game's parameters: those of the first team's training if they fit, else the defaults; then apply ``params``."""
     default = env.default_params
     trained = members[0].env_params if members else default
@@ -86,14 +86,20 @@ class Steps:
 
 @compiled()
 def _episode(seating: Seating, members: tuple[Member, ...], env_params: Any, key: jax.Array) -> Steps:
-    """Play to the horizon and let agents decide once more."""
+    return unroll(seating, np.array(seating.owner), members, env_params, key)
+
+
+def unroll(
+    seating: Seating, owner: np.ndarray | jax.Array, members: tuple[Member, ...], env_params: Any, key: jax.Array
+) -> Steps:
+    """Play to the horizon and let agents decide once more; ``owner i32[N]``, the groups at the seats, may be traced."""
     env = seating.env
 
     def step(now, t):
         state, timestep, agent_states = now
         act_key, noise_key = jax.random.split(jax.random.fold_in(key, t))
         before = [agent_state.in_game(state, timestep) for agent_state in agent_states]
-        actions, decided = _decide(seating, members, state, before, act_key)
+        actions, decided = _decide(seating, owner, members, state, before, act_key)
         noise_keys = jax.random.split(noise_key, 1)
         noise = env.sample_noise(noise_keys[0], env_params)
         next_state, after = env.transition(state, actions, noise, env_params)
@@ -116,7 +122,12 @@ def _episode(seating: Seating, members: tuple[Member, ...], env_params: Any, key
 
 
 def _decide(
-    seating: Seating, members: tuple[Member, ...], state: Any, before: list[RolloutState], key: jax.Array
+    seating: Seating,
+    owner: np.ndarray | jax.Array,
+    members: tuple[Member, ...],
+    state: Any,
+    before: list[RolloutState],
+    key: jax.Array,
 ) -> tuple[jax.Array, list[tuple[ActorOutput, Any, Any]]]:
     """Let everyone act once; return the actions i32[N] and, by team, ``(output, carry, memory)`` as `act` does.
 
@@ -126,18 +137,19 @@ def _decide(
     env, teams = seating.env, range(len(members))
     actions = jnp.full(env.spec.num_agents, -1, jnp.int32)
     for number, player in enumerate(seating.players):
-        seats = seating.seats(len(teams) + number)
+        group = len(teams) + number
         player_key = jax.random.fold_in(key, number)
-        actions = jnp.where(seats, _choose(player, int(np.argmax(seats)), player_key, env, state), actions)
+        chosen = _choose(player, seating.owner.index(group), player_key, env, state)
+        actions = jnp.where(owner == group, chosen, actions)
     decided = []
     for _ in range(1 if len(teams) == 1 else 3):
         decided = []
         for team, learner, member, rollout_state in zip(teams, seating.learners, members, before, strict=True):
-            seats = seating.seats(team)
-            forced = None if seats.all() else {"action": jnp.where(seats, -1, actions)[None]}
+            alone = len(teams) + len(seating.players) == 1
+            forced = None if alone else {"action": jnp.where(owner == team, -1, actions)[None]}
             decided.append(act(learner, member, rollout_state, key, forced))
         for team, (output, *_) in enumerate(decided):
-            actions = jnp.where(seating.seats(team), output.action[0], actions)
+            actions = jnp.where(owner == team, output.action[0], actions)
     return actions, decided
 
 

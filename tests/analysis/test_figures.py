@@ -8,8 +8,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from influence_jax.analysis.comparison import compare
+from influence_jax.analysis.cross_play import CrossPlay
 from influence_jax.analysis.figures import (
     plot_comparison,
+    plot_cross_play,
     plot_event_locked,
     plot_influence,
     plot_influence_in_time,
@@ -121,6 +123,16 @@ def test_comparison():
     drawn(figure)
     axis = Figure().subplots()
     assert plot_comparison(compare(TWO), ax=axis) is axis.figure and axis.get_xlabel()
+
+
+def test_cross_play():
+    returns = np.array([[[[1.0, 3.0]], [[0.0, 0.0]]], [[[8.0, 10.0]], [[5.0, 5.0]]]])
+    figure = plot_cross_play(CrossPlay(("a", "b"), returns, returns))
+    axis = figure.axes[0]
+    np.testing.assert_array_equal(axis.images[0].get_array(), [[2, 0], [9, 5]])
+    texts = {text.get_position(): text.get_text() for text in axis.texts}
+    assert texts[0, 1].startswith("9\n[-3.71, 21.7]") and "95 % intervals over episodes" in axis.get_xlabel()
+    drawn(figure)
 
 
 def test_a_notebook_shows_a_figure():

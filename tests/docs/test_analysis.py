@@ -10,7 +10,7 @@ import pytest
 from influence_jax import analysis
 from tests.docs.examples import names
 
-FUNCTIONS = sorted({*analysis.__all__} - {"Comparison", "Schelling"})
+FUNCTIONS = sorted({*analysis.__all__} - {"Comparison", "CrossPlay", "Schelling"})
 MODULES = sorted({getattr(analysis, name).__module__ for name in FUNCTIONS})
 TEXT = (pathlib.Path(__file__).parents[2] / "docs" / "analysis.md").read_text()
 

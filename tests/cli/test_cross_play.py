@@ -1,0 +1,30 @@
+"""``influence-jax cross-play``."""
+
+import shutil
+
+import pytest
+
+from influence_jax.cli import main
+from tests.cli.commands import assert_refused
+
+
+def test_cross_play(run_directory, tmp_path, capsys):
+    other, path = tmp_path / "other", tmp_path / "matrix.svg"
+    shutil.copytree(run_directory, other)
+    assert main(["cross-play", str(run_directory), str(other), "--episodes", "2", "--out", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "2 seeds, 2 episodes each" in lines[0] and len(lines) == 7 and lines[-1] == str(path)
+    assert "<svg" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("cross-play x", "'x' holds no run"),
+        ("cross-play x --out x.gif", "out is 'x.gif'; allowed: files that end in .png or .svg or .pdf."),
+        ("cross-play x --episodes 0", "episodes is 0; allowed: whole numbers from 1"),
+        ("cross-play", "runs has no entries"),
+    ],
+)
+def test_refusals(capsys, tmp_path, monkeypatch, arguments, sentence):
+    assert_refused(capsys, tmp_path, monkeypatch, arguments, sentence)
