@@ -35,6 +35,23 @@ def equality(returns: jax.Array) -> jax.Array:
     return jnp.where(total > 0, jnp.clip(1.0 - gini, 0.0, 1.0), 0.0)
 
 
+def sustainability(apples: jax.Array, times: jax.Array) -> jax.Array:
+    """Return the mean step at which apples are eaten, f32[...] of ``apples f32[T, ..., N]`` and ``times i32[T, ...]``.
+
+    Every agent's mean has equal weight, those that eat nothing are left out, and it is NaN if nobody eats (Perolat et al. 2017).
+    """
+    eaten = apples.sum(axis=0)
+    mean_time = (apples * times[..., None].astype(jnp.float32)).sum(axis=0) / jnp.where(eaten > 0, eaten, jnp.inf)
+    eaters = (eaten > 0).sum(axis=-1, dtype=jnp.int32)
+    return jnp.where(eaters > 0, mean_time.sum(axis=-1) / jnp.maximum(eaters, 1), jnp.nan)
+
+
+def peace(hits: jax.Array, played: jax.Array) -> jax.Array:
+    """Return the mean number of agents not hit in a step, f32[...] of ``hits f32[T, ..., N]`` where ``played bool[T, ...]``."""
+    unhurt = ((hits == 0) & played[..., None]).sum(axis=(0, -1), dtype=jnp.int32)
+    return unhurt / played.sum(axis=0, dtype=jnp.int32)
+
+
 @struct.dataclass
 class EpisodeSums:
     """Sums over the current episode of each environment."""

@@ -5,12 +5,26 @@ import jax.numpy as jnp
 import numpy as np
 
 from influence_jax import metrics
+from influence_jax.analysis import social
 
 
 def test_equality_by_hand():
     returns = jnp.array([[5.0, 5.0, 5.0, 5.0], [8.0, 0.0, 0.0, 0.0], [-1.0, -1.0, 0.0, 1.0], [1.0, 3.0, 0.0, 0.0]])
     # Gini of (1, 3, 0, 0): the twelve ordered differences add up to 20, over 2 * 4 * 4.
     np.testing.assert_allclose(metrics.equality(returns), [1.0, 0.25, 0.0, 1 - 20 / 32], atol=1e-6)
+
+
+def test_sustainability_and_peace_are_those_of_analysis():
+    rng = np.random.default_rng(0)
+    apples, hits = rng.integers(3, size=(9, 4, 2)).astype(np.float32), rng.integers(2, size=(9, 4, 2))
+    apples[:, 0] = 0  # nobody eats
+    apples[:, 1, 0] = 0  # one agent eats nothing
+    times = np.tile(np.arange(9)[:, None], 4)
+    found = metrics.sustainability(jnp.array(apples), jnp.array(times, jnp.int32))
+    np.testing.assert_allclose(found, social.sustainability(apples.swapaxes(0, 1)), rtol=1e-6)
+    played = times < 6  # the rest belongs to another episode
+    found = metrics.peace(jnp.array(hits, jnp.float32), jnp.array(played))
+    np.testing.assert_allclose(found, social.peace(hits[:6].swapaxes(0, 1)), rtol=1e-6)
 
 
 def test_episode_tally_counts_whole_episodes_only():

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import pathlib
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import rich.box
@@ -65,11 +65,11 @@ def main(arguments: list[str]) -> int:
     found = None
     if options.interventions:
         found = intervene(trained.learner, trained.state, options.interventions, options.seed)
-        correlation = [x if np.isfinite(x) else None for x in found.correlation.tolist()]
+        correlation = _plain(found.correlation.tolist())
         results |= {"intervention_correlation": correlation, "intervention_pairs": found.pairs.tolist()}
     evaluation = evaluate(trained.learner, trained.state, options.episodes, options.seed, options.greedy)
     values = {field.name: getattr(evaluation, field.name) for field in dataclasses.fields(evaluation)}
-    results |= {name: x.tolist() for name, x in (values | values.pop("metrics")).items()}
+    results |= {name: _plain(x.tolist()) for name, x in (values | values.pop("metrics")).items()}
     path = options.directory / "evaluation.json"
     try:
         path.write_text(json.dumps(results) + "\n")
@@ -83,17 +83,31 @@ def main(arguments: list[str]) -> int:
         for member, (x, pairs) in enumerate(zip(results["intervention_correlation"], found.pairs, strict=True)):
             shown = "undefined, because one of the two is constant" if x is None else f"{x:.3f}"
             print(f"  member {member}: correlation {shown}, over {pairs:,} valid pairs")
-    Terminal().print(evaluation_table(evaluation, f"{options.episodes} episodes after {trained.update:,} updates"))
+    for table in evaluation_tables(evaluation, f"{options.episodes} episodes after {trained.update:,} updates"):
+        Terminal().print(table)
     print(f"every episode: {path}")
     return 0
 
 
-def evaluation_table(evaluation: Evaluation, title: str) -> Table:
-    """Return what `Evaluation.rows` has as a table for a terminal."""
+def _plain(values: list) -> list:
+    """Return nested numbers with None for NaN, which JSON does not have."""
+    return [_plain(x) if isinstance(x, list) else x if np.isfinite(x) else None for x in values]
+
+
+def evaluation_tables(evaluation: Evaluation, title: str) -> list[Table]:
+    """Return what `Evaluation.rows` has as two tables for a terminal: of all games, and the events of this one."""
+    rows, events = evaluation.rows(), list(evaluation.metrics)
+    return [
+        _table(rows, [name for name in rows[0] if name not in events], title),
+        _table(rows, ["member", *events], "events per episode, all agents together"),
+    ]
+
+
+def _table(rows: list[dict[str, Any]], columns: list[str], title: str) -> Table:
     table = Table(title=title, box=rich.box.SIMPLE, pad_edge=False)
-    rows, digits = evaluation.rows(), {"member": "d", "return": ".1f", "std": ".1f"}
-    for column in rows[0]:
+    for column in columns:
         table.add_column(column, justify="right")
+    digits = {"member": "d", "return": ".1f", "std": ".1f"}
     for row in rows:
-        table.add_row(*(format(value, digits.get(name, ".3g")) for name, value in row.items()))
+        table.add_row(*(format(row[name], digits.get(name, ".3g")) for name in columns))
     return table

@@ -13,7 +13,7 @@ from influence_jax.evaluation.programs import compiled
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import init_rollout, rollout
 from influence_jax.learner.state import LearnerState, Member
-from influence_jax.metrics import equality
+from influence_jax.metrics import equality, peace, sustainability
 from influence_jax.settings import INT32_MAX, Choices, ConfigError, Integers, checked
 
 
@@ -28,6 +28,8 @@ class Evaluation:
     agent_returns: np.ndarray  # f32[S,P,N], of the environment's reward
     collective_return: np.ndarray  # f32[S,P]
     equality: np.ndarray  # f32[S,P]
+    sustainability: np.ndarray  # f32[S,P], mean step at which apples are eaten; NaN if nobody eats
+    peace: np.ndarray  # f32[S,P], mean number of agents that are not hit in a step; NaN in games without hits
     influence: np.ndarray  # f32[S,P], per step, of an average agent on all others, in the measure's unit
     metrics: dict[str, np.ndarray]  # f32[S,P,N], the environment's metrics summed over the episode
 
@@ -38,10 +40,16 @@ class Evaluation:
         return f"Evaluation of {episodes} episodes of each of {members} members with {agents} agents, {shown}"
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row for each member: means over episodes, and the standard deviation of the collective return."""
+        """Return a row for each member: means over episodes, and the standard deviation of the collective return.
+
+        Sustainability is the mean over episodes in which somebody eats, and metrics that a game does not have are left out.
+        """
         columns = {"return": self.collective_return, "equality": self.equality, "influence": self.influence}
+        social = {"sustainability": self.sustainability, "peace": self.peace}
+        columns |= {name: values for name, values in social.items() if np.isfinite(values).any()}
         columns |= {name: values.sum(axis=-1) for name, values in self.metrics.items()}
         means = {name: values.mean(axis=1).tolist() for name, values in columns.items()}
+        means["sustainability"] = [_mean_of_known(values) for values in self.sustainability]
         means["std"] = self.collective_return.std(axis=1).tolist()
         names = ["return", "std", *(name for name in columns if name != "return")]
         return [
@@ -50,6 +58,11 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         return html_table(self.rows(), repr(self))
+
+
+def _mean_of_known(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def mean_and_spread(values: np.ndarray) -> str:
@@ -110,8 +123,15 @@ def _episodes(learner: Learner, num_episodes: int, members: Member, key: jax.Arr
         # A game that ends before its horizon starts again; the second episode does not count.
         playing = jnp.cumsum(steps.first, axis=0, dtype=jnp.int32) == 1
 
+        played = playing & steps.valid
+        unknown = jnp.full(num_episodes, jnp.nan, jnp.float32)
+        eaten, hits = (steps.metrics.get(name) for name in ("apples", "hits"))
+
+        def counted(x):
+            return jnp.where(playing[..., None], x, 0.0)
+
         def total(x):
-            return jnp.sum(jnp.where(playing[..., None], x, 0.0), axis=0)
+            return jnp.sum(counted(x), axis=0)
 
         returns = total(steps.reward)
         influence = total(learner.model.influence_reward(steps, bootstrap)).mean(axis=-1)
@@ -119,7 +139,9 @@ def _episodes(learner: Learner, num_episodes: int, members: Member, key: jax.Arr
             "agent_returns": returns,
             "collective_return": returns.sum(axis=-1),
             "equality": equality(returns),
-            "influence": influence / (playing & steps.valid).sum(axis=0, dtype=jnp.int32),
+            "sustainability": unknown if eaten is None else sustainability(counted(eaten), steps.time),
+            "peace": unknown if hits is None else peace(hits, played),
+            "influence": influence / played.sum(axis=0, dtype=jnp.int32),
             "metrics": {name: total(values) for name, values in steps.metrics.items()},
         }
 

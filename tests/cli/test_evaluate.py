@@ -13,11 +13,13 @@ def test_evaluate(run_directory, capsys):
     assert main(["evaluate", str(run_directory), "--episodes", "2", "--interventions", "20"]) == 0
     shown = capsys.readouterr().out
     assert "2 episodes after 100 updates" in shown and "equality" in shown and "apples" in shown
+    assert "peace" in shown and "sustainability" in shown and "events per episode" in shown
     written = json.loads((run_directory / "evaluation.json").read_text())
     assert (written["update"], written["episodes"], written["seed"]) == (100, 2, 0)
     trained = influence_jax.load(run_directory)
     evaluation = influence_jax.evaluate(trained.learner, trained.state, 2)
     assert written["collective_return"] == evaluation.collective_return.tolist()
+    assert written["peace"] == evaluation.peace.tolist() and len(written["sustainability"][0]) == 2
     assert written["apples"] == evaluation.metrics["apples"].tolist()
     checked = influence_jax.intervene(trained.learner, trained.state, 20)
     assert written["intervention_correlation"] == pytest.approx(checked.correlation.tolist())

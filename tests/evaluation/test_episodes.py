@@ -59,6 +59,18 @@ def test_returns_are_those_of_whole_episodes(evaluation):
     assert evaluation.equality.shape == evaluation.influence.shape == (2, 3)
 
 
+def test_social_metrics_are_of_the_steps_of_the_game(evaluation):
+    """Of two agents, none is hit twice in a step."""
+    hits = evaluation.metrics["hits"].sum(axis=-1)
+    assert hits.sum() > 0
+    np.testing.assert_allclose(evaluation.peace, 2 - hits / 20, rtol=1e-6)
+    ate = evaluation.metrics["apples"].sum(axis=-1) > 0
+    assert ate.any() and not ate.all()
+    np.testing.assert_array_equal(np.isfinite(evaluation.sustainability), ate)
+    assert (evaluation.sustainability[ate] < 20).all()
+    assert evaluation.rows()[0]["sustainability"] == pytest.approx(np.nanmean(evaluation.sustainability[0]))
+
+
 def test_it_says_what_it_is_in_one_line(evaluation):
     first, second = evaluation.collective_return.mean(axis=1)
     returns = f"return {(first + second) / 2:.3g} \\+- {abs(first - second) / np.sqrt(2):.2g}"
@@ -100,7 +112,9 @@ def test_a_game_that_ends_early_counts_once(tiny):
     state = init_population(learner)
     assert (evaluate(learner, state, num_episodes=2).agent_returns == 10).all()
     short = dataclasses.replace(learner, env=Short())
-    assert (evaluate(short, state, num_episodes=2).agent_returns == 3).all()
+    found = evaluate(short, state, num_episodes=2)
+    assert (found.agent_returns == 3).all()
+    assert np.isnan(found.peace).all() and not {"peace", "sustainability"} & found.rows()[0].keys()
 
 
 def test_influence_is_a_mean_over_the_steps_of_a_game_that_ends_early(tiny):
