@@ -7,6 +7,8 @@ import numpy as np
 import rich.progress
 from rich.console import Console
 
+from influence_jax.analysis.members import name_of
+from influence_jax.learner.learner import Learner
 from influence_jax.runtime.loop import LogPoint
 from influence_jax.settings import ConfigError
 
@@ -25,7 +27,8 @@ class Terminal(Console):
 class Progress:
     """A callback for `train` that shows a bar in a terminal, and otherwise prints a line from time to time.
 
-    It may also be used as a context manager.
+    It also tells what is being compiled. Steps are those of all members, as the rate is. It may also be used as a context
+    manager.
 
     Raises:
         ConfigError: ``console`` is not a rich console.
@@ -60,6 +63,19 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
+    def begin(self, learner: Learner) -> None:
+        """Tell what is about to be compiled and trained, and how its length was rounded."""
+        config = learner.config
+        each = config.num_updates * config.steps_per_update
+        text = f"compiling {name_of(learner)}, {config.seeds} member{'s' if config.seeds > 1 else ''} of {each:,} steps"
+        if each != config.total_steps:
+            text += f" (total_steps {config.total_steps:,}, rounded up to whole log intervals)"
+        if self._bar:
+            self._bar.update(self._task, total=None, description=text)
+        else:
+            self._say(text)
+        self._returns = None
+
     def __call__(self, point: LogPoint) -> None:
         """Show a log point."""
         now = time.perf_counter()
@@ -71,22 +87,26 @@ class Progress:
         if self._bar:
             self._bar.update(self._task, total=point.num_updates, completed=point.update, description=text)
         elif now - self._spoken >= LINE_EVERY or point.update == point.num_updates:
-            # If nobody reads the output any more, training continues; rich's own console would exit.
-            with contextlib.suppress(OSError, SystemExit):
-                self._console.print(text, highlight=False, soft_wrap=True)
+            self._say(text)
             self._spoken = now
+
+    def _say(self, text: str) -> None:
+        # If nobody reads the output any more, training continues; rich's own console would exit.
+        with contextlib.suppress(OSError, SystemExit):
+            self._console.print(text, highlight=False, soft_wrap=True)
 
 
 def _described(point: LogPoint, returns: np.ndarray) -> str:
-    left = (point.total_env_steps - point.env_steps) * len(returns) / point.steps_per_second
+    done, total = (steps * len(returns) for steps in (point.env_steps, point.total_env_steps))
+    influence = np.mean(point.metrics["influence"])
     members = " ".join("-" if np.isnan(x) else f"{x:.0f}" for x in returns)
     if len(returns) > MANY:
         known = returns[np.isfinite(returns)]
         members = f"{known.mean():.0f} ({known.min():.0f} to {known.max():.0f})" if known.size else "-"
         members += f" of {len(returns)} members"
     return (
-        f"{point.env_steps:,} of {point.total_env_steps:,} steps, {point.steps_per_second:,.0f} steps/s, "
-        f"{duration(left)} left, return {members}, influence {np.mean(point.metrics['influence']):.2g}"
+        f"{done:,} of {total:,} steps, {point.steps_per_second:,.0f} steps/s, "
+        f"{duration((total - done) / point.steps_per_second)} left, return {members}, influence {influence:.2g}"
     )
 
 

@@ -158,7 +158,7 @@ def train(
         start_from: directory of a run; the new run starts from its parameters and takes nothing else from it.
         trust: whether to import code from outside this package that ``start_from`` names.
         devices: placement of members on devices.
-        callback: called after each log point.
+        callback: called after each log point; its method ``begin(learner)``, if it has one, before a program is compiled.
 
     Raises:
         ConfigError: a setting cannot be used, or ``out`` cannot hold this run.
@@ -270,7 +270,7 @@ def _begin(
     with deferred_stop() as stop:
         state = program.init()
         state = state if source is None else warm_start(learner, state, source.learner, source.state)
-        chunk, seconds = _timed(program, stop)
+        chunk, seconds = _timed(program, stop, how)
         run = Run(learner, state, 0, {}, members, seconds)
         if chunk is None:
             return run
@@ -308,7 +308,7 @@ def _go_on(
         run = Run(learner, state, update, recorded(path, learner, update), members, saved=update)
         if run.finished:
             return _learning(run)
-        chunk, seconds = _timed(program, stop)
+        chunk, seconds = _timed(program, stop, how)
         run = dataclasses.replace(run, compile_seconds=seconds)
         return run if chunk is None else _continued(run, program, chunk, stop, path, how)
 
@@ -342,8 +342,12 @@ def _learning(run: Run) -> Run:
     raise FloatingPointError(f"no member can learn any more: {first} What was recorded is kept.")
 
 
-def _timed(program: Program, stop: threading.Event) -> tuple[jax.stages.Compiled | None, float]:
+def _timed(program: Program, stop: threading.Event, how: Execution) -> tuple[jax.stages.Compiled | None, float]:
+    """Compile a program, and return it with the seconds that took."""
     started = time.perf_counter()
+    begin = getattr(how.callback, "begin", None)
+    if begin is not None:
+        begin(program.learner)
     return program.compile(stop), time.perf_counter() - started
 
 

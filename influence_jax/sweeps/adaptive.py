@@ -30,7 +30,7 @@ from influence_jax.sweeps.plan import PlannedProgram, TrialBlock, listed_program
 from influence_jax.sweeps.results import Record, Sweep, record_of
 from influence_jax.sweeps.space import Draw, Space, is_traced, make_space
 from influence_jax.sweeps.study import Study, import_optuna, open_study
-from influence_jax.sweeps.sweep import run_program, stopping_all
+from influence_jax.sweeps.sweep import StoppingAll, run_program
 
 
 def search(
@@ -185,7 +185,7 @@ class Rounds:
     def _train(self, number: int, study: Study, stop: threading.Event) -> None:
         """Train the last program, which is that of a round, unless the round ended early before."""
         numbers, program, place = self.numbers[number], self._programs[-1], program_directory(self._path, number)
-        watch = study.watch(numbers, self._wanted["metric"], stopping_all(self._how.callback, stop))
+        watch = study.watch(numbers, self._wanted["metric"], StoppingAll(self._how.callback, stop))
         try:
             with study.alive(numbers):
                 if number in self._pruned:

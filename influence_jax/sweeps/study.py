@@ -128,6 +128,7 @@ class Watch:
 
     def __init__(self, study: Study, numbers: list[int], metric: str, callback: Callable[[LogPoint], None] | None):
         self._study, self._numbers, self._metric, self._callback = study, numbers, metric, callback
+        self.begin = getattr(callback, "begin", None)
         self.pruned = False
 
     def __call__(self, point: LogPoint) -> None:

@@ -123,7 +123,7 @@ def run_sweep(
     about = json.loads(json.dumps(about | {"programs": listed_programs(programs)}))
     records = []
     with exclusive(path), deferred_stop() as stop:
-        how = dataclasses.replace(how, callback=stopping_all(how.callback, stop))
+        how = dataclasses.replace(how, callback=StoppingAll(how.callback, stop))
         if not (path / "sweep.json").exists() or read_about(path) != about:
             write_json(path / "sweep.json", about)
         for number, program in enumerate(programs):
@@ -140,21 +140,21 @@ def run_sweep(
     return Sweep(space, programs, path, records)
 
 
-def stopping_all(
-    callback: Callable[[LogPoint], None] | None, stop: threading.Event
-) -> Callable[[LogPoint], None] | None:
-    """Return a callback whose stop request also applies to all later programs."""
-    if callback is None:
-        return None
+class StoppingAll:
+    """A callback that passes log points on, and whose stop request also applies to all later programs."""
 
-    def call(point: LogPoint) -> None:
+    def __init__(self, callback: Callable[[LogPoint], None] | None, stop: threading.Event):
+        self._callback, self._stop = callback, stop
+        self.begin = getattr(callback, "begin", None)  # see `influence_jax.train`
+
+    def __call__(self, point: LogPoint) -> None:
+        """Take a log point."""
         try:
-            callback(point)
+            if self._callback is not None:
+                self._callback(point)
         except KeyboardInterrupt:
-            stop.set()
+            self._stop.set()
             raise
-
-    return call
 
 
 def run_program(program: PlannedProgram, place: pathlib.Path, how: Execution) -> Record:

@@ -1,13 +1,15 @@
 """What a person sees during a run."""
 
+import dataclasses
 import io
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from influence_jax.learner.learner import make_learner
 from influence_jax.runtime.progress import Progress, Terminal, duration
-from influence_jax.runtime.run import LogPoint
+from influence_jax.runtime.run import LogPoint, train
 
 
 def point(update, returns):
@@ -22,15 +24,39 @@ def test_lines_where_there_is_no_terminal():
         progress(point(20, [1, np.nan]))  # too early for another line
         progress(point(30, [np.nan, np.nan]))
     first, last = text.getvalue().splitlines()
-    assert first == "1,000 of 3,000 steps, 50 steps/s, 1 min 20 s left, return - -20, influence 0.02"
-    assert last == "3,000 of 3,000 steps, 50 steps/s, 0 s left, return 1 -20, influence 0.02"
+    assert first == "2,000 of 6,000 steps, 50 steps/s, 1 min 20 s left, return - -20, influence 0.02"
+    assert last == "6,000 of 6,000 steps, 50 steps/s, 0 s left, return 1 -20, influence 0.02"
 
 
 def test_bar_on_a_terminal():
     text = io.StringIO()
     with Progress(Console(file=text, width=200, force_terminal=True)) as progress:
         progress(point(10, [np.nan, -20]))
-    assert "1,000 of 3,000 steps" in text.getvalue()
+    assert "2,000 of 6,000 steps" in text.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_it_tells_what_is_compiled_and_how_long_it_will_be(terminal, tiny):
+    text = io.StringIO()
+    learner = make_learner(dataclasses.replace(tiny, total_steps=1201))  # log points are 120 steps apart
+    with Progress(Console(file=text, width=200, force_terminal=terminal)) as progress:
+        progress.begin(learner)
+    told = "compiling harvest-moa, 2 members of 1,320 steps (total_steps 1,201, rounded up to whole log intervals)"
+    assert told in text.getvalue()
+
+
+def test_a_run_tells_it_before_its_first_log_point(tiny):
+    said = []
+
+    class Callback:
+        def begin(self, learner):
+            said.append(learner.config)
+
+        def __call__(self, point):
+            said.append(point.update)
+
+    run = train(tiny, total_steps=240, callback=Callback())
+    assert said == [run.config, 10, 20]
 
 
 class Gone(io.StringIO):
