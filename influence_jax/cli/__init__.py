@@ -28,6 +28,7 @@ USAGE = """usage: influence-jax COMMAND ...
   replay DIR --out FILE     play one episode and save it as .html, to step through in a browser
   moments DIR --out FILE    save the strongest moments of influence of one episode as .png
   demo                      train small agents in minutes, and show what they do
+  completion SHELL          print what lets bash or zsh complete commands and options
   bench QUESTION            measure speed or memory on this machine; without QUESTION, list the questions
 
 influence-jax COMMAND --help explains the options of a command. influence-jax --version prints the version.
@@ -51,6 +52,7 @@ COMMANDS = (
     "replay",
     "moments",
     "demo",
+    "completion",
     "bench",
 )
 
@@ -83,6 +85,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 141
 
 
+def module_of(command: str) -> str:
+    """Return the name of a command's module."""
+    return f"influence_jax.cli.{command.replace('-', '_')}"
+
+
 def _main(arguments: list[str]) -> int:
     warnings.formatwarning = lambda message, *_, **__: f"influence-jax: warning: {message}\n"
     try:
@@ -100,7 +107,7 @@ def _main(arguments: list[str]) -> int:
         # As with `python -m`, but last, so that nothing here shadows an installed module.
         if os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())
-        return importlib.import_module(f"influence_jax.cli.{name.replace('-', '_')}").main(rest)
+        return importlib.import_module(module_of(name)).main(rest)
     except ConfigError as error:
         print(f"influence-jax: {error}", file=sys.stderr)
         return 2
