@@ -437,6 +437,12 @@ class ExperimentConfig:
         ("summary", "members", "none"),
         'What goes to TensorBoard: mean and quantiles over members ("summary"), each member ("members"), or nothing ("none").',
     )
+    loggers: tuple[str, ...] = texts(
+        (),
+        'Where log points go beside the usual files and TensorBoard: a table that is kept up to date, metrics.csv ("csv"), and '
+        'Weights & Biases, which gets each member with tensorboard "members" and otherwise mean and quantiles ("wandb").',
+        table=("csv", "wandb"),
+    )
 
     @property
     def steps_per_update(self) -> int:

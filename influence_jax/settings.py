@@ -126,18 +126,26 @@ class Choices(Allowed):
 
 @dataclasses.dataclass(frozen=True)
 class Texts(Allowed):
-    """Any number of strings, such as the rows of a map; with ``paths`` each is ``"package.module:name"``."""
+    """Any number of strings, such as the rows of a map; with ``paths`` each is ``"package.module:name"``.
+
+    With a ``table``, each is one of its names, once.
+    """
 
     paths: bool = False
+    table: tuple[str, ...] = ()
 
     def accept(self, value: Any) -> tuple[str, ...]:
         """Accept a sequence of strings, or one string with line breaks."""
         rows = tuple(value.strip("\n").split("\n") if isinstance(value, str) else value)
         if not all(isinstance(row, str) and (is_path(row) or not self.paths) for row in rows):
             raise ValueError
+        if self.table and (not {*rows} <= {*self.table} or len({*rows}) < len(rows)):
+            raise ValueError
         return rows
 
     def __str__(self) -> str:
+        if self.table:
+            return f"any of {', '.join(self.table)}"
         return "strings of the form 'package.module:name'" if self.paths else "strings"
 
 
@@ -174,9 +182,9 @@ def flag(default: bool | None, help: str, **more: Any) -> Any:
     return _field(default, Choices((True, False), optional=default is None), help, **more)
 
 
-def texts(default: tuple[str, ...], help: str, paths: bool = False) -> Any:
-    """Declare a sequence of strings."""
-    return _field(default, Texts(paths), help)
+def texts(default: tuple[str, ...], help: str, paths: bool = False, table: tuple[str, ...] = ()) -> Any:
+    """Declare a sequence of strings; see `Texts`."""
+    return _field(default, Texts(paths, table), help)
 
 
 def _field(

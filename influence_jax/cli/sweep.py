@@ -239,13 +239,14 @@ def measure(programs: list[Any], devices: Any) -> str:
     from influence_jax.runtime import run as runs
 
     first, points = programs[0], []
+    learner = dataclasses.replace(first.learner, config=dataclasses.replace(first.learner.config, loggers=()))
 
     def stop(point):
         points.append(point)
         if len(points) == 2:
             raise KeyboardInterrupt
 
-    done = runs.train(first.learner, hyperparams=first.hyperparams, devices=devices, callback=stop)
+    done = runs.train(learner, hyperparams=first.hyperparams, devices=devices, callback=stop)
     if not points:
         raise KeyboardInterrupt  # the user's, during the compilation
     rate = points[-1].steps_per_second

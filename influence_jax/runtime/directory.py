@@ -144,6 +144,7 @@ CHANGEABLE = (
     "checkpoint_minutes",
     "keep",
     "tensorboard",
+    "loggers",
 )  # these may change when a run continues
 
 

@@ -19,6 +19,7 @@ from influence_jax.learner.update import CAUSES
 from influence_jax.runtime.checkpoint import Checkpoints
 from influence_jax.runtime.devices import any_process, is_first_process, on_host
 from influence_jax.runtime.directory import trained_with
+from influence_jax.runtime.loggers import loggers_of
 from influence_jax.runtime.program import Program, explained
 from influence_jax.runtime.recorder import Recorder
 
@@ -57,8 +58,9 @@ class Loop:
         self._program, self._callback, self._begun = program, callback, time.perf_counter()
         self._num_updates = jnp.float32(config.num_updates)
         self._failed = np.asarray(on_host(state.failure)) > 0  # bool[S]
-        writes, env_steps = is_first_process(), update * config.steps_per_update
-        self._recorder = Recorder(path if writes else None, update, env_steps, config.tensorboard)
+        recorded = path if is_first_process() else None
+        given = loggers_of(config, recorded, program.members, update) if recorded else []
+        self._recorder = Recorder(recorded, update, given)
         self._saver = Saver(program, path, update)
 
     @property

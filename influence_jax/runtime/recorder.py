@@ -1,15 +1,16 @@
-"""Recording metrics: log files, TensorBoard, or memory."""
+"""Recording metrics: log files, or memory."""
 
 import json
 import os
 import pathlib
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
-from tensorboardX import SummaryWriter
 
 from influence_jax import log_format
 from influence_jax.config import ConfigError
+from influence_jax.runtime.loggers import Logger
 
 # Every log point has these; NaN if the game or the influence model does not have them.
 ALWAYS = (
@@ -24,31 +25,23 @@ ALWAYS = (
     "fires",
     "cleans",
 )
-QUANTILES = (0.1, 0.5, 0.9)  # over members, in TensorBoard
 
 
 class Recorder:
     """Records log points of all members.
 
-    With a directory, it appends to ``metrics.jsonl``, ``metrics.f32`` and TensorBoard events; without one, it keeps everything in
-    memory. If the disk is full, it warns once and tries again at the next log point.
+    With a directory, it appends to ``metrics.jsonl`` and ``metrics.f32``, and then gives log points to loggers; without one, it
+    keeps everything in memory. If the disk is full, it warns once and tries again at the next log point.
     """
 
-    def __init__(
-        self,
-        directory: pathlib.Path | None,
-        from_update: int = 0,
-        from_env_steps: int = 0,
-        tensorboard: str = "summary",
-    ):
+    def __init__(self, directory: pathlib.Path | None, from_update: int = 0, loggers: Sequence[Logger] = ()):
         """Continue after ``from_update``: later log points, from a run that crashed, are dropped."""
-        self._directory, self._points, self._tensorboard, self._silent = directory, [], tensorboard, False
-        self._writers: list[SummaryWriter] = []
+        self._directory, self._points, self._silent = directory, [], False
+        self._loggers, self._failing = loggers, set[str]()
         self.seconds_before = 0.0  # seconds of training before this part of the run
         if directory is None:
             return
         self._offset, self.seconds_before = truncate(directory, from_update)
-        self._purge = from_env_steps + 1
         self._unwritten: list[tuple[dict, dict[str, np.ndarray]]] = []
 
     def write(self, shared: dict[str, float], metrics: dict[str, np.ndarray]) -> None:
@@ -75,9 +68,9 @@ class Recorder:
         return log_format.as_arrays(self._points) if self._directory is None else log_format.read(self._directory)
 
     def close(self) -> None:
-        """Close the files."""
-        for writer in self._writers:
-            writer.close()
+        """Close the loggers."""
+        for logger in self._loggers:
+            logger.close()
 
     def _append(self, directory: pathlib.Path) -> None:
         """Write all pending log points: first the values, then the line that refers to them."""
@@ -97,35 +90,21 @@ class Recorder:
             self._offset += len(values)
             self._unwritten.pop(0)
             self._silent = False
-            try:
-                self._show(directory, shared["env_steps"], metrics)
-            except OSError as error:
-                warnings.warn(f"TensorBoard cannot be given more ({error}); training goes on without it.", stacklevel=3)
-                self._tensorboard = "none"
+            self._pass_on(shared, metrics)
 
-    def _show(self, directory: pathlib.Path, env_steps: int, metrics: dict[str, np.ndarray]) -> None:
-        """Add scalars to TensorBoard, either over all members or for each."""
-        if self._tensorboard == "none":
-            return
-        members = len(next(iter(metrics.values())))
-        if not self._writers:
-            each = self._tensorboard == "members"
-            places = [f"tensorboard/member_{m}" for m in range(members)] if each else ["tensorboard"]
-            self._writers = [
-                SummaryWriter(str(directory / place), purge_step=self._purge, flush_secs=10) for place in places
-            ]
-        for name, values in metrics.items():
-            if values.ndim > 1 or not np.isfinite(values).any():
-                continue
-            if self._tensorboard == "members":
-                for writer, value in zip(self._writers, values, strict=True):
-                    if np.isfinite(value):
-                        writer.add_scalar(name, float(value), env_steps)
-                continue
-            self._writers[0].add_scalar(name, float(np.nanmean(values)), env_steps)
-            if members > 1:
-                for quantile, value in zip(QUANTILES, np.nanquantile(values, QUANTILES), strict=True):
-                    self._writers[0].add_scalar(f"{name}/quantile_{quantile}", float(value), env_steps)
+    def _pass_on(self, shared: dict[str, float], metrics: dict[str, np.ndarray]) -> None:
+        """Give loggers what is on disk now."""
+        for logger in self._loggers:
+            try:
+                logger.write(shared, metrics)
+                self._failing.discard(logger.name)
+            except OSError as error:
+                if logger.name not in self._failing:
+                    warnings.warn(
+                        f"{logger.name} cannot be given more ({error}); training goes on, and it is tried again.",
+                        stacklevel=4,
+                    )
+                self._failing.add(logger.name)
 
 
 def truncate(directory: pathlib.Path, update: int) -> tuple[int, float]:

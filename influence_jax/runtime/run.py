@@ -30,6 +30,7 @@ from influence_jax.runtime import devices as placing
 from influence_jax.runtime import directory, population
 from influence_jax.runtime.checkpoint import Checkpoints, DamagedCheckpoint, differences
 from influence_jax.runtime.devices import ALL_DEVICES, Devices
+from influence_jax.runtime.loggers import check as check_loggers
 from influence_jax.runtime.loop import LogPoint, Loop, failure
 from influence_jax.runtime.program import Program, prepare
 from influence_jax.runtime.signals import deferred_stop
@@ -260,6 +261,7 @@ def _begin(
     learner: Learner, members: list[dict[str, Any]], start_from: Any, path: pathlib.Path | None, how: Execution
 ) -> Run:
     """Start a run, from the parameters of the run in ``start_from`` if given."""
+    check_loggers(learner.config, path)
     source, about = None, {}
     if start_from is not None:
         source = load(file_path("start_from", start_from), trust=how.trust)
@@ -290,6 +292,7 @@ def _go_on(
     about: dict[str, Any] | None = None,
 ) -> Run:
     """Continue from the newest readable checkpoint, or from the start if there is none yet."""
+    check_loggers(learner.config, path)
     first = placing.is_first_process()
     with directory.locked(path) if first else contextlib.nullcontext(), deferred_stop() as stop:
         program = prepare(learner, members, how.devices)

@@ -155,6 +155,7 @@ def names_of(config: ExperimentConfig) -> list[str]:
         "checkpoint_minutes",
         "keep",
         "tensorboard",
+        "loggers",
     }
     return [
         *(path.removeprefix(HYPERPARAMS) for path, _, _ in declared(config) if path not in fixed),

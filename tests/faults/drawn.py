@@ -205,7 +205,16 @@ def trainable(draw: Callable) -> ExperimentConfig:
     sizes |= {"total_steps": sizes["learner.num_envs"] * sizes["learner.rollout_length"]}
     sizes |= {"learner.ppo_epochs": 2} if config.learner.algorithm == "ppo" else {}
     sizes |= {"learner.ppo_minibatches": 1} if config.learner.algorithm == "ppo" else {}
-    fixed = {*sizes, "seed", "keep", "tensorboard", "checkpoint_minutes", "checkpoint_interval", "learner.metrics"}
+    fixed = {
+        *sizes,
+        "seed",
+        "keep",
+        "tensorboard",
+        "loggers",
+        "checkpoint_minutes",
+        "checkpoint_interval",
+        "learner.metrics",
+    }
     free = [path for path in SETTINGS if path not in fixed]
     for path in draw(st.lists(st.sampled_from(free), max_size=8, unique=True)):
         allowed = SETTINGS[path]

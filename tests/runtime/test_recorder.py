@@ -54,14 +54,8 @@ def test_damage_before_is_kept_and_what_follows_is_right(tmp_path):
         assert record(tmp_path, (3,), from_update=2)["a"].tolist() == [[3, 6]]
 
 
-@pytest.mark.parametrize("tensorboard, folders", [("summary", 1), ("members", 2), ("none", 0)])
-def test_tensorboard(tmp_path, tensorboard, folders):
-    record(tmp_path, (1, 2), tensorboard=tensorboard)
-    assert len({path.parent for path in tmp_path.rglob("events*")}) == folders
-
-
 def test_a_full_disk_is_said_once_and_nothing_is_lost(tmp_path, monkeypatch):
-    recorder, full = Recorder(tmp_path, tensorboard="none"), []
+    recorder, full = Recorder(tmp_path), []
 
     def no_space(path, mode="r", *arguments):
         if full and "a" in mode:
@@ -81,11 +75,22 @@ def test_a_full_disk_is_said_once_and_nothing_is_lost(tmp_path, monkeypatch):
     assert recorder.metrics()["a"].tolist() == [[1], [2], [3], [4]]
 
 
-def test_without_tensorboard_everything_else_goes_on(tmp_path):
-    (tmp_path / "tensorboard").write_text("in the way")
-    with pytest.warns(UserWarning, match="TensorBoard cannot be given more .*; training goes on without it") as said:
-        assert record(tmp_path, (1, 2))["update"][:, 0].tolist() == [1, 2]
-    assert len(said) == 1
+def test_a_logger_that_fails_is_said_once_and_tried_again(tmp_path):
+    class Failing:
+        name = "the logger"
+        taken = []
+
+        def write(self, shared, metrics):
+            if shared["update"] in (2, 3):
+                raise OSError("no route")
+            self.taken.append((shared["update"], metrics["a"].tolist()))
+
+        def close(self):
+            self.taken.append("closed")
+
+    with pytest.warns(UserWarning, match="the logger cannot be given more .no route.; training goes on") as said:
+        assert record(tmp_path, (1, 2, 3, 4), loggers=[Failing()])["update"][:, 0].tolist() == [1, 2, 3, 4]
+    assert len(said) == 1 and Failing.taken == [(1, [1, 2]), (4, [4, 8]), "closed"]
 
 
 def test_damaged_lines_keep_their_values(tmp_path):
