@@ -89,7 +89,7 @@ def test_a_sweep_that_is_made_longer_is_read_on_the_way(tmp_path):
 
 
 def test_a_stop_before_the_first_update_is_no_failure_to_save(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "_timed", lambda program, stop: (None, 0.0))  # it was being compiled
+    monkeypatch.setattr(runs, "_timed", lambda *_: (None, 0.0))  # it was being compiled
     (record,) = influence_jax.sweep(tiny_probe(), listed=[{"discount": 0.9}], out=tmp_path / "x").records
     assert record.update == 0 and record.saved
 
