@@ -1,4 +1,4 @@
-"""Does influence make an agent open another agent's cell, at a cost and for no reward of its own? (Supplement, section 10.3.)"""
+"""Does influence make an agent open another's cell, at a cost and for no reward of its own? (Fig. 12 and 13, section 10.3)"""
 
 import dataclasses
 import functools
@@ -9,14 +9,15 @@ import pathlib
 import jax
 import numpy as np
 import tyro
+from conditions import RUNS, Scale
+from items import results_of
 from matplotlib.figure import Figure
-from scipy.stats import binomtest
 
 import influence_jax
+from influence_jax import analysis
 from influence_jax.config import ExperimentConfig, InfluenceConfig
 from influence_jax.learner.rollout import init_rollout, rollout
 
-HERE = pathlib.Path(__file__).parent
 WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 SEEDS = 5
 SHOWN_WEIGHT = 2.0  # the influence weight of the videos and of the opening steps in the figure
@@ -26,15 +27,15 @@ AROUND = 10  # steps shown before and after the opening
 # acts at random (8 actions), so it pays off above this weight.
 PREDICTED_THRESHOLD = 1 / math.log(8)
 
-# Learner settings of all conditions; see the presets for how and docs/learner.md for why.
-CONFIG = dataclasses.replace(influence_jax.presets.get("box-trapped"), seeds=SEEDS)
+SMOKE = {"conv_channels": 2, "hidden_size": 8, "core_size": 8, "num_envs": 2, "total_steps": 80, "log_interval": 1}
 
 
-def programs() -> dict[str, tuple[ExperimentConfig, dict[float, str]]]:
+def programs(scale: Scale) -> dict[str, tuple[ExperimentConfig, dict[float, str]]]:
     """Return the experiments: A3C, and agents who see the opener's action, with all influence weights by name in one program."""
-    basic = dataclasses.replace(CONFIG, influence=InfluenceConfig(model="basic"), seeds=1)
+    a3c = influence_jax.presets.get("box-trapped", seeds=SEEDS, **(SMOKE if scale == "smoke" else {}))
+    basic = dataclasses.replace(a3c, influence=InfluenceConfig(model="basic"), seeds=1)
     weighted = {0.0: "visible-actions"} | {weight: f"influence-{weight:g}" for weight in WEIGHTS}
-    return {"a3c": (CONFIG, {0.0: "a3c"}), "basic": (basic, weighted)}
+    return {"a3c": (a3c, {0.0: "a3c"}), "basic": (basic, weighted)}
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -54,9 +55,9 @@ def summarise(opened: np.ndarray, influence: np.ndarray) -> dict[str, list]:
     rows = {"opened": [], "interval": [], "median_step": [], "influence_when_opening": [], "influence_otherwise": []}
     for opens, nats in zip(opened, influence, strict=True):
         count = int(opens.any(axis=1).sum())
-        interval = binomtest(count, TRAJECTORIES).proportion_ci(method="wilson")
+        interval = analysis.wilson_interval(count, TRAJECTORIES)
         rows["opened"].append(count / TRAJECTORIES)
-        rows["interval"].append([round(float(x), 3) for x in interval])
+        rows["interval"].append([round(float(x), 3) for x in (interval.low, interval.high)])
         rows["median_step"].append(float(np.median(np.nonzero(opens)[1])) if count else None)
         rows["influence_when_opening"].append(round(float(nats[opens].mean()), 4) if count else None)
         rows["influence_otherwise"].append(round(float(nats[~opens].mean()), 6))
@@ -81,27 +82,24 @@ def draw(watched: dict[str, tuple[np.ndarray, np.ndarray]], path: pathlib.Path) 
     _, _, step = np.nonzero(opened)
     histogram.hist(step, bins=range(0, opened.shape[2] + 1, 2))
     histogram.set(xlabel="opening step", ylabel="trajectories", title=f"weight {SHOWN_WEIGHT:g}, all seeds")
-    offsets = np.arange(-AROUND, AROUND + 1)
-    padded = np.pad(influence, ((0, 0), (0, 0), (AROUND, AROUND)), constant_values=np.nan)
-    member, trajectory, step = np.nonzero(opened)
-    aligned = padded[member[:, None], trajectory[:, None], step[:, None] + AROUND + offsets]
-    for seed in np.unique(member):
-        locked.plot(offsets, np.nanmean(aligned[member == seed], axis=0), linewidth=0.8, alpha=0.6)
+    for seed in np.flatnonzero(opened.any(axis=(1, 2))):
+        around = analysis.event_locked(influence[seed], opened[seed], AROUND, draws=1)
+        locked.plot(around.offsets, around.mean, linewidth=0.8, alpha=0.6)
     locked.set(xlabel="steps since the opening", ylabel="influence (nats)", title="each line a seed")
     figure.savefig(path, dpi=100)
 
 
-def main(out: pathlib.Path = HERE.parent / "runs" / "box_trapped") -> None:
-    """Train every condition and write a table, a figure and two videos to experiments/results/box_trapped.
+def main(scale: Scale = "small", out: pathlib.Path = RUNS) -> None:
+    """Train every condition, and write a table, a figure and two videos.
 
     Args:
+        scale: "smoke" trains two updates, only to check that it runs; "small" and "paper" are the same.
         out: directory of the runs; an unfinished one is resumed.
     """
-    results = HERE / "results" / "box_trapped"
-    results.mkdir(parents=True, exist_ok=True)
+    results = results_of("box_trapped", scale, out)
     watched, table = {}, {}
-    for program, (config, weights) in programs().items():
-        where = out / program
+    for program, (config, weights) in programs(scale).items():
+        where = out / "box_trapped" / program
         members = influence_jax.grid(seeds=SEEDS, influence_weight=tuple(weights)) if len(weights) > 1 else {}
         with influence_jax.Progress() as progress:
             run = influence_jax.train(config, hyperparams=members, out=where, resume=where.exists(), callback=progress)

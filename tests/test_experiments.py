@@ -1,31 +1,188 @@
-"""The scripts in experiments/ run at their smallest scale."""
+"""The scripts in experiments/ run at their smallest scale, on runs that they share."""
 
-import importlib.util
+import dataclasses
+import importlib
 import json
 import pathlib
+import re
 
 import pytest
+
+import influence_jax
+from influence_jax.sweeps.space import make_space
 
 EXPERIMENTS = pathlib.Path(__file__).parents[1] / "experiments"
 
 
-def driver(name):
-    """Import a script, which is not part of a package."""
-    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def driver(monkeypatch):
+    """Import a script as when it is run, with its folder first on the path."""
+    monkeypatch.syspath_prepend(EXPERIMENTS)
+    return importlib.import_module
+
+
+@pytest.fixture
+def alike(driver, monkeypatch):
+    """Let agents of every condition talk, so that there is one program to compile instead of nine."""
+    conditions = driver("conditions")
+    for name, condition in conditions.CONDITIONS.items():
+        talking = conditions.influence("communication", condition.settings.get("income_share", 0.0))
+        monkeypatch.setitem(conditions.CONDITIONS, name, dataclasses.replace(condition, settings=talking))
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """The directory of all runs, each of which is trained once."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def found(out):
+    """Read a result by its item and the end of its name, and check that there is a figure beside it."""
+
+    def read(item, name="smoke_harvest", figure=".png"):
+        where = out / "results" / item
+        assert all(path.stat().st_size > 1000 for path in [where / f"{name}{figure}"] if figure)
+        return json.loads((where / f"{name}.json").read_text())
+
+    return read
+
+
+def test_every_script_and_figure_is_where_the_pages_say():
+    page, results = (EXPERIMENTS / "README.md").read_text(), (EXPERIMENTS.parent / "RESULTS.md").read_text()
+    scripts = set(re.findall(r"python experiments/(\w+\.py)", page))
+    assert scripts | {"items.py", "demo.py"} >= {path.name for path in EXPERIMENTS.glob("*.py")} >= scripts
+    figures = [EXPERIMENTS.parent / path for path in re.findall(r"\]\((experiments/[^)]*)\)", results)]
+    assert len(figures) >= 5 and all(path.exists() for path in figures)
+
+
+def test_every_condition_can_be_trained_and_searched_at_every_scale(driver):
+    """On the paper's maps with the paper's weights, and on small maps with the same pay for a reward and its control."""
+    conditions, tables = driver("conditions"), driver("tables1to3")
+    assert len(tables.CONDITIONS) == 9
+    for game in conditions.GAMES:
+        for scale in conditions.SIZES:
+            for name in conditions.OF_THE_PAPER if scale == "paper" else conditions.CONDITIONS:
+                config = influence_jax.make_learner(conditions.configured(name, game, scale)).config
+                assert config.num_updates * config.steps_per_update >= conditions.SIZES[scale].total_steps
+                if name in tables.CONDITIONS:
+                    make_space(config, random=tables.space(name, scale), trials=2)
+        paid, control = (conditions.configured(name, game, "small") for name in ("basic", "basic, shuffled"))
+        assert paid.hyperparams.income_share == control.hyperparams.income_share == 1
+        assert control == paid.override(control="shuffled") and control != paid
+    with pytest.raises(SystemExit, match="only for small maps"):
+        conditions.configured("beam bonus", "harvest", "paper")
+
+
+@pytest.mark.usefixtures("alike")
+@pytest.mark.parametrize(("item", "paid"), [("fig1", "basic"), ("fig4", "communication"), ("fig7", "modelled")])
+def test_influence_stands_beside_its_ablation_and_its_control(item, paid, driver, out, found):
+    driver(item).main("smoke", ("harvest",), out)
+    results = found(item, f"smoke_harvest_{paid}")
+    first, unpaid, alone, control = results["scores"]
+    assert (
+        first == paid
+        and alone == "unpaid"
+        and control == f"{paid}, shuffled"
+        and unpaid in ("visible actions", f"{paid}, unpaid")
+    )
+    assert all(len(results[seeds][paid]) == 2 for seeds in ("scores", "all_eat"))
+    assert all(row["p_holm"] >= row["p"] for row in results["rows"][1:])
+
+
+@pytest.mark.usefixtures("alike")
+def test_messages_have_nulls(driver, out, found):
+    driver("fig5").main("smoke", ("harvest",), out)
+    results = found("fig5")
+    assert list(results) == ["communication", "communication, unpaid", "communication, shuffled"]
+    value, null, p = results["communication"][0]["symbol_action"]
+    assert value > 0 and null > 0 and 0 < p <= 1 and len(results["communication"]) == 2
+
+
+@pytest.mark.usefixtures("alike")
+def test_a_moment_of_influence(driver, out, found):
+    driver("fig2").main("smoke", ("harvest",), out)
+    assert set(found("fig2", figure="_basic.png")) == {"basic", "modelled"}
+
+
+@pytest.mark.usefixtures("alike")
+def test_returns_of_all_conditions(driver, out, found):
+    driver("table4").main("smoke", ("harvest",), out)
+    rows = found("table4")["rows"]
+    assert [row["paper"] for row in rows if row["paper"]] == [485, 1073, 951, 588, 750] and len(rows) == 12
+
+
+@pytest.mark.usefixtures("alike")
+def test_prosocial_agents(driver, out, found):
+    driver("fig15").main("smoke", ("harvest",), out)
+    results = found("fig15")
+    assert (
+        set(results["seeds_in_which_all_earn"]) == {"prosocial", "unpaid"}
+        and len(results["agent_returns"]["unpaid"]) == 2
+    )
+
+
+@pytest.mark.usefixtures("alike")
+def test_weighted_returns(driver, out, found):
+    driver("fig16").main("smoke", ("harvest",), out)
+    assert found("fig16", "smoke_harvest_communication")["column"] == "weighted_return"
+
+
+@pytest.mark.usefixtures("alike")
+def test_search_the_best_again_and_correlation(driver, out, found, monkeypatch):
+    names = ("modelled", "modelled, unpaid")
+    driver("tables1to3").main(names, "smoke", ("harvest",), out)
+    paid, unpaid = (
+        found("tables1to3", f"smoke_harvest_{name}", "")["trials"] for name in ("modelled", "modelled-unpaid")
+    )
+    assert [trial["learning_rate"] for trial in paid] == [trial["learning_rate"] for trial in unpaid]
+    fig17, correlation = driver("fig17"), driver("correlation")
+    monkeypatch.setattr(fig17, "PANELS", [names])
+    fig17.main("smoke", ("harvest",), out)
+    assert all(len(scores) == 2 for scores in found("fig17", "smoke_harvest_modelled")["scores"].values())
+    monkeypatch.setattr(correlation, "CONDITIONS", names)
+    correlation.main("smoke", ("harvest",), out)
+    received, returns = found("correlation")["points"]["modelled"]
+    assert [len(received), len(returns), len(received[0])] == [2, 2, 3]
+
+
+def test_schelling_diagrams(driver, out, found):
+    driver("schelling").main("smoke", out)
+    assert set(found("schelling", "smoke")["games"]) == {"cleanup", "harvest"}
 
 
 @pytest.mark.slow
-def test_tiny_cleanup_trains_tests_and_draws(tmp_path):
+def test_the_small_harvest_is_a_dilemma(driver):
+    """For scripted players: sparing pays more if all do it, and eating everything pays more whatever the others do."""
+    returns, cooperates = driver("schelling").returns_of("harvest", "small")
+    diagram = influence_jax.analysis.schelling_diagram(returns, cooperates)
+    assert diagram.is_dilemma and diagram.cooperator.value[-1] > 1.5 * diagram.defector.value[0]
+
+
+@pytest.mark.slow
+def test_all_conditions_of_both_games(driver, tmp_path):
+    """With their own models, controls and shapers, which the tests above leave out."""
+    for item in ("table4", "fig2", "fig5"):
+        driver(item).main("smoke", out=tmp_path)
+    assert len(list(tmp_path.glob("tiny_*/smoke/*/block-0/config.json"))) == 24
+
+
+@pytest.mark.slow
+def test_box_trapped(driver, out, found):
+    driver("box_trapped").main("smoke", out)
+    assert len(found("box_trapped", "table", "")["conditions"]) == 7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("game", ["cleanup", "harvest"])
+def test_tiny_trains_tests_and_draws(game, tmp_path, driver):
     """Three of its conditions; conditions that are added later stand beside those that are there."""
-    tiny = driver("tiny_cleanup")
-    tiny.main(("real", "unpaid"), scale="smoke", out=tmp_path)
-    tiny.main(("shuffled",), scale="smoke", out=tmp_path)
-    results = tmp_path / "tiny_cleanup"
+    tiny = driver("tiny")
+    tiny.main(("real", "unpaid"), game, "smoke", tmp_path)
+    tiny.main(("shuffled",), game, "smoke", tmp_path)
+    results = tmp_path / f"tiny_{game}"
     table, rows = (json.loads((results / name).read_text()) for name in ("seeds.json", "tests.json"))
     assert list(table) == ["unpaid", "real", "shuffled"]
-    assert all(len(columns["collective_return"]) == 4 for columns in table.values())
+    assert all(len(columns["collective_return"]) == 2 for columns in table.values())
     assert [row["against"] for row in rows] == ["unpaid", "shuffled"] and all(row["p_holm"] >= row["p"] for row in rows)
     assert (results / "figure.png").stat().st_size > 1000

@@ -1,4 +1,4 @@
-"""Does an influence reward help on a Cleanup small enough to learn in minutes, and is it influence that helps?
+"""Does an influence reward help on a map small enough to learn in minutes, and is it influence that helps?
 
 Written down before any run was made. Primary: the collective return of the last fifth of a run, real influence against no pay,
 and real influence against the influence of another environment (``shuffled``), two-sided permutation tests over seeds, Holm
@@ -10,75 +10,20 @@ not influence.
 
 import json
 import pathlib
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tyro
+from conditions import RUNS, Game, Scale, joined, late, trained
+from items import RESULTS
 from matplotlib.figure import Figure
 
-import influence_jax
 from influence_jax import analysis
 
-HERE = pathlib.Path(__file__).parent
-MAP = (
-    "@@@@@@@@@@@",
-    "@RHR   BBB@",
-    "@HRH P BBB@",
-    "@RHR   BBB@",
-    "@RHH P BBB@",
-    "@HRH   BBB@",
-    "@RHR P BBB@",
-    "@HRH   BBB@",
-    "@@@@@@@@@@@",
-)
-REAL = {"influence.model": "intervention", "influence.pay": "income_share", "income_share": 1.0}
-HIDDEN = {"env.beams_visible": False}
-CONDITIONS: dict[str, dict[str, Any]] = {
-    "unpaid": {},
-    "real": REAL,
-    "shuffled": REAL | {"influence.control": "shuffled"},
-    "beam bonus": REAL | {"influence.control": "beam_bonus"},
-    "modelled": {"influence.model": "moa", "influence.pay": "income_share", "income_share": 1.0},
-    "basic": {"influence.model": "basic", "influence.pay": "income_share", "income_share": 1.0},
-    "communication": {"influence.model": "communication", "influence.pay": "income_share", "income_share": 1.0},
-    "prosocial": {"learner.shaper": "prosocial"},
-    "unpaid, beams hidden": HIDDEN,
-    "real, beams hidden": REAL | HIDDEN,
-}
+CONDITIONS = ("unpaid", "real", "shuffled", "beam bonus", "modelled", "basic", "communication", "prosocial")
+CONDITIONS += ("unpaid, beams hidden", "real, beams hidden")
 PRIMARY = ("unpaid", "shuffled")  # what "real" is compared with
 SHOWN = ("collective_return", "apples", "cleans", "fires", "equality", "influence", "entropy", "explained_variance")
-SCALES = {"smoke": (2, 2, 5_120), "small": (2, 8, 512_000)}  # blocks of seeds, seeds in a block, environment steps
-
-
-def configured(condition: str, total_steps: int) -> influence_jax.ExperimentConfig:
-    """Return the configuration of a condition: three agents, 9 x 11 cells, 100 steps; firing costs 1, and so does a hit."""
-    config = influence_jax.presets.get("cleanup-a3c", profile="small")
-    settings = {
-        "env.num_agents": 3,
-        "env.layout": MAP,
-        "env.horizon": 100,
-        "env.view_radius": 4,
-        "env.params.hit_penalty": 1,
-    }
-    settings |= {"core_size": 32, "num_envs": 16, "rollout_length": 16, "total_steps": total_steps}
-    return config.override(log_interval=max(1, total_steps // 256 // 20), **settings, **CONDITIONS[condition])
-
-
-def trained(condition: str, scale: str, out: pathlib.Path) -> dict[str, np.ndarray]:
-    """Train all blocks of seeds of a condition, or read them, and return their metrics side by side."""
-    blocks, seeds, total_steps = SCALES[scale]
-    metrics = []
-    for block in range(blocks):
-        config = configured(condition, total_steps).override(seed=block * seeds, seeds=seeds)
-        where = out / condition.replace(", ", "-").replace(" ", "-") / f"block-{block}"
-        with influence_jax.Progress() as progress:
-            metrics.append(influence_jax.train(config, out=where, resume=True, callback=progress).metrics)
-    return {name: np.concatenate([x[name] for x in metrics], axis=1) for name in metrics[0] if name in metrics[-1]}
-
-
-def late(metrics: dict[str, np.ndarray], name: str) -> np.ndarray:
-    """Return each seed's mean over the last fifth of its run, ``f64[S]`` or ``f64[S,N]``."""
-    return np.nanmean(metrics[name][-max(1, len(metrics[name]) // 5) :], axis=0, dtype=float)
 
 
 def summarise(metrics: dict[str, np.ndarray]) -> dict[str, list]:
@@ -119,24 +64,29 @@ def draw(table: dict[str, dict[str, list]], path: pathlib.Path) -> None:
 
 
 def main(
-    names: tuple[str, ...] = tuple(CONDITIONS),
-    scale: Literal["smoke", "small"] = "small",
-    out: pathlib.Path = HERE.parent / "runs" / "tiny_cleanup",
+    names: tuple[str, ...] = CONDITIONS,
+    game: Game = "cleanup",
+    scale: Scale = "small",
+    out: pathlib.Path | None = None,
     results: pathlib.Path | None = None,
 ) -> None:
     """Train conditions, and write every seed's results, the tests and a figure.
 
     Args:
         names: the conditions to train; existing results of others are kept.
-        scale: "smoke" trains twenty updates of each, only to check that it runs; "small" sixteen seeds of 512,000 steps.
-        out: directory of the runs; an unfinished one is resumed, a finished one is read.
+        game: the game.
+        scale: as in conditions.py, except "paper".
+        out: directory of the runs, by default runs/tiny_GAME; an unfinished one is resumed, a finished one is read.
         results: directory of the results; by default in this repository, or next to the runs for "smoke".
     """
-    results = results or (HERE / "results" if scale == "small" else out) / "tiny_cleanup"
+    if scale == "paper":
+        raise SystemExit("scale is 'paper', but these conditions are for small maps; allowed: smoke, small.")
+    out = out or RUNS / f"tiny_{game}"
+    results = results or (RESULTS if scale == "small" else out) / f"tiny_{game}"
     results.mkdir(parents=True, exist_ok=True)
     path = results / "seeds.json"
     for name in names:
-        columns = summarise(trained(name, scale, out / scale))
+        columns = summarise(joined(trained(name, game, scale, out / scale)))
         table = json.loads(path.read_text()) if path.exists() else {}
         table = {key: (table | {name: columns})[key] for key in CONDITIONS if key in table or key == name}
         path.write_text(json.dumps(table, indent=1) + "\n")

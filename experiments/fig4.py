@@ -1,0 +1,25 @@
+"""Does a reward for influence by messages help, and is it influence that helps? (Fig. 4)"""
+
+import pathlib
+
+import tyro
+from conditions import GAMES, RUNS, Game, Scale
+from items import compared
+
+# Treatment, ablation, baseline, and the influence of another environment in place of one's own.
+CONDITIONS = ("communication", "communication, unpaid", "unpaid", "communication, shuffled")
+
+
+def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, out: pathlib.Path = RUNS) -> None:
+    """Train the conditions or read them, and compare their returns.
+
+    Args:
+        scale: as in conditions.py.
+        games: the games.
+        out: directory of the runs.
+    """
+    compared("fig4", CONDITIONS, scale, games, out)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,99 @@
+"""Do messages mean something, and does anybody listen? (Fig. 5)
+
+Coordination in influential moments is high whatever messages mean, because moments are chosen by what is then measured. So every
+number stands beside its null, and the return beside that of agents who hear random messages.
+"""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import numpy as np
+import tyro
+from conditions import GAMES, RUNS, Game, Scale, place, trained
+from items import results_of, write
+from matplotlib.figure import Figure
+
+import influence_jax
+from influence_jax import analysis
+from influence_jax.influence.communication import scrambled
+
+CONDITIONS = ("communication", "communication, unpaid", "communication, shuffled")
+EPISODES = {"smoke": 2, "small": 20, "paper": 20}
+STEPS = 200  # of an episode, at least: nulls shift messages by more than 50 steps
+# What is shown, with the value that its null has on average.
+SHOWN = ("speaker_consistency", "symbol_action", "action_action", "symbol_action_in_moments")
+
+
+def measured(run: influence_jax.Run, member: int, episodes: int) -> dict[str, Any]:
+    """Return what the messages of one seed mean, each measure as its value, the mean of its null, and p."""
+    env = dataclasses.replace(run.learner.env, horizon=max(run.learner.env.horizon, STEPS))
+    traces = [influence_jax.play(run.policy(member), env, seed=seed) for seed in range(episodes)]
+    messages, actions, influence, policy = (
+        np.stack([getattr(trace, name) for trace in traces])
+        for name in ("messages", "actions", "influence", "message_log_policy")
+    )
+    num_messages, num_actions = policy.shape[-1], traces[0].log_policy.shape[-1]
+    consistency = analysis.speaker_consistency(messages, actions, num_messages, num_actions)
+    symbols, acts = (analysis.instantaneous_coordination(sent, actions) for sent in (messages, actions))
+    moments = analysis.coordination_in_moments(messages, actions, influence, *symbols.best_pair)
+    statistics = analysis.influence_statistics(influence, policy)
+    found = {"speaker_consistency": consistency.score, "symbol_action": symbols.score, "action_action": acts.score}
+    found |= {"symbol_action_in_moments": moments.shuffled, "own_action_in_moments": moments.meaning}
+    return {name: [x.value, x.null_mean, x.p] for name, x in found.items()} | {
+        "in_moments_by_chance": moments.by_chance,
+        "vocabulary": consistency.vocabulary,
+        "share_of_steps_above_mean": statistics.sparsity,
+        "influence": statistics.mean,
+    }
+
+
+def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, out: pathlib.Path = RUNS) -> None:
+    """Train agents who talk or read them, and measure their messages in whole episodes.
+
+    Args:
+        scale: as in conditions.py.
+        games: the games.
+        out: directory of the runs.
+    """
+    where, episodes = results_of("fig5", scale, out), EPISODES[scale]
+    for game in games:
+        results = {}
+        for name in CONDITIONS:
+            results[name] = []
+            for run in trained(name, game, scale, place(game, scale, out)):
+                deaf = dataclasses.replace(run.learner, model=scrambled(run.learner.model, "random"))
+                heard, not_heard = (
+                    influence_jax.evaluate(learner, run.state, episodes).collective_return
+                    for learner in (run.learner, deaf)
+                )
+                for member in range(len(run.members)):
+                    value, p = analysis.value_of_messages(heard[member], not_heard[member])
+                    worth = {"value_of_messages": [value.value, value.low, value.high, p]}
+                    results[name].append(measured(run, member, episodes) | worth)
+            print(game, name, *results[name], sep="\n  ", flush=True)
+        write(where / f"{scale}_{game}.json", results)
+        draw(results, f"{game}, {scale}", where / f"{scale}_{game}.png")
+
+
+def draw(results: dict[str, list[dict[str, Any]]], title: str, path: pathlib.Path) -> None:
+    """Draw each measure of each seed, and beside it the mean of its null."""
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    figure.suptitle(title)
+    for axes, measure in zip(figure.subplots(1, len(SHOWN)), SHOWN, strict=True):
+        for at, seeds in enumerate(results.values()):
+            value, null, _ = np.array([seed[measure] for seed in seeds], float).T
+            axes.plot(np.full(len(value), at - 0.12), value, "o", color="#0072b2", label=None if at else "seed")
+            axes.plot(np.full(len(null), at + 0.12), null, "_", color="0.4", label=None if at else "its null")
+        axes.set(
+            title=measure.replace("_", " "), xticks=range(len(results)), xlim=(-0.5, len(results) - 0.5), ylim=(0, None)
+        )
+        axes.set_xticklabels([name.replace("communication, ", "").replace("communication", "paid") for name in results])
+    figure.axes[0].legend(fontsize="small")
+    figure.axes[0].set_ylabel("score, 0 to 1")
+    figure.axes[1].set_ylabel("nats")
+    figure.savefig(path, dpi=100)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
