@@ -86,7 +86,10 @@ def draw(results: dict[str, list[dict[str, Any]]], title: str, path: pathlib.Pat
             axes.plot(np.full(len(value), at - 0.12), value, "o", color="#0072b2", label=None if at else "seed")
             axes.plot(np.full(len(null), at + 0.12), null, "_", color="0.4", label=None if at else "its null")
         axes.set(
-            title=measure.replace("_", " "), xticks=range(len(results)), xlim=(-0.5, len(results) - 0.5), ylim=(0, None)
+            title=measure.replace("_", " "),
+            xticks=range(len(results)),
+            xlim=(-0.5, len(results) - 0.5),
+            ylim=(0, 1.1 * axes.dataLim.y1),
         )
         axes.set_xticklabels([name.replace("communication, ", "").replace("communication", "paid") for name in results])
     figure.axes[0].legend(fontsize="small")

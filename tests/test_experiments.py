@@ -130,19 +130,19 @@ def test_weighted_returns(driver, out, found):
 
 @pytest.mark.usefixtures("alike")
 def test_search_the_best_again_and_correlation(driver, out, found, monkeypatch):
-    names = ("modelled", "modelled, unpaid")
+    names = ("communication", "communication, unpaid")
     driver("tables1to3").main(names, "smoke", ("harvest",), out)
     paid, unpaid = (
-        found("tables1to3", f"smoke_harvest_{name}", "")["trials"] for name in ("modelled", "modelled-unpaid")
+        found("tables1to3", f"smoke_harvest_{name}", "")["trials"] for name in ("communication", "communication-unpaid")
     )
     assert [trial["learning_rate"] for trial in paid] == [trial["learning_rate"] for trial in unpaid]
     fig17, correlation = driver("fig17"), driver("correlation")
     monkeypatch.setattr(fig17, "PANELS", [names])
     fig17.main("smoke", ("harvest",), out)
-    assert all(len(scores) == 2 for scores in found("fig17", "smoke_harvest_modelled")["scores"].values())
+    assert all(len(scores) == 2 for scores in found("fig17", "smoke_harvest_communication")["scores"].values())
     monkeypatch.setattr(correlation, "CONDITIONS", names)
     correlation.main("smoke", ("harvest",), out)
-    received, returns = found("correlation")["points"]["modelled"]
+    received, returns = found("correlation")["points"]["communication"]
     assert [len(received), len(returns), len(received[0])] == [2, 2, 3]
 
 
