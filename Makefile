@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTHONS ?= 3.11 3.12 3.13
 
-.PHONY: demo test test-slow test-matrix notebooks lint clean
+.PHONY: demo test test-slow test-matrix notebooks docs lint clean
 
 # Box Trapped without and with pay for influence, and a short Harvest, in some minutes; see demo/ afterwards.
 demo: $(VENV)/installed
@@ -26,6 +26,11 @@ notebooks: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[notebooks]"
 	$(BIN)/python -m ipykernel install --sys-prefix >/dev/null  # by its full path, by which jupytext looks for it
 	$(BIN)/jupytext --set-formats ipynb,py:percent --to ipynb --execute notebooks/*.py
+
+# The documentation as pages for a browser, in build/site. A dead link or a name that is missing is an error.
+docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/mkdocs build --strict
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

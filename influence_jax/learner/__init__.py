@@ -1,0 +1,1 @@
+"""Acting and learning: the parts of an experiment, and one update of them."""

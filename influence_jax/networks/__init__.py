@@ -1,0 +1,1 @@
+"""Networks of agents, as pure functions of one agent's parameters."""

@@ -1,0 +1,1 @@
+"""Training on real devices: members, files, checkpoints and the host loop."""
