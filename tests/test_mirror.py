@@ -25,6 +25,7 @@ CROSS_CUTTING = {
     "docs/test_architecture.py",
     "docs/test_extending.py",
     "docs/test_glossary.py",
+    "docs/test_site.py",
     "envs/test_contract.py",  # what every registered game promises
     "envs/test_golden.py",  # recorded games
     "envs/test_platforms.py",  # games as other devices compile them

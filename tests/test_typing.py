@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("guide", "extending", "analysis"))]
+NAMES = ("guide", "extending", "analysis", "concepts", "interop", "own_game", "questions", "games/README")
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 
 
 def write_programs(page: pathlib.Path, place: pathlib.Path) -> list[pathlib.Path]:
@@ -15,7 +16,8 @@ def write_programs(page: pathlib.Path, place: pathlib.Path) -> list[pathlib.Path
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     modules = {place / block.split()[1]: block for block in blocks if block.startswith("# my_lab/")}
     program = "\n".join(block for block in blocks if block not in modules.values())
-    files = {place / f"{page.stem.lower()}.py": program, **modules}
+    name = page.relative_to(ROOT).with_suffix(".py").as_posix().lower().replace("/", "_")
+    files = {place / name: program, **modules}
     for path, text in files.items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
