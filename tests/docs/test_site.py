@@ -87,7 +87,8 @@ def test_api_pages_show_every_public_name_once():
 
 def settings_of(page):
     """Return the rows of the tables of settings of a page, ``[(setting, default, meaning)]``."""
-    return re.findall(r"^\| `(env\.[\w.]+)` \| (.*?) \| (.*) \|$", text_of(page), flags=re.MULTILINE)
+    tables = re.findall(r"^\| setting \| default \| meaning \|\n.*\n((?:\|.*\n)+)", text_of(page), flags=re.MULTILINE)
+    return re.findall(r"^\| `(env\.[\w.]+)` \| (.*?) \| (.*) \|$", "".join(tables), flags=re.MULTILINE)
 
 
 GAMES = {
