@@ -151,7 +151,9 @@ def test_every_program_is_tested():
     assert coded == {*(f"docs/{page}.md" for page in RUN_HERE), *RUN_ELSEWHERE, *PARSED, *OF_A_CHECKOUT}
 
 
-@pytest.mark.parametrize("page", RUN_HERE)
+@pytest.mark.parametrize(  # the guide's commands, in tests of its own, are those of the first page, too
+    "page", [pytest.param(page, marks=[pytest.mark.slow] if page == "start" else []) for page in RUN_HERE]
+)
 def test_programs_and_commands_run(page, tmp_path, monkeypatch, tiny_options):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
