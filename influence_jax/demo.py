@@ -68,7 +68,7 @@ def harvest(out: pathlib.Path) -> Table:
         run = train(config, total_steps=HARVEST_STEPS, out=out / "harvest", callback=progress)
     after = evaluate(run.learner, run.state, HARVEST_EPISODES)
     figure = plot_learning_curves(run, title="Five agents on Harvest, influence as a reward")
-    figure.savefig(out / "learning_curves.png", dpi=100)
+    figure.savefig(out / "learning_curves.png")
     run.trace().video(out / "harvest.gif", fps=15, stop=200, scale=16)
     first, last = ({name: x[i].mean() for name, x in run.metrics.items()} for i in (0, -1))
     table = Table(title=f"Harvest, {run.update * config.steps_per_update:,} steps, one seed")

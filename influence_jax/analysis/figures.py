@@ -1,28 +1,51 @@
 """Figures. Each docstring names the function that returns the same numbers as arrays.
 
-All functions return a figure, to be shown by a notebook or saved (``figure.savefig("curves.png")``); with ``ax`` they draw into
-your axis. Colours are distinguishable for the colour-blind, and line styles in grey.
+All functions return a figure, to be shown by a notebook or saved (``figure.savefig("curves.pdf")``). A panel is as wide as a
+column of a paper, 3.4 inches, and two are as wide as its page. Colours are distinguishable for the colour-blind, and line styles
+in grey. With ``ax`` they draw into your axis, in your style; a legend is placed below it, for which a figure with
+``layout="constrained"`` makes room.
 """
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from influence_jax.analysis.arguments import instance, level, text, whole
 from influence_jax.analysis.comparison import Comparison, values_of
 from influence_jax.analysis.cross_play import CrossPlay
-from influence_jax.analysis.curves import learning_curve
+from influence_jax.analysis.curves import Curve, learning_curve
 from influence_jax.analysis.influence import EventLocked, influence_statistics, pairwise
 from influence_jax.analysis.members import groups
 from influence_jax.analysis.schelling import Schelling
-from influence_jax.analysis.statistics import CONFIDENCE, percent
+from influence_jax.analysis.statistics import CONFIDENCE, Estimate, percent
+from influence_jax.analysis.style import (
+    COLUMN,
+    HEIGHT,
+    LINES,
+    legend_below,
+    limits,
+    lines,
+    new_axes,
+    new_figure,
+    scale_of,
+    styled,
+    wrapped,
+)
 from influence_jax.settings import ConfigError, short_repr
 
+Range = tuple[float, float]
+ANYTHING: Range = (-np.inf, np.inf)
+GREY = "0.4"
+INFLUENCE = "influence (nats per step)"
+MOST_NUMBERS = 12  # agents, up to which the influence of each pair is written
+ENOUGH = 8  # seeds; of fewer, each is drawn, for Student's intervals would be wider than a figure
 PANELS = {
     "collective return": ["collective_return"],
     "equality": ["equality"],
@@ -47,26 +70,12 @@ UNITS = {
     "moa_marginal_cross_entropy": "nats",
     "moa_policy_entropy": "nats",
 }
-STYLES = (
-    {"color": "#0072b2", "linestyle": "-", "marker": "o"},
-    {"color": "#d55e00", "linestyle": (0, (5, 1.5)), "marker": "s"},
-    {"color": "#009e73", "linestyle": (0, (1, 1.2)), "marker": "^"},
-    {"color": "#000000", "linestyle": "-.", "marker": "D"},
-    {"color": "#cc79a7", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "v"},
-    {"color": "#e69f00", "linestyle": (0, (8, 2)), "marker": "P"},
-    {"color": "#56b4e9", "linestyle": (0, (2, 2)), "marker": "X"},
-)
+POSSIBLE = {"equality": (0.0, 1.0)} | {
+    column: (0.0, np.inf) for column in UNITS if column not in ("collective_return", "equality")
+}  # what a value can be
 
 
-class NotebookFigure(Figure):
-    """A figure that a notebook displays, and that pyplot does not keep alive."""
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=100)
-        return buffer.getvalue()
-
-
+@styled
 def plot_learning_curves(
     runs: Any,
     columns: Sequence[str] | None = None,
@@ -80,8 +89,8 @@ def plot_learning_curves(
 ) -> Figure:
     """Draw metrics against environment steps.
 
-    For one run, draw a thin line per member and a thick one for their mean; for several, means with Student's intervals.
-    ``each`` overrides this. The numbers: `influence_jax.analysis.learning_curve`.
+    Of fewer than eight seeds, each is drawn as a thin line, and their mean as a thick one. Of more, the mean is drawn with
+    Student's interval. ``each`` overrides this. The numbers: `influence_jax.analysis.learning_curve`.
 
     Args:
         runs: a run, a sweep, a directory of one, metrics, or several in a sequence or by name; each trial of a sweep is drawn.
@@ -90,7 +99,7 @@ def plot_learning_curves(
         by: one or more settings; members with equal values form a group.
         window: number of log points to smooth each member over.
         confidence: level of the intervals.
-        each: draw each member and no interval.
+        each: draw each member and no interval, or the interval and no member.
         ax: an axis for the first of ``columns`` (by default the collective return).
         title: of the figure.
 
@@ -107,26 +116,30 @@ def plot_learning_curves(
         raise ConfigError(f"each is {short_repr(each)}; allowed: True, False or None.")
     window, confidence = whole("window", window), level(confidence)
     named = groups(runs, by)
-    band = len(named) > 1 if each is None else not each
     panels = _panels(named, columns, alone=len(named) == 1 and columns is None)
     if ax is not None:
         panels = dict([next(iter(panels.items()))])
-    figure, axes = _axes(ax, len(panels), title)
+    figure, axes = new_axes(ax, len(panels), title)
+    drawn: dict[str, Artist] = {}
+    keys: dict[str, Artist] = {}
     for axis, (label, shown) in zip(axes, panels.items(), strict=True):
-        lines = [
-            (column if len(shown) > 1 else name, metrics, column) for name, metrics in named.items() for column in shown
-        ]
-        for style, (line, metrics, column) in zip(_styles(), lines, strict=False):
-            if _is_measured(metrics, column):
-                curve = learning_curve(metrics["env_steps"][:, 0], values_of(metrics, column), window, confidence)
-                _draw_curve(axis, curve, line, style, band)
-        axis.set_title(label, fontsize="medium")
+        curves = {
+            column.replace("_", " ") if len(shown) > 1 else name: _measured_curve(metrics, column, window, confidence)
+            for name, metrics in named.items()
+            for column in shown
+        }
+        keys |= _draw_curves(axis, curves, POSSIBLE.get(shown[0], ANYTHING), each)
+        axis.set_title(label)
         _label_steps(axis, UNITS.get(shown[0], shown[0]))
-        if len(shown) > 1 or band or (len(named) > 1 and axis is axes[0]):
-            _legend(axis, confidence if band else None)
+        if len(shown) > 1:
+            legend_below(axis, _labelled(axis))
+        elif len(named) > 1:
+            drawn |= {str(line.get_label()): line for line in _labelled(axis)}
+    legend_below(ax or figure, [*drawn.values(), *keys.values()])
     return figure
 
 
+@styled
 def plot_influence(
     runs: Any, *, by: str | Sequence[str] | None = None, ax: Axes | None = None, title: str = ""
 ) -> Figure:
@@ -142,29 +155,25 @@ def plot_influence(
     named = groups(runs, by)
     if not any(_is_measured(metrics, "influence") for metrics in named.values()):
         raise ConfigError("runs measured no influence; allowed: runs with an influence model and a measure.")
-    figure, axes = _axes(ax, 2 if ax is None else 1, title)
+    figure, axes = new_axes(ax, 2 if ax is None else 1, title)
     named = {name: metrics for name, metrics in named.items() if _is_measured(metrics, "influence")}
     influence = {name: values_of(metrics, "influence") for name, metrics in named.items()}
     shares = {}
     for name, metrics in named.items():
         entropy = values_of(metrics, "entropy")
         shares[name] = influence[name] / np.where(entropy > 0, entropy, np.nan)
-    drawn = {"influence (nats per step)": influence, "influence / entropy of the policy": shares}
-    for axis, (label, values) in zip(axes, drawn.items(), strict=False):
-        for style, (name, metrics) in zip(_styles(), named.items(), strict=False):
-            _draw_curve(axis, learning_curve(metrics["env_steps"][:, 0], values[name]), name, style, band=False)
-        # Logarithmic down to the smallest positive value; zeros, such as a baseline's, are drawn at the bottom.
-        every = np.concatenate([np.ravel(x) for x in values.values()])
-        positive = every[np.isfinite(every) & (every > 0)]
-        if positive.size:
-            axis.set_yscale("symlog", linthresh=float(positive.min()))
-            axis.set_ylim(bottom=0)
+    keys: dict[str, Artist] = {}
+    for axis, (label, values) in zip(axes, {INFLUENCE: influence, "influence / entropy": shares}.items(), strict=False):
+        curves = {name: learning_curve(named[name]["env_steps"][:, 0], x) for name, x in values.items()}
+        keys |= _draw_curves(axis, curves, POSSIBLE["influence"])
+        _logarithmic(axis, list(values.values()))
         _label_steps(axis, label)
-    if len(named) > 1:
-        axes[0].legend(fontsize="small")
+    groups_drawn = _labelled(axes[0]) if len(named) > 1 else []
+    legend_below(ax or figure, [*groups_drawn, *keys.values()])
     return figure
 
 
+@styled
 def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "") -> Figure:
     """Draw each agent's influence on all others through an episode, with its mean, and the mean influence of each pair.
 
@@ -181,51 +190,61 @@ def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "
         influence = pairwise(influence, "[T,K,J]")
     except ConfigError as error:
         raise ConfigError(f"trace is {short_repr(trace)}; {error}") from None
-    statistics, agents = influence_statistics(influence), range(influence.shape[1])
+    statistics, courses = influence_statistics(influence), influence.sum(axis=-1)
+    scale, power = scale_of(courses)
+    unit = str(getattr(trace, "measure", "")).rpartition(", ")[2] or "nats"
+    label, agents = f"influence on all others ({power}{unit})", range(influence.shape[1])
     if ax is None:
-        figure = NotebookFigure(figsize=(10, max(3.3, 1.1 * len(agents))), layout="constrained")
-        figure.suptitle(text("title", title))
-        ((courses, pairs),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(3, 2))
-        axes = courses.subplots(len(agents), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-        courses.supylabel("influence on all others (nats)", fontsize="medium")
-        _draw_pairs(pairs.subplots(), statistics.pairs)
+        figure = new_figure(2 * COLUMN, max(HEIGHT, 0.4 + 0.5 * len(agents)), title)
+        ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.2, 1))
+        axes = list(left.subplots(len(agents), 1, sharex=True, sharey=True, squeeze=False)[:, 0])
+        left.supylabel(label, fontsize="medium")
+        _draw_pairs(right.subplots(), statistics.pairs, unit)
     else:
-        figure, (axis,) = _axes(ax, 1, title)
+        figure, (axis,) = new_axes(ax, 1, title)
         axes = [axis] * len(agents)
-        ax.set(ylabel="influence on all others (nats)")
-    for agent, axis, style in zip(agents, axes, _styles(), strict=False):
-        line: dict[str, Any] = {"color": style["color"], "linestyle": style["linestyle"] if ax is not None else "-"}
-        axis.plot(influence[:, agent].sum(axis=-1), linewidth=0.9, label=f"agent {agent}", **line)
-        axis.axhline(statistics.mean[agent], linewidth=0.7, color="black", linestyle=":", label="_mean")
+        ax.set(ylabel=label)
+    for agent, axis, style in zip(agents, axes, lines(), strict=False):
+        look = LINES[0] | {"linestyle": "-"} if ax is None else style
+        line = {name: look[name] for name in ("color", "linestyle")}
+        axis.plot(courses[:, agent] / scale, linewidth=0.8, label=f"agent {agent}", **line)
+        axis.axhline(statistics.mean[agent] / scale, linewidth=0.7, color="black", linestyle=":", label="_mean")
         if ax is None:
-            axis.set_ylabel(f"agent {agent}", fontsize="small")
+            axis.set_ylabel(f"agent {agent}", rotation="horizontal", ha="right", va="center")
     axes[-1].set_xlabel("step of the episode (dotted: mean)")
     if ax is not None:
-        ax.legend(fontsize="small")
+        legend_below(ax, _labelled(ax))
     return figure
 
 
-def plot_event_locked(locked: EventLocked, event: str = "event", *, ax: Axes | None = None, title: str = "") -> Figure:
+@styled
+def plot_event_locked(
+    locked: EventLocked, event: str = "event", quantity: str = "mean value", *, ax: Axes | None = None, title: str = ""
+) -> Figure:
     """Draw the course of a quantity around events, next to that around steps shifted in time (Fig. 13).
 
-    The numbers: `influence_jax.analysis.event_locked`.
+    ``event`` and ``quantity``, with its unit, name the axes. The numbers: `influence_jax.analysis.event_locked`.
 
     Example:
         >>> around = analysis.event_locked(trace.influence[:, 0, 1], trace.actions[:, 0] == 3)
-        >>> influence_jax.plot_event_locked(around, "opening").savefig("opening.png")
+        >>> influence_jax.plot_event_locked(around, "opening", "influence (nats)").savefig("opening.png")
     """
     locked, event = instance("locked", locked, EventLocked, "event_locked"), text("event", event)
-    figure, (axis,) = _axes(ax, 1, title)
-    axis.plot(locked.offsets, locked.mean, color="#0072b2", marker="o", markersize=3, label=f"mean of {locked.events}")
-    axis.plot(locked.offsets, locked.null_mean, color="grey", linestyle="--", label="shifted in time")
-    share = f"{percent(locked.confidence)} of that"
-    axis.fill_between(locked.offsets, locked.null_low, locked.null_high, color="grey", alpha=0.25, label=share)
-    axis.set(xlabel=f"steps since the {event}", ylabel="influence (nats)")
+    figure, (axis,) = new_axes(ax, 1, title)
+    shifted = f"{percent(locked.confidence)} of such shifts"
+    band = axis.fill_between(
+        locked.offsets, locked.null_low, locked.null_high, color="0.85", linewidth=0, label=shifted
+    )
+    (null,) = axis.plot(locked.offsets, locked.null_mean, color="0.4", linestyle="--", label="shifted in time, mean")
+    events = f"mean of {locked.events} event{'s' if locked.events > 1 else ''}"
+    (mean,) = axis.plot(locked.offsets, locked.mean, color=LINES[0]["color"], marker="o", label=events)
+    axis.set(xlabel=f"steps since the {event}", ylabel=text("quantity", quantity))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.legend(fontsize="small")
+    legend_below(ax or figure, [mean, null, band])
     return figure
 
 
+@styled
 def plot_schelling(schelling: Schelling, *, ax: Axes | None = None, title: str = "") -> Figure:
     """Draw a Schelling diagram with Student's intervals (Fig. 10).
 
@@ -236,57 +255,60 @@ def plot_schelling(schelling: Schelling, *, ax: Axes | None = None, title: str =
         >>> influence_jax.plot_schelling(diagram).savefig("schelling.png")
     """
     schelling = instance("schelling", schelling, Schelling, "schelling_diagram")
-    figure, (axis,) = _axes(ax, 1, title)
+    figure, (axis,) = new_axes(ax, 1, title)
     roles = {"defector": schelling.defector, "cooperator": schelling.cooperator}
-    for style, (role, estimate) in zip(_styles(), roles.items(), strict=False):
+    shown = []
+    for style, (role, estimate) in zip(lines(), roles.items(), strict=False):
         axis.plot(schelling.others, estimate.value, label=role, **style)
-        axis.fill_between(schelling.others, estimate.low, estimate.high, color=style["color"], alpha=0.2, linewidth=0)
-    axis.set(xlabel="number of other cooperators", ylabel="individual return (per episode)")
+        axis.fill_between(schelling.others, estimate.low, estimate.high, color=style["color"], alpha=0.25, linewidth=0)
+        shown.append(estimate)
+    axis.set(xlabel="number of other cooperators", ylabel="individual return per episode")
+    axis.set_ylim(_limits_around([x.value for x in shown], shown))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(axis, schelling.cooperator.confidence)
+    legend_below(ax or figure, [*_labelled(axis), _interval(schelling.cooperator.confidence)])
     return figure
 
 
+@styled
 def plot_comparison(comparison: Comparison, *, ax: Axes | None = None, title: str = "") -> Figure:
-    """Draw the curves of `influence_jax.compare` with intervals, and each member's score next to the mean of its group.
+    """Draw the curves of `influence_jax.compare`, and each member's score next to the mean of its group with its interval.
 
-    With ``ax``, only scores are drawn. The numbers: ``comparison.curve_table()``, ``.scores`` and ``.table()``.
+    The axis of scores ends near them: where an interval reaches further, its bar has no end. With ``ax``, only scores are
+    drawn. The numbers: ``comparison.curve_table()``, ``.scores`` and ``.table()``.
 
     Example:
         >>> influence_jax.plot_comparison(influence_jax.compare(runs)).savefig("comparison.png")
     """
     comparison = instance("comparison", comparison, Comparison, "compare")
-    figure, axes = _axes(ax, 2 if ax is None else 1, title)
+    possible = POSSIBLE.get(comparison.column, ANYTHING)
+    names = [
+        wrapped(row["group"], 1.6, "ytick.labelsize") + (f"\np = {row['p']:.2g}" if np.isfinite(row["p"]) else "")
+        for row in comparison.rows
+    ]
+    unit, words = UNITS.get(comparison.column, ""), comparison.column.replace("_", " ")
     if ax is None:
-        for style, (name, curve) in zip(_styles(), comparison.curves.items(), strict=False):
-            _draw_curve(axes[0], curve, name, style, band=True)
-        axes[0].set_title(comparison.column.replace("_", " "), fontsize="medium")
-        _label_steps(axes[0], UNITS.get(comparison.column, comparison.column))
-        _legend(axes[0], comparison.confidence)
-    axis = axes[-1]
+        most = max(1 + name.count("\n") for name in names)  # lines of text, an eighth of an inch each
+        figure = new_figure(2 * COLUMN, max(HEIGHT, 0.9 + len(names) * (0.05 + most / 8)), title)
+        course, axis = figure.subplots(1, 2)
+        keys = _draw_curves(course, comparison.curves, possible, marked=True)
+        course.set_title(words)
+        _label_steps(course, unit or words)
+        legend_below(figure, list(keys.values()))
+    else:
+        figure, (axis,) = new_axes(ax, 1, title)
     for place, (style, row, score) in enumerate(
-        zip(_styles(), comparison.rows, comparison.scores.values(), strict=False)
+        zip(lines(), comparison.rows, comparison.scores.values(), strict=False)
     ):
-        spread = place + np.linspace(-0.12, 0.12, len(score)) if len(score) > 1 else [place]
-        axis.plot(score, spread, style["marker"], color=style["color"], alpha=0.45, markersize=4, zorder=1)
-        low, high = (abs(row["mean"] - row[end]) for end in ("low", "high"))
-        axis.errorbar(
-            row["mean"],
-            place,
-            xerr=[[low], [high]],
-            color=style["color"],
-            fmt="|",
-            markersize=14,
-            capsize=4,
-            linewidth=1.6,
-        )
-    names = [row["group"] + (f"\np = {row['p']:.2g}" if np.isfinite(row["p"]) else "") for row in comparison.rows]
+        _draw_scores(axis, place, score, row, style, possible)
     axis.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
-    interval = f"{percent(comparison.confidence)} interval"
-    axis.set(xlabel=f"{comparison.column.replace('_', ' ')}, {comparison.summary} ({interval})")
+    intervals = [Estimate(row["mean"], row["low"], row["high"]) for row in comparison.rows]
+    axis.set_xlim(_limits_around(list(comparison.scores.values()), intervals, possible))
+    said = f"each seed, and mean with {percent(comparison.confidence)} interval"
+    axis.set_xlabel(f"{words}, {comparison.summary}{f' ({unit})' if unit else ''}\n{said}")
     return figure
 
 
+@styled
 def plot_cross_play(cross_play: CrossPlay, *, ax: Axes | None = None, title: str = "") -> Figure:
     """Draw the mean return of one agent of each row among agents of each column, with its interval.
 
@@ -298,21 +320,34 @@ def plot_cross_play(cross_play: CrossPlay, *, ax: Axes | None = None, title: str
         >>> influence_jax.plot_cross_play(matrix).savefig("cross_play.png")
     """
     means = instance("cross_play", cross_play, CrossPlay, "cross_play").means
-    figure, (axis,) = _axes(ax, 1, title)
+    figure, (axis,) = new_axes(ax, 1, title)
     places = range(len(cross_play.names))
     if ax is None:
-        figure.set_size_inches(3.4 + 1.1 * len(places), 2.2 + 0.6 * len(places))
+        figure.set_size_inches(2.0 + 0.9 * len(places), 1.2 + 0.45 * len(places))
     image = axis.imshow(means.value, cmap="Greys", aspect="auto")
     middle = np.mean(image.get_clim())
     for place, value in np.ndenumerate(means.value):
         interval = f"{value:.3g}\n[{means.low[place]:.3g}, {means.high[place]:.3g}]"
         color = "white" if value > middle else "black"
-        axis.text(*place[::-1], interval, ha="center", va="center", fontsize="small", color=color)
-    axis.set(ylabel="one agent", xlabel=f"among agents ({percent(means.confidence)} intervals over {cross_play.unit})")
-    axis.set_xticks(places, cross_play.names, rotation=30, ha="right")
-    axis.set_yticks(places, cross_play.names)
+        axis.text(*place[::-1], interval, ha="center", va="center", fontsize=6, color=color)
+    said = f"{percent(means.confidence)} intervals over {cross_play.unit}"
+    axis.set(ylabel="one agent", xlabel=f"among agents\n({said})")
+    names = [wrapped(name, 1.2, "ytick.labelsize") for name in cross_play.names]
+    axis.set_xticks(places, names, rotation=30, ha="right")
+    axis.set_yticks(places, names)
     axis.figure.colorbar(image, ax=axis, label="return per episode")
     return figure
+
+
+def _draw_scores(
+    axis: Axes, place: int, score: np.ndarray, row: Mapping[str, Any], style: Mapping[str, Any], possible: Range
+) -> None:
+    """Draw a group's scores beside each other, and their mean with its interval."""
+    spread = place + np.linspace(-0.15, 0.15, len(score)) if len(score) > 1 else [place]
+    axis.plot(score, spread, style["marker"], color=style["color"], alpha=0.5, markersize=4, zorder=1)
+    low, high = np.clip([row["low"], row["high"]], *possible)
+    ends = [[row["mean"] - low], [high - row["mean"]]]
+    axis.errorbar(row["mean"], place, xerr=np.abs(ends), color=style["color"], fmt="|", markersize=12, capsize=3)
 
 
 def _panels(named: Mapping[str, Any], columns: Sequence[str] | None, alone: bool) -> dict[str, list[str]]:
@@ -350,46 +385,83 @@ def _is_of_interest(metrics: Mapping[str, np.ndarray], column: str) -> bool:
     return measured and (column == "collective_return" or bool(np.nan_to_num(metrics[column]).any()))
 
 
-def _legend(axis: Axes, confidence: float | None) -> None:
-    """Add a legend for lines and bands."""
-    interval = None if confidence is None else f"mean, {percent(confidence)} interval"
-    if axis.get_legend_handles_labels()[0]:  # there may be nothing to label, such as before the first episode ended
-        axis.legend(fontsize="small", title=interval, title_fontsize="small")
+def _measured_curve(metrics: Mapping[str, np.ndarray], column: str, window: int, confidence: float) -> Curve | None:
+    if not _is_measured(metrics, column):
+        return None
+    return learning_curve(metrics["env_steps"][:, 0], values_of(metrics, column), window, confidence)
 
 
-def _axes(ax: Axes | None, panels: int, title: str) -> tuple[Any, list[Axes]]:
-    text("title", title)
-    if ax is not None:
-        if not isinstance(ax, Axes):
-            raise ConfigError(f"ax is {short_repr(ax)}; allowed: an axis of matplotlib.")
-        if title:
-            ax.set_title(title)
-        return ax.figure, [ax]
-    columns = min(3, panels)
-    rows = -(-panels // columns)
-    figure = NotebookFigure(figsize=(max(5.2, 4.2 * columns), 3.3 * rows), layout="constrained")
-    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
-    for axis in axes[panels:]:
-        axis.remove()
-    figure.suptitle(title)
-    return figure, axes[:panels]
+def _draw_curves(
+    axis: Axes,
+    curves: Mapping[str, Curve | None],
+    possible: Range,
+    each: bool | None = None,
+    *,
+    marked: bool = False,
+) -> dict[str, Artist]:
+    """Draw curves by label, between limits that suit them; return keys, by label, to what is drawn beside their means."""
+    shown: list[Any] = []
+    keys: dict[str, Artist] = {}
+    for style, (label, curve) in zip(lines(), curves.items(), strict=False):
+        if curve is None:
+            continue
+        color, measured = style["color"], np.isfinite(curve.value)
+        steps, mean = curve.env_steps[measured], curve.value[measured]
+        mark = {"marker": style["marker"], "markevery": 0.2} if marked or len(steps) == 1 else {}
+        axis.plot(steps, mean, color=color, linestyle=style["linestyle"], label=label, **mark)
+        seeds = int(np.isfinite(curve.members).any(axis=0).sum())
+        shown.append(mean)
+        if seeds < 2:
+            continue
+        if seeds < ENOUGH if each is None else each:
+            axis.plot(curve.env_steps, curve.members, color=color, linewidth=0.5, alpha=0.5)
+            keys["each seed"] = Line2D([], [], color=GREY, linewidth=0.5, label="each seed (thick: mean)")
+            shown.append(curve.members)
+        else:
+            low, high = (np.clip(end[measured], *possible) for end in (curve.low, curve.high))
+            axis.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
+            keys["interval"] = _interval(curve.confidence)
+            ends = np.nanmin(curve.members), np.nanmax(curve.members)
+            shown += [np.clip(low, *ends), np.clip(high, *ends)]
+    if shown and (found := limits(shown, possible)):
+        axis.set_ylim(found)
+    return keys
 
 
-def _styles() -> Iterator[dict[str, Any]]:
-    """Yield the styles in a cycle."""
-    while True:
-        yield from STYLES
+def _interval(confidence: float) -> Patch:
+    """Return the key to a band."""
+    return Patch(color=GREY, alpha=0.3, linewidth=0, label=f"{percent(confidence)} interval of the mean")
 
 
-def _draw_curve(axis: Axes, curve: Any, label: str, style: Mapping[str, Any], band: bool) -> None:
-    color, dashes = style["color"], style["linestyle"]
-    measured = np.isfinite(curve.value)
-    steps = curve.env_steps[measured]
-    if band:
-        axis.fill_between(steps, curve.low[measured], curve.high[measured], color=color, alpha=0.18, linewidth=0)
-    elif curve.members.shape[1] > 1:
-        axis.plot(curve.env_steps, curve.members, color=color, linewidth=0.6, alpha=0.4)
-    axis.plot(steps, curve.value[measured], color=color, linestyle=dashes, label=label)
+def _limits_around(values: Sequence[Any], intervals: Sequence[Estimate], possible: Range = ANYTHING) -> Range | None:
+    """Return limits that show ``values``, and of ``intervals`` what is as near to them as they are to one another."""
+    found = limits(values)
+    if found is None:
+        return None
+    low, high = found
+    near = low - (high - low), high + (high - low)
+    ends = [np.clip(end, *near).clip(*possible) for interval in intervals for end in (interval.low, interval.high)]
+    return limits([*values, *ends], possible)
+
+
+def _labelled(axis: Axes) -> list[Artist]:
+    return [line for line in axis.lines if not str(line.get_label()).startswith("_")]
+
+
+def _logarithmic(axis: Axes, values: Sequence[np.ndarray]) -> None:
+    """Scale an axis logarithmically; if there are zeros, such as a baseline's, down to the smallest positive value and 0."""
+    every = np.concatenate([np.ravel(x) for x in values])
+    every = every[np.isfinite(every)]
+    positive = every[every > 0]
+    if not positive.size:
+        return
+    if every.min() > 0:
+        axis.set_yscale("log")
+        axis.set_ylim(positive.min() / 1.3, positive.max() * 1.3)
+    else:
+        linear = float(10 ** np.floor(np.log10(positive.min())))
+        axis.set_yscale("symlog", linthresh=linear)
+        axis.set_ylim(min(-0.1 * linear, every.min()), positive.max() * 1.3)
 
 
 def _label_steps(axis: Axes, ylabel: str) -> None:
@@ -397,14 +469,18 @@ def _label_steps(axis: Axes, ylabel: str) -> None:
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
-def _draw_pairs(axis: Axes, pairs: np.ndarray) -> None:
-    others = np.where(np.eye(len(pairs), dtype=bool), np.nan, pairs)
-    image = axis.imshow(others, cmap="Greys", vmin=0, vmax=np.nanmax(others, initial=0.0) or 1.0)
+def _draw_pairs(axis: Axes, pairs: np.ndarray, unit: str) -> None:
+    """Draw the mean influence of each pair, in grey and as numbers, unless there are too many to read."""
+    scale, power = scale_of(pairs)
+    others = np.where(np.eye(len(pairs), dtype=bool), np.nan, pairs / scale)
+    largest = float(np.nanmax(others, initial=0.0))
+    image = axis.imshow(others, cmap="Greys", vmin=0, vmax=largest or 1.0)
+    decimals = 2 if largest < 1 else 1 if largest < 10 else 0
     for (k, j), value in np.ndenumerate(others):
-        if k != j:
-            dark = value > 0.6 * image.get_clim()[1]
-            axis.text(
-                j, k, f"{value:.2g}", ha="center", va="center", fontsize="small", color="white" if dark else "black"
-            )
+        if k != j and len(pairs) <= MOST_NUMBERS:
+            color, size = "white" if value > 0.6 * largest else "black", min(8, 60 / len(pairs))
+            axis.text(j, k, f"{value:.{decimals}f}", ha="center", va="center", fontsize=size, color=color)
     axis.set(xlabel="influenced agent", ylabel="influencing agent", xticks=range(len(pairs)), yticks=range(len(pairs)))
-    axis.figure.colorbar(image, ax=axis, label="mean influence (nats per step)")
+    axis.set_title(f"mean influence ({power}{unit} per step)")
+    if len(pairs) > MOST_NUMBERS:
+        axis.figure.colorbar(image, ax=axis, shrink=0.8)

@@ -6,9 +6,10 @@ from typing import Any
 
 import jax
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, NullLocator
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from influence_jax import presets
+from influence_jax.analysis.style import legend_below, lines, new_axes, styled
 from influence_jax.bench.env import measure_game
 from influence_jax.bench.harness import Timing, report, save
 from influence_jax.bench.influence import time_added, with_influence, without
@@ -99,7 +100,10 @@ def main(arguments: Arguments) -> None:
                 )
         save(arguments.out, "scaling", "How throughput scales", axes=content)
         if arguments.out:
-            plot(found, axis, arguments.out / f"scaling_{axis.replace(' ', '_')}.png")
+            names = next(iter(found.values()))
+            drawn = {name: {size: rates(timings[name]) for size, timings in found.items()} for name in names}
+            figure = plot(drawn, axis, jax.devices()[0].device_kind)
+            figure.savefig(arguments.out / f"scaling_{axis.replace(' ', '_')}.png")
 
 
 def flat_sizes(sizes: dict[int, dict[str, Timing]]) -> dict[str, int]:
@@ -140,24 +144,32 @@ def cost_by_agents(sizes: dict[int, dict[str, Timing]], game: str) -> list[dict[
     return costs
 
 
-def plot(sizes: dict[int, dict[str, Timing]], axis: str, path: pathlib.Path) -> None:
-    """Plot throughput against size, with a band from the slowest to the fastest call around the median."""
-    figure = Figure(figsize=(5, 3.6), layout="constrained")
-    axes = figure.subplots()
-    numbers = list(sizes)
-    for name in next(iter(sizes.values())):
-        timings = [timings[name] for timings in sizes.values()]
-        rates = [[t.workload.env_steps / s for s in (t.median, max(t.seconds), min(t.seconds))] for t in timings]
-        median, slowest, fastest = zip(*rates, strict=True)
-        (line,) = axes.plot(numbers, median, marker="o", markersize=3, label=name.replace("_", " "))
-        axes.fill_between(numbers, slowest, fastest, color=line.get_color(), alpha=0.2, linewidth=0)
+Rates = tuple[float, float, float]  # median, slowest, fastest
+
+
+def rates(timing: Timing) -> Rates:
+    """Return environment steps a second."""
+    steps, seconds = timing.workload.env_steps, timing.seconds
+    return steps / timing.median, steps / max(seconds), steps / min(seconds)
+
+
+@styled
+def plot(found: dict[str, dict[int, Rates]], axis: str, title: str) -> Figure:
+    """Plot throughput against size by name, with a band from the slowest to the fastest call around the median."""
+    figure, (axes,) = new_axes(None, 1, title)
+    for style, (name, by_size) in zip(lines(), found.items(), strict=False):
+        median, slowest, fastest = zip(*by_size.values(), strict=True)
+        axes.plot(list(by_size), median, label=name.replace("_", " "), **style)
+        axes.fill_between(list(by_size), slowest, fastest, color=style["color"], alpha=0.2, linewidth=0)
+    sizes = list(next(iter(found.values())))
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.set_xticks(numbers, [f"{number:,}" for number in numbers])
+    axes.margins(y=0.12)
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlabel(axis)
-    axes.set_ylabel("environment steps a second")
-    axes.set_title(jax.devices()[0].device_kind, fontsize="medium")
-    axes.legend(fontsize="small")
-    figure.savefig(path, dpi=100)
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set(xlabel=axis, ylabel="environment steps a second")
+    legend_below(figure, axes.lines)
+    return figure

@@ -273,7 +273,7 @@ def write_results(found: Any, path: pathlib.Path) -> None:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
-    plot_learning_curves(found.curves(5), ["collective_return"], each=True).savefig(path / "best.png", dpi=100)
+    plot_learning_curves(found.curves(5), ["collective_return"], each=True).savefig(path / "best.png")
 
 
 def show_results(found: Any, path: pathlib.Path) -> None:

@@ -52,7 +52,12 @@ CALLS = {
     "peace": {"hits": SYMBOLS},
     "permutation_test": {"x": [1, 2], "y": [3, 5], "statistic": np.mean, "resamples": 9, "seed": 0},
     "plot_comparison": {"comparison": analysis.compare(RUNS)} | SHOWN,
-    "plot_event_locked": {"locked": analysis.event_locked(PAIRS[:, 0, 1], SYMBOLS[:, 0] == 1), "event": "shot"} | SHOWN,
+    "plot_event_locked": {
+        "locked": analysis.event_locked(PAIRS[:, 0, 1], SYMBOLS[:, 0] == 1),
+        "event": "shot",
+        "quantity": "nats",
+    }
+    | SHOWN,
     "plot_influence": {"runs": RUNS, "by": None} | SHOWN,
     "plot_influence_in_time": {"trace": types.SimpleNamespace(influence=PAIRS)} | SHOWN,
     "plot_learning_curves": {"runs": RUNS, "columns": ["apples"], "each": None} | BEST | SHOWN,

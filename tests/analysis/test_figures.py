@@ -1,11 +1,13 @@
 """Figures have axes with units, and show the numbers that they should."""
 
 import io
+import types
 
 import imageio.v3 as imageio
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
 from influence_jax.analysis.comparison import compare
 from influence_jax.analysis.cross_play import CrossPlay
@@ -47,9 +49,8 @@ def test_learning_curves_of_one_run(tmp_path):
     figure = plot_learning_curves(metrics, title="title")
     figure.savefig(tmp_path / "curves.png")
     assert imageio.imread(tmp_path / "curves.png").std() > 0
-    assert (
-        len(figure.axes) == 1 and len(figure.axes[0].lines) == 3
-    )  # what is not there is not drawn; two members, one mean
+    (axis,) = figure.axes  # what is not there is not drawn
+    assert len(axis.lines) == 3  # two members, one mean
     np.testing.assert_array_equal(lines_of(figure.axes[0])["run 0"], [2, 3.5])
 
 
@@ -60,11 +61,37 @@ def test_learning_curves_of_several_runs_have_a_column_a_panel():
     np.testing.assert_allclose(
         lines_of(figure.axes[0])["influence"], TWO["influence"]["collective_return"][1:].mean(axis=1)
     )
-    assert figure.axes[0].collections and figure.axes[0].get_legend()  # bands
     assert drawn(figure).std() > 0
-    each = plot_learning_curves(TWO, ["collective_return"], each=True).axes[0]
-    members = sum(metrics["collective_return"].shape[1] for metrics in TWO.values())
-    assert not each.collections and len(each.lines) == members + len(TWO)  # every member, and the means
+
+
+def test_of_fewer_than_eight_seeds_each_is_drawn():
+    def first(seeds):
+        return {name: {c: np.concatenate([x, x], axis=1)[:, :seeds] for c, x in m.items()} for name, m in TWO.items()}
+
+    seven, eight = first(7), first(8)
+    for runs, each in ((seven, None), (eight, True)):
+        (axis,) = plot_learning_curves(runs, "apples", each=each).axes
+        seeds = 7 if runs is seven else 8
+        assert not axis.collections and len(axis.lines) == len(TWO) * (seeds + 1)  # and the means
+    for runs, each in ((eight, None), (seven, False)):
+        (axis,) = plot_learning_curves(runs, "apples", each=each).axes
+        assert len(axis.collections) == len(axis.lines) == len(TWO)  # bands and means
+
+
+def test_axes_end_where_values_do():
+    """Not at the ends of Student's intervals, which are far wider with two seeds, nor beyond what a value can be."""
+    rng = np.random.default_rng(0)
+    two = {"env_steps": np.arange(10.0).repeat(2).reshape(10, 2), "equality": rng.choice([0.0, 0.9, 1.0], (10, 2))}
+    for each in (True, False):
+        (axis,) = plot_learning_curves(two, "equality", each=each).axes
+        low, high = axis.get_ylim()
+        assert -0.03 <= low <= 0 and 1 <= high <= 1.03
+        for band in axis.collections:
+            assert 0 <= band.get_datalim(axis.transData).y0 and band.get_datalim(axis.transData).y1 <= 1
+    scores = plot_comparison(compare({"a": two, "b": two}, "equality")).axes[1]
+    assert -0.03 <= scores.get_xlim()[0] and scores.get_xlim()[1] <= 1.03
+    far = plot_comparison(compare({"a": {"env_steps": two["env_steps"], "apples": 5 + two["equality"]}}, "apples"))
+    assert 3 < far.axes[1].get_xlim()[0] and far.axes[1].get_xlim()[1] < 8  # the interval of two seeds is wider
 
 
 def test_a_metric_that_nobody_measured_is_an_empty_panel():
@@ -98,16 +125,22 @@ def test_influence_in_an_episode():
     figure = plot_influence_in_time(INFLUENCE)
     courses = {label: line for axis in figure.axes for label, line in lines_of(axis).items()}
     np.testing.assert_allclose(courses["agent 0"], [0, 0, 0.8, 0])
-    assert {text.get_text() for axis in figure.axes for text in axis.texts} == {"0.2", "0.1"}
+    assert {text.get_text() for axis in figure.axes for text in axis.texts} == {"0.20", "0.10"}
     assert drawn(figure).std() > 0
     axis = Figure().subplots()
     assert plot_influence_in_time(INFLUENCE, ax=axis) is axis.figure and set(lines_of(axis)) == {"agent 0", "agent 1"}
+    assert axis.get_ylabel() == "influence on all others (nats)"
+    plot_influence_in_time(types.SimpleNamespace(influence=INFLUENCE, measure="tv"), ax=axis)
+    assert axis.get_ylabel() == "influence on all others (tv)"
 
 
 def test_what_happens_around_events():
-    figure = plot_event_locked(event_locked(np.arange(20.0), np.arange(20) == 10, around=2), "opening")
+    locked = event_locked(np.arange(20.0), np.arange(20) == 10, around=2)
+    figure = plot_event_locked(locked, "opening", "apples per step")
     assert figure.axes[0].get_xlabel() == "steps since the opening"
-    np.testing.assert_array_equal(lines_of(figure.axes[0])["mean of 1"], [8, 9, 10, 11, 12])
+    assert figure.axes[0].get_ylabel() == "apples per step"
+    assert "nats" not in plot_event_locked(locked).axes[0].get_ylabel()  # the unit of the values is not known
+    np.testing.assert_array_equal(lines_of(figure.axes[0])["mean of 1 event"], [8, 9, 10, 11, 12])
     drawn(figure)
 
 
@@ -139,11 +172,67 @@ def test_a_notebook_shows_a_figure():
     assert plot_schelling(schelling_diagram(RETURNS, COOPERATES))._repr_png_().startswith(b"\x89PNG")
 
 
-def test_lines_differ_in_grey():
-    """No two neighbours share a dash, a marker and a grey."""
-    from influence_jax.analysis.figures import STYLES
+LONG = {
+    "selfish agents, who never see what others do": TWO["alone"],
+    "agents paid for their real influence on others": TWO["influence"],
+    "runs/2026/paid-for-the-influence-of-another-environment": TWO["alone"],
+    "agents paid for influence by their models of others": TWO["influence"],
+}
+PAIRS = np.random.default_rng(0).gamma(0.1, 1e-6, (50, 10, 10)) * (1 - np.eye(10))
 
-    assert len({str(style["linestyle"]) for style in STYLES}) == len({s["marker"] for s in STYLES}) == len(STYLES)
+
+@pytest.mark.parametrize(
+    "plot",
+    [
+        lambda: plot_learning_curves(LONG, "equality", title="A title which is as long as titles of papers often are"),
+        lambda: plot_learning_curves(METRICS),
+        lambda: plot_learning_curves(TWO["alone"]),
+        lambda: plot_influence(LONG),
+        lambda: plot_comparison(compare(LONG), title="long names"),
+        lambda: plot_comparison(compare(LONG, "equality")),
+        lambda: plot_influence_in_time(PAIRS),
+        lambda: plot_influence_in_time(1e-3 * PAIRS[:, :2, :2]),
+        lambda: plot_event_locked(event_locked(PAIRS[:, 0, 1], PAIRS[:, 0, 2] > 1e-7), "shot of agent 0", "nats"),
+        lambda: plot_schelling(schelling_diagram(RETURNS, COOPERATES), title="cleanup"),
+    ],
+)
+def test_texts_are_whole_and_apart_and_legends_beside_the_data(plot):
+    figure = plot()
+    figure.draw_without_rendering()
+    page, texts = figure.bbox, [text.get_window_extent() for text in texts_of(figure)]
+    for number, box in enumerate(texts):
+        assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
+        for other in texts[:number]:
+            assert (
+                min(box.x1, other.x1) - max(box.x0, other.x0) < 1 or min(box.y1, other.y1) - max(box.y0, other.y0) < 1
+            )
+    for legend in figure.findobj(Legend):
+        assert not any(legend.get_window_extent().overlaps(axis.get_window_extent()) for axis in figure.axes)
+
+
+def texts_of(figure):
+    """Return what is written: titles, names of axes, legends, and the ticks between the ends of axes."""
+    found = [text for part in (figure, *figure.subfigs) for text in part.texts]
+    found += [text for legend in figure.findobj(Legend) for text in legend.get_texts()]
+    for axes in figure.axes:
+        found += [axes.title, *axes.texts]
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = [
+                tick for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()) if low <= tick.get_loc() <= high
+            ]
+            found += [axis.label, *(tick.label1 for tick in ticks)]
+    return [text for text in found if text.get_visible() and text.get_text()]
+
+
+def test_a_panel_is_as_wide_as_a_column():
+    assert (
+        plot_learning_curves(TWO, "apples").get_size_inches()[0]
+        == plot_schelling(schelling_diagram(RETURNS, COOPERATES)).get_size_inches()[0]
+    )
+    assert all(
+        plot().get_size_inches()[0] <= 6.8 for plot in (lambda: plot_influence(LONG), lambda: plot_learning_curves(TWO))
+    )
 
 
 def test_a_metric_that_is_0_in_one_of_the_runs_is_drawn():
@@ -168,18 +257,21 @@ def test_influence_of_0_is_drawn_and_counts_in_the_mean():
     axis = plot_influence({"none": none, "half": half}).axes[0]
     np.testing.assert_allclose(lines_of(axis)["half"], 0.1)
     np.testing.assert_array_equal(lines_of(axis)["none"], np.zeros(40))
-    assert axis.get_yscale() == "symlog" and axis.get_ylim()[0] == 0
+    assert axis.get_yscale() == "symlog" and axis.get_ylim()[0] < 0  # a line at 0 is seen
+
+
+def legend_of(figure):
+    return {text.get_text() for legend in figure.findobj(Legend) for text in legend.get_texts()}
 
 
 def test_every_band_says_its_level():
     locked = event_locked(np.arange(20.0), np.arange(20) == 10, around=2, confidence=0.8)
-    diagram, named = schelling_diagram(RETURNS, COOPERATES, 0.99), "mean, 90 % interval"
-    assert "80 % of that" in {text.get_text() for text in plot_event_locked(locked).axes[0].get_legend().get_texts()}
-    assert plot_schelling(diagram).axes[0].get_legend().get_title().get_text() == "mean, 99 % interval"
-    both = plot_learning_curves(TWO, ["apples", "fires"], confidence=0.9)
-    assert {axis.get_legend().get_title().get_text() for axis in both.axes} == {named}
+    diagram = schelling_diagram(RETURNS, COOPERATES, 0.99)
+    assert "80 % of such shifts" in legend_of(plot_event_locked(locked))
+    assert "99 % interval of the mean" in legend_of(plot_schelling(diagram))
+    both = plot_learning_curves(TWO, ["apples", "fires"], confidence=0.9, each=False)
+    assert legend_of(both) == {"alone", "influence", "90 % interval of the mean"}
+    assert legend_of(plot_learning_curves(TWO, "apples")) == {"alone", "influence", "each seed (thick: mean)"}
     comparison = plot_comparison(compare(TWO, confidence=0.9))
-    assert comparison.axes[0].get_legend().get_title().get_text() == named
-    assert comparison.axes[1].get_xlabel().endswith("(90 % interval)")
-    default = plot_learning_curves(TWO["alone"], ["apples"], each=False)
-    assert default.axes[0].get_legend().get_title().get_text() == "mean, 95 % interval"
+    assert comparison.axes[1].get_xlabel().endswith("mean with 90 % interval")
+    assert "95 % interval of the mean" in legend_of(plot_learning_curves(TWO["alone"], ["apples"], each=False))
