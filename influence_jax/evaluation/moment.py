@@ -9,6 +9,7 @@ from PIL import Image
 
 from influence_jax.evaluation import images
 from influence_jax.evaluation.replay import policies_after, team_of
+from influence_jax.influence import measures
 from influence_jax.influence.model import InfluenceModel
 from influence_jax.settings import ConfigError, Integers, checked
 
@@ -46,9 +47,15 @@ class Moment:
 
     @property
     def sentence(self) -> str:
-        """Who influences whom, when, and by how much."""
-        pair = f"agent {self.influencer} influences agent {self.influencee}"
-        return f"step {self.time}: {pair} by {self.influence:.2g} ({self.trace.measure})"
+        """Whose influence on whom, when, how much, and how much that is of what it could be."""
+        pair = f"agent {self.influencer}'s influence on agent {self.influencee}"
+        share = "" if self.bound is None else f", {100 * self.influence / self.bound:.2g} % of its bound"
+        return f"step {self.time}: {pair} is {self.influence:.2g} ({self.trace.measure}){share}"
+
+    @property
+    def bound(self) -> float | None:
+        """The most influence that a choice of this probability can have; None if its measure has no known bound."""
+        return measures.bound(self._model.measure, float(self.weights[self.choice]))
 
     @property
     def choice_names(self) -> tuple[str, str]:
@@ -79,7 +86,7 @@ class Moment:
         return really, self.trace.world(self.time, others)[0]
 
     def image(self) -> Image.Image:
-        """Return both states side by side, with the views of both agents, above the influencee's response in each."""
+        """Return what both agents saw in both states, side by side, above the influencee's response in each."""
         return images.two_worlds(self)
 
     def _repr_png_(self) -> bytes:

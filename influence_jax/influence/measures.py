@@ -83,12 +83,26 @@ MEASURES: dict[str, Measure] = {
     "reverse_kl": reverse_kl,
 }
 IN_NATS = frozenset({kl, jsd, pmi, reverse_kl})  # the others have no unit
+BOUNDED = frozenset({kl, jsd, pmi, tv, hellinger})  # by how probable the influencer's choice is
 
 
 def label(measure: Measure) -> str:
     """Return the name of a measure, with its unit if it has one."""
     name = getattr(measure, "__name__", type(measure).__name__)
     return f"{name}, nats" if measure in IN_NATS else name
+
+
+def bound(measure: Measure | None, probability: float) -> float | None:
+    """Return the largest influence of a choice that its agent makes with this ``probability``; None if it is not known.
+
+    It is that on an influencee who answers all other choices in ways in which it never answers this one: -log probability for
+    `kl` and `pmi`.
+    """
+    if measure not in BOUNDED:
+        return None
+    probability = min(probability, 1 - 1e-7)  # of two answers, the first is to this choice and the second to all others
+    factual, marginal = jnp.array([0.0, -jnp.inf]), jnp.log(jnp.array([probability, 1 - probability]))
+    return float(measure(factual, marginal, jnp.int32(0)))
 
 
 def check(name: str, measure: Measure, model: str, realised_is_known: bool) -> None:

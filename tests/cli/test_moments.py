@@ -11,7 +11,7 @@ def test_moments(run_directory, tmp_path, capsys):
     path = tmp_path / "moments.png"
     assert main(["moments", str(run_directory), "--out", str(path), "--count", "2"]) == 0
     *moments, last = capsys.readouterr().out.splitlines()
-    assert len(moments) == 2 and all("influences agent" in moment for moment in moments) and last == str(path)
+    assert len(moments) == 2 and all("'s influence on agent" in moment for moment in moments) and last == str(path)
     one = tmp_path / "one.png"
     assert main(["moments", str(run_directory), "--out", str(one), "--count", "1"]) == 0
     with Image.open(path) as two, Image.open(one) as first:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from influence_jax.config import ConfigError
+from influence_jax.evaluation import images
 from influence_jax.evaluation.images import GAP
 
 
@@ -32,8 +33,7 @@ def test_frames_and_films(trace, tmp_path):
 def test_both_worlds_are_shown(runs, model):
     moment = runs[model].trace(0).moments(1)[0]
     image = moment.image()
-    width, scale = (image.width - GAP) // 2, 40
-    assert width == 9 * scale
+    width = (image.width - GAP) // 2
     left, right = (np.asarray(image)[:, start : start + width] for start in (0, width + GAP))
     assert (left != right).any()
     assert Image.open(io.BytesIO(moment._repr_png_())).size == image.size
@@ -44,5 +44,30 @@ def test_bars_are_as_high_as_probable(runs):
     certain = np.eye(8)[2]
     sure = dataclasses.replace(moment, answer=certain, other_answer=certain)
     unsure = dataclasses.replace(moment, answer=certain / 2, other_answer=certain)
-    ink = [(np.asarray(x.image())[-170:] != 255).any(axis=-1).sum() for x in (sure, unsure)]
+    ink = [(np.asarray(x.image())[-184:] != 255).any(axis=-1).sum() for x in (sure, unsure)]
     assert ink[0] > ink[1]
+
+
+def test_a_moment_shows_what_both_agents_saw(trace, monkeypatch):
+    """Both windows, and nothing beyond them, in both worlds at the same place and scale."""
+    moment = trace.moments(1)[0]
+    drawn = []
+
+    def panel(moment, state, shown, *rest):
+        drawn.append(shown)
+        return original(moment, state, shown, *rest)
+
+    original = images._panel
+    monkeypatch.setattr(images, "_panel", panel)
+    image = moment.image()
+    assert len(drawn) == 2 and (drawn[0] == drawn[1]).all()
+    (top, left), (bottom, right) = drawn[0]
+    walls, radius = trace.env.walls, trace.env.view_radius
+    seen = np.zeros(walls.shape, bool)
+    for state in moment.worlds():
+        for row, column in state.position[[moment.influencer, moment.influencee]]:
+            seen[max(0, row - radius) : row + radius + 1, max(0, column - radius) : column + radius + 1] = True
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    assert (top, bottom, left, right) == (rows[0], rows[-1], columns[0], columns[-1])
+    scale = images._cell_size((bottom - top + 1, right - left + 1), images.PANEL, 64)
+    assert image.width == 2 * scale * (right - left + 1) + GAP

@@ -64,7 +64,12 @@ def test_it_says_what_it_is_in_one_line(runs):
     for model in ("moa", "communication"):
         moment = runs[model].trace(0).moments(1)[0]
         names = moment.trace.env.spec.action_names if model == "moa" else [f"message {x}" for x in range(3)]
-        pair = f"agent {moment.influencer} influences agent {moment.influencee} by {moment.influence:.2g} (kl, nats)"
+        pair = (
+            f"agent {moment.influencer}'s influence on agent {moment.influencee} is {moment.influence:.2g} (kl, nats)"
+        )
+        most = -np.log(moment.weights[moment.choice])
+        assert moment.bound == pytest.approx(most) and moment.influence <= moment.bound
+        pair += f", {100 * moment.influence / most:.2g} % of its bound"
         choices = f"{names[moment.choice]} instead of {names[moment.alternative]}"
         assert repr(moment) == f"Moment of step {moment.time}: {pair}, {choices}"
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.influence.measures import MEASURES, PMI_LIMIT, jsd, kl, pmi
+from influence_jax.influence.measures import MEASURES, PMI_LIMIT, bound, jsd, kl, pmi
 
 NOBODY = jnp.zeros((200,), jnp.int32)
 
@@ -112,3 +112,26 @@ def test_certain_and_impossible_actions():
     np.testing.assert_allclose(MEASURES["hellinger"](p, q, None), 0.5, rtol=1e-6)
     unlikely = jnp.array([0.0, -120.0])  # below the smallest float32
     np.testing.assert_allclose(kl(unlikely[::-1], unlikely, None), 120.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["kl", "jsd", "pmi", "tv", "hellinger"])
+def test_no_influence_is_above_its_bound_and_disjoint_answers_reach_it(name):
+    measure, probability = MEASURES[name], 0.3
+    conditional, others = (np.exp(np.asarray(log_softmax_draws(seed, (200, 6), 9.0))) for seed in (0, 1))
+
+    def influence(conditional, others):
+        marginal = probability * conditional + (1 - probability) * others
+        with np.errstate(divide="ignore"):
+            return np.asarray(measure(np.log(conditional), np.log(marginal), conditional.argmax(axis=-1)))
+
+    most = bound(measure, probability)
+    assert influence(conditional, others).max() <= most * (1 + 1e-5)
+    np.testing.assert_allclose(
+        influence(np.eye(2, dtype=np.float32)[:1], np.eye(2, dtype=np.float32)[1:]), most, rtol=1e-5
+    )
+
+
+def test_bounds_that_are_known():
+    assert bound(kl, 0.2) == pytest.approx(-np.log(0.2)) == bound(pmi, 0.2)
+    assert bound(MEASURES["reverse_kl"], 0.2) is None and bound(None, 0.2) is None
+    assert bound(kl, 1.0) == pytest.approx(0, abs=1e-6)

@@ -21,6 +21,7 @@ from influence_jax.envs.grid import vision
 from influence_jax.settings import ConfigError, Numbers, checked, file_path
 
 SUFFIXES = (".gif", ".mp4")
+STRIP = 1200  # maximum width in pixels of a video's frames side by side
 GIF_FPS = 50  # maximum frames per second
 AGENT_COLOURS = (
     "#0072b2",
@@ -330,10 +331,12 @@ class Video:
         return f'<video controls loop width="{self.frames[0].shape[1]}" src="data:video/mp4;base64,{data}"></video>'
 
     def _repr_png_(self) -> bytes:
-        """The first, middle and last frame side by side, for viewers that do not play videos."""
+        """The first, middle and last frame side by side, on at most `STRIP` pixels, for viewers that do not play videos."""
         chosen = [self.frames[i] for i in sorted({0, len(self.frames) // 2, len(self.frames) - 1})]
         buffer = io.BytesIO()
-        Image.fromarray(np.concatenate(chosen, axis=1)).save(buffer, "png")
+        strip = Image.fromarray(np.concatenate(chosen, axis=1))
+        strip.thumbnail((STRIP, STRIP), Image.Resampling.LANCZOS)
+        strip.save(buffer, "png")
         return buffer.getvalue()
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from influence_jax.envs import make
 from influence_jax.envs.grid import vision
 from influence_jax.envs.grid.render import (
+    STRIP,
     Video,
     agent_colour,
     draw_arrows,
@@ -136,6 +137,8 @@ def test_a_film_for_notebooks(frames):
     assert video._repr_html_().startswith('<video controls loop width="')
     still = imageio.imread(video._repr_png_())
     assert still.shape[1] == 3 * frames[0].shape[1]
+    wide = Video((np.zeros((30, 900, 3), np.uint8),) * 3, fps=4)
+    assert imageio.imread(wide._repr_png_()).shape == (13, STRIP, 3)
 
 
 @pytest.fixture
