@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from influence_jax.analysis.arguments import generator, level, number, numbers, whole
-from influence_jax.analysis.statistics import CONFIDENCE, nanmean, one_sided, t_interval
+from influence_jax.analysis.statistics import CONFIDENCE, Estimate, nanmean, one_sided, t_interval
 from influence_jax.settings import ConfigError
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Curve:
     """A quantity against environment steps: its mean over members with Student's interval."""
 
@@ -24,6 +24,11 @@ class Curve:
     low: np.ndarray  # f64[U], NaN for fewer than two members
     high: np.ndarray  # f64[U]
     confidence: float
+
+    def __repr__(self) -> str:
+        points, members = self.members.shape
+        last = Estimate(*(float(x[-1]) for x in (self.value, self.low, self.high)), self.confidence)
+        return f"Curve of {members} members at {points} log points to {self.env_steps[-1]:g} steps, last {last}"
 
 
 def learning_curve(env_steps: ArrayLike, values: ArrayLike, window: int = 1, confidence: float = CONFIDENCE) -> Curve:

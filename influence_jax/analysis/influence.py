@@ -13,11 +13,14 @@ from numpy.typing import ArrayLike
 
 from influence_jax.analysis import social
 from influence_jax.analysis.arguments import booleans, level, numbers, random_seed, same_shape, whole
-from influence_jax.analysis.statistics import CONFIDENCE, nanmean
+from influence_jax.analysis.statistics import CONFIDENCE, nanmean, percent
+from influence_jax.analysis.tables import html_table, text_table
 from influence_jax.settings import ConfigError
 
+CAPTION = "Influence of each agent on all others, its share of the bound and its concentration in time"
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, repr=False)
 class InfluenceStatistics:
     """Influence over whole episodes; all steps have equal weight."""
 
@@ -29,6 +32,20 @@ class InfluenceStatistics:
     )  # f64[K], Gini coefficient over time: 0 if constant, near 1 if concentrated in a few steps
     entropy: np.ndarray | None  # f64[K], mean entropy of k's policy
     share_of_bound: np.ndarray | None  # f64[K], mean / entropy; at most 1 for each of the others
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each agent, without `pairs`, as plain data."""
+        names = [field.name for field in dataclasses.fields(self) if field.name != "pairs"]
+        known = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return [
+            {"agent": k} | {name: float(values[k]) for name, values in known.items()} for k in range(len(self.mean))
+        ]
+
+    def __repr__(self) -> str:
+        return f"{CAPTION}\n{text_table(self.rows())}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.rows(), CAPTION)
 
 
 def influence_statistics(influence: ArrayLike, log_policy: ArrayLike | None = None) -> InfluenceStatistics:
@@ -98,7 +115,7 @@ def strongest_moments(influence: ArrayLike, k: int = 5) -> list[tuple[int, int, 
     return [(int(t), int(i), int(j), float(influence[t, i, j])) for t, i, j in places if influence[t, i, j] > 0]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class EventLocked:
     """The course of a quantity around events."""
 
@@ -109,6 +126,24 @@ class EventLocked:
     null_high: np.ndarray  # f64[W]
     events: int
     confidence: float
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each step around the event, as plain data."""
+        columns = {name: getattr(self, name).tolist() for name in ("mean", "null_mean", "null_low", "null_high")}
+        return [
+            {"offset": offset} | {name: values[i] for name, values in columns.items()}
+            for i, offset in enumerate(self.offsets.tolist())
+        ]
+
+    def __repr__(self) -> str:
+        beyond = (self.mean < self.null_low) | (self.mean > self.null_high)
+        outside = self.offsets[beyond]
+        where = f"at {', '.join(map(str, outside))}" if outside.size else "nowhere"
+        steps = f"{self.offsets[0]} to {self.offsets[-1]} steps from {self.events} events"
+        return f"EventLocked, {steps}; outside {percent(self.confidence)} of events shifted in time {where}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.rows(), repr(self))
 
 
 def event_locked(

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from influence_jax.analysis.arguments import booleans, numbers, same_shape
-from influence_jax.analysis.statistics import CONFIDENCE, Estimate, permutation_test, t_interval
-from influence_jax.analysis.tables import pandas
+from influence_jax.analysis.statistics import CONFIDENCE, Estimate, percent, permutation_test, t_interval
+from influence_jax.analysis.tables import html_table, pandas, text_table
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Schelling:
     """Mean individual returns by the number of *other* cooperators, 0 to N-1; NaN if no episode has that number."""
 
@@ -27,6 +27,26 @@ class Schelling:
         tempting = np.all(defector >= cooperator)
         rising = cooperator[-1] > cooperator[0] and defector[-1] > defector[0]
         return bool(tempting and rising and cooperator[-1] > defector[0])
+
+    def __repr__(self) -> str:
+        return f"{self._caption}\n{text_table(self._side_by_side())}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self._side_by_side(), self._caption)
+
+    @property
+    def _caption(self) -> str:
+        is_dilemma = "a dilemma" if self.is_dilemma else "no dilemma"
+        return f"Individual returns, means and {percent(self.cooperator.confidence)} intervals: {is_dilemma}"
+
+    def _side_by_side(self) -> list[dict[str, Any]]:
+        roles = {"cooperator": self.cooperator, "defector": self.defector}
+        return [
+            {"other cooperators": int(n)}
+            | {role: f"{x.value[n]:.4g} [{x.low[n]:.4g}, {x.high[n]:.4g}]" for role, x in roles.items()}
+            | {"p": float(self.temptation_p[n])}
+            for n in self.others
+        ]
 
     def table(self) -> Any:
         """Return `rows` as a ``pandas.DataFrame``.

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from influence_jax.analysis.tables import html_table
 from influence_jax.evaluation.episodes import learner_and_state, mean_and_spread
 from influence_jax.evaluation.programs import compiled
 from influence_jax.influence.axes import agents_first
@@ -55,6 +56,22 @@ class Interventions:
         played = f"{moments} moments of each of {members} members with {agents} agents"
         correlation = mean_and_spread(self.correlation)
         return f"Interventions in {played}, {self.pairs.sum()} pairs that count, correlation {correlation}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each member: its pairs that count, their mean influence, estimated and real, and its correlation."""
+        return [
+            {
+                "member": member,
+                "pairs": int(count.sum()),
+                "estimated": float(estimated[count].mean()) if count.any() else float("nan"),
+                "real": float(real[count].mean()) if count.any() else float("nan"),
+                "correlation": float(_correlation(estimated[count], real[count])),
+            }
+            for member, (estimated, real, count) in enumerate(zip(self.estimated, self.real, self.counted, strict=True))
+        ]
+
+    def _repr_html_(self) -> str:
+        return html_table(self.rows(), repr(self))
 
 
 def intervene(run: Any, state: LearnerState | None = None, num_moments: int = 256, seed: int = 0) -> Interventions:

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from influence_jax.analysis.tables import html_table
 from influence_jax.evaluation.programs import compiled
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.rollout import act, observed_rewards
 from influence_jax.learner.state import LearnerState, Member, RolloutState
 from influence_jax.platforms import usual_promotion
-from influence_jax.settings import ConfigError, Integers, checked, short_repr
+from influence_jax.settings import ConfigError, Integers, checked, settings_repr, short_repr
 from influence_jax.types import TimeStep
 
 
@@ -41,6 +42,26 @@ class Decision:
     influence: jax.Array  # f32[K,J], of k on j, as measured in this step; diagonal 0
     messages: jax.Array | None  # i32[N], for agents that talk
     message_log_policy: jax.Array | None  # f32[N,M]
+    action_names: tuple[str, ...] = struct.field(pytree_node=False)
+
+    def __repr__(self) -> str:
+        if np.ndim(self.actions) != 1 or isinstance(self.actions, jax.core.Tracer):
+            return settings_repr(self)
+        chosen = ", ".join(f"{row['action']} ({row[row['action']]:.2g})" for row in self.rows())
+        return f"Decision of {len(self.actions)} agents, with probabilities: {chosen}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each agent: its action, its message if it talks, its value, and the probability of each action."""
+        rows = []
+        for agent, (action, value) in enumerate(zip(self.actions, self.values, strict=True)):
+            row = {"agent": agent, "action": self.action_names[int(action)]}
+            row |= {} if self.messages is None else {"message": int(self.messages[agent])}
+            probabilities = map(float, self.probabilities[agent])
+            rows.append(row | {"value": float(value)} | dict(zip(self.action_names, probabilities, strict=True)))
+        return rows
+
+    def _repr_html_(self) -> str:
+        return html_table(self.rows(), "What each agent does, its value, and the probability of each action")
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -162,5 +183,6 @@ def _step(
         influence=output.influence,
         messages=output.samples["message"].symbol if "message" in output.samples else None,
         message_log_policy=output.log_policy.get("message"),
+        action_names=tuple(learner.env.spec.action_names),
     )
     return decision, AgentState(carry, memory, now.shaper_state)

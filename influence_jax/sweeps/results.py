@@ -10,7 +10,7 @@ import numpy as np
 
 from influence_jax.analysis.labels import labels
 from influence_jax.analysis.members import MemberMetrics, joined
-from influence_jax.analysis.tables import final_rows, pandas, run_rows
+from influence_jax.analysis.tables import final_rows, html_table, pandas, run_rows
 from influence_jax.config import ConfigError
 from influence_jax.log_format import SHARED
 from influence_jax.runtime import directory, population
@@ -123,6 +123,11 @@ class Sweep:
         programs = f"{len(self.programs)} program{'s' if len(self.programs) != 1 else ''}"
         failed = f", {len(self.failed)} trials failed" if self.failed else ""
         return f"Sweep of {len(set(members))} trials, {len(members)} members in {programs}, {self.num_finished} finished{failed}"
+
+    def _repr_html_(self) -> str:
+        if not (self.finished and self.recorded):
+            return repr(self)
+        return html_table(self.best(10), f"{self!r}; the best by collective return")
 
     @property
     def member_metrics(self) -> list[MemberMetrics]:

@@ -37,6 +37,11 @@ def test_a_curve_is_the_mean_of_seeds():
     assert curve.members.shape == (2, 2)
 
 
+def test_a_curve_prints_its_end():
+    curve = learning_curve([10, 20], [[1.0, 3.0], [3.0, 5.0]])
+    assert repr(curve).startswith("Curve of 2 members at 2 log points to 20 steps, last 4 [-8.7")
+
+
 def test_what_a_curve_comes_to():
     steps = np.arange(1, 101) * 10
     values = np.stack([np.arange(100.0), np.r_[np.zeros(50), np.full(20, 8.0), np.zeros(30)]], axis=1)

@@ -84,3 +84,16 @@ def test_the_band_of_the_null_is_that_of_its_level():
     assert (wide.null_low < narrow.null_low).all() and (narrow.null_high < wide.null_high).all()
     events = (values > 2).sum()
     np.testing.assert_allclose(narrow.null_high - narrow.null_mean, 0.674 / np.sqrt(events), rtol=0.3)
+
+
+def test_they_print_in_a_few_lines():
+    statistics = influence_statistics(INFLUENCE)
+    assert len(repr(statistics).splitlines()) == 2 + 2 and "share_of_bound" not in repr(statistics)
+    assert [row["mean"] for row in statistics.rows()] == statistics.mean.tolist()
+    assert statistics._repr_html_().count("<tr>") == 3
+    values, events = np.zeros(300), np.zeros(300, bool)
+    events[[10, 30]] = values[[11, 31]] = True
+    locked = event_locked(values, events, around=1)
+    said = "outside 95 % of events shifted in time at 1"
+    assert repr(locked) == f"EventLocked, -1 to 1 steps from 2 events; {said}"
+    assert locked.rows()[2]["mean"] == 1 and locked._repr_html_().count("<tr>") == 4

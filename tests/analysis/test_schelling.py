@@ -50,3 +50,10 @@ def test_what_nobody_played_is_not_known():
 def test_shapes_must_agree():
     with pytest.raises(ConfigError, match=r"returns has shape \[12, 3\] and cooperates has shape \[12, 2\]"):
         schelling_diagram(RETURNS, COOPERATES[:, :2])
+
+
+def test_it_prints_as_a_table():
+    lines = repr(schelling_diagram(RETURNS, COOPERATES)).splitlines()
+    assert lines[0] == "Individual returns, means and 95 % intervals: a dilemma"
+    assert len(lines) == 2 + 3 and lines[2].split()[:2] == ["0", "-0.2"]
+    assert schelling_diagram(RETURNS, COOPERATES)._repr_html_().count("<tr>") == 4

@@ -77,6 +77,9 @@ def test_correlation_is_over_pairs_that_count():
     np.testing.assert_allclose(found.correlation, [1.0, np.nan])
     played = "1 moments of each of 2 members with 2 agents"
     assert repr(found) == f"Interventions in {played}, 4 pairs that count, correlation 1"
+    first, second = found.rows()
+    assert first == {"member": 0, "pairs": 2, "estimated": 4.5, "real": 1.5, "correlation": pytest.approx(1)}
+    assert second["real"] == 1 and np.isnan(second["correlation"]) and found._repr_html_().count("<tr>") == 3
 
 
 def test_agents_without_a_model_of_others_are_refused(tiny):

@@ -92,6 +92,21 @@ def test_they_say_who_they_are_in_one_line(runs):
     assert repr(talking).endswith(f"to choose {actions}, and one of 3 messages")
 
 
+def test_decisions_name_actions(runs):
+    policy = runs["communication"].policy(0)
+    env = policy.learner.env
+    decision = policy.at(env.reset(jax.random.key(0), policy.member.env_params)[0])
+    names = [env.spec.action_names[action] for action in decision.actions]
+    rows = decision.rows()
+    assert [row["action"] for row in rows] == names and [row["message"] for row in rows] == decision.messages.tolist()
+    chances = [decision.probabilities[n, action] for n, action in enumerate(decision.actions)]
+    np.testing.assert_allclose([row[row["action"]] for row in rows], chances)
+    shown = ", ".join(f"{name} ({chance:.2g})" for name, chance in zip(names, chances, strict=True))
+    assert repr(decision) == f"Decision of 3 agents, with probabilities: {shown}"
+    assert decision._repr_html_().count("<tr>") == 4
+    assert "\n" not in repr(jax.tree.map(lambda x: x[None], decision))  # of several games
+
+
 def test_refusals(runs):
     run = runs["moa"]
     with pytest.raises(ConfigError, match="member is 2; allowed: whole numbers from 0 to 1"):

@@ -18,6 +18,7 @@ from tests.sweeps.conftest import SPACE
 def test_rows_are_the_members_of_the_runs(whole):
     found, out = whole
     assert repr(found) == "Sweep of 4 trials, 8 members in 2 programs, 2 finished"
+    assert found._repr_html_().count("<tr>") == 1 + 4
     assert found.finished and len(found.runs) == 2 and (out / "programs" / "001" / "config.json").exists()
     rows = found.rows()
     assert [(row["trial"], row["seed"]) for row in rows] == [(t, s) for t in range(4) for s in (0, 1)]
