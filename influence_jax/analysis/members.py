@@ -31,9 +31,11 @@ class MemberMetrics:
 def name_of(run: Any) -> str:
     """Return the name of a run: its game and its influence model, such as ``harvest-moa``."""
     config = run.config
-    model = {"independent": "a3c"}.get(config.influence.model, config.influence.model)
-    shaper = "" if config.learner.shaper == "individual" else f"-{config.learner.shaper}"
-    return f"{config.env.name}-{model}{shaper}".replace("_", "-")
+    names = config.env.name, config.influence.model, config.learner.shaper
+    game, model, shaper = (name.rpartition(":")[2] for name in names)  # of parts of one's own, without their module
+    model = {"independent": "a3c"}.get(model, model)
+    shaper = "" if shaper == "individual" else f"-{shaper}"
+    return f"{game}-{model}{shaper}".replace("_", "-")
 
 
 def groups(runs: Any, by: str | Sequence[str] | None = None) -> dict[str, Metrics]:

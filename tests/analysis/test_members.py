@@ -13,6 +13,7 @@ GRID = [{"member": m, "influence_weight": [0.0, 2.5][m // 2], "seed": m % 2} for
 def test_names():
     assert name_of(run()) == "harvest-moa"
     assert name_of(run(game="box_trapped", model="independent")) == "box-trapped-a3c"
+    assert name_of(run(game="__main__:Flags")) == "Flags-moa"
     assert name_of(run(model="independent", shaper="inequity_averse")) == "harvest-a3c-inequity-averse"
 
 
