@@ -17,7 +17,8 @@ from items import results_of, write
 from matplotlib.figure import Figure
 
 import influence_jax
-from influence_jax.analysis import schelling_diagram
+from influence_jax.analysis import Schelling, schelling_diagram
+from influence_jax.analysis.style import new_axes, styled
 from influence_jax.envs import scripted
 
 CLEANER, SPARING = scripted.cleaner, scripted.sustainable(2)
@@ -69,19 +70,26 @@ def main(scale: Scale = "small", out: pathlib.Path = RUNS) -> None:
         out: directory of the results at "smoke".
     """
     where, games = results_of("schelling", scale, out), COOPERATORS[MAPS_OF[scale]]
-    figure = Figure(figsize=(3.6 * len(games), 3.3), layout="constrained")
-    table = {}
-    for axis, game in zip(figure.subplots(1, len(games)), games, strict=True):
+    diagrams, table = {}, {}
+    for game in games:
         returns, cooperates = returns_of(game, scale)
-        diagram = schelling_diagram(returns, cooperates)
-        influence_jax.plot_schelling(diagram, ax=axis, title=game)
+        diagrams[game] = diagram = schelling_diagram(returns, cooperates)
         collective = returns.sum(axis=1).reshape(-1, EPISODES[scale]).mean(axis=1)
         table[game] = {"dilemma": diagram.is_dilemma, "rows": diagram.rows(), "collective": collective}
         print(game, "is a dilemma:", diagram.is_dilemma, "collective", collective.round(1))
         print("  defector  ", diagram.defector.value.round(1))
         print("  cooperator", diagram.cooperator.value.round(1))
     write(where / f"{scale}.json", {"episodes": EPISODES[scale], "games": table})
-    figure.savefig(where / f"{scale}.png", dpi=100)
+    drawn(diagrams).savefig(where / f"{scale}.png")
+
+
+@styled
+def drawn(diagrams: dict[str, Schelling]) -> Figure:
+    """Draw a panel for each game."""
+    figure, axes = new_axes(None, len(diagrams), "")
+    for axis, (game, diagram) in zip(axes, diagrams.items(), strict=True):
+        influence_jax.plot_schelling(diagram, ax=axis, title=game)
+    return figure
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from items import RESULTS
 from matplotlib.figure import Figure
 
 from influence_jax import analysis
+from influence_jax.analysis.style import COLUMN, new_figure, styled
 
 CONDITIONS = ("unpaid", "real", "shuffled", "beam bonus", "modelled", "basic", "communication", "prosocial")
 CONDITIONS += ("unpaid, beams hidden", "real, beams hidden")
@@ -49,18 +50,20 @@ def tested(table: dict[str, dict[str, list]]) -> list[dict[str, Any]]:
     return rows
 
 
-def draw(table: dict[str, dict[str, list]], path: pathlib.Path) -> None:
+@styled
+def drawn(table: dict[str, dict[str, list]]) -> Figure:
     """Draw the late return of every seed, one row per condition, with the mean and its 95 % interval."""
-    figure = Figure(figsize=(6.5, 0.38 * len(table) + 0.9), layout="constrained")
+    figure = new_figure(2 * COLUMN, 0.25 * len(table) + 0.6)
     axes = figure.subplots()
     for row, columns in enumerate(table.values()):
         values = np.array(columns["collective_return"])
         mean = analysis.t_interval(values)
-        axes.plot(values, np.full(len(values), row), "o", color="0.6", markersize=4)
-        axes.errorbar(mean.value, row, xerr=[[mean.value - mean.low], [mean.high - mean.value]], fmt="ks", capsize=3)
-    axes.set(yticks=range(len(table)), yticklabels=list(table), xlabel="collective return, last fifth of the run")
-    axes.set_ylim(len(table) - 0.5, -0.5)
-    figure.savefig(path, dpi=150)
+        axes.plot(values, row + np.linspace(-0.2, 0.2, len(values)), "o", color="0.6", markersize=3)
+        axes.errorbar(mean.value, row, xerr=[[mean.value - mean.low], [mean.high - mean.value]], fmt="k|", capsize=3)
+    axes.set(yticks=range(len(table)), yticklabels=list(table), ylim=(len(table) - 0.5, -0.5))
+    said = "each seed, and mean with 95 % interval"
+    axes.set_xlabel(f"collective return, last fifth of the run (reward per episode)\n{said}")
+    return figure
 
 
 def main(
@@ -95,7 +98,7 @@ def main(
         rows = tested(table)
         (results / "tests.json").write_text(json.dumps(rows, indent=1) + "\n")
         print(*rows, sep="\n")
-    draw(table, results / "figure.png")
+    drawn(table).savefig(results / "figure.png")
 
 
 if __name__ == "__main__":
