@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_origin
 
 from influence_jax.settings import (
     INT32_MAX,
@@ -259,7 +259,8 @@ class LearnerConfig:
 class Hyperparams:
     """All continuous numbers of the learner. They are traced, so a sweep over them is a vmap and never recompiles.
 
-    In a run each is f32[N], one value per agent, and the members of a population may differ in all of them.
+    In a run each is f32[N], one value per agent, and the members of a population may differ in all of them. ``own`` holds the
+    numbers that a shaper or an influence model of your own declares, by name.
 
     >>> influence_jax.Hyperparams(influence_weight=2.5).replace(discount=0.95).influence_weight
     2.5
@@ -396,6 +397,9 @@ class Hyperparams:
         "Inequity aversion: lambda of the smoothed rewards, which decay by discount times lambda.",
         used_with=_INEQUITY,
     )
+    own: Mapping[str, float] = dataclasses.field(
+        default_factory=dict, hash=False
+    )  # numbers that parts of your own declare
 
     def replace(self, **changes: Any) -> "Hyperparams":
         """Return a copy with some values changed."""
@@ -458,8 +462,8 @@ class ExperimentConfig:
     def override(self, **settings: Any) -> "ExperimentConfig":
         """Return a copy with some settings changed, each named by its path or, where unique, the last part of its path.
 
-        Name the game's settings by their full paths, ``"env.num_agents"`` or ``"env.params.hit_penalty"``. They are checked
-        when the game is made.
+        Name the game's settings by their full paths, ``"env.num_agents"`` or ``"env.params.hit_penalty"``, and numbers of your
+        own parts as ``"own.NAME"``. They are checked when the game and the parts are made.
 
         Raises:
             ConfigError: a name matches no setting, or several.
@@ -469,17 +473,22 @@ class ExperimentConfig:
         """
         known = [path for path, _, _ in declared(self)]
         name, options, params, values = self.env.name, dict(self.env.options), dict(self.env.params), {}
+        numbers = dict(self.hyperparams.own)
         for path, value in settings.items():
             part, _, own = path.partition(".")
             if path == "env.name":
                 name = value
             elif path.startswith("env.params."):
                 params[path.removeprefix("env.params.")] = value
+            elif path.startswith(("own.", "hyperparams.own.")):
+                numbers[path.rpartition("own.")[2]] = value
             elif part == "env" and own:
                 options[own] = value
             else:
                 values[full_path(path, known)] = whole_number(value)
-        return dataclasses.replace(_rebuilt(self, values), env=EnvConfig(name, options, params))
+        changed = _rebuilt(self, values)
+        hyperparams = changed.hyperparams.replace(own=numbers)
+        return dataclasses.replace(changed, env=EnvConfig(name, options, params), hyperparams=hyperparams)
 
 
 def full_path(name: str, known: Sequence[str], what: str = "setting") -> str:
@@ -497,14 +506,17 @@ def full_path(name: str, known: Sequence[str], what: str = "setting") -> str:
 
 
 def declared(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field, Any]]:
-    """Yield ``(path, field, value)`` of every setting except the game's; a path is such as ``"learner.num_envs"``."""
+    """Yield ``(path, field, value)`` of every setting except those of games and of your own parts.
+
+    A path is such as ``"learner.num_envs"``.
+    """
     for field in dataclasses.fields(config):
         value, path = getattr(config, field.name), prefix + field.name
         if field.type is EnvConfig:
             continue
         if dataclasses.is_dataclass(field.type):
             yield from declared(value, f"{path}.")
-        else:
+        elif "allowed" in field.metadata:
             yield path, field, value
 
 
@@ -620,7 +632,7 @@ def _build(cls: type, values: Any, path: str) -> Any:
         kind = fields[name].type
         if isinstance(kind, type) and dataclasses.is_dataclass(kind):
             value = _build(kind, value, f"{path}{name}.")
-        elif kind not in (str, Any) and cls is EnvConfig and not isinstance(value, dict):
+        elif get_origin(kind) is Mapping and not isinstance(value, dict):
             raise ConfigError(f"{path}{name} is {value!r}; allowed: a JSON object of settings.")
         arguments[name] = tuple(value) if isinstance(value, list) else value
     return cls(**arguments)

@@ -301,7 +301,7 @@ def _named(name: str, profile: str | None) -> ExperimentConfig:
         network=network,
         influence=preset.influence,
         learner=dataclasses.replace(chosen.learner, shaper=preset.shaper),
-        hyperparams=Hyperparams(**hyperparams),
+        hyperparams=Hyperparams().replace(**hyperparams),
         total_steps=PAPER_STEPS,
         log_interval=chosen.log_interval,
     )

@@ -1,7 +1,7 @@
 """Reward shaping, the influence curriculum and reward scaling."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -82,11 +82,13 @@ class Shaper:
         apply: ``(state, reward f32[T,E,N], first bool[T,E], hparams) -> (state, reward f32[T,E,N])``; hyper-parameters are f32[N]
             or scalars, and ``first`` marks the first step of each episode.
         observe: ``state -> f32[E,N]``, the part of the state that agents may observe (``learner.observe_rewards``), or None.
+        numbers: hyper-parameters of its own by name, each declared by `influence_jax.settings.number`; ``hparams.own`` has them.
     """
 
     init: Callable[[int, int], Any]
     apply: Callable[[Any, jax.Array, jax.Array, Hyperparams], tuple[Any, jax.Array]]
     observe: Callable[[Any], jax.Array] | None = None
+    numbers: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
 
 def stateless(apply: Callable[[jax.Array, Hyperparams], jax.Array]) -> Shaper:

@@ -13,7 +13,7 @@ import numbers
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 INT32_MAX = 2**31 - 1
@@ -220,6 +220,21 @@ def checked(path: str, value: Any, allowed: Allowed) -> Any:
         raise ConfigError(f"{path} is {shown}; allowed: {allowed}.{hint}") from None
 
 
+def checked_numbers(path: str, values: Any, known: Mapping[str, Allowed], what: str) -> dict[str, Any]:
+    """Apply `checked` to numbers by name; ``what`` completes the sentence "PATH.NAME is not ..." for an unknown name.
+
+    Raises:
+        ConfigError: a name is unknown, or a value is not allowed.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{path} is {values!r}; allowed: names and values.")
+    for name in values:
+        if name not in known:
+            allowed = ", ".join(known) or "none"
+            raise ConfigError(f"{path}.{name} is not {what}; allowed: {allowed}.{nearest(name, list(known))}")
+    return {name: checked(f"{path}.{name}", value, known[name]) for name, value in values.items()}
+
+
 def check_fields(settings: Any) -> None:
     """Apply `checked` to every declared field of a frozen dataclass, in place."""
     for field in dataclasses.fields(settings):
@@ -251,7 +266,8 @@ def settings_repr(self: Any) -> str:
     shown = []
     for field in fields:
         value, array = getattr(self, field.name), hasattr(getattr(self, field.name), "dtype")
-        if field.init and (array or value != field.default):
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        if field.init and (array or value != default):
             shown.append(f"{field.name}={repr(value) if dataclasses.is_dataclass(value) else short_repr(value)}")
     return f"{type(self).__name__}({', '.join(shown)})"
 

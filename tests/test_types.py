@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from influence_jax.config import Hyperparams
+from influence_jax.config import Hyperparams, declared
 from influence_jax.types import NetworkSpec, TimeStep
 
 
@@ -18,9 +18,9 @@ def test_an_episode_ends_by_termination_or_truncation():
 
 
 def test_hyperparameters_are_a_pytree_of_their_numbers():
-    hparams = Hyperparams()
+    hparams = Hyperparams(own={"care": 0.5})
     leaves, tree = jax.tree.flatten(hparams)
-    assert leaves == [getattr(hparams, field.name) for field in dataclasses.fields(Hyperparams)]
+    assert leaves == [*(value for _, _, value in declared(hparams)), 0.5]
     doubled = jax.jit(lambda h: jax.tree.map(lambda x: 2 * x, h))(hparams)
     assert isinstance(doubled, Hyperparams) and doubled.discount == np.float32(2 * hparams.discount)
     assert tree.unflatten(leaves) == hparams

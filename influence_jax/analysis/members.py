@@ -27,6 +27,12 @@ class MemberMetrics:
     members: Sequence[Mapping[str, Any]] | None  # each member's number or trial, settings and seed; None if unknown
     hyperparams: Mapping[str, Any]  # values for members that do not set them
 
+    @property
+    def shared(self) -> dict[str, Any]:
+        """These values by the names that members use."""
+        own = {f"own.{name}": value for name, value in self.hyperparams.get("own", {}).items()}
+        return {name: value for name, value in self.hyperparams.items() if name != "own"} | own
+
 
 def name_of(run: Any) -> str:
     """Return the name of a run: its game and its influence model, such as ``harvest-moa``."""
@@ -169,11 +175,12 @@ def _groups_of(part: MemberMetrics, by: Sequence[str] | None) -> list[tuple[Any,
         raise ConfigError(
             f"by is {', '.join(map(repr, by))} with metrics alone; allowed: runs, which know their settings."
         )
-    known = sorted({*part.members[0], *part.hyperparams} - {"member", "trial"})
+    shared = part.shared
+    known = sorted({*part.members[0], *shared} - {"member", "trial"})
     for name in by:
         if name not in known:
             raise ConfigError(f"by is {name!r}; allowed: {', '.join(known)}.{nearest(name, known)}")
-    keys = [tuple(_plain(member.get(name, part.hyperparams.get(name))) for name in by) for member in part.members]
+    keys = [tuple(_plain(member.get(name, shared.get(name))) for name in by) for member in part.members]
     return [
         (key, np.array([other == key for other in keys]), dict(zip(by, key, strict=True)))
         for key in dict.fromkeys(keys)

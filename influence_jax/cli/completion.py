@@ -66,6 +66,6 @@ def _options(command: str, module: ModuleType) -> list[str]:
         from influence_jax.cli.train import train_options
         from influence_jax.config import ExperimentConfig
 
-        return [*listed, *option_names(train_options(ExperimentConfig(), None))]
+        return [*listed, *option_names(train_options(ExperimentConfig(), None, {}))]
     own = [kind for kind in vars(module).values() if getattr(kind, "__module__", "") == module.__name__]
     return listed + [name for kind in own if isinstance(kind, type) for name in option_names(kind)]

@@ -197,6 +197,16 @@ def in_full(arguments: list[str], known: list[str]) -> list[str]:
     return [full(argument) for argument in arguments]
 
 
+def only(arguments: list[str], known: list[str]) -> list[str]:
+    """Return the arguments without unknown options and their values."""
+    kept, keep = [], False
+    for argument in arguments:
+        if argument == "-h" or argument.startswith("--"):
+            keep = argument.partition("=")[0].replace("_", "-") in known
+        kept += [argument] if keep else []
+    return kept
+
+
 def refuse_unknown(arguments: list[str], known: list[str]) -> None:
     """Raise a `ConfigError` for an option that is unknown or given twice."""
     for argument in arguments:

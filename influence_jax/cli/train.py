@@ -8,6 +8,7 @@ import json
 import pathlib
 import shlex
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import tyro
@@ -15,8 +16,8 @@ import tyro
 from influence_jax import presets
 from influence_jax.cli import presets as list_presets
 from influence_jax.cli.devices import DeviceOptions, chosen, connect
-from influence_jax.cli.options import check, in_full, option_names, parse, parse_some, section, setting
-from influence_jax.config import EnvConfig, ExperimentConfig, code_paths, validate
+from influence_jax.cli.options import check, in_full, only, option_names, parse, parse_some, section, setting
+from influence_jax.config import EnvConfig, ExperimentConfig, code_paths, foreign_names, validate
 from influence_jax.settings import ConfigError, file_path
 
 
@@ -46,13 +47,28 @@ def read(arguments: list[str], command: str) -> Any:
     if preset is None and early.help:
         list_presets.main([])
         print("\nThe settings, with the defaults of the package; `train PRESET --help` shows the values of a preset.\n")
-    kind = train_options(config, early.env_name)
-    arguments = in_full(arguments if preset is None else arguments[1:], option_names(kind))
+    arguments = arguments if preset is None else arguments[1:]
     try:
+        kind = train_options(config, early.env_name, _own_numbers(config, early.env_name, arguments))
+        arguments = in_full(arguments, option_names(kind))
         return parse(kind, arguments, f"influence-jax {command} {preset or 'PRESET'}")
     except ConfigError as error:
         _refuse_more_values(arguments, str(error))
         raise
+
+
+def _own_numbers(config: ExperimentConfig, env_name: str | None, arguments: list[str]) -> dict[str, dataclasses.Field]:
+    """Return the numbers that parts of the user's own declare, which the arguments or the configuration name."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--learner.shaper", "--shaper", default=config.learner.shaper)
+    parser.add_argument("--influence.model", "--model", default=config.influence.model)
+    if not any(foreign_names(path, name) for path, name in vars(parse_some(parser, arguments)[0]).items()):
+        return {}
+    from influence_jax.learner.learner import numbers_of
+
+    settings = section("Settings", _settings(config, env_name, {}))
+    known = option_names(settings)
+    return numbers_of(as_config(parse(settings, only(in_full(arguments, known), known), "influence-jax")))
 
 
 def _refuse_more_values(arguments: list[str], said: str) -> None:
@@ -130,16 +146,40 @@ FEW_STEPS = 1000
 _PARTS = ("network", "influence", "learner", "hyperparams")
 
 
-def train_options(config: ExperimentConfig, env_name: str | None) -> type[TrainOptions]:
-    """Return the class of all options of `train`, with the values of a configuration as defaults."""
-    parts = {"env": _env_section(config.env, env_name)}
-    parts |= {name: section(name, _declared(getattr(config, name))) for name in _PARTS}
-    sections = [(name, part, dataclasses.field(default_factory=part)) for name, part in parts.items()]
-    kind = dataclasses.make_dataclass(
-        "TrainOptions", [*_declared(config), *sections], bases=(TrainOptions,), frozen=True, kw_only=True
-    )
+def train_options(
+    config: ExperimentConfig, env_name: str | None, numbers: Mapping[str, dataclasses.Field]
+) -> type[TrainOptions]:
+    """Return the class of all options of `train`, with the values of a configuration as defaults.
+
+    ``numbers`` are those that parts of the user's own declare.
+    """
+    fields = _settings(config, env_name, numbers)
+    kind = dataclasses.make_dataclass("TrainOptions", fields, bases=(TrainOptions,), frozen=True, kw_only=True)
     kind.__doc__ = TrainOptions.__doc__
     return kind
+
+
+def _settings(
+    config: ExperimentConfig, env_name: str | None, numbers: Mapping[str, dataclasses.Field]
+) -> list[tuple[str, Any, Any]]:
+    """Return an option for each setting of an experiment."""
+    parts = {name: _declared(getattr(config, name)) for name in _PARTS}
+    own = [
+        setting(
+            name, field.metadata["allowed"], field.metadata["help"], config.hyperparams.own.get(name, field.default)
+        )
+        for name, field in numbers.items()
+    ]
+    undeclared = sorted(config.hyperparams.own.keys() - numbers.keys())  # which `make_learner` refuses
+    own += [setting(name, None, "", config.hyperparams.own[name]) for name in undeclared]
+    parts["hyperparams"] += [_subsection("own", own)] if own else []
+    sections = [_subsection(name, fields) for name, fields in parts.items()]
+    return [*_declared(config), _env_section(config.env, env_name), *sections]
+
+
+def _subsection(name: str, fields: list[tuple[str, Any, Any]]) -> tuple[str, Any, Any]:
+    kind = section(name, fields)
+    return name, kind, dataclasses.field(default_factory=kind)
 
 
 def _declared(part: Any) -> list[tuple[str, Any, Any]]:
@@ -150,7 +190,7 @@ def _declared(part: Any) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _env_section(config: EnvConfig, name: str | None) -> type:
+def _env_section(config: EnvConfig, name: str | None) -> tuple[str, Any, Any]:
     from influence_jax import envs
 
     name = config.name if name is None else name
@@ -179,8 +219,7 @@ def _env_section(config: EnvConfig, name: str | None) -> type:
         setting("name", None, f"The game: {', '.join(envs.registered())} or 'package.module:Class'.", name),
         *options,
     ]
-    numbers = section("params", numbers)
-    return section("env", [*parts, ("params", numbers, dataclasses.field(default_factory=numbers))])
+    return _subsection("env", [*parts, _subsection("params", numbers)])
 
 
 def as_config(given: Any) -> ExperimentConfig:
@@ -189,6 +228,8 @@ def as_config(given: Any) -> ExperimentConfig:
     changes: dict[str, Any] = {field.name: getattr(given, field.name) for field in dataclasses.fields(ExperimentConfig)}
     for name in _PARTS:
         changes[name] = type(getattr(ExperimentConfig, name))(**vars(changes[name]))
+    if "own" in vars(given.hyperparams):
+        changes["hyperparams"] = changes["hyperparams"].replace(own=vars(given.hyperparams.own))
     name, params = env.pop("name"), vars(env.pop("params"))
     changes["env"] = EnvConfig(name, env, params)
     return ExperimentConfig(**changes)

@@ -6,7 +6,6 @@ implements `influence_jax.envs.base.Environment`. Installed packages register na
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -21,7 +20,16 @@ from influence_jax.envs.coins import Coins
 from influence_jax.envs.harvest import Harvest
 from influence_jax.envs.matrix import MatrixGame
 from influence_jax.envs.stag_hunt import StagHunt
-from influence_jax.settings import Allowed, ConfigError, Numbers, checked, implementation, in_full, nearest, plugins
+from influence_jax.settings import (
+    Allowed,
+    ConfigError,
+    Numbers,
+    checked_numbers,
+    implementation,
+    in_full,
+    nearest,
+    plugins,
+)
 
 __all__ = [
     "BoxTrapped",
@@ -156,8 +164,7 @@ def configured(config: EnvConfig) -> tuple[Environment, Any, EnvConfig]:
 
 def numbers(env_params: Any) -> dict[str, float | tuple[float, ...]]:
     """Return the parameters of a game as plain numbers by name."""
-    fields = dataclasses.fields(env_params) if dataclasses.is_dataclass(env_params) else ()
-    return {field.name: _plain(getattr(env_params, field.name)) for field in fields}
+    return {field.name: _plain(getattr(env_params, field.name)) for field in _fields(env_params)}
 
 
 def with_numbers(path: str, env_params: Any, values: Any) -> Any:
@@ -173,17 +180,15 @@ def with_numbers(path: str, env_params: Any, values: Any) -> Any:
     """
     if type(values) is type(env_params):
         return values
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{path} is {values!r}; allowed: names and values.")
-    known = {field.name: field for field in dataclasses.fields(env_params)} if values else {}
-    for name, value in values.items():
-        if name not in known:
-            raise ConfigError(
-                f"{path}.{name} is not a parameter of this game; allowed: {', '.join(known)}.{nearest(str(name), list(known))}"
-            )
-        value = checked(f"{path}.{name}", value, number_allowed(known[name], getattr(env_params, name)))
-        env_params = dataclasses.replace(env_params, **{name: jnp.asarray(value, jnp.float32)})
-    return env_params
+    known = {field.name: number_allowed(field, getattr(env_params, field.name)) for field in _fields(env_params)}
+    given = checked_numbers(path, values, known, "a parameter of this game")
+    given = {name: jnp.asarray(value, jnp.float32) for name, value in given.items()}
+    return dataclasses.replace(env_params, **given) if given else env_params
+
+
+def _fields(env_params: Any) -> tuple[dataclasses.Field, ...]:
+    """Return the parameters of a game as fields; none for a game without parameters."""
+    return dataclasses.fields(env_params) if dataclasses.is_dataclass(env_params) else ()
 
 
 def _refuse_missing_platform() -> None:

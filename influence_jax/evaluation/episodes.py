@@ -134,7 +134,8 @@ def _episodes(learner: Learner, num_episodes: int, members: Member, key: jax.Arr
             return jnp.sum(counted(x), axis=0)
 
         returns = total(steps.reward)
-        influence = total(learner.model.influence_reward(steps, bootstrap)).mean(axis=-1)
+        hparams = member.hyperparams.replace(influencee_share=0.0)  # what agents do to others, not what they receive
+        influence = total(learner.model.influence_reward(steps, bootstrap, hparams)).mean(axis=-1)
         return {
             "agent_returns": returns,
             "collective_return": returns.sum(axis=-1),

@@ -57,6 +57,10 @@ def communication(config: InfluenceConfig, num_agents: int, num_actions: int, me
             log_policy.at[:, agents].set(agents_first(step.log_policy["message"])),
         )
 
+    def paid_at_effect(trajectory, bootstrap, hparams):
+        del hparams
+        return influence_as_measured(trajectory, bootstrap)
+
     return InfluenceModel(
         network_spec=NetworkSpec(
             num_actions,
@@ -72,7 +76,7 @@ def communication(config: InfluenceConfig, num_agents: int, num_actions: int, me
         place=lambda pairs, step: insert_diagonal(pairs[..., 0].transpose(2, 0, 1)).swapaxes(1, 2),
         measure=measure,
         influence_of_choices=influence_measured_next,
-        credit=influence_as_measured if config.credit == "effect" else None,
+        credit=paid_at_effect if config.credit == "effect" else None,
     )
 
 

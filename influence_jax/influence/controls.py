@@ -7,11 +7,11 @@ a pair that counts: nobody in view, no message heard, the end of an episode.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from influence_jax.config import Hyperparams
 from influence_jax.influence.model import InfluenceModel, as_information
 from influence_jax.types import ActorOutput, Trajectory
 
@@ -82,7 +82,7 @@ def controlled_influence_reward(
     key: jax.Array,
     trajectory: Trajectory,
     bootstrap: ActorOutput,
-    share: Any,
+    hparams: Hyperparams,
     beam_actions: tuple[int, ...] = (),
 ) -> jax.Array:
     """Return the influence reward ``f32[T,E,N]`` in nats, or what a control pays in its place.
@@ -91,6 +91,6 @@ def controlled_influence_reward(
     """
     action = trajectory.actor_output.action
     beams = sum((action == beam for beam in beam_actions), jnp.zeros_like(action)).astype(jnp.float32)
-    information = model.influence_reward(*as_information(trajectory, bootstrap), share)
+    information = model.influence_reward(*as_information(trajectory, bootstrap), hparams)
     surprisal = -trajectory.actor_output.samples[model.channel].log_prob
-    return control(key, model.influence_reward(trajectory, bootstrap, share), surprisal, information, beams)
+    return control(key, model.influence_reward(trajectory, bootstrap, hparams), surprisal, information, beams)

@@ -94,7 +94,7 @@ def intervention(config: InfluenceConfig, num_agents: int, num_actions: int, mea
         place=place,
         intervene=intervene,
         influence_of_choices=influence_measured_next,
-        credit=lambda trajectory, bootstrap: num_agents * influence_measured_next(trajectory, bootstrap),
+        credit=lambda trajectory, bootstrap, hparams: num_agents * influence_measured_next(trajectory, bootstrap),
         limit=num_agents * INFLUENCE_LIMIT,
     )
 

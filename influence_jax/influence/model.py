@@ -1,12 +1,13 @@
 """The interface between the learner and influence models: what a model declares about itself."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
+from influence_jax.config import Hyperparams
 from influence_jax.influence.axes import agents_first, insert_diagonal
 from influence_jax.influence.measures import Measure
 from influence_jax.types import ActorOutput, CounterfactualBatch, NetworkSpec, Trajectory
@@ -80,11 +81,13 @@ class InfluenceModel:
         measure: compares factual and marginal behaviour; None if influence is not measured.
         influence_of_choices: ``(trajectory, bootstrap) -> f32[T,E,K,J]``, the influence on j of what k chose at step t.
             ``bootstrap`` is the output after the last step.
-        credit: the same for the influence that is paid at step t, if that is a different one.
+        credit: ``(trajectory, bootstrap, hparams) -> f32[T,E,K,J]``, the influence that is paid at step t, if that is a
+            different one. Hyper-parameters are f32[N].
         limit: an agent is paid for at most this much influence on all others together.
         auxiliary_batch: ``trajectory -> batch`` gathers what ``auxiliary_loss`` needs, with a leading agent axis.
         auxiliary_loss: ``(network, params, carry, features, batch, first, hparams) -> (loss, metrics)`` of one agent. Both are
             None for a model that trains nothing besides the policy.
+        numbers: hyper-parameters of its own by name, each declared by `influence_jax.settings.number`; ``hparams.own`` has them.
     """
 
     network_spec: NetworkSpec
@@ -98,25 +101,26 @@ class InfluenceModel:
     intervene: Callable[..., Any] | None = None
     measure: Measure | None = None
     influence_of_choices: Callable[[Trajectory, ActorOutput], jax.Array] = influence_as_measured
-    credit: Callable[[Trajectory, ActorOutput], jax.Array] | None = None
+    credit: Callable[[Trajectory, ActorOutput, Hyperparams], jax.Array] | None = None
     limit: float = INFLUENCE_LIMIT
     auxiliary_batch: Callable[[Trajectory], Any] | None = None
     auxiliary_loss: Callable[..., tuple[jax.Array, dict[str, jax.Array]]] | None = None
+    numbers: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
-    def credited_influence(self, trajectory: Trajectory, bootstrap: ActorOutput) -> jax.Array:
+    def credited_influence(self, trajectory: Trajectory, bootstrap: ActorOutput, hparams: Hyperparams) -> jax.Array:
         """Return the influence f32[T,E,K,J] of k on j that is paid at step t."""
-        return (self.credit or self.influence_of_choices)(trajectory, bootstrap)
+        if self.credit is None:
+            return self.influence_of_choices(trajectory, bootstrap)
+        return self.credit(trajectory, bootstrap, hparams)
 
-    def influence_reward(
-        self, trajectory: Trajectory, bootstrap: ActorOutput, influencee_share: jax.Array | float = 0.0
-    ) -> jax.Array:
+    def influence_reward(self, trajectory: Trajectory, bootstrap: ActorOutput, hparams: Hyperparams) -> jax.Array:
         """Return each agent's influence on all others, f32[T,E,N], nats, at the step at which it is paid.
 
-        With an ``influencee_share``, agents are also paid this share of the influence that they received (Table 1, reward of
-        influencees).
+        With ``hparams.influencee_share``, agents are also paid this share of the influence that they received (Table 1, reward
+        of influencees).
         """
-        pairs = self.credited_influence(trajectory, bootstrap)
-        reward = pairs.sum(axis=-1) + influencee_share * pairs.sum(axis=-2)
+        pairs = self.credited_influence(trajectory, bootstrap, hparams)
+        reward = pairs.sum(axis=-1) + hparams.influencee_share * pairs.sum(axis=-2)
         return jnp.clip(reward, -self.limit, self.limit)
 
 

@@ -9,16 +9,17 @@ import jax
 import optax
 
 from influence_jax import envs, influence
-from influence_jax.config import ConfigError, ExperimentConfig, code_paths, validate
+from influence_jax.config import GROUPS, ConfigError, ExperimentConfig, code_paths, validate
 from influence_jax.envs.base import Environment
 from influence_jax.influence.controls import CONTROLS, Control
 from influence_jax.influence.model import InfluenceModel
 from influence_jax.learner.algorithms import A2C, ALGORITHMS, PPO
+from influence_jax.learner.numbers import declared_numbers, with_own_numbers
 from influence_jax.learner.optimizer import OPTIMIZERS
 from influence_jax.networks.agent import NETWORKS
 from influence_jax.networks.protocol import Network
 from influence_jax.rewards import SHAPERS, Shaper
-from influence_jax.settings import built, implementation
+from influence_jax.settings import built, implementation, in_full
 from influence_jax.types import Trajectory
 
 SMALLEST_VIEW = 3  # side of the view in cells
@@ -30,8 +31,8 @@ class Learner:
     """The static parts of an experiment, a static argument of all compiled functions; from `make_learner`.
 
     Acting and learning read these fields and never the configuration. Any part may be replaced by your own. If you replace
-    ``env_params``, the configuration is updated to match. Two learners are equal if their configurations are equal and they
-    use no code from outside this package, so that they share compiled programs.
+    ``env_params``, or a part by one that declares numbers, the configuration is updated to match. Two learners are equal if
+    their configurations are equal and they use no code from outside this package, so that they share compiled programs.
 
     >>> learner = influence_jax.make_learner(influence_jax.presets.get("harvest-moa", "small"))
     >>> learner = dataclasses.replace(learner, optimizer=optax.scale_by_adam())
@@ -63,6 +64,17 @@ class Learner:
         if params != self.config.env.params:
             config = dataclasses.replace(self.config, env=dataclasses.replace(self.config.env, params=params))
             object.__setattr__(self, "config", config)
+        object.__setattr__(self, "config", with_own_numbers(self.config, self.numbers))
+
+    @functools.cached_property
+    def numbers(self) -> dict[str, dataclasses.Field]:
+        """The numbers that the shaper and the influence model declare, ``hyperparams.own`` by name."""
+        return declared_numbers(
+            {
+                f"learner.shaper {self.config.learner.shaper!r}": self.shaper,
+                f"influence.model {self.config.influence.model!r}": self.model,
+            }
+        )
 
     @property
     def replaced(self) -> tuple[str, ...]:
@@ -177,6 +189,24 @@ def make_learner(config: ExperimentConfig) -> Learner:
         diagnostics=config.learner.diagnostics,
         **parts,
     )
+
+
+def numbers_of(config: ExperimentConfig) -> dict[str, dataclasses.Field]:
+    """Return the numbers that the shaper and the influence model of your own declare, without building anything else.
+
+    Raises:
+        ConfigError: one of them cannot be built, or declares what cannot be used.
+    """
+    parts, own = {}, code_paths(config)
+    if "learner.shaper" in own:
+        name = in_full("learner.shaper", own["learner.shaper"], SHAPERS, GROUPS["learner.shaper"])
+        parts[f"learner.shaper {name!r}"] = _shaper(name)
+    if "influence.model" in own:
+        name = in_full("influence.model", own["influence.model"], influence.MODELS, GROUPS["influence.model"])
+        spec = envs.make(config.env.name, **config.env.options).spec
+        named = dataclasses.replace(config.influence, model=name)
+        parts[f"influence.model {name!r}"] = influence.make(named, spec.num_agents, spec.num_actions)
+    return declared_numbers(parts)
 
 
 def _settings_of_parts(config: ExperimentConfig) -> tuple[Any, ...]:

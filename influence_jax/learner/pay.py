@@ -55,7 +55,7 @@ def paid(
         key,
         trajectory,
         bootstrap,
-        hparams.influencee_share,
+        hparams,
         learner.env.spec.beam_actions,
     )
     income = None if state.income is None else state.income.add(shaped, influence)

@@ -1,21 +1,24 @@
 """The metrics of an update, as means that can be averaged over updates."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 
 from influence_jax import metrics
-from influence_jax.config import ConfigError, Hyperparams
+from influence_jax.config import ConfigError, Hyperparams, declared
 from influence_jax.influence.model import as_information
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.sight import sight_metrics
 from influence_jax.metrics import EpisodeSums, Mean, mean_over
-from influence_jax.types import Trajectory
+from influence_jax.types import ActorOutput, Trajectory
 
 
 def report(
-    learner: Learner, episode_sums: EpisodeSums, trajectory: Trajectory, bootstrap, learned: dict[str, jax.Array]
+    learner: Learner,
+    hparams: Hyperparams,
+    episode_sums: EpisodeSums,
+    trajectory: Trajectory,
+    bootstrap: ActorOutput,
+    learned: dict[str, jax.Array],
 ):
     """Turn a rollout into means that can be averaged over updates, per agent ``f32[N]`` or over all agents ``f32[]``."""
     one = jnp.ones((), jnp.float32)
@@ -24,8 +27,8 @@ def report(
         for name, value in learned.items()
     }
     valid, num_agents = trajectory.valid, learner.env.spec.num_agents
-    influence = learner.model.credited_influence(trajectory, bootstrap).sum(axis=-1)
-    information = learner.model.credited_influence(*as_information(trajectory, bootstrap)).sum(axis=-1)
+    influence = learner.model.credited_influence(trajectory, bootstrap, hparams).sum(axis=-1)
+    information = learner.model.credited_influence(*as_information(trajectory, bootstrap), hparams).sum(axis=-1)
     logs |= {
         "agent_influence": mean_over(influence, valid),
         "influence": mean_over(influence.mean(axis=-1), valid),
@@ -75,7 +78,7 @@ def report(
 # Column names of logs and tables that are not metrics.
 RESERVED = (
     *("update", "member", "trial", "seed", "failed", "env_steps", "seconds", "steps_per_second"),
-    *(field.name for field in dataclasses.fields(Hyperparams)),
+    *(name for name, _, _ in declared(Hyperparams())),
 )
 
 

@@ -77,7 +77,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     # Report.
     logs |= {"current_influence_weight": pay.influence_weight, "current_learning_rate": rate}
     logs |= {f"{'' if head == 'action' else head + '_'}reward_std": x for head, x in pay.units.items()}
-    episode_sums, logs = report(learner, state.episode_sums, trajectory, bootstrap, logs)
+    episode_sums, logs = report(learner, hparams, state.episode_sums, trajectory, bootstrap, logs)
     after = dataclasses.replace(
         state,
         params=params,

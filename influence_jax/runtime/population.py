@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from influence_jax.config import ConfigError, Hyperparams, declared, refuse_unused
+from influence_jax.config import ConfigError, declared, refuse_unused
 from influence_jax.envs import number_allowed
 from influence_jax.learner import train
 from influence_jax.learner.learner import Learner
@@ -20,7 +20,7 @@ from influence_jax.settings import INT32_MAX, Integers, checked, nearest
 
 Values = Mapping[str, Any]  # setting -> one value for each member [S], or for each member and agent [S,N]
 
-_PARAMS = "env.params."
+_PARAMS, _OWN = "env.params.", "own."
 
 
 def grid(seeds: int | Sequence[int] = 1, **settings: Sequence[Any]) -> dict[str, np.ndarray]:
@@ -112,7 +112,8 @@ def _refuse_unused(learner: Learner, values: Values) -> None:
 
 
 def _check(learner: Learner, name: str, value: Any) -> None:
-    fields = {field.name: field for field in dataclasses.fields(Hyperparams)}
+    fields = {path: field for path, field, _ in declared(learner.config.hyperparams)}
+    fields |= {_OWN + number: field for number, field in learner.numbers.items()}
     params = {field.name: field for field in dataclasses.fields(learner.env_params)}
     known = [*fields, *(_PARAMS + param for param in params), "seed"]
     if name not in known:
@@ -171,6 +172,8 @@ def init_population(learner: Learner, values: Values | None = None, places: Any 
     for name, value in values.items():
         if name.startswith(_PARAMS):
             env_params = dataclasses.replace(env_params, **{name.removeprefix(_PARAMS): column(value)})
+        elif name.startswith(_OWN):
+            hyperparams = hyperparams.replace(own=hyperparams.own | {name.removeprefix(_OWN): column(value)})
         else:
             hyperparams = hyperparams.replace(**{name: column(value)})
 

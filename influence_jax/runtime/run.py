@@ -152,8 +152,9 @@ def train(
         experiment: the name of a preset, a configuration (`influence_jax.presets`), or a learner with parts of your own.
         seeds: replaces ``config.seeds``.
         total_steps: replaces ``config.total_steps``; may be written ``2e6``.
-        hyperparams: settings that differ between members, ``{name: values [S] or [S,N]}``: hyper-parameters, parameters of the
-            game as ``"env.params.<name>"``, or the ``"seed"``; see `influence_jax.grid`. A first axis of 1 applies to all.
+        hyperparams: settings that differ between members, ``{name: values [S] or [S,N]}``: hyper-parameters, those of
+            your own parts as ``"own.<name>"``, parameters of the game as ``"env.params.<name>"``, or the ``"seed"``; see
+            `influence_jax.grid`. A first axis of 1 applies to all.
         out: directory of the run's files; without it everything stays in memory.
         resume: continue the run in ``out``, if there is one, exactly as if it had not stopped.
         start_from: directory of a run; the new run starts from its parameters and takes nothing else from it.

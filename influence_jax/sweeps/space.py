@@ -13,11 +13,12 @@ import numpy as np
 
 from influence_jax import envs
 from influence_jax.config import ConfigError, ExperimentConfig, Hyperparams, declared, full_path
+from influence_jax.learner.learner import numbers_of
 from influence_jax.settings import Integers, checked, file_path, whole_number
 
 KINDS = ("log", "uniform", "choice")
 HYPERPARAMS = "hyperparams."
-HYPERPARAM_NAMES = {field.name for field in dataclasses.fields(Hyperparams)}
+HYPERPARAM_NAMES = {name for name, _, _ in declared(Hyperparams())}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +143,8 @@ def read(path: str | pathlib.Path) -> dict[str, Any]:
 def names_of(config: ExperimentConfig) -> list[str]:
     """Return the names of all settings that a trial may change, including those of the game.
 
-    A hyper-parameter has its own name, as in `influence_jax.train` and ``members.json``; any other setting has its path.
+    A hyper-parameter has its own name, as in `influence_jax.train` and ``members.json``, and ``own.NAME`` if a part of your own
+    declares it; any other setting has its path.
     """
     _, params, _ = envs.configured(config.env)
     numbers = [field.name for field in dataclasses.fields(params)] if dataclasses.is_dataclass(params) else []
@@ -159,6 +161,7 @@ def names_of(config: ExperimentConfig) -> list[str]:
     }
     return [
         *(path.removeprefix(HYPERPARAMS) for path, _, _ in declared(config) if path not in fixed),
+        *(f"own.{name}" for name in numbers_of(config)),
         *(f"env.{field.name}" for field in envs.option_fields(config.env.name)),
         *(f"env.params.{name}" for name in numbers),
     ]
@@ -171,7 +174,7 @@ def full_name(name: str, known: list[str]) -> str:
 
 def is_traced(name: str) -> bool:
     """Return whether members of one program may differ in a setting."""
-    return name in HYPERPARAM_NAMES or name.startswith("env.params.")
+    return name in HYPERPARAM_NAMES or name.startswith(("own.", "env.params."))
 
 
 def read_draw(path: str, text: str | Draw) -> Draw:

@@ -117,7 +117,7 @@ def test_help_explains_every_setting(capsys):
         main(["train", "harvest-moa", "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for option in option_names(train_options(presets.get("harvest-moa"), None)):
+    for option in option_names(train_options(presets.get("harvest-moa"), None, {})):
         assert option.replace("no-", "") in text
     for explained in ("Environment steps per member", "Weight of the policy's entropy bonus", "(default: 0.00223)"):
         assert explained in text

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.config import InfluenceConfig
+from influence_jax.config import Hyperparams, InfluenceConfig
 from influence_jax.influence.acting import decide
 from influence_jax.influence.communication import communication, scrambled
 from influence_jax.influence.independent import independent
@@ -74,7 +74,7 @@ def test_messages_are_remembered_with_the_policy_that_drew_them():
 
 def test_influence_is_credited_to_its_cause():
     pairs = jnp.arange(3.0).reshape(3, 1, 1, 1)
-    credited = MODEL.credited_influence(rollout_of(pairs), bootstrap_of(jnp.full((1, 1, 1), 9.0)))
+    credited = MODEL.credited_influence(rollout_of(pairs), bootstrap_of(jnp.full((1, 1, 1), 9.0)), Hyperparams())
     np.testing.assert_array_equal(credited[:, 0, 0, 0], [1, 2, 9])
 
 

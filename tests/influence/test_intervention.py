@@ -205,7 +205,7 @@ def test_pay_is_in_expectation_that_of_everybody():
 
         model = dataclasses.replace(learner.model, intervene=intervene)
         _, *played = rollout(dataclasses.replace(learner, model=model), member, now, 1, step.key)
-        return model.credited_influence(*played)[0]
+        return model.credited_influence(*played, member.hyperparams)[0]
 
     noise = jax.vmap(learner.env.sample_noise, in_axes=(0, None))(game.noise_keys(step), game.member.env_params)
     found = counterfactual_policies(learner, game.member, step.now, {"action": step.actions}, noise)
@@ -251,7 +251,7 @@ def test_box_trapped_spikes_when_the_door_opens():
     member = Member(jnp.array([0.0, 4.0]), learner.env_params, learner.config.hyperparams)
     start = init_rollout(learner, learner.env_params, jax.random.key(0), 32, staggered=False)
     _, trajectory, bootstrap = jax.jit(lambda: rollout(learner, member, start, 12, jax.random.key(1)))()
-    paid = np.asarray(learner.model.influence_reward(trajectory, bootstrap))
+    paid = np.asarray(learner.model.influence_reward(trajectory, bootstrap, member.hyperparams))
     pairs = np.asarray(learner.model.influence_of_choices(trajectory, bootstrap))
 
     even = np.full(num_actions, 1 / num_actions)
@@ -274,7 +274,9 @@ MODEL = intervention(InfluenceConfig(model="intervention"), N, 8, kl)
 
 def test_influence_is_credited_to_the_action_and_paid_for_all_draws():
     pairs = jnp.zeros((3, 1, N, N)).at[:, 0, 0, 1].set(jnp.array([0.1, 0.2, 50.0]))
-    reward = MODEL.influence_reward(rollout_of(pairs), bootstrap_of(jnp.zeros((1, N, N)).at[0, 2, 0].set(0.3)))
+    reward = MODEL.influence_reward(
+        rollout_of(pairs), bootstrap_of(jnp.zeros((1, N, N)).at[0, 2, 0].set(0.3)), Hyperparams()
+    )
     expected = [[N * 0.2, 0, 0], [N * INFLUENCE_LIMIT, 0, 0], [0, 0, N * 0.3]]
     np.testing.assert_allclose(reward[:, 0], expected, rtol=1e-6)
 

@@ -195,7 +195,7 @@ def test_jsd_model_reports_jsd(world, by_hand):
 def test_no_influence_on_a_next_action_that_never_comes():
     model = influence.make(InfluenceConfig(model="moa"), 3, A)
     flags = {"truncated": jnp.array([[False], [True], [False]]), "discount": jnp.array([[1.0], [1.0], [0.0]])}
-    credited = model.credited_influence(rollout_of(jnp.ones((3, 1, 3, 3)), **flags), None)
+    credited = model.credited_influence(rollout_of(jnp.ones((3, 1, 3, 3)), **flags), None, Hyperparams())
     np.testing.assert_array_equal(credited[:, 0, 0, 1], [1, 0, 0])
 
 

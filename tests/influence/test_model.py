@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from influence_jax import influence
-from influence_jax.config import InfluenceConfig
+from influence_jax.config import Hyperparams, InfluenceConfig
 from influence_jax.influence.model import INFLUENCE_LIMIT, InfluenceModel
 from tests.influence.worlds import rollout_of
 
@@ -19,9 +19,9 @@ def model():
 
 def test_an_influencer_is_paid_for_all_it_influences(model):
     pairs = jnp.array([[[[0.0, 0.1, 0.2], [0.0, 0.0, 0.0], [50.0, 0.0, 0.0]]]])
-    reward = model.influence_reward(rollout_of(pairs), None)
+    reward = model.influence_reward(rollout_of(pairs), None, Hyperparams())
     np.testing.assert_allclose(reward[0, 0], [0.3, 0.0, INFLUENCE_LIMIT], rtol=1e-6)
-    shared = model.influence_reward(rollout_of(pairs.at[..., 2, 0].set(0.0)), None, 0.5)
+    shared = model.influence_reward(rollout_of(pairs.at[..., 2, 0].set(0.0)), None, Hyperparams(influencee_share=0.5))
     np.testing.assert_allclose(shared[0, 0], [0.3, 0.05, 0.1], rtol=1e-6)
 
 

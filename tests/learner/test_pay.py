@@ -67,7 +67,7 @@ def test_influence_of_one_step_moves_one_reward(name, credit, rewarded):
         actor_output=trajectory.actor_output.replace(influence=influence.at[3, 1, 0, 2].add(1.0))
     )
     before, after = (
-        controlled_influence_reward(learner.model, learner.control, jax.random.key(0), x, bootstrap, 0.0)
+        controlled_influence_reward(learner.model, learner.control, jax.random.key(0), x, bootstrap, Hyperparams())
         for x in (trajectory, changed)
     )
     np.testing.assert_array_equal(np.argwhere(np.abs(after - before) > 0.5), [[rewarded, 1, 0]])

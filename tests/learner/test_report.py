@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.config import ConfigError
+from influence_jax.config import ConfigError, Hyperparams
 from influence_jax.envs.probes import Cue
 from influence_jax.learner import train
 from influence_jax.learner.report import report
@@ -19,7 +19,7 @@ def test_entropy_is_reported_by_fifths_of_the_episode(learner, played):
     """The probe's episodes have six steps, so the fifths hold steps 0 and 1, 2, 3, 4, and 5."""
     _, trajectory, bootstrap = played
     episode_sums = init_episode_sums(4, 3, ("answers",), jnp.ones(4, bool))
-    logs = jax.jit(lambda *played: report(learner, *played, {})[1])(episode_sums, trajectory, bootstrap)
+    logs = jax.jit(lambda *played: report(learner, Hyperparams(), *played, {})[1])(episode_sums, trajectory, bootstrap)
     entropy = np.asarray(trajectory.actor_output.samples["action"].entropy).mean(axis=-1)
     time, valid = np.asarray(trajectory.time), np.asarray(trajectory.valid)
     for fifth, steps in enumerate(((0, 1), (2,), (3,), (4,), (5,))):

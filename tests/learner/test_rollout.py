@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from influence_jax import presets
-from influence_jax.config import ConfigError, EnvConfig, LearnerConfig
+from influence_jax.config import ConfigError, EnvConfig, Hyperparams, LearnerConfig
 from influence_jax.influence import axes
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
@@ -34,7 +34,7 @@ def test_rollout_marks_the_borders_of_episodes(played):
 
 def test_influence_on_the_next_action_needs_a_next_action(learner, played):
     _, trajectory, bootstrap = played
-    influence = learner.model.influence_reward(trajectory, bootstrap).sum(axis=-1)
+    influence = learner.model.influence_reward(trajectory, bootstrap, Hyperparams()).sum(axis=-1)
     silent = ~trajectory.valid | trajectory.truncated
     assert not influence[silent].any() and (influence[~silent] > 0).all()
 
