@@ -429,7 +429,11 @@ class ExperimentConfig:
         high=10**15,
     )
     seeds: int = integer(
-        1, 1, "Number of seeds: each is a member, and all members train side by side in one program.", high=2**20
+        1,
+        1,
+        "Number of seeds. Each is a member, or one member for each of the settings that members differ in, and all members train "
+        "side by side in one program.",
+        high=2**20,
     )
     seed: int = integer(0, 0, "Seed of the first member; the next members take seed + 1, seed + 2, ...")
     log_interval: int = integer(20, 1, "Updates between log points.")

@@ -65,7 +65,7 @@ def measure_memory(learner: Learner) -> dict[str, Any]:
     parts = memory_parts(learner)
     compiled = compile_chunk(learner).lower(*chunk_arguments(learner)).compile()
     jax.block_until_ready(compiled(*chunk_arguments(learner)))
-    expected, measured = peak_formula(learner), peak_bytes(compiled)
+    expected, measured = peak_formula(learner, learner.config.seeds), peak_bytes(compiled)
     return {
         "formula_bytes": expected,
         "measured_bytes": measured,

@@ -35,6 +35,6 @@ def played(options: EpisodeOptions) -> tuple[run.Run, Trace]:
     """Return the run, and the episode that its agents play."""
     keep_compiled_programs()
     trained = run.load(options.directory, options.update, trust=options.trust)
-    if options.member >= trained.config.seeds:
-        raise ConfigError(f"member is {options.member}; allowed: 0 to {trained.config.seeds - 1}.")
+    if options.member >= len(trained.members):
+        raise ConfigError(f"member is {options.member}; allowed: 0 to {len(trained.members) - 1}.")
     return trained, trained.trace(options.member, options.seed)

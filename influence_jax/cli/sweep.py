@@ -223,7 +223,7 @@ def describe(programs: list[Any], seeds: int, shard: tuple[int, int] | None) -> 
     from influence_jax.runtime.memory import has_formula, peak_formula
 
     members = [len(program.trials) for program in programs]
-    needed = [peak_formula(program.learner) for program in programs if has_formula(program.learner)]
+    needed = [peak_formula(p.learner, len(p.trials)) for p in programs if has_formula(p.learner)]
     memory = f"; {max(needed) / 1e9:.3g} GB for all members of a program at once" if needed else ""
     shown = ", ".join(map(str, members[:8])) + (", ..." if len(members) > 8 else "")
     trials = {trial for program in programs for trial in program.trials}
@@ -259,8 +259,8 @@ def measure(programs: list[Any], devices: Any) -> str:
 
 def steps_of(programs: list[Any]) -> int:
     """Return the total environment steps of all members of all programs."""
-    configs = [program.learner.config for program in programs]
-    return sum(c.seeds * c.num_updates * c.steps_per_update for c in configs)
+    sizes = [(len(program.trials), program.learner.config) for program in programs]
+    return sum(members * config.num_updates * config.steps_per_update for members, config in sizes)
 
 
 def write_results(found: Any, path: pathlib.Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from influence_jax.config import ConfigError, ExperimentConfig
+from influence_jax.config import ConfigError
 from influence_jax.learner.state import LearnerState
 from influence_jax.settings import Integers, checked, short_repr
 
@@ -38,8 +38,8 @@ class Devices:
         if self.mesh is not None and not isinstance(self.mesh, Mapping):
             raise ConfigError(f"mesh is {short_repr(self.mesh)}; allowed: sizes of {' and '.join(AXES)}.")
 
-    def make_mesh(self, config: ExperimentConfig) -> jax.sharding.Mesh:
-        """Return the mesh ``("member", "env")``.
+    def make_mesh(self, members: int, num_envs: int) -> jax.sharding.Mesh:
+        """Return the mesh ``("member", "env")`` for so many members, each with so many environments.
 
         Raises:
             ConfigError: there are too few devices, or members or environments cannot be divided evenly among them.
@@ -47,12 +47,12 @@ class Devices:
         devices = jax.devices()
         if self.count is not None:
             devices = devices[: checked("devices", self.count, Integers(1, len(devices)))]
-        sizes = {"member": config.seeds, "env": config.learner.num_envs}
+        sizes = {"member": members, "env": num_envs}
         if self.mesh is None:
-            shape = {"member": math.gcd(config.seeds, len(devices)), "env": 1}
+            shape = {"member": math.gcd(members, len(devices)), "env": 1}
             if jax.process_count() > 1 and shape["member"] != len(devices):
                 raise ConfigError(
-                    f"the run has {config.seeds} members on {len(devices)} devices of several processes, all of which take part; "
+                    f"the run has {members} members on {len(devices)} devices of several processes, all of which take part; "
                     "allowed: multiples of their number, or a mesh that says which environments are where."
                 )
         else:

@@ -267,9 +267,12 @@ def load_members(directory: pathlib.Path, learner: Learner) -> list[dict[str, An
         raise ConfigError(
             f"{str(path)!r} does not list members alike, each with its seed; allowed: what `train` writes."
         )
-    if len(members) != learner.config.seeds:
-        raise ConfigError(f"{str(path)!r} lists {len(members)} members, its configuration has {learner.config.seeds}.")
     population.check(learner, values)
+    seeds = len({member["seed"] for member in members})
+    if seeds != learner.config.seeds:
+        raise ConfigError(
+            f"{str(path)!r} lists members of {seeds} seeds, its configuration has {learner.config.seeds}."
+        )
     return members
 
 

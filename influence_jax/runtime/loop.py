@@ -103,7 +103,7 @@ class Loop:
             num_updates=config.num_updates,
             env_steps=self.update * config.steps_per_update,
             total_env_steps=config.num_updates * config.steps_per_update,
-            steps_per_second=config.log_interval * config.steps_per_update * config.seeds / (now - started),
+            steps_per_second=len(failed) * config.log_interval * config.steps_per_update / (now - started),
             metrics=metrics | {"failed": failed.astype(np.float32)},
         )
         clock = {

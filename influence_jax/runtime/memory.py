@@ -28,7 +28,7 @@ def has_formula(learner: Learner) -> bool:
     return isinstance(learner.network, NetworkFunctions) and not learner.replaced
 
 
-def peak_formula(learner: Learner, members: int | None = None, at_once: int | None = None) -> int:
+def peak_formula(learner: Learner, members: int, at_once: int | None = None) -> int:
     """Return the peak number of bytes that training holds on one device.
 
     For S members of N agents that act for T steps in E environments, with ``piece`` views encoded at a time::
@@ -40,7 +40,6 @@ def peak_formula(learner: Learner, members: int | None = None, at_once: int | No
     defines the terms.
     """
     parts, config = memory_parts(learner), learner.config
-    members = config.seeds if members is None else members
     steps = config.learner.num_envs * config.learner.rollout_length
     num_agents = learner.env.spec.num_agents
     piece = steps // num_pieces(steps) if jax.default_backend() == "cpu" else steps
@@ -84,7 +83,7 @@ def too_large(learner: Learner, members: int, limit: int) -> str:
     sizes = f"{config.learner.num_envs} environments x {config.learner.rollout_length} steps"
     largest = next((size for size in range(members, 0, -1) if peak_formula(learner, size, 1) <= limit), 0)
     return (
-        f"the run has {config.seeds} members, {members} of them on a device, each with {sizes}; by the formula of "
+        f"the run has {members} members on a device, each with {sizes}; by the formula of "
         f"docs/scaling.md a member alone takes {one / 1e9:.3g} GB and all of them one after another "
         f"{peak_formula(learner, members, 1) / 1e9:.3g} GB of "
         f"the {limit / 1e9:.3g} GB there are; allowed: "

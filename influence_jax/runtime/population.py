@@ -56,10 +56,10 @@ def grid(seeds: int | Sequence[int] = 1, **settings: Sequence[Any]) -> dict[str,
 
 
 def with_members(learner: Learner, values: Values) -> Learner:
-    """Return the learner with ``config.seeds`` set to the number of members in ``values``.
+    """Return the learner with ``config.seeds`` set to the number of different seeds of the members in ``values``.
 
     Raises:
-        ConfigError: a setting is unknown, unused or has a value that is not allowed, or the numbers of members differ.
+        ConfigError: a setting is unknown, unused or has a value that is not allowed, or the numbers of members or seeds differ.
     """
     if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
         raise ConfigError(f"hyperparams is {values!r}; allowed: settings by their names.")
@@ -73,17 +73,23 @@ def with_members(learner: Learner, values: Values) -> Learner:
             raise ConfigError(
                 f"hyperparams[{name!r}] has {size} members, where others have {members}; allowed: 1 or {members}."
             )
-    if config.seeds not in (1, members):
-        raise ConfigError(f"seeds is {config.seeds} with {members} members in hyperparams; allowed: {members} or 1.")
-    learner = dataclasses.replace(learner, config=dataclasses.replace(config, seeds=members))
     check(learner, values)
-    return learner
+    seeds = len(set(np.ravel(values["seed"]).tolist())) if "seed" in values else members
+    if config.seeds not in (1, seeds):
+        raise ConfigError(f"seeds is {config.seeds}, but the seeds in hyperparams are {seeds}; allowed: 1 or {seeds}.")
+    return dataclasses.replace(learner, config=dataclasses.replace(config, seeds=seeds))
+
+
+def population_size(learner: Learner, values: Values) -> int:
+    """Return the number of members S: one for each seed, or more where they differ in other settings, too."""
+    return max([learner.config.seeds, *(np.shape(value)[0] for value in values.values() if np.ndim(value))])
 
 
 def check(learner: Learner, values: Values) -> None:
     """Raise a `ConfigError` for the first value that a member of this learner may not have."""
+    members = population_size(learner, values)
     for name, value in values.items():
-        _check(learner, name, value)
+        _check(learner, members, name, value)
     _refuse_unused(learner, values)
 
 
@@ -103,7 +109,7 @@ def _refuse_unused(learner: Learner, values: Values) -> None:
     if not depending:
         return
     columns = [np.asarray(values[name], float) for name in own.values()]
-    shape = learner.config.seeds, learner.env.spec.num_agents
+    shape = population_size(learner, values), learner.env.spec.num_agents
     columns = [np.broadcast_to(x.reshape(len(x), -1), shape).ravel() for x in columns]
     for row in np.unique(np.stack(columns, axis=1), axis=0).tolist():
         together = shared | dict(zip(own, row, strict=True))
@@ -111,7 +117,7 @@ def _refuse_unused(learner: Learner, values: Values) -> None:
             refuse_unused(path, field, together)
 
 
-def _check(learner: Learner, name: str, value: Any) -> None:
+def _check(learner: Learner, members: int, name: str, value: Any) -> None:
     fields = {path: field for path, field, _ in declared(learner.config.hyperparams)}
     fields |= {_OWN + number: field for number, field in learner.numbers.items()}
     params = {field.name: field for field in dataclasses.fields(learner.env_params)}
@@ -128,7 +134,7 @@ def _check(learner: Learner, name: str, value: Any) -> None:
         allowed = number_allowed(params[name.removeprefix(_PARAMS)], default)
         shapes, allowed = (np.shape(default),), dataclasses.replace(allowed, length=None)
     if value.ndim == 0 or value.shape[1:] not in shapes:
-        wanted = " or ".join(str([learner.config.seeds, *shape]) for shape in shapes)
+        wanted = " or ".join(str([members, *shape]) for shape in shapes)
         raise ConfigError(f"hyperparams[{name!r}] has shape {list(value.shape)}; allowed: {wanted}, members first.")
     for entry in value.ravel().tolist():
         checked(f"hyperparams[{name!r}]", entry, allowed)
@@ -142,7 +148,7 @@ def as_array(values: Any) -> np.ndarray:
 
 def member_settings(learner: Learner, values: Values) -> list[dict[str, Any]]:
     """Return each member's seed and its own settings from ``values``, as plain data."""
-    members = learner.config.seeds
+    members = population_size(learner, values)
     columns = {"seed": learner.config.seed + np.arange(members)} | {
         name: np.broadcast_to(np.asarray(value), (members, *np.shape(value)[1:])) for name, value in values.items()
     }
@@ -160,7 +166,8 @@ def init_population(learner: Learner, values: Values | None = None, places: Any 
 
     ``places`` are the shardings of the state; without them it lies on the default device.
     """
-    members, values = learner.config.seeds, dict(values or {})
+    values = dict(values or {})
+    members = population_size(learner, values)
 
     def column(value):
         value = np.asarray(value, np.float32)

@@ -57,7 +57,7 @@ def prepare(learner: Learner, members: list[dict[str, Any]], devices: Devices) -
     Raises:
         ConfigError: they do not fit, or your own code fails.
     """
-    mesh = devices.make_mesh(learner.config)
+    mesh = devices.make_mesh(len(members), learner.config.learner.num_envs)
     on_a_device = len(members) // mesh.shape["member"]
     with _own_code_explained(learner):
         shapes = jax.eval_shape(lambda: population.init_population(learner, population.values_of(members)))

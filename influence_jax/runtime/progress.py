@@ -63,11 +63,11 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
-    def begin(self, learner: Learner) -> None:
+    def begin(self, learner: Learner, members: int) -> None:
         """Tell what is about to be compiled and trained, and how its length was rounded."""
         config = learner.config
         each = config.num_updates * config.steps_per_update
-        text = f"compiling {name_of(learner)}, {config.seeds} member{'s' if config.seeds > 1 else ''} of {each:,} steps"
+        text = f"compiling {name_of(learner)}, {members} member{'s' if members > 1 else ''} of {each:,} steps"
         if each != config.total_steps:
             text += f" (total_steps {config.total_steps:,}, rounded up to whole log intervals)"
         if self._bar:

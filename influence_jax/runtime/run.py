@@ -160,7 +160,8 @@ def train(
         start_from: directory of a run; the new run starts from its parameters and takes nothing else from it.
         trust: whether to import code from outside this package that ``start_from`` names.
         devices: placement of members on devices.
-        callback: called after each log point; its method ``begin(learner)``, if it has one, before a program is compiled.
+        callback: called after each log point; its method ``begin(learner, members)``, if it has one, before a
+            program is compiled for so many members.
 
     Raises:
         ConfigError: a setting cannot be used, or ``out`` cannot hold this run.
@@ -351,7 +352,7 @@ def _timed(program: Program, stop: threading.Event, how: Execution) -> tuple[jax
     started = time.perf_counter()
     begin = getattr(how.callback, "begin", None)
     if begin is not None:
-        begin(program.learner)
+        begin(program.learner, len(program.members))
     return program.compile(stop), time.perf_counter() - started
 
 
@@ -410,7 +411,7 @@ def load(
 
 def refuse_other_networks(learner: Learner, shapes: LearnerState, source: Run) -> None:
     """Raise a `ConfigError` if another run has other networks or another number of members, and say how they differ."""
-    members, others = learner.config.seeds, len(source.members)
+    members, others = shapes.update.shape[0], len(source.members)
     if others not in (1, members):
         raise ConfigError(f"start_from has {others} members, this run {members}; allowed: 1 or {members}.")
     wanted, found = (jax.tree.map(lambda x: x.shape[1:], tree) for tree in (shapes.params, source.state.params))

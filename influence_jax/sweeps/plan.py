@@ -158,7 +158,7 @@ def _program(config: ExperimentConfig, settings: list[dict[str, Any]], block: Tr
     # Settings are checked together, so a trial's own values must replace the common ones before its static settings are checked.
     own = {f"hyperparams.{name}": x for name, x in traced[0].items() if name in HYPERPARAM_NAMES and np.ndim(x) == 0}
     try:
-        learner = make_learner(config.override(**static, **own, seeds=len(columns["seed"])))
+        learner = make_learner(config.override(**static, **own, seeds=len(seeds)))
         learner = population.with_members(learner, columns)
     except ConfigError as error:
         said = ", ".join(f"{name} {value!r}" for name, value in static.items())

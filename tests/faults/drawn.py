@@ -344,7 +344,7 @@ class Reached(Exception):
 
 
 def reach(learner: Any, members: Any, devices: Any) -> None:
-    devices.make_mesh(learner.config)
+    devices.make_mesh(len(members), learner.config.learner.num_envs)
     raise Reached
 
 

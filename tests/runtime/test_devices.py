@@ -25,7 +25,7 @@ from tests.conftest import quickly
 )
 def test_what_is_not_there_is_refused(tiny, devices, sentence):
     with pytest.raises(ConfigError, match=sentence):
-        devices.make_mesh(tiny)
+        devices.make_mesh(tiny.seeds, tiny.learner.num_envs)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_grid_gives_the_same_seeds_to_every_setting():
 def test_three_rates_two_weights_and_four_seeds_are_one_program(single, tmp_path):
     values = influence_jax.grid(seeds=4, learning_rate=[1e-3, 3e-4, 0], influence_weight=[0, 2.5])
     run = influence_jax.train(single, hyperparams=values, out=tmp_path / "run")
-    assert run.config.seeds == 24 and run.metrics["collective_return"].shape == (2, 24)
+    assert run.config.seeds == 4 and run.metrics["collective_return"].shape == (2, 24)
     members = json.loads((tmp_path / "run" / "members.json").read_text())
     assert members == run.members and len(members) == 24
     assert members[7] == {"member": 7, "seed": 3, "learning_rate": 0.001, "influence_weight": 2.5}
@@ -134,9 +134,17 @@ def test_members_go_together_with_the_settings_that_all_share(single):
     population.with_members(learner, {"exploration": [0.1, 0.2], "exploration_fraction": [0.2, 0.3]})
 
 
-def test_seeds_and_members_must_agree(tiny):
-    with pytest.raises(ConfigError, match=r"seeds is 2 with 3 members in hyperparams; allowed: 3 or 1\."):
-        influence_jax.train(tiny, hyperparams={"learning_rate": [1, 2, 3]})
+def test_seeds_that_settings_name_are_the_seeds_of_the_configuration(tiny):
+    learner, rates = make_learner(tiny), {"learning_rate": [1, 2, 3]}
+    with pytest.raises(ConfigError, match=r"seeds is 2, but the seeds in hyperparams are 3; allowed: 1 or 3\."):
+        population.with_members(learner, rates)
+    with pytest.raises(ConfigError, match=r"seeds is 2, but the seeds in hyperparams are 1"):
+        population.with_members(learner, rates | {"seed": [5, 5, 5]})
+    four = dataclasses.replace(learner, config=dataclasses.replace(tiny, seeds=1))
+    settings = influence_jax.grid(seeds=4, learning_rate=[1, 2, 3])
+    four = population.with_members(four, settings)
+    assert four.config.seeds == 4 and population.population_size(four, settings) == 12
+    assert [member["seed"] for member in population.member_settings(four, settings)] == [0, 1, 2, 3] * 3
 
 
 @pytest.mark.slow

@@ -59,9 +59,7 @@ def test_a_failure_before_the_first_log_point_leaves_nothing(tiny, tmp_path, mon
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.")
 
     monkeypatch.setattr(Program, "compile", lambda self, stop: no_memory)
-    with pytest.raises(
-        MemoryError, match=r"the run has 2 members, 2 of them on a device, each with 3 environments x 4 steps.*GB"
-    ):
+    with pytest.raises(MemoryError, match=r"the run has 2 members on a device, each with 3 environments x 4 steps.*GB"):
         influence_jax.train(tiny, out=tmp_path / "deep" / "run")
     assert not (tmp_path / "deep" / "run").exists()
 

@@ -40,7 +40,7 @@ def test_it_tells_what_is_compiled_and_how_long_it_will_be(terminal, tiny):
     text = io.StringIO()
     learner = make_learner(dataclasses.replace(tiny, total_steps=1201))  # log points are 120 steps apart
     with Progress(Console(file=text, width=200, force_terminal=terminal)) as progress:
-        progress.begin(learner)
+        progress.begin(learner, learner.config.seeds)
     told = "compiling harvest-moa, 2 members of 1,320 steps (total_steps 1,201, rounded up to whole log intervals)"
     assert told in text.getvalue()
 
@@ -49,7 +49,7 @@ def test_a_run_tells_it_before_its_first_log_point(tiny):
     said = []
 
     class Callback:
-        def begin(self, learner):
+        def begin(self, learner, members):
             said.append(learner.config)
 
         def __call__(self, point):

@@ -271,7 +271,7 @@ def test_code_of_ones_own_that_fails_is_one_sentence_and_leaves_nothing(
         ("[]", "does not list members alike"),
         ('[{"member": 1, "seed": 0}]', "does not list members alike"),
         ('[{"member": 0, "seed": 0}, {"member": 1}]', "does not list members alike"),
-        ('[{"member": 0, "seed": 0}]', "lists 1 members, its configuration has 2"),
+        ('[{"member": 0, "seed": 0}]', "lists members of 1 seeds, its configuration has 2"),
         ('[{"member": 0, "seed": 0, "sed": 1}, {"member": 1, "seed": 0, "sed": 1}]', "'sed'] is not a setting"),
         ('[{"member": 0, "seed": []}, {"member": 1, "seed": 0}]', "cannot be read"),
         ('[{"member": 0, "seed": -3}, {"member": 1, "seed": 0}]', "hyperparams['seed'] is -3"),
