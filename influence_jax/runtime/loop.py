@@ -39,6 +39,10 @@ class LogPoint:
     steps_per_second: float  # environment steps of all members together
     metrics: dict[str, np.ndarray]  # means over the chunk, [S] or [S,N]
 
+    def __repr__(self) -> str:
+        done = f"{self.update:,} of {self.num_updates:,} updates, {self.env_steps:,} environment steps of each member"
+        return f"LogPoint after {done}, {len(self.metrics)} metrics"
+
 
 class Loop:
     """The host loop of a run and its progress."""

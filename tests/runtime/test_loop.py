@@ -11,6 +11,7 @@ import pytest
 import influence_jax
 from influence_jax.analysis import load_metrics
 from influence_jax.runtime import loop
+from influence_jax.runtime.loop import LogPoint
 from influence_jax.runtime.run import resume
 from influence_jax.runtime.signals import SIGNALS
 from tests.runtime.runs import assert_same, stop_at
@@ -88,3 +89,8 @@ def test_an_exception_of_a_callback_in_another_process_loses_nothing(tiny, tmp_p
     with pytest.raises(ConnectionError, match="the callback of another process raised an exception"):
         influence_jax.train(tiny, out=tmp_path / "run")
     assert influence_jax.load(tmp_path / "run").update == 20
+
+
+def test_a_log_point_is_shown_in_one_line():
+    point = LogPoint(10, 3000, 1200, 360000, 50.0, {"entropy": np.zeros(2), "equality": np.zeros(2)})
+    assert repr(point) == "LogPoint after 10 of 3,000 updates, 1,200 environment steps of each member, 2 metrics"
