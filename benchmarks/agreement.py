@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -62,7 +63,7 @@ def main(arguments: Arguments) -> int:
     return int(not all(row["agrees"] for row in rows))
 
 
-def played(game: str, num_envs: int, steps: int, device: jax.Device):
+def played(game: str, num_envs: int, steps: int, device: Any):
     """Play random actions on a device; return all outputs of the environments and their last states."""
     env = influence_jax.make(game)
     params = env.default_params
@@ -73,8 +74,8 @@ def played(game: str, num_envs: int, steps: int, device: jax.Device):
         actions = jax.random.randint(action_key, (steps, num_envs, env.spec.num_agents), 0, env.spec.num_actions)
 
         def step(carry, now):
-            actions, keys = now
-            after = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))(keys, *carry, actions, params)
+            (state, timestep), (actions, keys) = carry, now
+            after = jax.vmap(env.step_or_reset, in_axes=(0, 0, 0, 0, None))(keys, state, timestep, actions, params)
             return after, after[1]
 
         start = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(reset_key, num_envs), params)
@@ -91,7 +92,7 @@ def same_leaves(first, second) -> dict[str, bool]:
     return {jax.tree_util.keystr(path): bool(np.array_equal(x, y)) for (path, x), y in pairs}
 
 
-def learned(preset: str, num_envs: int, device: jax.Device) -> np.ndarray:
+def learned(preset: str, num_envs: int, device: Any) -> np.ndarray:
     """Return the change of all parameters in one update on a device, as one vector."""
     with jax.default_device(device), jax.default_matmul_precision("highest"):
         learner = make_learner(sized(presets.get(preset, "small"), 1, num_envs))

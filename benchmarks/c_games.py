@@ -139,7 +139,7 @@ class NativeGame:
         """Return the fields of the JAX state that equals one of the C states."""
         state = ctypes.byref(states, index * self._library.state_bytes())
         position, heading = np.zeros((2, self.env.num_agents), np.int32)
-        codes, beams = np.zeros((2, *self._shape), np.uint8)
+        codes, beams = np.zeros(self._shape, np.uint8), np.zeros(self._shape, np.uint8)
         time = self._library.save(ctypes.byref(self._game), state, *map(_pointer, (position, heading, codes, beams)))
         inside = (slice(RADIUS, -RADIUS),) * 2
         codes, beams = codes[inside], beams[inside]
@@ -222,7 +222,8 @@ def player(
         steps: steps of each game per call.
         flags: for the compiler.
     """
-    native = NativeGame(influence_jax.make(game, num_agents=num_agents), flags=flags)
+    env: Any = influence_jax.make(game, num_agents=num_agents)
+    native = NativeGame(env, flags=flags)
     states, outcome = native.reset(num_envs, seed=0)
     actions = np.random.default_rng(0).integers(0, native.env.spec.num_actions, (steps, num_envs, num_agents), np.int32)
     native.play(states, outcome, actions)

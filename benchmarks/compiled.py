@@ -92,7 +92,7 @@ HERE = "here"
 def this_device() -> Target:
     """Return the present device as a target."""
     platform = jax.devices()[0].platform
-    return Target({"gpu": "cuda"}.get(platform, platform), "cycles" if platform == "tpu" else "launches", (), {})
+    return Target("cuda" if platform == "gpu" else platform, "cycles" if platform == "tpu" else "launches", (), {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,7 +191,7 @@ def compiled_for(
     begun = time.perf_counter()
     with traced_for(target.platform):
         lowered = jax.jit(function).trace(*args).lower(lowering_platforms=(target.platform,))
-    compiled = lowered.compile(compiler_options=target.options)
+    compiled: Any = lowered.compile(compiler_options=target.options)
     text, memory, accessed = compiled.as_text(), compiled.memory_analysis(), compiled.cost_analysis()
     program = Text(text, target.unit)
     amount, loops = program.total(program.entry), sorted(program.loops, key=lambda loop: -loop["amount"])
@@ -259,12 +259,12 @@ class Text:
             amount = sum(KERNELS.search(line) is not None for line in part.splitlines())
         for line in part.splitlines():
             if " while(" in line:
-                body = self.total(re.search(r"body=%?([\w.\-]+)", line)[1])
+                body = self.total(_named("body", line))
                 trips, source = self.trips(line), re.search(r'op_name="([^"]*)"', line)
                 self.loops.append({"trips": trips, "amount": trips * body, "source": source[1] if source else ""})
                 amount += trips * body
             elif " call(" in line:
-                amount += self.total(re.search(r"to_apply=%?([\w.\-]+)", line)[1])
+                amount += self.total(_named("to_apply", line))
             elif " conditional(" in line:
                 found = re.search(r"branch_computations=\{([^}]*)\}", line)
                 names = found[1].split(", ") if found else re.findall(r"(?:true|false)_computation=%?([\w.\-]+)", line)
@@ -276,5 +276,10 @@ class Text:
         known = re.search(r'"known_trip_count":\{"n":"(\d+)"\}', line)
         if known:
             return int(known[1])
-        condition = self.parts[re.search(r"condition=%?([\w.\-]+)", line)[1]]
+        condition = self.parts[_named("condition", line)]
         return max(map(int, re.findall(r"constant\((\d+)\)", condition)), default=1)
+
+
+def _named(role: str, line: str) -> str:
+    """Return the name of the computation that an instruction calls in a ``role``."""
+    return re.findall(rf"{role}=%?([\w.\-]+)", line)[0]

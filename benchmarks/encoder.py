@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +99,8 @@ def programs_of(way: Callable) -> tuple[Callable, Callable]:
 
 def bands(width: int, params, views: jax.Array) -> jax.Array:
     """Encode as the package does: products of image rows with banded kernels."""
-    return ConvEncoder(CHANNELS, band=width).apply({"params": params}, views)
+    encode: Any = ConvEncoder(CHANNELS, band=width).apply
+    return encode({"params": params}, views)
 
 
 def convolution(params, views: jax.Array) -> jax.Array:

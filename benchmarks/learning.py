@@ -112,6 +112,7 @@ def wait(goal: Goal, learner: str, seed: int, arguments: Arguments) -> dict[str,
         total_steps=budget, seed=seed, **goal.settings
     )
     begun, last = time.perf_counter(), collections.deque(maxlen=WINDOW)
+    steps, reached = 0, False
     for steps, metrics in LEARNERS[learner](config):
         last.append(goal.of(metrics))
         reached = len(last) == WINDOW and np.mean(last) >= goal.reached

@@ -1,5 +1,7 @@
 """How many environment steps per second, compared with the same games in C, the limit of what a CPU can do?"""
 
+import functools
+
 import jax
 
 from benchmarks import c_games
@@ -10,12 +12,13 @@ from influence_jax.config import ConfigError
 C_LIMIT = "C -O3 -march=native"
 C_FLAGS = {C_LIMIT: c_games.FLAGS, "C -O2": ("-O2",)}
 
-Arguments, SMOKE = env.Arguments, env.SMOKE
+Arguments = env.Arguments
+SMOKE = env.SMOKE
 
 
 def main(arguments: Arguments) -> None:
     """Measure every game with every number of environments."""
-    env.measure_games(arguments, "limits", lambda *sizes: measure_game(*sizes, arguments.repeats))
+    env.measure_games(arguments, "limits", functools.partial(measure_game, repeats=arguments.repeats))
 
 
 def measure_game(game: str, num_agents: int, num_envs: int, steps: int, repeats: int) -> list[Timing]:

@@ -95,23 +95,25 @@ def running(package: str, name: str, num_envs: int, arguments: Arguments) -> Ite
     """
     num_agents, steps, pipe = arguments.num_agents, arguments.steps, subprocess.PIPE
     environment = dict(os.environ)
-    if package == "socialjax":
+    if package == "socialjax" and arguments.socialjax is not None:
         environment["PYTHONPATH"] = str(arguments.socialjax.resolve())
     command = [arguments.python, str(WORKER), package, name, str(num_agents), str(num_envs), str(steps)]
     with subprocess.Popen(
         command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment, close_fds=False
     ) as worker:
+        requests, answers, complaints = worker.stdin, worker.stdout, worker.stderr
+        assert requests and answers and complaints  # we asked for pipes
 
         def hear() -> dict:
-            line = worker.stdout.readline()
+            line = answers.readline()
             if not line:
-                last = (worker.stderr.read().strip().splitlines() or ["no message"])[-1]
+                last = (complaints.read().strip().splitlines() or ["no message"])[-1]
                 raise ConfigError(f"{package} does not run under {arguments.python}: {last}")
             return json.loads(line)
 
         def step() -> None:
-            worker.stdin.write("\n")
-            worker.stdin.flush()
+            requests.write("\n")
+            requests.flush()
             hear()
 
         try:

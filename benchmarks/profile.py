@@ -49,7 +49,7 @@ def main(arguments: Arguments) -> None:
     config = sized(presets.get(arguments.preset, arguments.profile), 1, arguments.num_envs, arguments.seeds)
     learner = make_learner(config)
     args = chunk_arguments(learner)
-    compiled = jax.jit(chunk(learner), compiler_options=compiler_options()).lower(*args).compile()
+    compiled: Any = jax.jit(chunk(learner), compiler_options=compiler_options()).lower(*args).compile()
     times = operation_times(compiled, args, arguments.calls)
     rows = operations(times, compiled.as_text())[: arguments.top]
     title = f"One update of {arguments.preset}, {config.learner.num_envs} envs, {config.seeds} seed(s)"
@@ -78,7 +78,7 @@ def operation_times(compiled: Any, args: tuple, calls: int) -> dict[str, tuple[f
                 jax.block_until_ready(compiled(*args))
         (path,) = pathlib.Path(folder).glob("**/*.xplane.pb")
         planes = jax.profiler.ProfileData.from_file(str(path)).planes
-        seconds, times = collections.Counter(), collections.Counter()
+        seconds, times = collections.defaultdict(float), collections.Counter()
         for plane in planes:
             for line in plane.lines:
                 kernels = plane.name.startswith("/device:GPU") and line.name.startswith("Stream")
@@ -87,7 +87,8 @@ def operation_times(compiled: Any, args: tuple, calls: int) -> dict[str, tuple[f
                     if name and not name.startswith(CONTAINERS):
                         seconds[name] += event.duration_ns / 1e9
                         times[name] += 1
-    return {name: (spent / calls, times[name] / calls) for name, spent in seconds.most_common()}
+    longest_first = sorted(seconds.items(), key=lambda item: item[1], reverse=True)
+    return {name: (spent / calls, times[name] / calls) for name, spent in longest_first}
 
 
 def operations(times: dict[str, tuple[float, float]], text: str) -> list[dict[str, Any]]:

@@ -71,7 +71,8 @@ def train(env: Environment, params: Any, seed: int, hidden: int = 64) -> Iterato
     num_agents = env.spec.num_agents
     network = ActorCritic(env.spec.num_actions)
     optimizer = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(RATE, eps=1e-5))
-    apply = jax.vmap(network.apply, in_axes=(0, 0, 2, None), out_axes=(0, 2, 2))  # [N,...], and [T,E,N,...]
+    alone: Any = network.apply  # its declared result includes variables, which only a mutable module returns
+    apply = jax.vmap(alone, in_axes=(0, 0, 2, None), out_axes=(0, 2, 2))  # [N,...], and [T,E,N,...]
 
     def start(key):
         env_key, key = jax.random.split(key)
@@ -97,7 +98,7 @@ def train(env: Environment, params: Any, seed: int, hidden: int = 64) -> Iterato
         memory, state, image, first = carried
         act_key, env_key = jax.random.split(key)
         memory, logits, value = apply(weights, memory, image[None], first[None])
-        policy = distrax.Categorical(logits=logits[0])
+        policy: Any = distrax.Categorical(logits=logits[0])
         action = policy.sample(seed=act_key)
         state, seen, over, reward, metrics = jax.vmap(play)(jax.random.split(env_key, ENVS), state, action)
         step = (
@@ -119,8 +120,8 @@ def train(env: Environment, params: Any, seed: int, hidden: int = 64) -> Iterato
         return jax.lax.scan(step, (jnp.zeros_like(last), last), steps, reverse=True)[1]
 
     def loss(weights, batch, memory):
-        _, logits, value = network.apply(weights, memory, batch.image, batch.first)
-        policy = distrax.Categorical(logits=logits)
+        _, logits, value = alone(weights, memory, batch.image, batch.first)
+        policy: Any = distrax.Categorical(logits=logits)
         ratio = jnp.exp(policy.log_prob(batch.action) - batch.log_prob)
         advantage = (batch.advantage - batch.advantage.mean()) / (batch.advantage.std() + 1e-8)
         surrogate = jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - CLIP, 1 + CLIP) * advantage).mean()

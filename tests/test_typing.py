@@ -1,4 +1,4 @@
-"""Types hold: in the package, for who uses it (`typing_sample`), and in every program of the documentation."""
+"""Types hold: in the package and its benchmarks, for who uses it (`typing_sample`), and in every program of the documentation."""
 
 import json
 import pathlib
@@ -29,7 +29,7 @@ def test_a_type_checker_finds_nothing_wrong(tmp_path):
     assert len(files) >= 10
     checker = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "--outputjson"]
     done = subprocess.run(
-        [*checker, "influence_jax", "tests/typing_sample.py", *files],
+        [*checker, "influence_jax", "benchmarks", "tests/typing_sample.py", *files],
         cwd=ROOT,  # where the settings are
         capture_output=True,
         text=True,
