@@ -107,5 +107,5 @@ pandas.DataFrame(rows)
 # %% [markdown]
 # With two seeds per game, we see the following. In "follow", the models know *who* influences whom, by seven orders of magnitude,
 # *how much*, to within a percent, and *when*, with a correlation above .9. In the other direction there is nothing to know: both
-# are below 1e-7 nats, whatever their correlation. In Harvest the models are no better than counting. Real influence is at most 2e-3
-# nats, of which they believe in a thousandth, and in two of the four rows the two do not go together more than by chance.
+# are below 1e-7 nats, whatever their correlation. In Harvest the models are no better than counting. Real influence is at most
+# 2e-3 nats, of which they believe in a thousandth, and in two of the four rows the two do not go together more than by chance.

@@ -63,10 +63,6 @@ class Decision:
     def _repr_html_(self) -> str:
         return html_table(self.rows(), "What each agent does, its value, and the probability of each action")
 
-    def __repr__(self) -> str:
-        messages = "" if self.messages is None else f", messages {self.messages}"
-        return f"Decision of {len(self.actions)} agents, actions {self.actions}{messages}"
-
     @property
     def probabilities(self) -> np.ndarray:
         """f32[N,A]: the probability of each action."""

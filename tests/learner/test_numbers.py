@@ -89,14 +89,14 @@ def test_members_with_numbers_of_their_own_learn_what_they_learn_alone(own, tmp_
 
 
 def test_each_member_has_its_own_number():
-    """One whose number is 0 learns exactly as without the shaper; the other does not."""
+    """One whose number is 0 learns what it learns without the shaper, up to rounding; the other does not."""
     config = probe_config(model="independent", log_interval=1, total_steps=40)
     alone = influence_jax.train(config)
     values = {"seed": [0, 0], "own.care": [0, 1.5]}
     run = influence_jax.train(config.override(shaper=OWN["shaper"]), hyperparams=values)
     left, right = (jax.tree.map(lambda x, m=m: x[m], run.state.params) for m in range(2))
-    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[0], b), alone.state.params, left)
-    assert any(jax.tree.leaves(jax.tree.map(lambda a, b: not np.array_equal(a, b), left, right)))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a[0], b, atol=1e-6), alone.state.params, left)
+    assert max(jax.tree.leaves(jax.tree.map(lambda a, b: np.abs(a - b).max(), left, right))) > 1e-4
     assert run.table()["own.care"].tolist() == [0] * 2 + [1.5] * 2
 
 
