@@ -27,7 +27,7 @@ class Curve:
 
     def __repr__(self) -> str:
         points, members = self.members.shape
-        last = Estimate(*(float(x[-1]) for x in (self.value, self.low, self.high)), self.confidence)
+        last = Estimate(float(self.value[-1]), float(self.low[-1]), float(self.high[-1]), self.confidence)
         return f"Curve of {members} members at {points} log points to {self.env_steps[-1]:g} steps, last {last}"
 
 

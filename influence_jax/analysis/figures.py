@@ -206,7 +206,7 @@ def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "
         ax.set(ylabel=label)
     for agent, axis, style in zip(agents, axes, lines(), strict=False):
         look = LINES[0] | {"linestyle": "-"} if ax is None else style
-        line = {name: look[name] for name in ("color", "linestyle")}
+        line: dict[str, Any] = {name: look[name] for name in ("color", "linestyle")}
         axis.plot(courses[:, agent] / scale, linewidth=0.8, label=f"agent {agent}", **line)
         axis.axhline(statistics.mean[agent] / scale, linewidth=0.7, color="black", linestyle=":", label="_mean")
         if ax is None:
@@ -326,10 +326,10 @@ def plot_cross_play(cross_play: CrossPlay, *, ax: Axes | None = None, title: str
         figure.set_size_inches(2.0 + 0.9 * len(places), 1.2 + 0.45 * len(places))
     image = axis.imshow(means.value, cmap="Greys", aspect="auto")
     middle = np.mean(image.get_clim())
-    for place, value in np.ndenumerate(means.value):
-        interval = f"{value:.3g}\n[{means.low[place]:.3g}, {means.high[place]:.3g}]"
+    for (row, column), value in np.ndenumerate(means.value):
+        interval = f"{value:.3g}\n[{means.low[row, column]:.3g}, {means.high[row, column]:.3g}]"
         color = "white" if value > middle else "black"
-        axis.text(*place[::-1], interval, ha="center", va="center", fontsize=6, color=color)
+        axis.text(column, row, interval, ha="center", va="center", fontsize=6, color=color)
     said = f"{percent(means.confidence)} intervals over {cross_play.unit}"
     axis.set(ylabel="one agent", xlabel=f"among agents\n({said})")
     names = [wrapped(name, 1.2, "ytick.labelsize") for name in cross_play.names]

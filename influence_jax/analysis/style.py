@@ -5,7 +5,7 @@ import functools
 import io
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import numpy as np
 from matplotlib import rc_context, rcParams
@@ -20,11 +20,12 @@ from influence_jax.analysis.arguments import text
 from influence_jax.settings import ConfigError, short_repr
 
 Arguments = ParamSpec("Arguments")
+Font = Literal["figure.titlesize", "legend.fontsize", "ytick.labelsize"]
 
 COLUMN = 3.4  # inches, the width of a panel; two make the width of a page
 HEIGHT = 2.2  # inches of a panel
 CHARACTER = 0.64  # of a font's size, the width of a usual character
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 8.0,
     "figure.titlesize": 9.0,
     "axes.titlesize": 8.0,
@@ -108,7 +109,7 @@ def new_axes(ax: Axes | None, panels: int, title: str) -> tuple[Any, list[Axes]]
     return figure, axes[:panels]
 
 
-def wrapped(words: str, width: float, kind: str = "legend.fontsize") -> str:
+def wrapped(words: str, width: float, kind: Font = "legend.fontsize") -> str:
     """Break a text into lines of at most ``width`` inches in a font of matplotlib's settings."""
     points = FontProperties(size=rcParams[kind]).get_size_in_points()
     return textwrap.fill(words, max(12, int(72 * width / points / CHARACTER)))
@@ -121,8 +122,9 @@ def legend_below(where: Figure | Axes, handles: Sequence[Artist]) -> None:
     width = where.bbox.width / where.figure.dpi
     labels = [wrapped(str(handle.get_label()), width - 0.6) for handle in handles]
     if isinstance(where, Axes):
-        words = where.xaxis.label
-        points = 14 + 1.3 * (where.xaxis.get_ticklabels()[0].get_fontsize() + _lines(words) * words.get_fontsize())
+        words, ticks = where.xaxis.label, where.xaxis.get_ticklabels()
+        size, small = (x.get_fontproperties().get_size_in_points() for x in (words, ticks[0]))
+        points = 14 + 1.3 * (small + _lines(words) * size)
         down = where.transAxes + ScaledTranslation(0, -points / 72, where.figure.dpi_scale_trans)
         place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": down}
     else:

@@ -81,7 +81,7 @@ def cross_play(
     rounds = -(-num_episodes // num_agents)  # in which the one agent takes every seat; what is too much is dropped
     games = seed + np.arange(seeds)[:, None] * num_episodes + np.arange(rounds * num_agents)
     keys = jax.vmap(jax.random.key)(games.astype(np.uint32).ravel()).reshape(seeds, rounds, num_agents)
-    seatings = {pair: _seating(pair, entries, env) for pair in itertools.product(entries, repeat=2)}
+    seatings = {pair: _seating(pair, entries, env) for pair in itertools.product(entries, entries)}
     members = {name: _members(entry, seeds) for name, entry in entries.items()}
     played = [
         jax.device_get(_returns(seating, members[one], members[company], env_params, keys))
@@ -115,13 +115,13 @@ def _name(who: Any) -> str:
 def _entry(name: str, who: Any) -> Entry:
     if isinstance(who, Policy):
         return Entry(who, jax.tree.map(lambda x: x[None], dataclasses.replace(who.member, env_params=None)))
-    learner, state = (getattr(who, part, None) for part in ("learner", "state"))
+    player, learner, state = who, *(getattr(who, part, None) for part in ("learner", "state"))
     if isinstance(learner, Learner) and isinstance(state, LearnerState):
         members = dataclasses.replace(state.member, env_params=None)
         return Entry(policy_of(learner, state), members, len(state.update))
     if not callable(who):
         raise ConfigError(f"runs has {name!r} of type {type(who).__name__}; allowed: {ALLOWED}.")
-    return Entry(who)
+    return Entry(player)
 
 
 def _seating(pair: tuple[str, str], entries: Mapping[str, Entry], env: Environment) -> Seating:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
+from jax.core import Tracer
 
 from influence_jax.analysis.tables import html_table
 from influence_jax.evaluation.programs import compiled
@@ -45,7 +46,7 @@ class Decision:
     action_names: tuple[str, ...] = struct.field(pytree_node=False)
 
     def __repr__(self) -> str:
-        if np.ndim(self.actions) != 1 or isinstance(self.actions, jax.core.Tracer):
+        if np.ndim(self.actions) != 1 or isinstance(self.actions, Tracer):
             return settings_repr(self)
         chosen = ", ".join(f"{row['action']} ({row[row['action']]:.2g})" for row in self.rows())
         return f"Decision of {len(self.actions)} agents, with probabilities: {chosen}"

@@ -98,7 +98,7 @@ def bound(measure: Measure | None, probability: float) -> float | None:
     It is that on an influencee who answers all other choices in ways in which it never answers this one: -log probability for
     `kl` and `pmi`.
     """
-    if measure not in BOUNDED:
+    if measure is None or measure not in BOUNDED:
         return None
     probability = min(probability, 1 - 1e-7)  # of two answers, the first is to this choice and the second to all others
     factual, marginal = jnp.array([0.0, -jnp.inf]), jnp.log(jnp.array([probability, 1 - probability]))

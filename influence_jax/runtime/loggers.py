@@ -1,6 +1,7 @@
 """Where log points go beside a run's own files: TensorBoard, a table as CSV, Weights & Biases."""
 
 import csv
+import importlib
 import importlib.util
 import os
 import pathlib
@@ -74,7 +75,7 @@ class TensorBoard:
             if folder not in self._writers:
                 place = str(self._directory / folder)
                 self._writers[folder] = SummaryWriter(place, purge_step=self._purge, flush_secs=10)
-            self._writers[folder].add_scalar(name, value, shared["env_steps"])
+            self._writers[folder].add_scalar(name, value, int(shared["env_steps"]))
 
     def close(self) -> None:
         """Close the files."""
@@ -153,8 +154,7 @@ class WandB:
         Raises:
             ConfigError: it does not start, for instance without a login.
         """
-        import wandb
-
+        wandb: Any = importlib.import_module("wandb")
         self._each = each
         try:
             self._run = wandb.init(
