@@ -6,6 +6,7 @@ import json
 import pathlib
 import re
 
+import numpy as np
 import pytest
 
 import influence_jax
@@ -149,6 +150,35 @@ def test_search_the_best_again_and_correlation(driver, out, found, monkeypatch):
 def test_schelling_diagrams(driver, out, found):
     driver("schelling").main("smoke", out)
     assert set(found("schelling", "smoke")["games"]) == {"cleanup", "harvest"}
+
+
+def test_agreement_of_an_estimate(driver):
+    """By hand: the strongest of a hundred pairs by the estimate holds a fifth of the real influence."""
+    real = np.full(100, 0.8 / 99)
+    real[7] = 0.2
+    found = driver("model_of_others").agreement(3 * real, real)
+    np.testing.assert_allclose([found[x] for x in ("correlation", "rank", "slope")], [1, 1, 1 / 3])
+    np.testing.assert_allclose([found["held by its strongest"], found["mean"]], [0.2, 0.03])
+    blind = driver("model_of_others").agreement(np.zeros(100), real)
+    assert np.isnan(blind["correlation"]) and blind["held by its strongest"] == real[0]
+
+
+@pytest.mark.slow
+def test_models_of_others_beside_real_influence(driver, out, found):
+    driver("model_of_others").main("smoke", "harvest", out)
+    results = found("model_of_others", "smoke_harvest")
+    assert np.shape(results["share of the knowable"]) == (2, 3) and len(results["trained on"]) == 2
+    assert {row["real"]["rank"] for row in results["as trained"]} == {1}
+    (origins,) = results["origins"]
+    shares = [[part["of the influence"] for part in origins[by].values()] for by in ("by action", "by distance")]
+    np.testing.assert_allclose([sum(x) for x in shares], 1, atol=0.01)
+
+
+@pytest.mark.slow
+def test_schelling_diagrams_of_trained_players(driver, out, found):
+    driver("schelling_learned").main("smoke", ("harvest",), out)
+    results = found("schelling_learned", "smoke_harvest")
+    assert results["cooperators"] == [0, 0, 1, 1, 2, 2, 3, 3] and np.shape(results["returns"]) == (8, 3)
 
 
 @pytest.mark.slow
