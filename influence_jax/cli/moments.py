@@ -1,9 +1,9 @@
 """``influence-jax moments``: save the strongest moments of influence of an episode as images."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Annotated
 
-import numpy as np
 from PIL import Image
 
 from influence_jax.cli.episode import EpisodeOptions, played
@@ -25,8 +25,18 @@ def main(arguments: list[str]) -> int:
     check_out(options.out, (".png",))
     _, trace = played(options)
     moments = trace.moments(options.count)
-    save(Image.fromarray(np.concatenate([np.asarray(moment.image()) for moment in moments])), options.out)
+    save(stacked([moment.image() for moment in moments]), options.out)
     for moment in moments:
         print(moment)
     print(options.out)
     return 0
+
+
+def stacked(images: Sequence[Image.Image]) -> Image.Image:
+    """Return images of any widths one below the other."""
+    whole = Image.new("RGB", (max(x.width for x in images), sum(x.height for x in images)), "white")
+    down = 0
+    for image in images:
+        whole.paste(image, (0, down))
+        down += image.height
+    return whole

@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from influence_jax.cli import main
+from influence_jax.cli.moments import stacked
 from tests.cli.commands import assert_refused
 
 
@@ -16,6 +17,12 @@ def test_moments(run_directory, tmp_path, capsys):
     assert main(["moments", str(run_directory), "--out", str(one), "--count", "1"]) == 0
     with Image.open(path) as two, Image.open(one) as first:
         assert two.height == 2 * first.height
+
+
+def test_images_of_any_widths_stand_below_each_other():
+    whole = stacked([Image.new("RGB", (3, 2), "red"), Image.new("RGB", (5, 4), "blue")])
+    assert whole.size == (5, 6)
+    assert [whole.getpixel(place) for place in ((2, 1), (4, 1), (4, 5))] == [(255, 0, 0), (255, 255, 255), (0, 0, 255)]
 
 
 @pytest.mark.parametrize(

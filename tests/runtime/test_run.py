@@ -221,7 +221,7 @@ def total(reward, first):
     return reward.sum(axis=-1)
 
 flat = Shaper(lambda e, n: (), lambda state, reward, first, hparams: (state, reward.sum(axis=-1)))
-triple = (1, 2, 3, 4)
+triple = (1, 2, 3, {}, 5)
 
 def entropy(trajectory):
     return {"entropy": trajectory.reward}

@@ -99,7 +99,7 @@ def test_a_sweep_and_its_directory_are_compared_trial_by_trial(whole):
     np.testing.assert_allclose(rates.scores["learning_rate 0.001"], [row["entropy"] for row in rows[:4]])
     places = [out / "programs" / f"00{i}" for i in (0, 1)]
     assert list(compare(places, "entropy").scores) == list(map(str, places))
-    assert len(plot_learning_curves(str(out), "entropy").axes[0].get_legend().get_texts()) == 4
+    assert len(plot_learning_curves(str(out), "entropy").legends[0].get_texts()) == 5  # and thin lines
 
 
 def test_the_best_of_an_unfinished_sweep_say_so(small, tmp_path):
