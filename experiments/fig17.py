@@ -8,9 +8,9 @@ import pathlib
 
 import numpy as np
 import tyro
-from conditions import GAMES, RUNS, Game, Scale, configured, finished, place, slug
+from conditions import GAMES, RUNS, Game, Scale, configured, place, slug
 from items import results_of, write
-from tables1to3 import searched, space
+from tables1to3 import searched, space, swept
 
 import influence_jax
 
@@ -28,9 +28,7 @@ def retrained(condition: str, game: Game, scale: Scale, out: pathlib.Path) -> in
     count, seeds = (1, 2) if scale == "smoke" else (5, 5)
     best = [{name: trial[name] for name in names} for trial in searched(condition, game, scale, out).best(count)]
     config = configured(condition, game, scale).override(seed=FIRST_SEED, seeds=seeds)
-    with influence_jax.Progress() as progress:
-        where = place(game, scale, out) / "best" / slug(condition)
-        return finished(influence_jax.sweep(config, listed=best, out=where, resume=True, callback=progress))
+    return swept(config, place(game, scale, out) / "best" / slug(condition), listed=best)
 
 
 def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, out: pathlib.Path = RUNS) -> None:

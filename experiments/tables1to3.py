@@ -6,6 +6,7 @@ except for the number of influencers (1 to 4), the curriculum (20 to 350 million
 """
 
 import pathlib
+from typing import Any
 
 import tyro
 from conditions import GAMES, OF_THE_PAPER, RUNS, SIZES, Game, Scale, configured, finished, place, slug
@@ -39,17 +40,14 @@ def space(condition: str, scale: Scale) -> dict[str, str]:
 
 def searched(condition: str, game: Game, scale: Scale, out: pathlib.Path) -> influence_jax.Sweep:
     """Run the search of a condition, one seed per setting, go on with it, or read it."""
-    config = configured(condition, game, scale).override(seeds=1)
+    config, where = configured(condition, game, scale).override(seeds=1), place(game, scale, out) / "search"
+    return swept(config, where / slug(condition), random=space(condition, scale), trials=SIZES[scale].trials)
+
+
+def swept(config: influence_jax.ExperimentConfig, where: pathlib.Path, **trials: Any) -> influence_jax.Sweep:
+    """Run a sweep of these trials, go on with it, or read it."""
     with influence_jax.Progress() as progress:
-        found = influence_jax.sweep(
-            config,
-            random=space(condition, scale),
-            trials=SIZES[scale].trials,
-            out=place(game, scale, out) / "search" / slug(condition),
-            resume=True,
-            callback=progress,
-        )
-    return finished(found)
+        return finished(influence_jax.sweep(config, **trials, out=where, resume=True, callback=progress))
 
 
 def main(

@@ -397,9 +397,8 @@ class Hyperparams:
         "Inequity aversion: lambda of the smoothed rewards, which decay by discount times lambda.",
         used_with=_INEQUITY,
     )
-    own: Mapping[str, float] = dataclasses.field(
-        default_factory=dict, hash=False
-    )  # numbers that parts of your own declare
+    # Numbers that parts of your own declare; a mapping has no hash.
+    own: Mapping[str, float] = dataclasses.field(default_factory=dict, hash=False)
 
     def replace(self, **changes: Any) -> "Hyperparams":
         """Return a copy with some values changed."""
