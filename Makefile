@@ -5,7 +5,7 @@ PYTHONS ?= 3.11 3.12 3.13
 
 .PHONY: demo test test-slow test-matrix notebooks docs lint clean
 
-# Box Trapped without and with pay for influence, and a short Harvest, in some minutes; see demo/ afterwards.
+# Box Trapped without and with pay for influence, and a small Cleanup, in some minutes; see demo/ afterwards.
 demo: $(VENV)/installed
 	rm -rf demo
 	$(BIN)/influence-jax demo

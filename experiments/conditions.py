@@ -15,6 +15,7 @@ import numpy as np
 import tyro
 
 import influence_jax
+from influence_jax.envs.grid import maps
 
 ROOT = pathlib.Path(__file__).parents[1]
 RUNS = ROOT / "runs"
@@ -26,30 +27,7 @@ Trained = TypeVar("Trained", influence_jax.Run, influence_jax.Sweep)
 # Three agents on small maps, episodes of 100 steps; firing costs 1, and so does a hit.
 SMALL = {"env.num_agents": 3, "env.horizon": 100, "env.view_radius": 4, "env.params.hit_penalty": 1}
 SMALL |= {"core_size": 32, "num_envs": 16, "rollout_length": 16}
-MAPS = {
-    "cleanup": (
-        "@@@@@@@@@@@",
-        "@RHR   BBB@",
-        "@HRH P BBB@",
-        "@RHR   BBB@",
-        "@RHH P BBB@",
-        "@HRH   BBB@",
-        "@RHR P BBB@",
-        "@HRH   BBB@",
-        "@@@@@@@@@@@",
-    ),
-    "harvest": (
-        "@@@@@@@@@@@",
-        "@P A   A P@",
-        "@ AAA AAA @",
-        "@  A   A  @",
-        "@    P    @",
-        "@  A   A  @",
-        "@ AAA AAA @",
-        "@  A   A  @",
-        "@@@@@@@@@@@",
-    ),
-}
+MAPS = {"cleanup": maps.SMALL_CLEANUP, "harvest": maps.SMALL_HARVEST}
 # The original regrowth is slow for 100 steps: three scripted players who spare would return 26 instead of 43 (schelling.py).
 OWN = {"cleanup": {}, "harvest": {"env.params.regrowth": (0, 0.01, 0.05, 0.1)}}
 SMOKE = {"conv_channels": 2, "hidden_size": 8, "core_size": 8, "num_envs": 2, "rollout_length": 110}

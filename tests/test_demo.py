@@ -8,14 +8,14 @@ from rich.console import Console
 
 from influence_jax import demo, presets
 
-SHORT = {"total_steps": 400, "env.horizon": 200}  # the video has 200 steps
+SHORT = {"total_steps": 400}
 
 
 @pytest.fixture
 def briefly(tiny_presets, monkeypatch):
     """Short games and few of them."""
     monkeypatch.setattr(presets, "get", functools.partial(presets.get, **SHORT))
-    for name, value in {"HARVEST_STEPS": 400, "HARVEST_EPISODES": 2, "EPISODES": 3}.items():
+    for name, value in {"CLEANUP_STEPS": 400, "CLEANUP_EPISODES": 2, "EPISODES": 3}.items():
         monkeypatch.setattr(demo, name, value)
 
 
@@ -24,7 +24,7 @@ def briefly(tiny_presets, monkeypatch):
     ("part", "files", "row"),
     [
         (demo.box_trapped, {"box_trapped.gif"}, "opened, of 3 episodes"),
-        (demo.harvest, {"harvest.gif", "learning_curves.png"}, "collective return (2 episodes)"),
+        (demo.cleanup, {"cleanup.gif", "learning_curves.png"}, "in 2 episodes"),
     ],
 )
 def test_a_part_leaves_images_and_a_table(briefly, tmp_path, part, files, row):

@@ -44,7 +44,7 @@ def test_demo():
         "box_trapped.gif",
         "moment.png",
         "learning_curves.png",
-        "harvest.gif",
+        "cleanup.gif",
     }
 
 

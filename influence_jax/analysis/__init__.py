@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from influence_jax.analysis.influence import (
         event_locked,
+        influence_by_action,
         influence_statistics,
         influential_moments,
         strongest_moments,
@@ -70,6 +71,7 @@ _HOMES = {
     "hedges_g": "statistics",
     "holm": "statistics",
     "influence_and_reward": "correlation",
+    "influence_by_action": "influence",
     "influence_statistics": "influence",
     "influential_moments": "influence",
     "instantaneous_coordination": "communication",
@@ -132,6 +134,7 @@ __all__ = [
     "hedges_g",
     "holm",
     "influence_and_reward",
+    "influence_by_action",
     "influence_statistics",
     "influential_moments",
     "instantaneous_coordination",

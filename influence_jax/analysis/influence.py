@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from influence_jax.analysis import social
-from influence_jax.analysis.arguments import booleans, level, numbers, random_seed, same_shape, whole
+from influence_jax.analysis.arguments import booleans, level, numbers, random_seed, same_shape, symbols, whole
 from influence_jax.analysis.statistics import CONFIDENCE, nanmean, percent
 from influence_jax.analysis.tables import html_table, text_table
 from influence_jax.settings import ConfigError
@@ -113,6 +113,32 @@ def strongest_moments(influence: ArrayLike, k: int = 5) -> list[tuple[int, int, 
     order = np.argsort(-influence, axis=None, kind="stable")[:k]
     places = zip(*np.unravel_index(order, influence.shape), strict=True)
     return [(int(t), int(i), int(j), float(influence[t, i, j])) for t, i, j in places if influence[t, i, j] > 0]
+
+
+def influence_by_action(influence: ArrayLike, actions: ArrayLike, num_actions: int) -> dict[str, np.ndarray]:
+    """Return how often each action is taken and how much influence it has, ``f64[A]`` by name.
+
+    ``influence f[...,T,K,J]`` belongs to the ``actions i[...,T,K]`` in ``0..A-1``, with A ``num_actions``. ``share_of_actions``
+    is the action's share of all actions, ``influence`` its mean influence on all others together (NaN if it is never taken),
+    and ``share_of_influence`` its share of all influence (NaN if there is none).
+
+    Example:
+        >>> by_action = analysis.influence_by_action(trace.influence, trace.actions, num_actions=9)
+        >>> round(float(by_action["share_of_influence"].sum()), 6)
+        1.0
+    """
+    influence, num_actions = pairwise(influence), whole("num_actions", num_actions)
+    actions = symbols("actions", actions, "[...,T,K]", 0, num_actions - 1)
+    on_all = influence.sum(axis=-1)
+    same_shape(actions=actions, **{"influence on all others": on_all})
+    taken = np.bincount(actions.ravel(), minlength=num_actions)
+    total = np.bincount(actions.ravel(), weights=on_all.ravel(), minlength=num_actions)
+    with np.errstate(invalid="ignore"):
+        return {
+            "share_of_actions": taken / taken.sum(),
+            "influence": total / taken,
+            "share_of_influence": total / total.sum(),
+        }
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -65,7 +65,12 @@ class StyledFigure(Figure):
 
     # Ticks are made while a figure is drawn.
     draw = rc_context(STYLE)(Figure.draw)
-    savefig = rc_context(STYLE)(Figure.savefig)
+
+    @rc_context(STYLE)
+    def savefig(self, *args: Any, **options: Any) -> None:
+        """Write the figure as `matplotlib.figure.Figure.savefig` does."""
+        self.draw_without_rendering()  # the first layout changes ticks, which need another layout
+        super().savefig(*args, **options)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()

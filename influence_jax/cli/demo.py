@@ -11,7 +11,7 @@ from influence_jax.settings import ConfigError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DemoOptions:
-    """Train agents on Box Trapped, with and without a reward for influence, and five on Harvest: minutes on two cores."""
+    """Train agents on Box Trapped, with and without a reward for influence, and on a small Cleanup: minutes on two cores."""
 
     out: pathlib.Path = pathlib.Path("demo")
     """Directory for runs, images and videos."""
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     started, console = time.perf_counter(), Terminal()
     keep_compiled_programs()
     console.print(demo.box_trapped(out))
-    console.print(demo.harvest(out))
+    console.print(demo.cleanup(out))
     names = ", ".join(str(path) for path in sorted(out.iterdir()) if path.is_file())
     print(f"Look at {names}.")
     print(f"All in all {time.perf_counter() - started:.0f} s.")

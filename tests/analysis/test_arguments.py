@@ -41,6 +41,7 @@ CALLS = {
     "hedges_g": {"x": [1, 2], "y": [3, 5]},
     "holm": {"p_values": [0.01, 0.5]},
     "influence_and_reward": {"received": SYMBOLS, "returns": PAIRS[:, 0], "weights": None, "confidence": 0.9} | FEW,
+    "influence_by_action": {"influence": PAIRS, "actions": SYMBOLS, "num_actions": 3},
     "influence_statistics": {"influence": PAIRS, "log_policy": EVEN[:, :2]},
     "influential_moments": {"influence": PAIRS},
     "instantaneous_coordination": {"sent": SYMBOLS, "actions": SYMBOLS} | FEW,

@@ -225,6 +225,17 @@ def texts_of(figure):
     return [text for text in found if text.get_visible() and text.get_text()]
 
 
+def test_nothing_is_cut_off_at_the_border():
+    """A layout changes ticks, and ticks change the layout: after a single one, a label was cut in this figure."""
+    ends = {"env_steps": (7680, 153_600), "collective_return": (-2.2, 0.9), "equality": (0, 0.23), "apples": (0, 1)}
+    ends |= {"fires": (0, 2.3), "cleans": (1, 24), "entropy": (1.33, 1.96), "influence": (1e-6, 4e-5)}
+    ends |= {f"moa_{name}": (1.33, 2.0) for name in ("cross_entropy", "marginal_cross_entropy", "policy_entropy")}
+    metrics = {name: np.linspace(low, high, 20)[:, None] for name, (low, high) in ends.items()}
+    image = drawn(plot_learning_curves(metrics, title="Three agents on a small Cleanup, paid for influence"))
+    for border in (image[0], image[-1], image[:, 0], image[:, -1]):
+        assert (border == 255).all()
+
+
 def test_a_panel_is_as_wide_as_a_column():
     assert (
         plot_learning_curves(TWO, "apples").get_size_inches()[0]

@@ -5,6 +5,7 @@ import pytest
 
 from influence_jax.analysis.influence import (
     event_locked,
+    influence_by_action,
     influence_statistics,
     influential_moments,
     policy_entropy,
@@ -51,6 +52,16 @@ def test_influential_moments_are_those_above_the_own_mean():
 def test_strongest_moments():
     assert strongest_moments(INFLUENCE, 2) == [(2, 0, 1, 0.8), (0, 1, 0, 0.1)]
     assert len(strongest_moments(INFLUENCE, 16)) == 5  # the others are 0
+
+
+def test_influence_by_action():
+    actions = np.array([[0, 2], [1, 2], [1, 2], [1, 0]])
+    found = influence_by_action(INFLUENCE, actions, 4)
+    np.testing.assert_allclose(found["share_of_actions"], [2 / 8, 3 / 8, 3 / 8, 0])
+    np.testing.assert_allclose(found["influence"], [0.1 / 2, 0.8 / 3, 0.3 / 3, np.nan])
+    np.testing.assert_allclose(found["share_of_influence"], [0.1 / 1.2, 0.8 / 1.2, 0.3 / 1.2, 0])
+    with pytest.raises(ConfigError, match="actions"):
+        influence_by_action(INFLUENCE, actions, 2)
 
 
 def test_shifts_go_round_the_episode():

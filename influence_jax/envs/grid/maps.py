@@ -73,6 +73,31 @@ HARVEST = (
     "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@",
 )
 
+# For three agents and 100 steps: small enough to learn in minutes.
+SMALL_CLEANUP = (
+    "@@@@@@@@@@@",
+    "@RHR   BBB@",
+    "@HRH P BBB@",
+    "@RHR   BBB@",
+    "@RHH P BBB@",
+    "@HRH   BBB@",
+    "@RHR P BBB@",
+    "@HRH   BBB@",
+    "@@@@@@@@@@@",
+)
+
+SMALL_HARVEST = (
+    "@@@@@@@@@@@",
+    "@P A   A P@",
+    "@ AAA AAA @",
+    "@  A   A  @",
+    "@    P    @",
+    "@  A   A  @",
+    "@ AAA AAA @",
+    "@  A   A  @",
+    "@@@@@@@@@@@",
+)
+
 BOX_TRAPPED = (
     "@@@@@@@@@@@@@",
     "@           @",
