@@ -143,6 +143,7 @@ class TrainOptions(DeviceOptions):
 
 
 FEW_STEPS = 1000
+FEW_UPDATES = 100  # of PPO, whose clip bounds what one rollout changes
 _PARTS = ("network", "influence", "learner", "hyperparams")
 
 
@@ -235,6 +236,18 @@ def as_config(given: Any) -> ExperimentConfig:
     return ExperimentConfig(**changes)
 
 
+def too_short(config: ExperimentConfig) -> str:
+    """Return a sentence if agents hardly learn in so few updates or gradient steps, otherwise nothing."""
+    updates, steps = config.num_updates, config.num_updates * config.learner.gradient_steps
+    if steps >= FEW_STEPS and (updates >= FEW_UPDATES or config.learner.algorithm != "ppo"):
+        return ""
+    return (
+        f"this run takes {updates} updates and {steps} gradient steps; agents hardly learn in fewer than {FEW_UPDATES} updates "
+        f"of PPO or {FEW_STEPS} gradient steps. The numbers follow from total_steps, learner.num_envs, learner.rollout_length, "
+        "learner.ppo_epochs and learner.ppo_minibatches."
+    )
+
+
 def run(given: Any, config: ExperimentConfig) -> int:
     """Train, and report how the run ended."""
     from influence_jax.learner.learner import make_learner
@@ -246,14 +259,8 @@ def run(given: Any, config: ExperimentConfig) -> int:
     keep_compiled_programs()
     learner = make_learner(config)
     refuse_taken(checked_path(given.out))
-    gradient_steps = config.num_updates * config.learner.gradient_steps
-    if gradient_steps < FEW_STEPS and not (given.quiet or given.json):
-        print(
-            f"influence-jax: this run takes {gradient_steps} gradient steps; agents hardly learn in fewer than {FEW_STEPS}. The "
-            "number follows from total_steps, learner.num_envs, learner.rollout_length, learner.ppo_epochs and "
-            "learner.ppo_minibatches.",
-            file=sys.stderr,
-        )
+    if (short := too_short(config)) and not (given.quiet or given.json):
+        print(f"influence-jax: {short}", file=sys.stderr)
     with progress(given.quiet or given.json) as callback:
         result = runs.train(
             learner,

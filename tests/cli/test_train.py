@@ -9,7 +9,7 @@ from influence_jax import load, presets
 from influence_jax.analysis import load_metrics
 from influence_jax.cli import main
 from influence_jax.cli.options import option_names
-from influence_jax.cli.train import print_outcome, train_options
+from influence_jax.cli.train import print_outcome, too_short, train_options
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime import run
 from influence_jax.runtime.directory import load_config
@@ -110,6 +110,22 @@ def test_what_could_not_be_saved_is_said(run_directory, tmp_path, capsys):
     assert "is the one after 80 updates." in capsys.readouterr().err
     assert print_outcome(dataclasses.replace(done, update=0, saved=None), tmp_path, as_json=False) == 75
     assert "nothing was written" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("profile", "total_steps", "said"),
+    [
+        ("small", 2.2e5, ""),  # 110 updates of 16 gradient steps
+        ("small", 1e5, "50 updates and 800 gradient steps"),
+        ("large", 6e5, "38 updates and 2432 gradient steps"),  # enough steps, on too few rollouts
+        ("large", 2e6, ""),
+        ("paper", 1e6, ""),  # A2C: 1600 updates
+        ("paper", 6e5, "950 updates and 950 gradient steps"),
+    ],
+)
+def test_a_run_in_which_nobody_can_learn_says_so(profile, total_steps, said):
+    sentence = too_short(presets.get("harvest-a3c", profile, total_steps=total_steps))
+    assert said in sentence and bool(said) == bool(sentence)
 
 
 def test_help_explains_every_setting(capsys):
