@@ -12,6 +12,7 @@ import pytest
 from jax._src import compiler
 
 from influence_jax import presets
+from influence_jax.evaluation import programs
 from influence_jax.platforms import traced_for, usual_tracing
 from influence_jax.runtime import program
 
@@ -21,6 +22,7 @@ def pytest_configure(config):
     jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     gc.set_threshold(100_000, 50, 50)  # a sixth of the time that tracing takes; every module ends with a collection
+    programs.KEPT = 16  # before any function is compiled; the modules of a folder evaluate the same few agents
 
 
 def pytest_collection_modifyitems(items):
@@ -41,7 +43,7 @@ def let_go_of_programs():
         ctypes.CDLL(None).malloc_trim(0)
 
 
-MUCH = 2**31  # bytes of a process; two run at a time
+MUCH = 3 * 2**30  # bytes of a process; two run at a time
 
 
 def resident_bytes():
@@ -59,7 +61,7 @@ def trace_for_this_platform():
 @pytest.fixture(scope="session", autouse=True)
 def trace_programs_once():
     """Keep the traced programs of more than two runs, since most modules train the same agents."""
-    kept = functools.lru_cache(maxsize=8)(program.traced.__wrapped__.__wrapped__)
+    kept = functools.lru_cache(maxsize=16)(program.traced.__wrapped__.__wrapped__)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "traced", usual_tracing()(kept))
         yield
