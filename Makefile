@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 	$(BIN)/influence-jax demo
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 # Learning runs, notebooks, other packages beside ours, and large variants of quick checks.
 test-slow: $(VENV)/installed

@@ -10,6 +10,7 @@ import sys
 import jax
 import pytest
 from jax._src import compiler
+from xdist.scheduler import LoadScopeScheduling
 
 from influence_jax import presets
 from influence_jax.evaluation import programs
@@ -26,8 +27,21 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Run whole programs first, so that no worker has minutes left at the end, and each folder's modules side by side."""
-    items.sort(key=lambda item: item.path.parent != pathlib.Path(__file__).parent)
+    """Run whole programs first and then the largest folders, so that no worker has minutes left at the end."""
+    first = (pathlib.Path(__file__).parent.name, "evaluation", "learner", "envs")
+    items.sort(key=lambda item: first.index(name) if (name := item.path.parent.name) in first else len(first))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each worker whole folders, whose modules share programs; the modules of this one are large enough on their own."""
+    return Folders(config, log)
+
+
+class Folders(LoadScopeScheduling):
+    def _split_scope(self, nodeid):
+        path = pathlib.PurePath(nodeid.partition("::")[0])
+        return str(path if path.parent == path.parents[-2] else path.parent)
 
 
 @pytest.fixture(scope="module", autouse=True)
