@@ -11,9 +11,9 @@ demo: $(VENV)/installed
 	$(BIN)/influence-jax demo
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
-# Learning runs of minutes.
+# Learning runs, notebooks, other packages beside ours, and large variants of quick checks.
 test-slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow
 
@@ -35,7 +35,7 @@ docs: $(VENV)/installed
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest -m slow tests/test_typing.py  # basedpyright, over the programs of the documentation, too
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

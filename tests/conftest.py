@@ -10,8 +10,10 @@ import sys
 import jax
 import pytest
 from jax._src import compiler
+from xdist.scheduler import LoadScopeScheduling
 
 from influence_jax import presets
+from influence_jax.evaluation import programs
 from influence_jax.platforms import traced_for, usual_tracing
 from influence_jax.runtime import program
 
@@ -21,11 +23,25 @@ def pytest_configure(config):
     jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     gc.set_threshold(100_000, 50, 50)  # a sixth of the time that tracing takes; every module ends with a collection
+    programs.KEPT = 16  # before any function is compiled; the modules of a folder evaluate the same few agents
 
 
 def pytest_collection_modifyitems(items):
-    """Run whole programs first, so that no worker has minutes left at the end, and each folder's modules side by side."""
-    items.sort(key=lambda item: item.path.parent != pathlib.Path(__file__).parent)
+    """Run whole programs first and then the largest folders, so that no worker has minutes left at the end."""
+    first = (pathlib.Path(__file__).parent.name, "evaluation", "learner", "envs")
+    items.sort(key=lambda item: first.index(name) if (name := item.path.parent.name) in first else len(first))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each worker whole folders, whose modules share programs; the modules of this one are large enough on their own."""
+    return Folders(config, log)
+
+
+class Folders(LoadScopeScheduling):
+    def _split_scope(self, nodeid):
+        path = pathlib.PurePath(nodeid.partition("::")[0])
+        return str(path if path.parent == path.parents[-2] else path.parent)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,7 +57,7 @@ def let_go_of_programs():
         ctypes.CDLL(None).malloc_trim(0)
 
 
-MUCH = 2**31  # bytes of a process; two run at a time
+MUCH = 3 * 2**30  # bytes of a process; two run at a time
 
 
 def resident_bytes():
@@ -59,7 +75,7 @@ def trace_for_this_platform():
 @pytest.fixture(scope="session", autouse=True)
 def trace_programs_once():
     """Keep the traced programs of more than two runs, since most modules train the same agents."""
-    kept = functools.lru_cache(maxsize=8)(program.traced.__wrapped__.__wrapped__)
+    kept = functools.lru_cache(maxsize=16)(program.traced.__wrapped__.__wrapped__)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "traced", usual_tracing()(kept))
         yield

@@ -34,15 +34,13 @@ for name, profile in PRESETS:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "presets",
     [
-        pytest.param([("cleanup-moa", "large")], marks=pytest.mark.slow),
+        [("cleanup-moa", "large")],
         [("harvest-basic", "paper")],
-        pytest.param(
-            [("harvest-communication", "paper"), ("box-trapped-basic", None), ("cleanup-basic", "small")],
-            marks=pytest.mark.slow,
-        ),
+        [("harvest-communication", "paper"), ("box-trapped-basic", None), ("cleanup-basic", "small")],
     ],
     ids=["a model of others", "basic", "all others"],
 )

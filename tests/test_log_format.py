@@ -78,9 +78,9 @@ def test_metrics_that_came_later_are_not_numbers_before(tmp_path):
 
 
 def test_many_log_points_are_read_fast(tmp_path):
-    """2,000 log points of 64 members with 100 numbers each in a second, five times the duration measured here."""
+    """500 log points of 64 members with 100 numbers each in a quarter of a second, five times the duration measured here."""
     rng = np.random.default_rng(0)
-    write(tmp_path, [{f"m{i}": rng.normal(size=64).astype(np.float32) for i in range(100)}] * 2000)
+    write(tmp_path, [{f"m{i}": rng.normal(size=64).astype(np.float32) for i in range(100)}] * 500)
     started = time.process_time()
-    assert read(tmp_path)["m99"].shape == (2000, 64)
-    assert time.process_time() - started < 2
+    assert read(tmp_path)["m99"].shape == (500, 64)
+    assert time.process_time() - started < 0.5

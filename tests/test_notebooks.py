@@ -11,7 +11,7 @@ import matplotlib
 import pytest
 
 NOTEBOOKS = sorted((pathlib.Path(__file__).parents[1] / "notebooks").glob("*.py"))
-LONG = ("a_sweep_with_figures", "real_and_modelled_influence", "your_own")
+LONG = ("a_sweep_with_figures", "first_agents", "real_and_modelled_influence", "your_own")
 stem = operator.attrgetter("stem")
 
 

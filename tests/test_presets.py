@@ -12,15 +12,9 @@ from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.update import update
 
-SHOWN = ("harvest-basic",)
 
-
-def by_cost(name):
-    """Mark as slow what differs from one of these only in numbers or in the game."""
-    return name if name in SHOWN else pytest.param(name, marks=pytest.mark.slow)
-
-
-@pytest.mark.parametrize("name", [by_cost(name) for name in presets.names()])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", presets.names())
 def test_one_update_is_finite_moves_every_agent_and_differs_from_its_ablation(name):
     """The ablation is the same program with weight 0 for what makes the agents social."""
     config = presets.get(name, None if name.startswith("box") else "small")

@@ -23,6 +23,7 @@ TEXT = "\n".join(PAGES.values())
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = [line.partition("#")[0].strip() for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
 DEMO = "influence-jax demo"  # minutes, see `test_demo`
+PAID_A_SHARE = next(command for command in COMMANDS if "--income-share" in command)  # a program of its own
 PROGRAMS = [text for kind, text in BLOCKS if kind == "python"]
 
 
@@ -55,17 +56,27 @@ def test_installable_extras_exist():
     assert project["version"] == influence_jax.__version__
 
 
+def run(command, tiny_options):
+    """Run a command, for a few updates if it trains."""
+    short = re.sub("--total-steps [12]e[56] --seeds [34]", shlex.join(tiny_options), command).replace("4e6", "2.4e3")
+    short = short.replace("bench env", shlex.join(["bench", "env", *env.SMOKE]))
+    assert (command.split()[1] in ("train", "resume", "sweep", "bench")) == (short != command)
+    assert main(shlex.split(short)[1:]) == 0
+
+
 def test_commands(tmp_path, monkeypatch, tiny_options):
     monkeypatch.chdir(tmp_path)
-    for command in (c for c in COMMANDS if c.startswith("influence-jax") and c != DEMO):
-        short = re.sub("--total-steps [12]e[56] --seeds [34]", shlex.join(tiny_options), command).replace(
-            "4e6", "2.4e3"
-        )
-        short = short.replace("bench env", shlex.join(["bench", "env", *env.SMOKE]))
-        assert (command.split()[1] in ("train", "resume", "sweep", "bench")) == (short != command)
-        assert main(shlex.split(short)[1:]) == 0
+    for command in COMMANDS:
+        if command.startswith("influence-jax") and command not in (DEMO, PAID_A_SHARE):
+            run(command, tiny_options)
     assert {path.suffix for path in (tmp_path / "runs").glob("episode.*")} == {".gif", ".html"}
     assert (tmp_path / "runs" / "bench" / "env.json").exists()
+
+
+@pytest.mark.slow
+def test_pay_of_a_share_of_income(tmp_path, monkeypatch, tiny_options):
+    monkeypatch.chdir(tmp_path)
+    run(PAID_A_SHARE, tiny_options)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parents[1]
 NAMES = ("guide", "extending", "analysis", "concepts", "interop", "own_game", "questions", "games/README")
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
@@ -24,6 +26,7 @@ def write_programs(page: pathlib.Path, place: pathlib.Path) -> list[pathlib.Path
     return list(files)
 
 
+@pytest.mark.slow  # `make lint` runs it
 def test_a_type_checker_finds_nothing_wrong(tmp_path):
     files = [path for page in PAGES for path in write_programs(page, tmp_path)]
     assert len(files) >= 10

@@ -6,7 +6,7 @@ from influence_jax.bench import env
 from tests.bench.answers import answer
 
 
-@pytest.mark.parametrize("game", ["cleanup", "box-trapped"])
+@pytest.mark.parametrize("game", [pytest.param("cleanup", marks=pytest.mark.slow), "box-trapped"])
 def test_environment_benchmark_writes_stamped_rows(tmp_path, game):
     result = answer(env, tmp_path, "--games", game, "--num-agents", "2", "--repeats", "3")
     assert {"device", "cores_used", "jax", "commit"} <= result["machine"].keys()

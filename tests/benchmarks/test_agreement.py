@@ -7,6 +7,7 @@ from benchmarks import agreement
 from tests.bench.answers import answer
 
 
+@pytest.mark.slow
 def test_a_device_plays_as_itself(tmp_path):
     (row,) = answer(agreement, tmp_path, "--presets")["rows"]
     assert row["agrees"]

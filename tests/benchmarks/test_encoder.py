@@ -5,12 +5,14 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from benchmarks import encoder
 from influence_jax.networks.encoder import ConvEncoder
 from tests.bench.answers import answer
 
 
+@pytest.mark.slow
 def test_every_way_to_encode_gives_the_same(tmp_path):
     views = jax.random.randint(jax.random.key(0), (3, *encoder.VIEW), 0, 256, jnp.uint8)
     params = ConvEncoder(encoder.CHANNELS).init(jax.random.key(1), views)["params"]

@@ -8,6 +8,7 @@ from benchmarks import c_games, limits
 from tests.bench.answers import answer
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(c_games.compiler() is None, reason="there is no C compiler")
 def test_games_are_measured_beside_c(tmp_path):
     result = answer(limits, tmp_path)

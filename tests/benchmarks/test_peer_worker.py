@@ -1,5 +1,7 @@
 """The process that steps another package's game."""
 
+import pytest
+
 from benchmarks import peers
 from tests.bench.answers import answer
 
@@ -17,6 +19,7 @@ def make(name, num_agents): return Env(num_agents)
 """
 
 
+@pytest.mark.slow
 def test_peers_are_measured_in_the_same_run(tmp_path):
     checkout = tmp_path / "checkout"
     (checkout / "socialjax").mkdir(parents=True)

@@ -3,6 +3,7 @@
 from influence_jax.cli import main
 
 TRAIN = ["train", "harvest-moa", "--profile", "small"]
+SWEEP = ["sweep", *TRAIN[1:]]
 
 
 def refusal(capsys, *arguments):

@@ -2,14 +2,20 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import influence_jax
+from influence_jax.cli import evaluate as command
 from influence_jax.cli import main
+from influence_jax.evaluation.intervention import Interventions
 from tests.cli.commands import assert_refused
 
 
-def test_evaluate(run_directory, capsys):
+def test_evaluate(run_directory, capsys, monkeypatch):
+    asked, real = [], np.random.default_rng(0).exponential(size=(2, 20, 2, 2))
+    checked = Interventions(estimated=real**2, real=real, counted=np.broadcast_to(~np.eye(2, dtype=bool), real.shape))
+    monkeypatch.setattr(command, "intervene", lambda learner, state, *rest: asked.append(rest) or checked)
     assert main(["evaluate", str(run_directory), "--episodes", "2", "--interventions", "20"]) == 0
     shown = capsys.readouterr().out
     assert "2 episodes after 100 updates" in shown and "equality" in shown and "apples" in shown
@@ -21,7 +27,7 @@ def test_evaluate(run_directory, capsys):
     assert written["collective_return"] == evaluation.collective_return.tolist()
     assert written["peace"] == evaluation.peace.tolist() and len(written["sustainability"][0]) == 2
     assert written["apples"] == evaluation.metrics["apples"].tolist()
-    checked = influence_jax.intervene(trained.learner, trained.state, 20)
+    assert asked == [(20, 0)]
     assert written["intervention_correlation"] == pytest.approx(checked.correlation.tolist())
     assert written["intervention_pairs"] == checked.pairs.tolist() and "valid pairs" in shown
 

@@ -5,21 +5,12 @@ import csv
 import pytest
 
 from influence_jax.cli import main
-from tests.cli.commands import assert_refused
+from tests.cli.commands import SWEEP, assert_refused
 
 
 def test_two_shards(tiny_options, tmp_path, capsys, monkeypatch):
-    command = [
-        "sweep",
-        "harvest-a3c",
-        "--profile",
-        "small",
-        *tiny_options,
-        "--grid",
-        "learning-rate=1e-3,3e-4",
-        "--quiet",
-        "--out",
-    ]
+    """Each of two members, which is the program of the other commands' run."""
+    command = [*SWEEP, *tiny_options, "--grid", "learning-rate=1e-3,3e-4", "--quiet", "--out"]
     shards = [str(tmp_path / name) for name in ("0", "1")]
     assert main([*command, shards[0], "--shard", "0/2"]) == 0
     assert main([*command, shards[1], "--shard", "1/2"]) == 0

@@ -16,41 +16,33 @@ from influence_jax.settings import ConfigError
 from influence_jax.sweeps import sweep as sweeps
 from influence_jax.sweeps.results import Record, Sweep
 from influence_jax.sweeps.space import Space
-from tests.cli.commands import assert_refused, refusal
+from tests.cli.commands import SWEEP, assert_refused, refusal
+from tests.conftest import tiny_arguments
 
-SWEEP = ["sweep", "harvest-a3c", "--profile", "small"]
 
+def test_sweep_and_best(tmp_path, capsys, monkeypatch):
+    """Of two members, which is the program of the other commands' run."""
 
-def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
     def press(self, point):
         raise KeyboardInterrupt
 
-    out = tmp_path / "x"
-    command = [
-        *SWEEP,
-        *tiny_options,
-        "--grid",
-        "learning-rate=1e-3,3e-4",
-        "--grid",
-        "hit-penalty=0,50",
-        "--out",
-        str(out),
-    ]
+    out, options = tmp_path / "x", [*SWEEP, *tiny_arguments(seeds="1")]
+    command = [*options, "--grid", "learning-rate=1e-3,3e-4", "--grid", "hit-penalty=0", "--out", str(out)]
     assert main([*command, "--dry-run", "--measure"]) == 0
     said = capsys.readouterr().err
-    assert "4 trials x 2 seeds = 8 members in 1 program of 8; 9,600 environment steps" in said
+    assert "2 trials x 1 seeds = 2 members in 1 program of 2; 2,400 environment steps" in said
     found = re.search(
         r"about (\d):(\d\d):(\d\d) in all: the first program compiles in (\d+) s and then runs ([\d,]+) .* here$",
         said.strip(),
     )
     hours, minutes, seconds, compiling, rate = (int(x.replace(",", "")) for x in found.groups())
-    assert abs(3600 * hours + 60 * minutes + seconds - (9600 / rate + compiling)) <= 2
+    assert abs(3600 * hours + 60 * minutes + seconds - (2400 / rate + compiling)) <= 2
     assert not out.exists()
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "__call__", press)
         assert main(command) == 75
     capsys.readouterr()
-    with pytest.warns(UserWarning, match="is not finished: 0 of 1 programs are, and 4 of 4 trials have results"):
+    with pytest.warns(UserWarning, match="is not finished: 0 of 1 programs are, and 2 of 2 trials have results"):
         assert main(["best", str(out), "--metric", "entropy", "--json"]) == 0
     assert '"learning_rate": 0.001' in capsys.readouterr().out
     assert main(["resume", str(out)]) == 0
@@ -58,14 +50,14 @@ def test_sweep_and_best(tiny_options, tmp_path, capsys, monkeypatch):
     with open(out / "final.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     wanted = {"trial", "learning_rate", "env.params.hit_penalty", "seed", "entropy"}
-    assert len(rows) == 8 and wanted <= rows[0].keys()
+    assert len(rows) == 2 and wanted <= rows[0].keys()
     assert (out / "best.png").stat().st_size > 1000
-    assert main(["best", str(out), "--count", "2", "--metric", "entropy", "--json"]) == 0
-    assert '"trial"' in capsys.readouterr().out
+    assert main(["best", str(out), "--count", "1", "--metric", "entropy", "--json"]) == 0
+    assert capsys.readouterr().out.count('"trial"') == 1
     chosen = str(tmp_path / "best.json")
     assert main(["best", str(out), "--count", "2", "--metric", "entropy", "--space", chosen]) == 0
-    again = [*SWEEP, *tiny_options, "--seed", "100", "--space", chosen, "--out", str(tmp_path / "again"), "--dry-run"]
-    assert main(again) == 0 and "2 trials x 2 seeds = 4 members in 1 program of 4" in capsys.readouterr().err
+    again = [*options, "--seed", "100", "--space", chosen, "--out", str(tmp_path / "again"), "--dry-run"]
+    assert main(again) == 0 and "2 trials x 1 seeds = 2 members in 1 program of 2" in capsys.readouterr().err
     sentence = refusal(capsys, "best", str(out), "--metric", "colective_return")
     assert "metric is 'colective_return'; allowed: " in sentence and "Did you mean 'collective_return'?" in sentence
     assert "it exists; allowed: a new file" in refusal(capsys, "best", str(out), "--space", chosen)

@@ -12,7 +12,7 @@ import pytest
 
 import influence_jax
 from influence_jax import types
-from influence_jax.cli import main
+from influence_jax.cli import main, train
 from influence_jax.config import NetworkConfig
 from tests.installed import install, uninstall
 
@@ -43,7 +43,7 @@ def test_there_are_ten_recipes():
     assert [title.split()[0] for title in TITLES] == [f"{i}." for i in range(1, 11)]
 
 
-LONG = ("2.", "5.", "6.", "7.", "8.", "9.", "10.")
+LONG = ("2.", "3.", "4.", "5.", "6.", "7.", "8.", "9.", "10.")
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,24 @@ def test_recipe(recipe, laboratory, tiny_presets, monkeypatch):
         with refused if foreign else contextlib.nullcontext():
             influence_jax.load(directory)
         assert np.isfinite(influence_jax.load(directory, trust=True).metrics["entropy"]).all()
+
+
+@pytest.mark.parametrize(
+    "recipe", [x for x in RECIPES if "influence-jax train" in x], ids=lambda x: x.partition("\n")[0]
+)
+def test_what_a_recipe_trains_can_be_built(recipe, laboratory, monkeypatch):
+    """The files of a recipe, and the settings that name them."""
+    learners = []
+    monkeypatch.setattr(train, "run", lambda given, config: learners.append(influence_jax.make_learner(config)) or 0)
+    for kind, body in blocks(recipe):
+        if kind == "file":
+            (laboratory / body.split()[1]).write_text(body)
+        elif kind == "toml":
+            install(monkeypatch, laboratory, laboratory, body)
+        elif kind == "sh":
+            for command in (line for line in body.splitlines() if line.startswith("influence-jax train")):
+                assert main(shlex.split(command)[1:]) == 0, command
+    assert learners
 
 
 def test_alternatives_of_the_gru_are_naive_reruns(laboratory):

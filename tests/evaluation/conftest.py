@@ -18,6 +18,7 @@ def run_of(config):
 
 
 INFLUENCE = {
+    "visible actions": InfluenceConfig(visible_actions=True),
     "basic": InfluenceConfig(model="basic", num_influencers=1),
     "communication": InfluenceConfig(model="communication", num_messages=3),
     "intervention": InfluenceConfig(model="intervention"),
@@ -35,8 +36,8 @@ class Runs(dict):
     def __missing__(self, model):
         config = self.config
         if model != "moa":
-            loud = Hyperparams(influence_weight=1.0)
-            config = dataclasses.replace(config, influence=INFLUENCE[model], hyperparams=loud)
+            numbers = Hyperparams(influence_weight=0.0 if model == "visible actions" else 1.0)
+            config = dataclasses.replace(config, influence=INFLUENCE[model], hyperparams=numbers)
         self[model] = run_of(config)
         return self[model]
 

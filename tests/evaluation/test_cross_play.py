@@ -28,7 +28,7 @@ def assert_played(matrix, place, trace, seat):
 
 
 def test_a_run_a_policy_and_a_player(runs):
-    run = runs["moa"]
+    run = runs["visible actions"]
     a, b = run.policy(0), run.policy(1)
     matrix = cross_play({"run": run, "b": b, "turn": turn}, num_episodes=2, seed=7)
     assert matrix.names == ("run", "b", "turn") and matrix.returns.shape == (3, 3, 2, 2)
@@ -51,13 +51,13 @@ def test_runs_of_different_kinds(runs):
 
 
 def test_all_pairs_play_one_game(runs):
-    policy = runs["moa"].policy(0)
+    policy = runs["visible actions"].policy(0)
     member = policy.member
     cheap = dataclasses.replace(
         policy, member=member.replace(env_params=member.env_params.replace(hit_penalty=jnp.float32(0)))
     )
     matrix = cross_play([cheap, policy, policy], num_episodes=2)
-    assert matrix.names == ("harvest-moa", "harvest-moa (2)", "harvest-moa (3)")
+    assert matrix.names == ("harvest-a3c", "harvest-a3c (2)", "harvest-a3c (3)")
     assert (matrix.returns == matrix.returns[0, 0]).all()
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.config import EnvConfig
+from influence_jax.config import EnvConfig, Hyperparams, InfluenceConfig
 from influence_jax.envs.probes import Stipend
 from influence_jax.evaluation.episodes import evaluate, mean_and_spread
 from influence_jax.learner.learner import make_learner
@@ -16,6 +16,15 @@ from influence_jax.learner.rollout import init_rollout
 from influence_jax.runtime.population import init_population
 
 FIRE = 7
+STIPEND = EnvConfig("influence_jax.envs.probes:Stipend", horizon=10)
+
+
+class Short(Stipend):
+    """Ends after three of its ten steps."""
+
+    def dynamics(self, state, actions, noise, params):
+        state, reward, discount, metrics = super().dynamics(state, actions, noise, params)
+        return state, reward, jnp.where(state.time >= 3, 0.0, discount), metrics
 
 
 @pytest.fixture(scope="module")
@@ -100,15 +109,9 @@ def test_the_seed_fixes_the_games(learner, state, evaluation):
 
 
 def test_a_game_that_ends_early_counts_once(tiny):
-    class Short(Stipend):
-        """Ends after three of its ten steps."""
-
-        def dynamics(self, state, actions, noise, params):
-            state, reward, discount, metrics = super().dynamics(state, actions, noise, params)
-            return state, reward, jnp.where(state.time >= 3, 0.0, discount), metrics
-
-    small = dataclasses.replace(tiny, env=EnvConfig("influence_jax.envs.probes:Stipend", horizon=10))
-    learner = make_learner(small)
+    learner = make_learner(
+        dataclasses.replace(tiny, env=STIPEND, influence=InfluenceConfig(), hyperparams=Hyperparams())
+    )
     state = init_population(learner)
     assert (evaluate(learner, state, num_episodes=2).agent_returns == 10).all()
     short = dataclasses.replace(learner, env=Short())
@@ -119,14 +122,7 @@ def test_a_game_that_ends_early_counts_once(tiny):
 
 def test_influence_is_a_mean_over_the_steps_of_a_game_that_ends_early(tiny):
     """The idle step after the end does not count: with an influence of 1 on all N agents, including oneself, the mean is N."""
-
-    class Short(Stipend):
-        def dynamics(self, state, actions, noise, params):
-            state, reward, discount, metrics = super().dynamics(state, actions, noise, params)
-            return state, reward, jnp.where(state.time >= 3, 0.0, discount), metrics
-
-    small = dataclasses.replace(tiny, env=EnvConfig("influence_jax.envs.probes:Stipend", horizon=10))
-    learner = make_learner(small)
+    learner = make_learner(dataclasses.replace(tiny, env=STIPEND))
 
     def ones(trajectory, bootstrap):
         influence = trajectory.actor_output.influence

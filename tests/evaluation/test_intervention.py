@@ -11,18 +11,23 @@ from influence_jax.config import ConfigError, Hyperparams, InfluenceConfig
 from influence_jax.evaluation.intervention import NUM_ENVS, Interventions, intervene, one_moment
 from influence_jax.influence.acting import decide
 from influence_jax.learner.learner import make_learner
-from influence_jax.learner.rollout import rollout
+from influence_jax.learner.state import RolloutState
 from influence_jax.runtime.population import init_population
 from tests.influence.worlds import compare, naive_heads
 
 
-def test_real_influence_is_that_of_another_world(runs):
-    """Some steps into the game, with policies far from uniform."""
-    learner, state = runs["moa"].learner, jax.tree.map(lambda x: x[0], runs["moa"].state)
-    member, params, key = state.member, state.params, jax.random.key(2)
-    rollout_state, _, _ = jax.jit(lambda m, s: rollout(learner, m, s, 4, jax.random.key(1)))(
-        member, state.rollout_state
-    )
+def moments_of(trace, times):
+    """Return steps of an episode as environments side by side."""
+    state, timestep = (jax.tree.map(lambda x: x[times], tree) for tree in (trace.states, trace.timesteps))
+    agents = trace.team.agent_states
+    carry = jax.tree.map(lambda x: jnp.moveaxis(x[times, :, 0], 0, 1), agents.carry)
+    return RolloutState(state, timestep, carry, agents.memory[times, 0], agents.shaper_state)
+
+
+def test_real_influence_is_that_of_another_world(runs, trace):
+    """At three steps of an episode, the last one included, with policies far from uniform."""
+    learner, member, key = runs["moa"].learner, runs["moa"].policy(0).member, jax.random.key(2)
+    params, rollout_state = member.params, moments_of(trace, np.array([4, 10, 19]))
     found = jax.jit(lambda m, s, k: one_moment(learner, m, s, k))(member, rollout_state, key)
     act_key, noise_key = jax.random.split(key)
     now = rollout_state.timestep
@@ -56,6 +61,7 @@ def test_real_influence_is_that_of_another_world(runs):
     assert found["real"].max() > 0.02, "the reference must have something to find"
 
 
+@pytest.mark.slow
 def test_a_wrapped_model_of_others_is_one(runs):
     known, own = (intervene(runs[name].learner, runs[name].state, 1) for name in ("moa", "own moa"))
     assert known.pairs[0] > 0 and known.real.max() > 0.02

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from influence_jax.config import ConfigError, EnvConfig
+from influence_jax.config import ConfigError, EnvConfig, Hyperparams, InfluenceConfig
 from influence_jax.envs import make, scripted
 from influence_jax.envs.probes import Stipend
 from influence_jax.evaluation.play import play
@@ -95,7 +95,8 @@ def test_a_game_that_ends_early_ends(tiny):
             state, reward, discount, metrics = super().dynamics(state, actions, noise, params)
             return state, reward, jnp.where(state.time >= 3, 0.0, discount), metrics
 
-    small = dataclasses.replace(tiny, env=EnvConfig("influence_jax.envs.probes:Stipend", horizon=10))
+    game = EnvConfig("influence_jax.envs.probes:Stipend", horizon=10)
+    small = dataclasses.replace(tiny, env=game, influence=InfluenceConfig(), hyperparams=Hyperparams())
     learner = dataclasses.replace(make_learner(small), env=Short())
     policy = Policy(learner, jax.tree.map(lambda x: x[0], init_population(learner).member))
     trace = play(policy)

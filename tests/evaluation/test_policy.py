@@ -70,6 +70,7 @@ def test_the_forced_do_as_they_are_forced(runs):
         assert output.samples["action"].log_prob[0, 2] == output.log_policy["action"][0, 2, 2]
 
 
+@pytest.mark.slow
 def test_rewards_that_agents_observe_enter_as_in_an_episode(tiny):
     """Stepping by hand turns a time step's reward into the same observation as in an episode."""
     run = run_of(tiny.override(observe_rewards=True, shaper="inequity_averse"))
@@ -95,7 +96,7 @@ def test_they_say_who_they_are_in_one_line(runs):
 def test_decisions_name_actions(runs):
     policy = runs["communication"].policy(0)
     env = policy.learner.env
-    decision = policy.at(env.reset(jax.random.key(0), policy.member.env_params)[0])
+    decision = policy.at(jax.jit(env.reset)(jax.random.key(0), policy.member.env_params)[0])
     names = [env.spec.action_names[action] for action in decision.actions]
     rows = decision.rows()
     assert [row["action"] for row in rows] == names and [row["message"] for row in rows] == decision.messages.tolist()

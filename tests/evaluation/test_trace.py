@@ -40,7 +40,7 @@ def test_it_says_what_it_is_in_one_line(trace):
     assert repr(trace) == f"Trace of 20 steps of Harvest, 3 agents, returns {returns}"
 
 
-@pytest.mark.parametrize("model", ["basic", "moa"])
+@pytest.mark.parametrize("model", ["basic", pytest.param("moa", marks=pytest.mark.slow)])
 def test_a_model_of_ones_own_is_what_it_declares_and_not_its_name(runs, model):
     known, own = (runs[name].trace(0, seed=1, real=True) for name in (model, f"own {model}"))
     assert known.real_influence.max() > 0.05

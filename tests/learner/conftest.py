@@ -1,11 +1,9 @@
 """A learner on a probe, and its first update; compiled once for all modules."""
 
-import jax
 import pytest
 
 from influence_jax.learner.learner import make_learner
-from influence_jax.learner.rollout import rollout
-from tests.learner.worlds import probe_config, start_of, step_of
+from tests.learner.worlds import played_of, probe_config, start_of, step_of
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +17,8 @@ def state(learner):
 
 
 @pytest.fixture(scope="session")
-def played(learner, state):
-    run = jax.jit(lambda m, s, k: rollout(learner, m, s, 14, k))
-    return run(state.member, state.rollout_state, jax.random.key(5))
+def played(learner):
+    return played_of(learner)
 
 
 @pytest.fixture(scope="session")

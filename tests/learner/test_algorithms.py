@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax.config import Hyperparams, InfluenceConfig
 from influence_jax.learner.agent_update import AgentBatch
 from influence_jax.learner.algorithms import A2C, PPO
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.update import update
-from tests.learner.worlds import probe_config
+from tests.learner.worlds import probe_config, start_of
 
 ENVS = 6
 
@@ -42,11 +43,12 @@ def test_ppo_sees_every_environment_once_an_epoch():
     assert steps == 4 * 3 and logs["environments"] == ENVS / 3
 
 
-def test_first_step_of_ppo_sees_the_policy_that_acted(state):
+def test_first_step_of_ppo_sees_the_policy_that_acted():
     """From the carries that the rollout began with, every ratio is 1, so the centred surrogate is 0."""
-    config = probe_config()
+    config = probe_config(influence=InfluenceConfig(visible_actions=True), hyperparams=Hyperparams())
     rules = dataclasses.replace(config.learner, algorithm="ppo", ppo_epochs=1, ppo_minibatches=1)
     learner = make_learner(dataclasses.replace(config, learner=rules))
+    state = start_of(learner)
     keys = iter(jax.random.split(jax.random.key(1), 100))
     louder = jax.tree.map(lambda x: jax.random.normal(next(keys), x.shape), state.params)
     carry = jax.tree.map(lambda x: jax.random.normal(next(keys), x.shape), state.rollout_state.carry)

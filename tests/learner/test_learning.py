@@ -58,7 +58,7 @@ def test_every_agent_answers_its_own_cue_beside_a_model_of_others():
     ("env", "profile", "num_envs", "rollout_length", "steps"),
     [
         pytest.param("Cue", "small", 64, 32, 6e4, marks=pytest.mark.slow),
-        ("Recall", "small", 16, 16, 4e4),
+        pytest.param("Recall", "small", 16, 16, 4e4, marks=pytest.mark.slow),
         pytest.param("Recall", "small", 64, 32, 9e4, marks=pytest.mark.slow),
         pytest.param("Recall", "large", 64, 64, 8e4, marks=pytest.mark.slow),
     ],

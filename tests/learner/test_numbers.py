@@ -13,6 +13,8 @@ from influence_jax.cli import train as cli
 from influence_jax.config import ConfigError, from_json, to_json
 from influence_jax.influence.moa import moa
 from influence_jax.learner.learner import make_learner, numbers_of
+from influence_jax.learner.pay import paid
+from influence_jax.learner.rollout import rollout
 from influence_jax.rewards import Shaper
 from influence_jax.runtime import population
 from influence_jax.runtime.directory import save_config
@@ -89,15 +91,21 @@ def test_members_with_numbers_of_their_own_learn_what_they_learn_alone(own, tmp_
 
 
 def test_each_member_has_its_own_number():
-    """One whose number is 0 learns what it learns without the shaper, up to rounding; the other does not."""
-    config = probe_config(model="independent", log_interval=1, total_steps=40)
-    alone = influence_jax.train(config)
-    values = {"seed": [0, 0], "own.care": [0, 1.5]}
-    run = influence_jax.train(config.override(shaper=OWN["shaper"]), hyperparams=values)
-    left, right = (jax.tree.map(lambda x, m=m: x[m], run.state.params) for m in range(2))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a[0], b, atol=2e-5), alone.state.params, left)
-    assert max(jax.tree.leaves(jax.tree.map(lambda a, b: np.abs(a - b).max(), left, right))) > 1e-4
-    assert run.table()["own.care"].tolist() == [0] * 2 + [1.5] * 2
+    """One whose number is 0 is paid its own reward, the other one that of all others, too."""
+    learner = make_learner(probe_config(model="independent", seeds=2).override(shaper=OWN["shaper"]))
+    state = population.init_population(learner, {"seed": [0, 0], "own.care": [0, 1.5]})
+
+    @jax.jit
+    @jax.vmap
+    def played(state):
+        _, trajectory, bootstrap = rollout(learner, state.member, state.rollout_state, 5, state.key)
+        return trajectory.reward, paid(learner, state, trajectory, bootstrap, 0.0, state.key).shaped
+
+    reward, shaped = played(state)
+    others = reward.sum(axis=-1, keepdims=True) - reward
+    np.testing.assert_array_equal(shaped[0], reward[0])
+    np.testing.assert_allclose(shaped[1], reward[1] + 1.5 * others[1], rtol=1e-6)
+    assert others[1].any()
 
 
 def test_a_configuration_is_completed_and_read_back(own):

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,42 +12,48 @@ from influence_jax.config import Hyperparams
 from influence_jax.influence.controls import controlled_influence_reward
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
-from influence_jax.learner.pay import in_units
+from influence_jax.learner.pay import in_units, paid
 from influence_jax.learner.rollout import rollout
 from influence_jax.learner.update import update
 from tests.influence.worlds import louder
-from tests.learner.worlds import MODELS, probe_config
+from tests.learner.worlds import MODELS, probe_config, start_of
 
 
 def paid_a_share(control, share=0.2):
-    """``(learner, state)`` of agents whose pay for influence, or for a control, is a share of their income."""
+    """A step that acts and pays, and the state of agents whose pay for influence, or for a control, is a share of income."""
     model = dataclasses.replace(MODELS["basic"], pay="income_share", control=control)
     learner = make_learner(probe_config(influence=model, hyperparams=Hyperparams(income_share=share)))
-    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
-    return jax.jit(lambda state: update(learner, state, 100.0)), state.replace(params=louder(state.params))
+    state = start_of(learner)
+
+    @jax.jit
+    def step(state):
+        key = jax.random.fold_in(state.key, state.update)
+        rollout_state, trajectory, bootstrap = rollout(learner, state.member, state.rollout_state, 5, key)
+        pay = paid(learner, state, trajectory, bootstrap, 0.0, key)
+        after = state.replace(rollout_state=rollout_state, income=pay.income, update=state.update + 1)
+        return after, pay, trajectory.actor_output
+
+    return step, state.replace(params=louder(state.params))
 
 
 def test_pay_for_influence_is_a_share_of_income():
     step, state = paid_a_share("none")
-    paid, earned = [], []
+    bonus, earned = [], []
     for _ in range(60):
-        state, logs = step(state)
-        logs = {name: float(mean.value()) for name, mean in logs.items() if name in SHARES}
-        paid.append(logs["current_influence_weight"] * logs["influence"])
-        earned.append(logs["step_reward"] / 3)
+        state, pay, _ = step(state)
+        bonus.append(np.sum(pay.influence_weight * pay.influence))
+        earned.append(np.sum(pay.shaped))
     assert np.std(earned) > 0.1 * np.mean(earned)  # it is not only that nothing varies
-    np.testing.assert_allclose(np.sum(paid) / np.sum(earned), 0.2, rtol=0.1)
-
-
-SHARES = ("current_influence_weight", "influence", "mutual_information", "step_reward")
+    np.testing.assert_allclose(np.sum(bonus) / np.sum(earned), 0.2, rtol=0.1)
 
 
 def test_a_control_is_paid_the_same_share_of_income():
     step, state = paid_a_share("mi")
-    logs = {name: float(mean.value()) for name, mean in step(state)[1].items() if name in SHARES}
-    assert logs["mutual_information"] < 0.9 * logs["influence"] or logs["mutual_information"] > 1.1 * logs["influence"]
-    paid = logs["current_influence_weight"] * logs["mutual_information"]
-    np.testing.assert_allclose(paid, 0.2 * logs["step_reward"] / 3, rtol=1e-4)
+    _, pay, output = step(state)
+    influence, information = output.influence.sum(), output.mutual_information.sum()
+    assert information < 0.9 * influence or information > 1.1 * influence
+    np.testing.assert_allclose(np.sum(pay.influence), information, rtol=1e-4)
+    np.testing.assert_allclose(np.sum(pay.influence_weight * pay.influence), 0.2 * np.sum(pay.shaped), rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -59,17 +66,19 @@ def test_influence_of_one_step_moves_one_reward(name, credit, rewarded):
     Communication pays the message of step 2 that was heard at step 3 ("cause"), or the message sent at step 3 ("effect").
     """
     learner = make_learner(probe_config(influence=dataclasses.replace(MODELS[name], credit=credit)))
-    state = jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
-    run = jax.jit(lambda m, s: rollout(learner, m, s, 5, state.key))
-    _, trajectory, bootstrap = run(state.member, state.rollout_state)
-    influence = trajectory.actor_output.influence
-    changed = trajectory.replace(
-        actor_output=trajectory.actor_output.replace(influence=influence.at[3, 1, 0, 2].add(1.0))
-    )
-    before, after = (
-        controlled_influence_reward(learner.model, learner.control, jax.random.key(0), x, bootstrap, Hyperparams())
-        for x in (trajectory, changed)
-    )
+    state = jax.eval_shape(functools.partial(train.init, learner), jax.random.key(0))
+    kinds = jax.eval_shape(lambda s: rollout(learner, s.member, s.rollout_state, 5, s.key)[1:], state)
+    trajectory, bootstrap = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), kinds)
+    trajectory = trajectory.replace(valid=jnp.ones((5, 4), bool), discount=jnp.ones((5, 4)))  # within an episode
+    influence = jax.random.uniform(jax.random.key(1), trajectory.actor_output.influence.shape)
+
+    def reward(influence):
+        played = trajectory.replace(actor_output=trajectory.actor_output.replace(influence=influence))
+        return controlled_influence_reward(
+            learner.model, learner.control, jax.random.key(0), played, bootstrap, Hyperparams()
+        )
+
+    before, after = reward(influence), reward(influence.at[3, 1, 0, 2].add(1.0))
     np.testing.assert_array_equal(np.argwhere(np.abs(after - before) > 0.5), [[rewarded, 1, 0]])
     np.testing.assert_allclose((after - before)[rewarded, 1, 0], 1.0, atol=1e-5)
 

@@ -10,9 +10,11 @@ import pytest
 from influence_jax.config import ConfigError, Hyperparams
 from influence_jax.envs.probes import Cue
 from influence_jax.learner import train
+from influence_jax.learner.learner import make_learner
 from influence_jax.learner.report import report
 from influence_jax.learner.update import update
 from influence_jax.metrics import init_episode_sums
+from tests.learner.worlds import probe_config
 
 
 def test_entropy_is_reported_by_fifths_of_the_episode(learner, played):
@@ -30,16 +32,21 @@ def test_entropy_is_reported_by_fifths_of_the_episode(learner, played):
     assert np.isnan(logs["entropy_alone"].value())
 
 
+@pytest.fixture(scope="module")
+def alone():
+    return make_learner(probe_config(model="independent"))
+
+
 @pytest.mark.parametrize("name", ["learning_rate", "seed", "entropy", "current_learning_rate"])
-def test_a_metric_of_ones_own_has_a_name_of_its_own(learner, state, name):
+def test_a_metric_of_ones_own_has_a_name_of_its_own(alone, name):
     """It may not be the name of a setting, which is a column of the same tables, or of another metric."""
-    own = dataclasses.replace(learner, metrics=(lambda trajectory: {name: trajectory.reward.sum(axis=-1)},))
+    own = dataclasses.replace(alone, metrics=(lambda trajectory: {name: trajectory.reward.sum(axis=-1)},))
     with pytest.raises(ConfigError, match=f"learner.metrics has the names {name}; allowed: names that are not taken"):
-        jax.eval_shape(lambda state: update(own, state, 100.0), state)
+        jax.eval_shape(lambda key: update(own, train.init(own, key), 100.0), jax.random.key(0))
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "entropy", "returns"])
-def test_what_a_game_measures_has_a_name_of_its_own(learner, name):
+def test_what_a_game_measures_has_a_name_of_its_own(alone, name):
     """Otherwise a game's metric could replace the entropy of a policy, for example."""
 
     class Renamed(Cue):
@@ -51,7 +58,7 @@ def test_what_a_game_measures_has_a_name_of_its_own(learner, name):
             *rest, metrics = super().dynamics(state, actions, noise, params)
             return *rest, {name: metrics["answers"]}
 
-    own = dataclasses.replace(learner, env=Renamed(num_agents=3, horizon=6))
+    own = dataclasses.replace(alone, env=Renamed(num_agents=3, horizon=6))
     with pytest.raises(
         ConfigError, match=r"env.spec.metric_names has the names \w+; allowed: names that are not taken"
     ):

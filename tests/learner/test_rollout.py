@@ -132,6 +132,7 @@ def test_inequity_averse_agents_may_observe_everybodys_smoothed_rewards():
     assert (values[0] != values[1]).all()
 
 
+@pytest.mark.slow
 def test_what_is_seen_moves_hidden_units_from_the_start():
     """On the full Harvest, a new core's units vary between moments by .19 (standard deviation); it used to be .016."""
     learner = make_learner(

@@ -86,10 +86,10 @@ def test_exploration_fades_over_its_part_of_the_run():
 @pytest.mark.parametrize(
     ("name", "algorithm", "shaper", "critic"),
     [
-        ("basic", "a2c", "prosocial", "separate"),
+        pytest.param("basic", "a2c", "prosocial", "separate", marks=pytest.mark.slow),
         ("communication", "a2c", "individual", "separate"),
         pytest.param("communication", "ppo", "individual", "shared", marks=pytest.mark.slow),
-        ("moa", "ppo", "inequity_averse", "shared"),
+        pytest.param("moa", "ppo", "inequity_averse", "shared", marks=pytest.mark.slow),
         pytest.param("moa", "a2c", "individual", "separate", marks=pytest.mark.slow),
         pytest.param("intervention", "a2c", "individual", "separate", marks=pytest.mark.slow),
         pytest.param("intervention", "ppo", "individual", "shared", marks=pytest.mark.slow),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from influence_jax.config import EnvConfig, ExperimentConfig, Hyperparams, InfluenceConfig, LearnerConfig, NetworkConfig
 from influence_jax.learner import train
+from influence_jax.learner.rollout import rollout
 from influence_jax.learner.update import update
 
 PROBE = "influence_jax.envs.probes:"
@@ -30,6 +31,14 @@ def probe_config(env="Cue", model="moa", **changes) -> ExperimentConfig:
 def start_of(learner):
     """Return the first state."""
     return jax.jit(functools.partial(train.init, learner))(jax.random.key(0))
+
+
+@functools.lru_cache(maxsize=4)
+def played_of(learner):
+    """Return what follows 14 steps from the first state: ``(rollout_state, trajectory, bootstrap)``."""
+    state = start_of(learner)
+    run = jax.jit(lambda m, s, k: rollout(learner, m, s, 14, k))
+    return run(state.member, state.rollout_state, jax.random.key(5))
 
 
 @functools.lru_cache(maxsize=4)

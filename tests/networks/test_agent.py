@@ -11,7 +11,7 @@ from influence_jax import presets
 from influence_jax.networks import agent
 from influence_jax.networks.recurrent import SymbolicLSTM
 from influence_jax.types import NetworkSpec
-from tests.networks.worlds import SMALL, louder, network
+from tests.networks.worlds import SMALL, network, random_params
 
 PAPER = presets.get("harvest-a3c", "paper").network
 
@@ -40,18 +40,24 @@ def test_parameter_counts_of_the_papers_networks(spec, count):
 @pytest.mark.parametrize("core", agent.NETWORKS)
 def test_unroll_is_the_steps_one_by_one_and_forgets_at_first(core):
     functions = agent.NETWORKS[core](NetworkSpec(num_actions=4, context_symbols=4, context_blocks=2), SMALL)
-    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    params = random_params(functions)
     keys = jax.random.split(jax.random.key(1), 3)
     features = jax.random.normal(keys[0], (6, 3, 5))
     context = jax.random.randint(keys[1], (6, 3, 2), -1, 4)
     first = jnp.zeros((6, 3), bool).at[2, 1].set(True)
     start = functions.zero_carry((3,))["policy"]
     carry = jax.tree.map(lambda x: jax.random.normal(keys[2], x.shape), start)
-    unrolled = functions.unroll(params, "policy", carry, features, context, first)
+    unrolled = jax.jit(lambda *inputs: functions.unroll(params, "policy", *inputs))(carry, features, context, first)
+
+    @jax.jit
+    def step(carry, features, context, first):
+        carry = jax.tree.map(lambda c, z: jnp.where(first[:, None], z, c), carry, start)
+        gates = functions.precompute(params, "policy", carry, features)
+        carry, _, heads = functions.resolve(params, "policy", carry, gates, context)
+        return carry, heads
+
     for t in range(6):
-        carry = jax.tree.map(lambda c, z, t=t: jnp.where(first[t][:, None], z, c), carry, start)
-        gates = functions.precompute(params, "policy", carry, features[t])
-        carry, _, heads = functions.resolve(params, "policy", carry, gates, context[t])
+        carry, heads = step(carry, features[t], context[t], first[t])
         np.testing.assert_allclose(unrolled["action"][t], heads["action"], atol=1e-5)
         np.testing.assert_allclose(unrolled["action_value"][t], heads["action_value"], atol=1e-5)
 
@@ -62,7 +68,7 @@ def test_observations_are_encoded_in_pieces(limit, monkeypatch):
     monkeypatch.setattr(agent, "OBSERVATIONS_AT_A_TIME", limit)
     assert agent.num_pieces(18) == {2: 9, 8: 3, 100: 1}[limit] and agent.num_pieces(1) == 1
     functions = network(num_actions=4, moa_targets=2)
-    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    params = random_params(functions)
     images = jax.random.randint(jax.random.key(1), (6, 3, 5, 5, 3), 0, 256).astype(jnp.uint8)
     weights = jnp.arange(6.0)[:, None, None]  # every step counts otherwise
 
@@ -88,7 +94,7 @@ def test_every_product_of_the_network_can_be_bfloat16():
     def loss_and_gradient(precision):
         sizes = dataclasses.replace(SMALL, precision=precision)
         functions = network(sizes, num_actions=4, context_symbols=4, context_blocks=2)
-        params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+        params = random_params(functions)
 
         def loss(params):
             features = functions.encode(params, images)["policy"]
@@ -112,7 +118,7 @@ def test_every_product_of_the_network_can_be_bfloat16():
 )
 def test_how_far_the_gradient_of_a_value_reaches(critic, reached):
     functions = network(dataclasses.replace(SMALL, critic=critic), num_actions=4, context_symbols=4, context_blocks=1)
-    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    params = random_params(functions)
     views = jax.random.randint(jax.random.key(1), (6, 3, 5, 5, 3), 0, 256).astype(jnp.uint8)
     context, first = jnp.zeros((6, 3, 1), jnp.int32), jnp.zeros((6, 3), bool)
     carry = functions.zero_carry((3,))
@@ -123,7 +129,7 @@ def test_how_far_the_gradient_of_a_value_reaches(critic, reached):
         heads = functions.unroll(params, branch, carry[branch], features[branch], context, first)
         return heads["action_value"].sum()
 
-    gradients = jax.grad(value)(params)
+    gradients = jax.jit(jax.grad(value))(params)
     assert {name for name, part in gradients.items() if any(jnp.any(x != 0) for x in jax.tree.leaves(part))} == reached
 
 
@@ -132,8 +138,8 @@ def test_a_model_of_others_may_look_for_itself():
     views = jax.random.randint(jax.random.key(1), (3, 5, 5, 3), 0, 256).astype(jnp.uint8)
     for encoder, reached in (("shared", {"encoder", "moa"}), ("own", {"moa_encoder", "moa"})):
         functions = network(dataclasses.replace(SMALL, moa_encoder=encoder), **spec)
-        params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
-        gradients = jax.grad(lambda p, f=functions: f.encode(p, views)["moa"].sum())(params)
+        params = random_params(functions)
+        gradients = jax.jit(jax.grad(lambda p, f=functions: f.encode(p, views)["moa"].sum()))(params)
         assert {
             name for name, part in gradients.items() if any(jnp.any(x != 0) for x in jax.tree.leaves(part))
         } == reached

@@ -9,7 +9,7 @@ from flax import linen as nn
 from influence_jax.networks.agent import NETWORKS
 from influence_jax.networks.recurrent import Carry
 from influence_jax.types import NetworkSpec
-from tests.networks.worlds import SMALL, louder
+from tests.networks.worlds import SMALL, random_params
 
 BLOCKS, SYMBOLS, FEATURES, SIZE = 2, 4, SMALL.hidden_size, SMALL.core_size
 
@@ -33,27 +33,31 @@ def dense_tanh(core, inputs, hidden):
 @pytest.mark.parametrize(("name", "step"), [("gru", flax_gru), ("feedforward", dense_tanh)])
 def test_core_is_the_textbooks_and_every_alternative_a_naive_rerun(name, step):
     functions = NETWORKS[name](NetworkSpec(num_actions=SYMBOLS, context_symbols=SYMBOLS, context_blocks=BLOCKS), SMALL)
-    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    params = random_params(functions)
     keys = jax.random.split(jax.random.key(1), 2)
     carry = Carry(hidden=jax.random.normal(keys[0], (SIZE,)), cell=jnp.zeros(0))
     features, context = jax.random.normal(keys[1], (FEATURES,)), [3, -1]
-    gates = functions.precompute(params, "policy", carry, features)
-    stepped, gates, heads = functions.resolve(params, "policy", carry, gates, jnp.array(context))
 
+    @jax.jit
+    def found(context):
+        gates = functions.precompute(params, "policy", carry, features)
+        stepped, gates, heads = functions.resolve(params, "policy", carry, gates, context)
+        alternatives = [
+            functions.alternatives(params, "policy", carry, gates, context[block], block)["action"]
+            for block in range(BLOCKS)
+        ]
+        return (stepped.hidden, heads["action"]), alternatives
+
+    @jax.jit
     def expected(symbols):
-        one_hot = jnp.zeros((BLOCKS, SYMBOLS))
-        for block, symbol in enumerate(symbols):
-            one_hot = one_hot.at[block, symbol].set(1.0) if symbol >= 0 else one_hot
-        inputs = jnp.concatenate([features, one_hot.ravel()])
-        return step(params["policy"]["core"], inputs, carry.hidden)
+        one_hot = (symbols[:, None] == jnp.arange(SYMBOLS)).astype(jnp.float32)
+        hidden = step(params["policy"]["core"], jnp.concatenate([features, one_hot.ravel()]), carry.hidden)
+        return hidden, hidden @ params["action_head"]["kernel"] + params["action_head"]["bias"]
 
-    def logits(hidden):
-        return hidden @ params["action_head"]["kernel"] + params["action_head"]["bias"]
-
-    np.testing.assert_allclose(stepped.hidden, expected(context), atol=1e-5)
-    np.testing.assert_allclose(heads["action"], logits(expected(context)), atol=1e-5)
+    taken, alternatives = found(jnp.array(context))
+    for ours, textbook in zip(taken, expected(jnp.array(context)), strict=True):
+        np.testing.assert_allclose(ours, textbook, atol=1e-5)
     for block in range(BLOCKS):
-        alternatives = functions.alternatives(params, "policy", carry, gates, jnp.int32(context[block]), block)
         for symbol in range(SYMBOLS):
             symbols = [symbol if b == block else context[b] for b in range(BLOCKS)]
-            np.testing.assert_allclose(alternatives["action"][symbol], logits(expected(symbols)), atol=1e-5)
+            np.testing.assert_allclose(alternatives[block][symbol], expected(jnp.array(symbols))[1], atol=1e-5)

@@ -14,7 +14,7 @@ from influence_jax.networks.recurrent import (
     step_gates_with_each,
     unroll,
 )
-from tests.networks.worlds import louder, network
+from tests.networks.worlds import network, random_params
 
 
 def numpy_step(core, features, symbols, hidden, cell, blocks, actions):
@@ -37,12 +37,19 @@ def numpy_step(core, features, symbols, hidden, cell, blocks, actions):
 
 def test_core_is_an_lstm_and_every_alternative_a_naive_rerun():
     functions = network(num_actions=4, context_symbols=4, context_blocks=2, moa_targets=2)
-    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    params = random_params(functions)
     keys = jax.random.split(jax.random.key(1), 4)
     carry = Carry(*(jax.random.normal(k, (7,)) for k in keys[:2]))
     features, context = jax.random.normal(keys[2], (5,)), jnp.array([3, -1])
-    gates = functions.precompute(params, "policy", carry, features)
-    stepped, gates, heads = functions.resolve(params, "policy", carry, gates, context)
+
+    @jax.jit
+    def found(context):
+        gates = functions.precompute(params, "policy", carry, features)
+        stepped, gates, heads = functions.resolve(params, "policy", carry, gates, context)
+        answers = [functions.alternatives(params, "policy", carry, gates, context[i], i)["action"] for i in range(2)]
+        return stepped, heads, answers
+
+    stepped, heads, answers = found(context)
 
     def expected(symbols):
         hidden, cell = numpy_step(params["policy"]["core"], features, symbols, carry.hidden, carry.cell, 2, 4)
@@ -52,8 +59,7 @@ def test_core_is_an_lstm_and_every_alternative_a_naive_rerun():
     np.testing.assert_allclose(stepped.hidden, hidden, atol=1e-5)
     np.testing.assert_allclose(stepped.cell, cell, atol=1e-5)
     np.testing.assert_allclose(heads["action"], logits, atol=1e-5)
-    for block in range(2):
-        alternatives = functions.alternatives(params, "policy", carry, gates, context[block], block)["action"]
+    for block, alternatives in enumerate(answers):
         for symbol in range(4):
             symbols = [symbol if b == block else int(context[b]) for b in range(2)]
             np.testing.assert_allclose(alternatives[symbol], expected(symbols)[2], atol=2e-5)
@@ -93,7 +99,7 @@ def test_gradient_of_the_unroll_is_that_of_its_steps():
 
 def test_bad_symbol_is_the_zero_vector():
     functions = network(num_actions=4, context_symbols=4, context_blocks=1)
-    params = louder(functions.init(jax.random.key(0), (5, 5, 3)))
+    params = random_params(functions)
     carry, features = SymbolicLSTM.zero_carry((), 7), jnp.ones(5)
     gates = functions.precompute(params, "policy", carry, features)
     _, resolved, _ = functions.resolve(params, "policy", carry, gates, jnp.array([-1]))

@@ -13,6 +13,11 @@ def network(sizes=SMALL, **spec) -> NetworkFunctions:
     return NetworkFunctions(AgentNetwork(sizes, NetworkSpec(**spec)))
 
 
+def random_params(functions):
+    """Parameters of order one for views of 5 x 5 cells."""
+    return louder(jax.eval_shape(lambda: functions.init(jax.random.key(0), (5, 5, 3))))
+
+
 def louder(params, seed=0):
     """Parameters of order one everywhere, biases included, so that no test passes because something is zero."""
     leaves, tree = jax.tree.flatten(params)

@@ -32,6 +32,7 @@ def test_resume_equals_uninterrupted(tiny, whole, tmp_path):
     assert_same_metrics(whole[0].metrics, rest.metrics)
 
 
+@pytest.mark.slow
 def test_resume_keeps_what_was_tried_in_the_game_and_what_agents_earned(tiny, tmp_path):
     """Real influence paid as a share of income needs memory from step to step and from update to update."""
     config = dataclasses.replace(
@@ -257,6 +258,8 @@ def test_code_of_ones_own_that_fails_is_one_sentence_and_leaves_nothing(
     monkeypatch.syspath_prepend(str(tmp_path))
     path = f"failing:{value}"
     part = dataclasses.replace(getattr(tiny, section), **{name: (path,) if name == "metrics" else path})
+    if section == "learner":  # whoever acts
+        tiny = dataclasses.replace(tiny, influence=InfluenceConfig(), hyperparams=Hyperparams())
     with pytest.raises(ConfigError) as error:
         influence_jax.train(dataclasses.replace(tiny, **{section: part}), out=tmp_path / "run")
     sys.modules.pop("failing", None)

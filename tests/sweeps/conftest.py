@@ -15,8 +15,8 @@ def storage(tmp_path):
 
 @pytest.fixture(scope="session")
 def small():
-    """A game that compiles in a second or two: 40 updates, 4 log points."""
-    return probe_config(model="independent", seeds=2, total_steps=800, log_interval=10, checkpoint_interval=4)
+    """Four updates, each a log point. All sweeps are of this game with two or four members, so that they share programs."""
+    return probe_config(model="independent", seeds=2, total_steps=80, log_interval=1, checkpoint_interval=4)
 
 
 @pytest.fixture(scope="session")

@@ -9,23 +9,22 @@ import pytest
 import influence_jax
 from influence_jax.config import ConfigError
 from influence_jax.sweeps.resume import resume
-from tests.learner.worlds import probe_config
 from tests.runtime.runs import stop_at
 from tests.sweeps.studies import trials
 
 RATES = {"learning_rate": "log:1e-4:1e-2", "env.params.reward": "choice:1,2"}
-ASKED = {"trials": 5, "at_once": 2, "metric": "entropy"}
+ASKED = {"trials": 3, "at_once": 2, "metric": "entropy"}
 
 
 def test_it_is_told_what_came_out(small, tmp_path, storage):
     with pytest.raises(ConfigError, match=r"metric is 'entrpy'; allowed: .*Did you mean 'entropy'"):
         influence_jax.search(small, RATES, storage=storage, **ASKED | {"metric": "entrpy"}, out=tmp_path / "x")
-    stopped = influence_jax.search(small, RATES, storage=storage, **ASKED, out=tmp_path / "x", callback=stop_at(20))
+    stopped = influence_jax.search(small, RATES, storage=storage, **ASKED, out=tmp_path / "x", callback=stop_at(2))
     assert not stopped.finished and [trial.state.name for trial in trials(storage)] == ["RUNNING"] * 2
     with pytest.raises(ConfigError, match=r"holds another search: .*random is "):
         influence_jax.search(small, {"discount": "uniform:.9:1"}, storage=storage, out=tmp_path / "x", resume=True)
     found = influence_jax.search(small, RATES, storage=storage, **ASKED, out=tmp_path / "x", resume=True)
-    assert found.finished and [len(run.members) for run in found.runs] == [4, 4, 2]  # of 2, 2 and 1 trials, 2 seeds
+    assert found.finished and [len(run.members) for run in found.runs] == [4, 2]  # of 2 trials and 1, 2 seeds
     rows = influence_jax.load(tmp_path / "x").rows()
     assert [(row["trial"], row["entropy"]) for row in rows] == [(row["trial"], row["entropy"]) for row in found.rows()]
     for number, trial in enumerate(trials(storage)):
@@ -37,11 +36,11 @@ def test_it_is_told_what_came_out(small, tmp_path, storage):
         ConfigError, match=r"whose trials measure something else: hyperparams.discount is 0.5, was 0.99"
     ):
         influence_jax.search(other, RATES, storage=storage, **ASKED | {"trials": 9}, out=tmp_path / "y")
-    with pytest.raises(ConfigError, match="trials is 5, and the study 'influence_jax' has as many; allowed: more"):
+    with pytest.raises(ConfigError, match="trials is 3, and the study 'influence_jax' has as many; allowed: more"):
         influence_jax.search(small, RATES, storage=storage, **ASKED, out=tmp_path / "y")
     assert not (tmp_path / "y").exists()
-    more = influence_jax.search(small, RATES, storage=storage, **ASKED | {"trials": 6}, out=tmp_path / "y")
-    assert len(more.rows()) == 2 and len(trials(storage)) == 6
+    more = influence_jax.search(small, RATES, storage=storage, **ASKED | {"trials": 4}, out=tmp_path / "y")
+    assert len(more.rows()) == 2 and len(trials(storage)) == 4
 
 
 @pytest.mark.parametrize(
@@ -60,30 +59,26 @@ def test_what_cannot_be_searched_is_refused(small, tmp_path, storage, random, op
     assert not (tmp_path / "x").exists()
 
 
-def test_a_metric_that_is_never_measured_ends_the_search(tmp_path, storage):
-    """After as many failed trials as were requested, and again on resuming."""
-    endless = dataclasses.replace(probe(), env=dataclasses.replace(probe().env, horizon=1000))
-    options = {"storage": storage, "trials": 2, "at_once": 1, "out": tmp_path / "x"}
+def test_a_metric_that_is_never_measured_ends_the_search(small, tmp_path, storage):
+    """After as many failed trials as were requested, and again on resuming. In this game, nobody is ever alone."""
+    options = {"storage": storage, "metric": "entropy_alone", "trials": 2, "at_once": 1, "out": tmp_path / "x"}
     for again in (False, True):
-        with pytest.raises(FloatingPointError, match=r"2 trials failed.* has no collective_return in the end"):
-            influence_jax.search(endless, {"learning_rate": "log:1e-4:1e-2"}, **options, resume=again)
+        with pytest.raises(FloatingPointError, match=r"2 trials failed.* has no entropy_alone in the end"):
+            influence_jax.search(small, {"learning_rate": "log:1e-4:1e-2"}, **options, resume=again)
         assert [trial.state.name for trial in trials(storage)] == ["FAIL", "FAIL"]
 
 
-def probe(**changes):
-    return probe_config(model="independent", total_steps=120, log_interval=1, **changes)
-
-
 @pytest.mark.filterwarnings("ignore:member . .* learns no more")
-def test_what_fails_is_asked_for_again(tmp_path, storage):
+def test_what_fails_is_asked_for_again(small, tmp_path, storage):
     """Until as many trials have failed as were requested."""
     options = {"storage": storage, "metric": "entropy", "trials": 3, "at_once": 1}
-    found = influence_jax.search(probe(), {"learning_rate": "choice:1e38,0.001"}, **options, seed=1, out=tmp_path / "x")
+    found = influence_jax.search(small, {"learning_rate": "choice:1e38,0.001"}, **options, seed=1, out=tmp_path / "x")
     states = [trial.state.name for trial in trials(storage)]
     assert states.count("COMPLETE") == 3 and 0 < states.count("FAIL") < 3 and found.finished
-    assert [row["trial"] for row in found.rows() if np.isnan(row["entropy"])] == found.failed
+    failed = [row["trial"] for row in found.rows() if np.isnan(row["entropy"])]
+    assert failed == [trial for trial in found.failed for _ in range(small.seeds)]
     with pytest.raises(FloatingPointError, match="3 trials failed, as many as are wanted"):
-        influence_jax.search(probe(), {"learning_rate": "choice:1e38"}, **options, study="dead", out=tmp_path / "y")
+        influence_jax.search(small, {"learning_rate": "choice:1e38"}, **options, study="dead", out=tmp_path / "y")
 
 
 class PruneAll(optuna.pruners.BasePruner):
@@ -91,9 +86,9 @@ class PruneAll(optuna.pruners.BasePruner):
         return trial.last_step is not None and trial.last_step >= 2
 
 
-def test_a_round_ends_early_when_all_of_it_is_pruned(tmp_path, storage):
+def test_a_round_ends_early_when_all_of_it_is_pruned(small, tmp_path, storage):
     options = {"storage": storage, "metric": "entropy", "trials": 2, "at_once": 1, "pruner": f"{__name__}:PruneAll"}
-    found = influence_jax.search(probe(), {"learning_rate": "log:1e-4:1e-2"}, **options, out=tmp_path / "x")
+    found = influence_jax.search(small, {"learning_rate": "log:1e-4:1e-2"}, **options, out=tmp_path / "x")
     assert [trial.state.name for trial in trials(storage)] == ["PRUNED"] * 2
     assert sorted(trials(storage)[0].intermediate_values) == [1, 2]
     assert found.finished and [record.update for record in found.records] == [2, 2]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -14,13 +15,12 @@ from influence_jax.runtime import run as runs
 from influence_jax.sweeps import sweep as sweeps
 from influence_jax.sweeps.results import Record
 from influence_jax.sweeps.resume import resume
-from tests.learner.worlds import probe_config
 from tests.runtime.runs import stop_at
 from tests.sweeps.conftest import SPACE
 
 
 def test_a_sweep_that_was_stopped_goes_on(small, whole, tmp_path):
-    stopped = influence_jax.sweep(small, **SPACE, out=tmp_path / "x", callback=stop_at(20))
+    stopped = influence_jax.sweep(small, **SPACE, out=tmp_path / "x", callback=stop_at(2))
     assert not stopped.finished and len(stopped.runs) == 1
     with pytest.raises(ConfigError, match=r"holds another sweep: a trial of learning_rate 0.001, network.critic"):
         influence_jax.sweep(small, grid={"learning_rate": [1.0]}, out=tmp_path / "x", resume=True)
@@ -53,13 +53,12 @@ def test_a_stop_between_two_programs_is_noted(small, tmp_path, monkeypatch):
     assert influence_jax.sweep(small, **SPACE, out=tmp_path / "x", resume=True).finished
 
 
-def test_a_program_that_needs_more_memory_ends_nothing(tmp_path, monkeypatch):
+def test_a_program_that_needs_more_memory_ends_nothing(small, tmp_path, monkeypatch):
     """It is named, the others are trained, and the next attempt tries it again."""
-    space = {"grid": {"learner.num_envs": [2, 4], "learning_rate": [1e-3, 3e-4]}}
     run_program = sweeps.run_program
 
     def too_large(program, *args):
-        if program.learner.config.learner.num_envs == 2:
+        if program.learner.config.network.critic == "shared":
             raise MemoryError("seeds is 1, too many")
         return run_program(program, *args)
 
@@ -68,34 +67,27 @@ def test_a_program_that_needs_more_memory_ends_nothing(tmp_path, monkeypatch):
         pytest.warns(UserWarning, match="program 0 cannot be trained here: seeds is 1"),
     ):
         patch.setattr(sweeps, "run_program", too_large)
-        found = influence_jax.sweep(tiny_probe(), **space, out=tmp_path / "x")
-    assert not found.finished and [record.update for record in found.records] == [0, 6]
+        found = influence_jax.sweep(small, **SPACE, out=tmp_path / "x")
+    assert not found.finished and [record.update for record in found.records] == [0, 4]
     loaded = influence_jax.load(tmp_path / "x")
-    assert {row["trial"] for row in loaded.rows()} == {2, 3} and len(loaded.runs) == 1
+    assert {row["trial"] for row in loaded.rows()} == {1, 3} and len(loaded.runs) == 1
     with monkeypatch.context() as patch:
         patch.setattr(sweeps, "run_program", lambda program, *args: Record(99, {}))
         assert resume(tmp_path / "x").finished
 
 
-def test_a_sweep_that_is_made_longer_is_read_on_the_way(tmp_path):
+def test_a_sweep_that_is_made_longer_is_read_on_the_way(whole, tmp_path):
     """Its second program keeps the old length until its turn comes."""
-    space = {"grid": {"learner.num_envs": [2, 4], "learning_rate": [1e-3, 3e-4]}}
-    influence_jax.sweep(tiny_probe(), **space, out=tmp_path / "x")
-    stopped = resume(tmp_path / "x", total_steps=240, callback=stop_at(14))
-    assert stopped.records[0].saved and [record.update for record in influence_jax.load(tmp_path / "x").records] == [
-        14,
-        6,
-    ]
+    shutil.copytree(whole[1], tmp_path / "x")
+    stopped = resume(tmp_path / "x", total_steps=160, callback=stop_at(6))
+    loaded = influence_jax.load(tmp_path / "x")
+    assert stopped.records[0].saved and [record.update for record in loaded.records] == [6, 4]
 
 
-def test_a_stop_before_the_first_update_is_no_failure_to_save(tmp_path, monkeypatch):
+def test_a_stop_before_the_first_update_is_no_failure_to_save(small, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "_timed", lambda *_: (None, 0.0))  # it was being compiled
-    (record,) = influence_jax.sweep(tiny_probe(), listed=[{"discount": 0.9}], out=tmp_path / "x").records
+    (record,) = influence_jax.sweep(small, listed=[{"discount": 0.9}], out=tmp_path / "x").records
     assert record.update == 0 and record.saved
-
-
-def tiny_probe(**changes):
-    return probe_config(model="independent", total_steps=120, log_interval=1, **changes)
 
 
 DEAD, DYING = {"learning_rate": 1e38}, {"learning_rate": 0.0, "learning_rate_end": 1e38}
@@ -108,11 +100,12 @@ TEN = [
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:member . .* learns no more")
-def test_programs_that_die_end_nothing(tmp_path):
+def test_programs_that_die_end_nothing(small, tmp_path):
     """Three of ten programs fail, two in a row and one in the middle; the others are trained, merged, resumed and ranked."""
+    config = dataclasses.replace(small, seeds=1, total_steps=120)
     shards = [tmp_path / str(i) for i in range(10)]
     for i, place in enumerate(shards):
-        assert influence_jax.sweep(tiny_probe(), listed=TEN, shard=(i, 10), out=place).finished
+        assert influence_jax.sweep(config, listed=TEN, shard=(i, 10), out=place).finished
     merged = influence_jax.merge(shards, out=tmp_path / "whole")
     before = {path: path.read_bytes() for path in (tmp_path / "whole").rglob("metrics.*")}
     again = resume(tmp_path / "whole")  # nothing is left to do, and nothing comes alive
@@ -125,39 +118,35 @@ def test_programs_that_die_end_nothing(tmp_path):
     assert set(merged.table()["trial"]) == set(range(10))
     best = merged.best(10, "entropy")
     assert {row["trial"] for row in best[-3:]} == {0, 4, 6} and np.isfinite([row["entropy"] for row in best[:7]]).all()
-    grown = influence_jax.sweep(tiny_probe(seeds=2), listed=TEN, out=tmp_path / "whole", resume=True)
+    grown = influence_jax.sweep(dataclasses.replace(config, seeds=2), listed=TEN, out=tmp_path / "whole", resume=True)
     assert grown.finished and grown.records[-1].failed == [0, 4, 6]  # beside others, which go on
     assert [row["trial"] for row in grown.rows()[::2]] == [*range(10)]
     curve = grown.curves(10, "entropy")["learning_rate 0, learning_rate_end 1e+38, entropy_coef 0.004"]
     np.testing.assert_array_equal(np.isfinite(curve["entropy"]), [[True] * 2] * 2 + [[False] * 2] * 4)
 
 
-def test_a_sweep_may_grow(tmp_path):
+def test_a_sweep_may_grow(small, tmp_path):
     """In seeds, trials and steps; existing results stay the same."""
-    grid, out = {"learning_rate": [1e-3, 3e-4]}, tmp_path / "x"
-    first = influence_jax.sweep(tiny_probe(), grid=grid, out=out, resume=True)  # there is nothing yet
+    one, grid, out = dataclasses.replace(small, seeds=1), {"learning_rate": [1e-3, 3e-4]}, tmp_path / "x"
+    first = influence_jax.sweep(one, grid=grid, out=out, resume=True)  # there is nothing yet
     more = {"learning_rate": [3e-3, 1e-3, 3e-4]}
-    grown = influence_jax.sweep(tiny_probe(seeds=2), grid=more, out=out, resume=True)
+    grown = influence_jax.sweep(small, grid=more, out=out, resume=True)
     members = [list(zip(p.trials, p.hyperparams["seed"].tolist(), strict=True)) for p in grown.programs]
     assert members == [[(1, 0), (2, 0)], [(0, 0), (0, 1)], [(1, 1), (2, 1)]]
     kept = [row for row in grown.rows() if row["trial"] > 0 and row["seed"] == 0]
     assert [row["entropy"] for row in kept] == [row["entropy"] for row in first.rows()]
     loaded = influence_jax.load(out)
     assert str(loaded.rows()) == str(grown.rows()) and loaded.finished
-    longer = resume(out, total_steps=240)
-    assert [record.update for record in longer.records] == [12, 12, 12] and longer.finished
-    assert influence_jax.load(out).programs[0].learner.config.total_steps == 240
-    np.testing.assert_array_equal(longer.records[0].metrics["entropy"][:6], first.records[0].metrics["entropy"])
+    longer = resume(out, total_steps=160)
+    assert [record.update for record in longer.records] == [8, 8, 8] and longer.finished
+    assert influence_jax.load(out).programs[0].learner.config.total_steps == 160
+    np.testing.assert_array_equal(longer.records[0].metrics["entropy"][:4], first.records[0].metrics["entropy"])
     part = json.loads((out / "programs" / "000" / "run.json").read_text())[-2]
-    assert (part["from_update"], part["total_steps"], part["total_steps_before"]) == (6, 240, 120)
+    assert (part["from_update"], part["total_steps"], part["total_steps_before"]) == (4, 160, 80)
     for config, space, words in (
-        (tiny_probe(seeds=2), more, "total_steps is 120, was 240"),
-        (dataclasses.replace(tiny_probe(), total_steps=240), more, "seeds is 1, was 2"),
-        (
-            dataclasses.replace(tiny_probe(seeds=2), total_steps=240),
-            grid,
-            "a trial of learning_rate 0.003 was begun",
-        ),
+        (small, more, "total_steps is 80, was 160"),
+        (dataclasses.replace(one, total_steps=160), more, "seeds is 1, was 2"),
+        (dataclasses.replace(small, total_steps=160), grid, "a trial of learning_rate 0.003 was begun"),
     ):
         with pytest.raises(ConfigError, match=f"holds another sweep: {words}"):
             influence_jax.sweep(config, grid=space, out=out, resume=True)
