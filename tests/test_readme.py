@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import io
 import pathlib
 import re
 import shlex
@@ -57,6 +58,7 @@ def test_installable_extras_exist():
 
 def test_commands(tmp_path, monkeypatch, tiny_options):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("wqq"))  # a step in the first game that is played, none in the second
     for command in (c for c in COMMANDS if c.startswith("influence-jax") and c != DEMO):
         short = re.sub("--total-steps [12]e[56] --seeds [34]", shlex.join(tiny_options), command).replace(
             "4e6", "2.4e3"
