@@ -54,6 +54,7 @@ def test_installable_extras_exist():
     extras = re.findall(r"\[(\w+)\]", " ".join(c for c in COMMANDS if c.startswith("pip")))
     assert extras and set(extras) <= project["optional-dependencies"].keys()
     assert project["version"] == influence_jax.__version__
+    assert f"\nversion: {project['version']}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_commands(tmp_path, monkeypatch, tiny_options):
