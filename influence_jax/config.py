@@ -227,6 +227,11 @@ class LearnerConfig:
         "RMSProp (decay .99, eps 2.5e-8 inside the root) or Adam (.9, .999, eps 1e-8).",
         group="influence_jax.optimizers",
     )
+    share_parameters: bool = flag(
+        False,
+        "Whether all agents have the same weights, which learn from the mean of their gradients. Agents are told apart by what "
+        "they see, such as their own colours.",
+    )
     reward_scaling: str = choice(
         "none",
         ("none", "running_std"),

@@ -154,9 +154,10 @@ class RewardScale:
     mean: jax.Array  # f32[N], multiplied by weight
     square: jax.Array  # f32[N], multiplied by weight
 
-    def add(self, returns: jax.Array) -> "RewardScale":
-        """Return the moments updated with ``returns f32[T,E,N]``."""
+    def add(self, returns: jax.Array, shared: bool = False) -> "RewardScale":
+        """Return the moments updated with ``returns f32[T,E,N]``, of all agents together if they are ``shared``."""
         keep = 0.5 ** (returns.shape[0] * returns.shape[1] / RETURN_HALF_LIFE)
+        together = (0, 1, 2) if shared else (0, 1)
 
         def fade(old, new):
             return keep * old + (1.0 - keep) * new
@@ -164,8 +165,8 @@ class RewardScale:
         return dataclasses.replace(
             self,
             weight=fade(self.weight, 1.0),
-            mean=fade(self.mean, returns.mean(axis=(0, 1))),
-            square=fade(self.square, jnp.square(returns).mean(axis=(0, 1))),
+            mean=fade(self.mean, returns.mean(axis=together)),
+            square=fade(self.square, jnp.square(returns).mean(axis=together)),
         )
 
     def std(self, floor: float = 1.0) -> jax.Array:
@@ -189,11 +190,14 @@ def init_scale(num_envs: int, num_agents: int) -> RewardScale:
     )
 
 
-def scale_rewards(scale: RewardScale, reward: jax.Array, first: jax.Array, discount: ArrayLike):
+def scale_rewards(
+    scale: RewardScale, reward: jax.Array, first: jax.Array, discount: ArrayLike, shared: bool = False
+) -> tuple[RewardScale, jax.Array]:
     """Update the moments with ``reward f32[T,E,N]`` and divide the reward by the standard deviation, at least 1.
 
-    The mean is not subtracted, so ratios between rewards stay the same and the game does not change. Returns ``(scale, reward)``.
+    The mean is not subtracted, so ratios between rewards stay the same and the game does not change. With ``shared`` moments, all
+    agents' rewards are divided by the same number. Returns ``(scale, reward)``.
     """
     discounted, returns = discounted_sums(scale.discounted, reward, first, discount)
-    scale = dataclasses.replace(scale, discounted=discounted).add(returns)
+    scale = dataclasses.replace(scale, discounted=discounted).add(returns, shared)
     return scale, reward * reciprocal(scale.std())

@@ -11,6 +11,23 @@ import jax
 from flax import struct
 
 from influence_jax.config import Hyperparams
+from influence_jax.settings import short_repr
+
+
+def arrays_repr(self: Any) -> str:
+    """Return ``Name(field=dtype[shape], ...)`` of a dataclass of arrays, which may be traced; to be a ``__repr__``."""
+    shown = (f"{field.name}={_brief(getattr(self, field.name))}" for field in dataclasses.fields(self))
+    return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _brief(value: Any) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{value.dtype}[{','.join(map(str, value.shape))}]"
+    arrays = [x for x in jax.tree.leaves(value) if hasattr(x, "size")]
+    if not arrays:
+        return short_repr(value)
+    return f"{len(arrays)} array{'s' * (len(arrays) > 1)} of {sum(x.size for x in arrays):,} numbers"
+
 
 # Registered here and not in `config`, which must not import JAX.
 jax.tree_util.register_dataclass(Hyperparams)
@@ -28,6 +45,8 @@ class TimeStep:
     >>> timestep.reward.shape, bool(timestep.first), bool(timestep.last)
     ((2,), True, False)
     """
+
+    __repr__ = arrays_repr
 
     observation: jax.Array  # u8[N,V,V,3]
     reward: jax.Array  # f32[N], extrinsic, unscaled
@@ -77,6 +96,8 @@ class NetworkSpec:
 class Observation:
     """An observation that is more than an image."""
 
+    __repr__ = arrays_repr
+
     image: jax.Array  # u8[...,V,V,3]
     extra: jax.Array  # f32[...,X]
 
@@ -99,6 +120,8 @@ class CounterfactualBatch:
 @struct.dataclass
 class HeadSample:
     """The samples of one head of every agent in one step."""
+
+    __repr__ = arrays_repr
 
     symbol: jax.Array  # i32[E,N], the action or the message
     log_prob: jax.Array  # f32[E,N], of that symbol
@@ -127,6 +150,8 @@ class BranchActivity:
 class ActorOutput:
     """The agents' choices in one step, and what the learner needs to know about them."""
 
+    __repr__ = arrays_repr
+
     samples: dict[str, HeadSample]  # by head: "action", and "message" if agents talk
     log_policy: dict[str, jax.Array]  # by head, f32[E,N,A] or f32[E,N,M]: the distributions that symbols are drawn from
     context: jax.Array  # i32[E,N,L], symbols that entered the policy's recurrent core; -1 for none
@@ -144,6 +169,8 @@ class ActorOutput:
 @struct.dataclass
 class Trajectory:
     """One rollout, time first. ``t`` is the step at which an action was chosen; its rewards are stored at the same index."""
+
+    __repr__ = arrays_repr
 
     observation: jax.Array | Observation  # u8[T,E,N,V,V,3]
     time: jax.Array  # i32[T,E], steps taken in the episode before this one

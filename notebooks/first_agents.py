@@ -1,14 +1,13 @@
 # %% [markdown]
 # # First agents
 #
-# Two agents learn to share a small Harvest. We look at what they learned in curves, in numbers, in a video, and at a single
-# moment. Takes a minute or two on two cores.
+# Two agents learn on a small Harvest. We look at what they learned in curves, in numbers, in a video, and at a single moment.
+# Takes two or three minutes on two cores.
 
 # %%
 import dataclasses
 
 import jax
-import pandas
 
 import influence_jax
 
@@ -40,7 +39,8 @@ run
 # %% [markdown]
 # ## Curves
 #
-# A thin line for each seed and a thick one for their mean. Without names, the most common metrics are drawn.
+# A thin line for each seed and a thick one for their mean. The agents first stop shooting each other. Then they eat: the ten
+# apples are soon gone, and hardly any grows back where none is left, which is the dilemma of this game.
 
 # %%
 influence_jax.plot_learning_curves(run, ["collective_return", "entropy", "influence"])
@@ -55,11 +55,10 @@ shown = ["seed", "env_steps", "collective_return", "equality", "apples", "fires"
 run.table().groupby("member").tail(1)[shown].round(6)
 
 # %% [markdown]
-# Returns of whole episodes with the trained agents, `[seeds, episodes]`:
+# Means over twenty whole episodes with the trained agents, one row for each seed:
 
 # %%
-evaluation = influence_jax.evaluate(run.learner, run.state, 20)
-print("collective return", evaluation.collective_return.mean(axis=1), "equality", evaluation.equality.mean(axis=1))
+run.evaluate(20)
 
 # %% [markdown]
 # ## One episode
@@ -87,4 +86,4 @@ trace.table()[["step", "agent", "action", "reward", "value", "entropy", "influen
 
 # %%
 state = jax.tree.map(lambda x: x[20], trace.states)
-pandas.DataFrame(run.policy(0).at(state).probabilities, columns=trace.env.spec.action_names).round(3)
+run.policy(0).at(state)

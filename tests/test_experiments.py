@@ -5,6 +5,7 @@ import importlib
 import json
 import pathlib
 import re
+import types
 
 import numpy as np
 import pytest
@@ -88,7 +89,43 @@ def test_influence_stands_beside_its_ablation_and_its_control(item, paid, driver
         and unpaid in ("visible actions", f"{paid}, unpaid")
     )
     assert all(len(results[seeds][paid]) == 2 for seeds in ("scores", "all_eat"))
-    assert all(row["p_holm"] >= row["p"] for row in results["rows"][1:])
+    rows = results["rows"][1:]
+    np.testing.assert_allclose([row["p_holm"] for row in rows], holm([row["p"] for row in rows]), rtol=1e-3)
+
+
+def holm(p_values):
+    """Multiply the smallest of m values by m, the next by m - 1, and so on; none ends below a smaller one, or above 1."""
+    corrected = {}
+    for rank, place in enumerate(np.argsort(p_values)):
+        corrected[place] = min(1, max([(len(p_values) - rank) * p_values[place], *corrected.values()]))
+    return [corrected[place] for place in range(len(p_values))]
+
+
+def test_a_score_is_the_mean_of_the_last_fifth_of_a_run(driver):
+    conditions = driver("conditions")
+    first = np.arange(24.0).reshape(12, 2)
+    first[-1, 0] = np.nan
+    runs = [types.SimpleNamespace(metrics={"x": block}) for block in (first, 2 * first)]
+    np.testing.assert_allclose(conditions.late(conditions.joined(runs), "x"), [20, 22, 40, 44])
+
+
+def test_seeds_in_which_an_agent_hardly_eats_count_in_cleanup_alone(driver):
+    eaters = driver("items").eaters
+    metrics = {"env_steps": np.ones((5, 3)), "agent_apples": np.array([[[9.0, 9], [9, 1], [9, 0.1]]] * 5)}
+    assert eaters(metrics, "cleanup", "small").tolist() == [True] * 3
+    assert eaters(metrics, "harvest", "small").tolist() == [True, True, False]
+    assert eaters(metrics, "harvest", "paper").tolist() == [True, False, False]
+
+
+def test_tiny_corrects_its_two_primary_tests_and_no_other(driver):
+    returns = {"unpaid": [1, 2, 3, 4], "prosocial": [7, 8, 9, 9], "real": [3, 4, 5, 7], "shuffled": [0, 0, 1, 1]}
+    tested = driver("tiny").tested({name: {"collective_return": values} for name, values in returns.items()})
+    rows = {row["against"]: row for row in tested}
+    assert list(rows) == ["unpaid", "prosocial", "shuffled"] and "p_holm" not in rows["prosocial"]
+    assert [row["difference"][0] for row in rows.values()] == [2.25, -3.5, 4.25]
+    primary = [rows[name] for name in ("unpaid", "shuffled")]
+    assert primary[1]["p"] == pytest.approx(2 / 70)  # of the ways to choose four of eight, those that differ as much
+    np.testing.assert_allclose([row["p_holm"] for row in primary], holm([row["p"] for row in primary]))
 
 
 @pytest.mark.usefixtures("alike")

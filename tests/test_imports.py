@@ -16,7 +16,7 @@ ALLOWED = {
     "platforms": set(),
     "fusion": {"platforms"},
     "config": {"settings"},
-    "types": {"config"},
+    "types": {"config", "settings"},
     "presets": {"config", "settings"},
     "metrics": {"types", "config"},
     "rewards": {"fusion", "types", "config"},

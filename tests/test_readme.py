@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import io
 import pathlib
 import re
 import shlex
@@ -54,6 +55,7 @@ def test_installable_extras_exist():
     extras = re.findall(r"\[(\w+)\]", " ".join(c for c in COMMANDS if c.startswith("pip")))
     assert extras and set(extras) <= project["optional-dependencies"].keys()
     assert project["version"] == influence_jax.__version__
+    assert f"\nversion: {project['version']}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def run(command, tiny_options):
@@ -66,6 +68,7 @@ def run(command, tiny_options):
 
 def test_commands(tmp_path, monkeypatch, tiny_options):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("wqq"))  # a step in the first game that is played, none in the second
     for command in COMMANDS:
         if command.startswith("influence-jax") and command not in (DEMO, PAID_A_SHARE):
             run(command, tiny_options)

@@ -81,3 +81,7 @@ def test_reward_scale_is_the_fading_spread_of_discounted_returns(monkeypatch):
     assert std[0] > 1 > std[1]
     np.testing.assert_allclose(scaled[..., 0], reward[10:, :, 0] / std[0], rtol=1e-4)
     np.testing.assert_allclose(scaled[..., 1], reward[10:, :, 1], rtol=1e-6)
+    shared = rewards.scale_rewards(rewards.init_scale(4, 2), jnp.float32(reward), jnp.asarray(first), 0.9, shared=True)[
+        1
+    ]
+    np.testing.assert_allclose(shared, reward / returns.std(), rtol=1e-4)

@@ -27,6 +27,7 @@ USAGE = """usage: influence-jax COMMAND ...
   render DIR --out FILE     play one episode and save it as .gif or .mp4
   replay DIR --out FILE     play one episode and save it as .html, to step through in a browser
   moments DIR --out FILE    save the strongest moments of influence of one episode as .png
+  play GAME_OR_DIR          play yourself, among scripted players or the agents of a run
   demo                      train small agents in minutes, and show what they do
   completion SHELL          print what lets bash or zsh complete commands and options
   bench QUESTION            measure speed or memory on this machine; without QUESTION, list the questions
@@ -51,6 +52,7 @@ COMMANDS = (
     "render",
     "replay",
     "moments",
+    "play",
     "demo",
     "completion",
     "bench",

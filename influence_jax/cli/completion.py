@@ -18,7 +18,10 @@ Print a script for bash or zsh that completes commands, options, and the names o
 
 It takes seconds, because every command is imported; keep the output in a file if that is too long for the start of a shell.
 """
-SHELLS = {"bash": "", "zsh": "autoload -Uz bashcompinit && bashcompinit\n"}
+ZSH = """(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }
+autoload -Uz bashcompinit && bashcompinit
+"""
+SHELLS = {"bash": "", "zsh": ZSH}
 SCRIPT = """_influence_jax() {{
   local choices= word=${{COMP_WORDS[COMP_CWORD]}}
   if [ "$COMP_CWORD" -eq 1 ]; then choices={commands}

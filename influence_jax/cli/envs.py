@@ -43,4 +43,4 @@ def describe(name: str) -> dict[str, Any]:
     settings |= {f"env.params.{key}": {"default": value, "help": helps[key]} for key, value in config.params.items()}
     variant = ", ".join(f"{option} {value}" for option, value in envs.variant(name).items())
     summary = (type(env).__doc__ or "").strip().partition("\n")[0] + (f" Here with {variant}." if variant else "")
-    return {"summary": summary, "actions": env.spec.action_names, "settings": settings}
+    return {"summary": summary, "version": env.version, "actions": env.spec.action_names, "settings": settings}

@@ -14,13 +14,9 @@ from influence_jax.settings import INT32_MAX, ConfigError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EpisodeOptions:
-    """Which agents play, which episode, and where it is written."""
+class MemberOptions:
+    """Which agents of a run play, and which episode."""
 
-    directory: tyro.conf.Positional[pathlib.Path]
-    """Directory of a run."""
-    out: pathlib.Path
-    """File to write."""
     member: Annotated[int, *whole(0, INT32_MAX, "Member of the population that plays.")] = 0
     seed: Annotated[int, *whole(0, INT32_MAX, "Seed of the episode.")] = 0
     update: Annotated[
@@ -31,10 +27,26 @@ class EpisodeOptions:
     """Whether to import code outside the package that the run names."""
 
 
-def played(options: EpisodeOptions) -> tuple[run.Run, Trace]:
-    """Return the run, and the episode that its agents play."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EpisodeOptions(MemberOptions):
+    """Which agents play, which episode, and where it is written."""
+
+    directory: tyro.conf.Positional[pathlib.Path]
+    """Directory of a run."""
+    out: pathlib.Path
+    """File to write."""
+
+
+def loaded(directory: pathlib.Path, options: MemberOptions) -> run.Run:
+    """Return the run in a directory, once it is clear that it has the member."""
     keep_compiled_programs()
-    trained = run.load(options.directory, options.update, trust=options.trust)
+    trained = run.load(directory, options.update, trust=options.trust)
     if options.member >= len(trained.members):
         raise ConfigError(f"member is {options.member}; allowed: 0 to {len(trained.members) - 1}.")
+    return trained
+
+
+def played(options: EpisodeOptions) -> tuple[run.Run, Trace]:
+    """Return the run, and the episode that its agents play."""
+    trained = loaded(options.directory, options)
     return trained, trained.trace(options.member, options.seed)

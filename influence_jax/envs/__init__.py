@@ -69,6 +69,7 @@ def others() -> dict[str, tuple[str, ...]]:
 
 def variant(name: str) -> dict[str, Any]:
     """Return the options that a registered name sets on its class."""
+    name, _ = _without_version(name)
     return _REGISTRY[name][1] if name in _REGISTRY else {}
 
 
@@ -102,7 +103,8 @@ def make(name: str, **options: Any) -> Environment:
     """Return an environment.
 
     Args:
-        name: a registered name, such as ``"cleanup"``, or ``"package.module:Class"``.
+        name: a registered name, such as ``"cleanup"``, also with the version of its rules, ``"cleanup-v0"``, or
+            ``"package.module:Class"``.
         **options: static options of the environment, such as ``num_agents``; see its class.
 
     Raises:
@@ -158,7 +160,7 @@ def configured(config: EnvConfig) -> tuple[Environment, Any, EnvConfig]:
         )
     env_params = with_numbers("env.params", env_params, config.params)
     options = {field.name: getattr(env, field.name) for field in option_fields(config.name)}
-    name = in_full("env.name", config.name, _REGISTRY, ENVS)
+    name = in_full("env.name", _without_version(config.name)[0], _REGISTRY, ENVS)
     return env, env_params, EnvConfig(name, options, numbers(env_params))
 
 
@@ -211,6 +213,7 @@ def number_allowed(field: dataclasses.Field, default: jax.Array) -> Allowed:
 def _constructor(name: Any) -> tuple[type[Environment], dict[str, Any]]:
     if not isinstance(name, str):
         raise ConfigError(f"env.name is {name!r}; allowed: {', '.join(registered())} or 'package.module:Class'.")
+    name, version = _without_version(name)
     registry = others() | {known: constructor for known, (constructor, _) in _REGISTRY.items()}
     constructor = implementation("env.name", in_full("env.name", name, _REGISTRY, ENVS), registry)
     game = isinstance(constructor, type) and issubclass(constructor, Environment)
@@ -218,7 +221,20 @@ def _constructor(name: Any) -> tuple[type[Environment], dict[str, Any]]:
         raise ConfigError(
             f"env.name is {name!r}, which is no environment; allowed: classes that derive from Environment."
         )
+    if version not in (None, constructor.version):
+        raise ConfigError(
+            f"env.name is '{name}-v{version}', but the rules of {name!r} have version {constructor.version} here; allowed: "
+            f"{name!r} or '{name}-v{constructor.version}'."
+        )
     return constructor, variant(name)
+
+
+def _without_version(name: str) -> tuple[str, int | None]:
+    """Split a name such as ``"cleanup-v0"`` into a registered name and a version, None if there is none."""
+    known, _, version = name.rpartition("-v")
+    return (
+        (known, int(version)) if known in _REGISTRY and version.isdecimal() and name not in _REGISTRY else (name, None)
+    )
 
 
 def _with_default(field: dataclasses.Field, presets: dict[str, Any]) -> dataclasses.Field:

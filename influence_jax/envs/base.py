@@ -1,7 +1,7 @@
 """The environment interface: dynamics are a pure function, and randomness is an argument."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,8 @@ class Environment(abc.ABC):
     environment.
 
     Actions are integers. An integer that is not an action of the game, negative or too large, does nothing. A state must have
-    ``time i32[]``, the number of steps taken in the current episode.
+    ``time i32[]``, the number of steps taken in the current episode. A class whose rules change raises its ``version``, which
+    runs record, so that runs under other rules are told apart.
 
     >>> env = influence_jax.make("harvest", num_agents=2)
     >>> state, timestep = env.reset(jax.random.key(0), env.default_params)
@@ -29,6 +30,8 @@ class Environment(abc.ABC):
     >>> timestep.reward
     Array([ 0., -1.], dtype=float32)
     """
+
+    version: ClassVar[int] = 0
 
     def __repr__(self) -> str:
         spec = self.spec

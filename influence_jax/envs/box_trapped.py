@@ -15,6 +15,7 @@ from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import maps, movement, random_bits, vision
 from influence_jax.envs.grid.world import GridWorld
 from influence_jax.settings import ConfigError, flag, integer, texts, value
+from influence_jax.types import arrays_repr
 
 OPEN = 7
 OPENER = 0
@@ -30,6 +31,8 @@ class BoxTrappedParams:
 @struct.dataclass
 class BoxTrappedState:
     """State of Box Trapped. Cells are (row, column)."""
+
+    __repr__ = arrays_repr
 
     position: jax.Array  # i32[2,2], distinct; the opener, then the trapped agent
     heading: jax.Array  # i32[2], clockwise quarter turns from up

@@ -16,6 +16,7 @@ from influence_jax.envs.grid import maps, primitives, random_bits, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld
 from influence_jax.settings import choice, texts, value
+from influence_jax.types import arrays_repr
 
 WASTE_RULES = ("lottery", "bernoulli")
 
@@ -36,6 +37,8 @@ class CleanupParams:
 @struct.dataclass
 class CleanupState:
     """State of Cleanup. Cells are (row, column)."""
+
+    __repr__ = arrays_repr
 
     position: jax.Array  # i32[N,2], distinct
     heading: jax.Array  # i32[N], clockwise quarter turns from up

@@ -13,6 +13,7 @@ from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import primitives, random_bits, vision
 from influence_jax.envs.grid.field import OpenField
 from influence_jax.settings import integer, value
+from influence_jax.types import arrays_repr
 
 
 @struct.dataclass
@@ -28,6 +29,8 @@ class CoinsParams:
 @struct.dataclass
 class CoinsState:
     """One game of Coins."""
+
+    __repr__ = arrays_repr
 
     position: jax.Array  # i32[2,2], (row, column)
     heading: jax.Array  # i32[2], 0

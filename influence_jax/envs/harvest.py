@@ -16,6 +16,7 @@ from influence_jax.envs.grid import maps, primitives, random_bits, vision
 from influence_jax.envs.grid.movement import ACTION_NAMES, CLEAN, FIRE
 from influence_jax.envs.grid.world import GridWorld
 from influence_jax.settings import choice, texts, value
+from influence_jax.types import arrays_repr
 
 NEIGHBOURHOODS = {"square": 2, "disc": 4}  # largest squared distance: 8 and 12 neighbours
 
@@ -34,6 +35,8 @@ class HarvestParams:
 @struct.dataclass
 class HarvestState:
     """State of Harvest. Cells are (row, column)."""
+
+    __repr__ = arrays_repr
 
     position: jax.Array  # i32[N,2], distinct
     heading: jax.Array  # i32[N], clockwise quarter turns from up

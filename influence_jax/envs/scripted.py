@@ -1,7 +1,8 @@
 """Scripted players, whose returns put learned returns into perspective.
 
-A player is a function ``player(key, env, state) -> actions i32[N]`` that knows the true state of `Cleanup` or `Harvest`. It is
-pure JAX code for one environment, so it may be vmapped and scanned. `team` gives each agent its own player.
+A player is a function ``player(key, env, state) -> actions i32[N]`` that knows the true state of `Cleanup` or `Harvest`;
+`uniform` plays any game. It is pure JAX code for one environment, so it may be vmapped and scanned. `team` gives each agent its
+own player.
 """
 
 import functools
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import movement, primitives
 from influence_jax.envs.grid.world import GridWorld
 from influence_jax.envs.harvest import Harvest
@@ -23,10 +25,10 @@ FAR = np.int16(np.iinfo(np.int16).max - 1)  # distance of cells from which no ta
 _STEP_BY_QUARTER = np.array([movement.FORWARD, movement.RIGHT, movement.BACKWARD, movement.LEFT], np.int32)
 
 
-def uniform(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:
+def uniform(key: jax.Array, env: Environment, state: Any) -> jax.Array:
     """Choose uniformly among all actions."""
     del state
-    return jax.random.randint(key, (env.num_agents,), 0, env.spec.num_actions)
+    return jax.random.randint(key, (env.spec.num_agents,), 0, env.spec.num_actions)
 
 
 def uniform_without_fire(key: jax.Array, env: GridWorld, state: Any) -> jax.Array:

@@ -13,6 +13,7 @@ from influence_jax.envs.base import Environment
 from influence_jax.envs.grid import primitives, random_bits, vision
 from influence_jax.envs.grid.field import OpenField
 from influence_jax.settings import integer, value
+from influence_jax.types import arrays_repr
 
 
 @struct.dataclass
@@ -27,6 +28,8 @@ class StagHuntParams:
 @struct.dataclass
 class StagHuntState:
     """One game of Stag Hunt."""
+
+    __repr__ = arrays_repr
 
     position: jax.Array  # i32[2,2], (row, column)
     heading: jax.Array  # i32[2], 0

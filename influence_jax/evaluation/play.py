@@ -1,7 +1,7 @@
 """Playing one episode with trained agents of any runs, scripted players, or functions of your own."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -20,6 +20,8 @@ from influence_jax.learner.rollout import act, observed_rewards, with_interventi
 from influence_jax.learner.state import Member, RolloutState
 from influence_jax.settings import INT32_MAX, Choices, ConfigError, Integers, checked
 from influence_jax.types import ActorOutput, TimeStep, Trajectory
+
+Now = tuple[Any, TimeStep, list[AgentState]]  # the game's state, its time step, and what agents of each team carry
 
 
 def play(
@@ -93,6 +95,22 @@ def unroll(
     seating: Seating, owner: np.ndarray | jax.Array, members: tuple[Member, ...], env_params: Any, key: jax.Array
 ) -> Steps:
     """Play to the horizon and let agents decide once more; ``owner i32[N]``, the groups at the seats, may be traced."""
+    times = jnp.arange(seating.env.spec.horizon + 1, dtype=jnp.uint32)
+    step = stepper(seating, owner, members, env_params, key)
+    return jax.lax.scan(step, begin(seating, env_params, key), times)[1]
+
+
+def begin(seating: Seating, env_params: Any, key: jax.Array) -> Now:
+    """Return the start of an episode."""
+    env = seating.env
+    state, timestep = env.reset(jax.random.fold_in(key, env.spec.horizon + 1), env_params)
+    return state, timestep, [start(learner) for learner in seating.learners]
+
+
+def stepper(
+    seating: Seating, owner: np.ndarray | jax.Array, members: tuple[Member, ...], env_params: Any, key: jax.Array
+) -> Callable[[Now, jax.Array], tuple[Now, Steps]]:
+    """Return the function ``(now, t u32[]) -> (now, record)`` that takes the step ``t`` of an episode."""
     env = seating.env
 
     def step(now, t):
@@ -115,10 +133,7 @@ def unroll(
         outputs = [dataclasses.replace(output, activations=None) for output, *_ in decided]
         return (next_state, after, then), Steps(state, timestep, noise, actions, agent_states, outputs)
 
-    state, timestep = env.reset(jax.random.fold_in(key, env.spec.horizon + 1), env_params)
-    agent_states = [start(learner) for learner in seating.learners]
-    times = jnp.arange(env.spec.horizon + 1, dtype=jnp.uint32)
-    return jax.lax.scan(step, (state, timestep, agent_states), times)[1]
+    return step
 
 
 def _decide(

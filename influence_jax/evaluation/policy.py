@@ -16,12 +16,14 @@ from influence_jax.learner.rollout import act, observed_rewards
 from influence_jax.learner.state import LearnerState, Member, RolloutState
 from influence_jax.platforms import usual_promotion
 from influence_jax.settings import ConfigError, Integers, checked, settings_repr, short_repr
-from influence_jax.types import TimeStep
+from influence_jax.types import TimeStep, arrays_repr
 
 
 @struct.dataclass
 class AgentState:
     """What agents carry from step to step; the contents belong to the network, the influence model and the shaper."""
+
+    __repr__ = arrays_repr
 
     carry: Any  # {branch: recurrent state}, leading [N,1]
     memory: Any  # of the influence model, such as the last actions

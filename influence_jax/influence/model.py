@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from influence_jax.config import Hyperparams
 from influence_jax.influence.axes import agents_first, insert_diagonal
-from influence_jax.influence.measures import Measure
+from influence_jax.influence.measures import Measure, label
 from influence_jax.types import ActorOutput, CounterfactualBatch, NetworkSpec, Trajectory
 
 INFLUENCE_LIMIT = 10.0  # nats, summed over influencees; binds for PMI only
@@ -106,6 +106,10 @@ class InfluenceModel:
     auxiliary_batch: Callable[[Trajectory], Any] | None = None
     auxiliary_loss: Callable[..., tuple[jax.Array, dict[str, jax.Array]]] | None = None
     numbers: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+
+    def __repr__(self) -> str:
+        measured = "no influence" if self.measure is None else f"influence of {self.channel}s in {label(self.measure)}"
+        return f"InfluenceModel of {sum(self.groups)} agents: {measured}, source {self.source!r}, lag {self.lag}"
 
     def credited_influence(self, trajectory: Trajectory, bootstrap: ActorOutput, hparams: Hyperparams) -> jax.Array:
         """Return the influence f32[T,E,K,J] of k on j that is paid at step t."""

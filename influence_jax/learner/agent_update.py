@@ -1,4 +1,4 @@
-"""One agent's batch, loss and gradient step. Callers vmap over agents."""
+"""One agent's batch, loss and gradient step. Callers vmap over agents, an axis named `AGENTS`."""
 
 from typing import Any
 
@@ -14,6 +14,8 @@ from influence_jax.learner.losses import HeadBatch, masked_mean
 from influence_jax.learner.optimizer import apply_gradients
 from influence_jax.learner.returns import advantages
 from influence_jax.types import CachedActivations, HeadSample, Observation, Trajectory
+
+AGENTS = "agents"
 
 
 @struct.dataclass
@@ -121,6 +123,8 @@ def gradient_step(learner: Learner, hparams, rate, params, opt_state, batch: Age
     gradients, (_, logs) = jax.grad(agent_loss, has_aux=True)(params, learner, hparams, batch, carry)
     if learner.diagnostics:
         logs |= gradients_by_term(learner, hparams, params, batch, carry)
+    if learner.share_parameters:
+        gradients = jax.lax.pmean(gradients, AGENTS)
     params, opt_state, norms = apply_gradients(
         params, opt_state, gradients, learner.optimizer, rate, hparams.max_grad_norm
     )

@@ -52,6 +52,7 @@ class Learner:
     rollout_length: int  # T
     log_interval: int  # updates between log points
     observe_rewards: bool  # agents observe all agents' smoothed rewards
+    share_parameters: bool  # all agents have the same weights
     scale_rewards: bool  # rewards are divided by the running standard deviation of the return
     pays_income_share: bool  # the influence weight follows what agents earn
     diagnostics: bool  # gradients are reported by loss term
@@ -184,6 +185,7 @@ def make_learner(config: ExperimentConfig) -> Learner:
         rollout_length=config.learner.rollout_length,
         log_interval=config.log_interval,
         observe_rewards=config.learner.observe_rewards,
+        share_parameters=config.learner.share_parameters,
         scale_rewards=config.learner.reward_scaling == "running_std",
         pays_income_share=config.influence.pay == "income_share",
         diagnostics=config.learner.diagnostics,

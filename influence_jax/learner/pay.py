@@ -65,7 +65,9 @@ def paid(
     scale, units = state.reward_scale, {head: jnp.float32(1) for head in state.reward_scale}
     if learner.scale_rewards:
         for head in scale:
-            scaled = rewards.scale_rewards(scale[head], reward[head], trajectory.first, hparams.discount)
+            scaled = rewards.scale_rewards(
+                scale[head], reward[head], trajectory.first, hparams.discount, learner.share_parameters
+            )
             scale, reward[head] = scale | {head: scaled[0]}, scaled[1]
         units = {head: moments.std() for head, moments in scale.items()}
     return Pay(shaped, influence, influence_weight, reward, units, shaper_state, scale, income)

@@ -8,12 +8,14 @@ from flax import struct
 from influence_jax.config import Hyperparams
 from influence_jax.metrics import EpisodeSums
 from influence_jax.rewards import Income, RewardScale
-from influence_jax.types import TimeStep
+from influence_jax.types import TimeStep, arrays_repr
 
 
 @struct.dataclass
 class RolloutState:
     """Everything that acting carries from one step to the next."""
+
+    __repr__ = arrays_repr
 
     env_state: Any  # leading E
     timestep: TimeStep  # leading E
@@ -26,6 +28,8 @@ class RolloutState:
 class Member:
     """What one member of a population acts with."""
 
+    __repr__ = arrays_repr
+
     params: Any  # of the networks, leading N
     env_params: Any  # the environment parameters
     hyperparams: Hyperparams  # f32[N] each
@@ -34,6 +38,8 @@ class Member:
 @struct.dataclass
 class LearnerState:
     """The complete state of one member between two updates."""
+
+    __repr__ = arrays_repr
 
     params: Any  # leading N
     opt_state: Any  # leading N

@@ -38,7 +38,8 @@ def init(
     spec, num_envs = learner.env.spec, learner.num_envs
     env_params = learner.env_params if env_params is None else env_params
     init_params = functools.partial(learner.network.init, observation_shape=spec.observation_shape)
-    params = jax.vmap(init_params)(jax.random.split(params_key, spec.num_agents))
+    keys = jax.random.split(params_key, spec.num_agents)
+    params = jax.vmap(init_params)(jnp.broadcast_to(keys[0], keys.shape) if learner.share_parameters else keys)
     rollout_state = init_rollout(learner, env_params, rollout_key, num_envs, staggered=True)
     whole = rollout_state.env_state.time == 0
     return LearnerState(
@@ -61,7 +62,14 @@ def warm_start(learner: Learner, state: LearnerState, other: Learner, trained: L
 
     ``trained`` has as many members, or one that serves all. If both runs scale rewards, the statistics of the scale continue from
     the other run. If only the other one did, its value heads are rescaled so that values keep their meaning in rewards.
+
+    Raises:
+        ConfigError: agents that share parameters would start from agents that do not, or a network cannot be rescaled.
     """
+    if learner.share_parameters and not other.share_parameters:
+        raise ConfigError(
+            "learner.share_parameters is True after a run of agents with parameters of their own; allowed: False."
+        )
 
     def spread(tree, like):
         return jax.tree.map(lambda x, y: jnp.broadcast_to(x, y.shape), tree, like)

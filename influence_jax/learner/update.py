@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from influence_jax.config import Hyperparams
-from influence_jax.learner.agent_update import agent_batches, gradient_step
+from influence_jax.learner.agent_update import AGENTS, agent_batches, gradient_step
 from influence_jax.learner.learner import Learner
 from influence_jax.learner.losses import explained_variance
 from influence_jax.learner.optimizer import learning_rate
@@ -44,7 +44,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
     # Pay.
     pay = paid(learner, state, trajectory, bootstrap, progress, jax.random.fold_in(key, learner.rollout_length + 1))
 
-    # Learn: every agent separately.
+    # Learn: every agent separately, unless they share parameters.
     rate = learning_rate(hparams, progress)
     weighted = with_exploration(hparams, progress)
     if not learner.algorithm.normalises_advantages:
@@ -56,7 +56,7 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
         step = functools.partial(gradient_step, learner, hparams, rate)
         return learner.algorithm.learn(step, params, opt_state, batch, carry, key)
 
-    params, opt_state, logs = jax.vmap(learn)(
+    params, opt_state, logs = jax.vmap(learn, axis_name=AGENTS)(
         weighted, rate, state.params, state.opt_state, batch, state.rollout_state.carry, keys
     )
     logs |= {

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
-from influence_jax.config import ConfigError
+from influence_jax.config import ConfigError, ExperimentConfig, declared
 from influence_jax.learner.state import LearnerState
 from influence_jax.runtime.files import write_json
 
@@ -150,7 +150,8 @@ class Checkpoints:
         noted = self.notes(update).get("settings")
         if noted is None or self._settings is None:
             return
-        different = differences(self._settings, noted)
+        later = {path: value for path, _, value in declared(ExperimentConfig()) if path in self._settings}
+        different = differences(self._settings, later | noted)  # a setting that came later had its default
         if different:
             raise ConfigError(
                 f"{str(self._directory.parent)!r} was trained with other settings until update {update}: "

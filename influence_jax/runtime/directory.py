@@ -184,6 +184,7 @@ def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tup
     if learner is not None:
         members = load_members(directory, learner)
         refuse_other_settings(directory, learner, members)
+        _refuse_other_rules(directory, learner)
         return learner, members
     if replaced:
         raise ConfigError(
@@ -197,18 +198,30 @@ def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tup
             "which imports it."
         )
     learner = make_learner(config)
+    _refuse_other_rules(directory, learner)
     return learner, load_members(directory, learner)
 
 
+def _refuse_other_rules(directory: pathlib.Path, learner: Learner) -> None:
+    """Raise a `ConfigError` if the game had other rules when the run was recorded."""
+    recorded = json.loads((directory / "config.json").read_text()).get("env_version", 0)
+    if recorded != learner.env.version:
+        raise ConfigError(
+            f"{str(directory)!r} holds a run under version {recorded} of the rules of {learner.config.env.name!r}; allowed here: "
+            f"version {learner.env.version}."
+        )
+
+
 def save_config(directory: pathlib.Path, learner: Learner) -> None:
-    """Write ``config.json``: all settings, and the names of the learner's parts that they do not describe.
+    """Write ``config.json``: all settings, the version of the game's rules, and the parts that settings do not describe.
 
     Raises:
         ConfigError: it cannot be written.
     """
-    replaced = {"replaced": learner.replaced} if learner.replaced else {}
+    about = {"format_version": FORMAT_VERSION, "env_version": learner.env.version}
+    about |= {"replaced": learner.replaced} if learner.replaced else {}
     with _as_config_error(directory):
-        write_json(directory / "config.json", {"format_version": FORMAT_VERSION} | replaced | to_dict(learner.config))
+        write_json(directory / "config.json", about | to_dict(learner.config))
 
 
 @contextlib.contextmanager
@@ -243,6 +256,7 @@ def read_config(path: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:
     version = values.pop("format_version", None) if isinstance(values, dict) else None
     if version != FORMAT_VERSION or type(version) is not int:
         raise ConfigError(f"format_version of {str(path)!r} is {version!r}; this version reads {FORMAT_VERSION}.")
+    values.pop("env_version", None)
     replaced = values.pop("replaced", [])
     if not isinstance(replaced, list) or not all(isinstance(name, str) for name in replaced):
         raise ConfigError(f"replaced of {str(path)!r} is {replaced!r}; allowed: names of parts.")

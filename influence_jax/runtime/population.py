@@ -21,6 +21,7 @@ from influence_jax.settings import INT32_MAX, Integers, checked, nearest
 Values = Mapping[str, Any]  # setting -> one value for each member [S], or for each member and agent [S,N]
 
 _PARAMS, _OWN = "env.params.", "own."
+_OF_STEPS = ("learning_rate", "learning_rate_end", "max_grad_norm")  # what gradient steps depend on beside gradients
 
 
 def grid(seeds: int | Sequence[int] = 1, **settings: Sequence[Any]) -> dict[str, np.ndarray]:
@@ -138,6 +139,10 @@ def _check(learner: Learner, members: int, name: str, value: Any) -> None:
         raise ConfigError(f"hyperparams[{name!r}] has shape {list(value.shape)}; allowed: {wanted}, members first.")
     for entry in value.ravel().tolist():
         checked(f"hyperparams[{name!r}]", entry, allowed)
+    if learner.share_parameters and name in _OF_STEPS and value.ndim == 2 and (value != value[:, :1]).any():
+        raise ConfigError(
+            f"hyperparams[{name!r}] differs between agents, which share their parameters; allowed: one value for all."
+        )
 
 
 def as_array(values: Any) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import shutil
 import subprocess
 
@@ -9,7 +10,7 @@ import pytest
 
 from influence_jax import presets
 from influence_jax.cli import COMMANDS, main
-from influence_jax.cli.completion import words
+from influence_jax.cli.completion import ZSH, words
 from tests.cli.commands import refusal
 
 BASH = shutil.which("bash")
@@ -51,7 +52,15 @@ def test_every_command_and_preset_is_there(script):
 
 def test_zsh_loads_what_bash_has(script, capsys):
     assert main(["completion", "zsh"]) == 0
-    assert capsys.readouterr().out == "autoload -Uz bashcompinit && bashcompinit\n" + script
+    assert capsys.readouterr().out == ZSH + script
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh")
+def test_zsh_without_its_own_completion_loads_that_first(script, tmp_path):
+    ask = f"{ZSH}{script}print $_comps[influence-jax]"
+    settings = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    done = subprocess.run(["zsh", "-f", "-c", ask], capture_output=True, text=True, check=True, env=settings)
+    assert done.stdout.split() == ["_bash_complete", "-o", "default", "-F", "_influence_jax"] and not done.stderr
 
 
 def test_refusals(capsys):

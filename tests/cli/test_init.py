@@ -17,7 +17,7 @@ from tests.cli.commands import assert_refused
         (
             "trian",
             "command is 'trian'; allowed: presets, envs, train, resume, sweep, submit, merge, best, compare, plot, report, "
-            "table, evaluate, cross-play, render, replay, moments, demo, completion, bench. Did you mean 'train'?",
+            "table, evaluate, cross-play, render, replay, moments, play, demo, completion, bench. Did you mean 'train'?",
         ),
     ],
 )

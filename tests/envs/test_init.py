@@ -16,6 +16,8 @@ from tests.envs.helpers import assert_refused
         ("xyz", {}, ["'xyz'", "allowed: box-trapped, cleanup"]),
         ("no_such_module:Game", {}, ["'no_such_module:Game'", "cannot be loaded"]),
         ("influence_jax.envs:Missing", {}, ["'influence_jax.envs:Missing'", "cannot be loaded"]),
+        ("cleanup-v1", {}, ["'cleanup-v1'", "'cleanup' have version 0 here; allowed: 'cleanup' or 'cleanup-v0'."]),
+        ("cleanup-vx", {}, ["'cleanup-vx'", "Did you mean 'cleanup'?"]),
         ("harvest", {"colour": 1}, ["env.colour is not a setting", "num_agents", "regrowth"]),
         ("harvest", {"drawing": 1}, ["env.drawing is not a setting"]),
     ],
@@ -35,6 +37,19 @@ def test_names():
     assert make("harvest-mp").regrowth == "disc"
     assert make("influence_jax.envs:Harvest", num_agents=3) == Harvest(num_agents=3)
     assert make("cleanup-mp", waste_rule="lottery") == Cleanup()
+
+
+def test_versions_tell_rules_apart():
+    class NewRules(Cleanup):
+        version = 3
+
+    assert make("cleanup-mp-v0") == make("cleanup-mp") and envs.variant("cleanup-mp-v0") == {"waste_rule": "bernoulli"}
+    assert envs.configured(EnvConfig("harvest-v0"))[2].name == "harvest"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(envs._REGISTRY, "cleanup", (NewRules, {}))
+        assert isinstance(make("cleanup-v3"), NewRules)
+        with pytest.raises(ConfigError, match="have version 3 here"):
+            make("cleanup-v0")
 
 
 def test_games_say_what_they_are_in_one_line():

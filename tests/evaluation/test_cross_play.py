@@ -10,6 +10,7 @@ from influence_jax.config import ConfigError
 from influence_jax.envs import scripted
 from influence_jax.evaluation.cross_play import cross_play
 from influence_jax.evaluation.play import play
+from tests.evaluation.own_models import Short
 
 
 def turn(key, env, state):
@@ -30,12 +31,12 @@ def assert_played(matrix, place, trace, seat):
 def test_a_run_a_policy_and_a_player(runs):
     run = runs["visible actions"]
     a, b = run.policy(0), run.policy(1)
-    matrix = cross_play({"run": run, "b": b, "turn": turn}, num_episodes=2, seed=7)
-    assert matrix.names == ("run", "b", "turn") and matrix.returns.shape == (3, 3, 2, 2)
+    matrix = cross_play({"run": run, "b": b, "turn": turn}, num_episodes=4, seed=7)
+    assert matrix.names == ("run", "b", "turn") and matrix.returns.shape == (3, 3, 2, 4)
     assert_played(matrix, (0, 0, 0, 1), play(a, seed=8), 1)
     assert_played(matrix, (0, 1, 0, 1), play([b, a, b], seed=8), 1)
-    assert_played(matrix, (1, 0, 0, 0), play([b, a, a], seed=7), 0)
-    assert_played(matrix, (0, 1, 1, 1), play(b, seed=10), 1)
+    assert_played(matrix, (1, 0, 0, 3), play([b, a, a], seed=10), 0)
+    assert_played(matrix, (0, 1, 1, 1), play(b, seed=12), 1)
     assert_played(matrix, (2, 1, 0, 1), play([b, turn, b], seed=8), 1)
     assert (matrix.returns[2, 2] == 0).all()  # who turns eats nothing, and shoots nobody
 
@@ -48,6 +49,11 @@ def test_runs_of_different_kinds(runs):
     m, b = moa.policy(1), basic.policy(1)
     assert_played(matrix, (0, 1, 1, 2), play([b, b, m], seed=5), 2)
     assert_played(matrix, (1, 0, 1, 1), play([m, b, m], seed=4), 1)
+
+
+def test_what_follows_the_end_of_a_game_does_not_count():
+    matrix = cross_play([turn], Short(num_agents=2, horizon=10), num_episodes=1)
+    assert matrix.returns.item() == matrix.company.item() == 3
 
 
 def test_all_pairs_play_one_game(runs):

@@ -9,12 +9,12 @@ import pytest
 
 from influence_jax.config import ConfigError, EnvConfig, Hyperparams, InfluenceConfig
 from influence_jax.envs import make, scripted
-from influence_jax.envs.probes import Stipend
 from influence_jax.evaluation.play import play
 from influence_jax.evaluation.policy import Policy
 from influence_jax.learner.learner import make_learner
 from influence_jax.runtime.population import init_population
 from tests.conftest import TINY_MAP
+from tests.evaluation.own_models import Short
 
 TURN = 5
 
@@ -88,13 +88,6 @@ def test_players_alone():
 
 
 def test_a_game_that_ends_early_ends(tiny):
-    class Short(Stipend):
-        """Ends after three of its ten steps."""
-
-        def dynamics(self, state, actions, noise, params):
-            state, reward, discount, metrics = super().dynamics(state, actions, noise, params)
-            return state, reward, jnp.where(state.time >= 3, 0.0, discount), metrics
-
     game = EnvConfig("influence_jax.envs.probes:Stipend", horizon=10)
     small = dataclasses.replace(tiny, env=game, influence=InfluenceConfig(), hyperparams=Hyperparams())
     learner = dataclasses.replace(make_learner(small), env=Short())

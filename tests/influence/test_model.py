@@ -28,3 +28,5 @@ def test_an_influencer_is_paid_for_all_it_influences(model):
 def test_a_model_without_a_measure_is_the_same_but_for_influence(model):
     silent = influence.make(InfluenceConfig(model="basic", measure="none"), 3, A)
     assert isinstance(silent, InfluenceModel) and silent.network_spec == model.network_spec
+    assert repr(silent) == "InfluenceModel of 3 agents: no influence, source 'policies', lag 0"
+    assert repr(model) == "InfluenceModel of 3 agents: influence of actions in kl, nats, source 'policies', lag 0"

@@ -17,6 +17,10 @@ def test_a_member_acts_with_its_own_parameters_and_numbers():
     own |= {"hyperparams": Hyperparams(discount=jnp.array([0.5, 0.9]))}
     state = LearnerState(**nothing | own)
     jax.tree.map(np.testing.assert_array_equal, state.member, Member(**own))
+    assert repr(state.member).startswith(
+        "Member(params=1 array of 6 numbers, env_params=float32[2], hyperparams=1 array of 2"
+    )
+    assert repr(state).startswith("LearnerState(params=1 array of 6 numbers, opt_state=None, ")
     rates = jax.vmap(lambda state: state.member.hyperparams.discount * state.member.env_params, axis_size=2)(
         jax.tree.map(lambda x: jnp.broadcast_to(x, (2, *jnp.shape(x)[1:])), state)
     )

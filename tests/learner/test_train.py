@@ -99,6 +99,14 @@ def test_values_survive_the_start_from_another_run(before, after):
     np.testing.assert_array_equal(found.reward_scale["action"].discounted, fresh.reward_scale["action"].discounted)
 
 
+def test_shared_parameters_begin_with_shared_parameters():
+    alone, together = (make_learner(probe_config().override(share_parameters=shared)) for shared in (False, True))
+    with pytest.raises(
+        ConfigError, match="share_parameters is True after a run of agents with parameters of their own"
+    ):
+        train.warm_start(together, None, alone, None)
+
+
 def test_a_network_without_such_a_value_head_cannot_be_rescaled():
     with pytest.raises(ConfigError, match=r"no parameters 'value_head'; allowed: 'running_std'"):
         train.rescaled_values({"policy": jnp.zeros((2, 3))}, {"action": jnp.ones((2, 3))})

@@ -13,7 +13,7 @@ from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.update import update, with_exploration
 from tests.influence.worlds import louder
-from tests.learner.worlds import MODELS, probe_config, weighted
+from tests.learner.worlds import MODELS, probe_config, start_of, step_of, weighted
 
 
 @pytest.mark.slow
@@ -48,6 +48,46 @@ def who_differs(params, others):
     """Return for every agent whether any of its parameters differ."""
     differs = jax.tree.map(lambda a, b: jnp.any(a != b, axis=tuple(range(1, a.ndim))), params, others)
     return np.stack(jax.tree.leaves(differs)).any(axis=0).tolist()
+
+
+def test_agents_that_share_parameters_learn_from_the_mean_of_their_gradients():
+    """Adam's first moment after one step is a tenth of the gradient."""
+    config = probe_config().override(reward_scaling="none", max_grad_norm=1e6)
+    alone, together = (make_learner(config.override(share_parameters=shared)) for shared in (False, True))
+    state = start_of(together)
+    assert who_differs(state.params, start_of(alone).params) == [False, True, True]
+    own, shared = (step_of(learner)(state)[0] for learner in (alone, together))
+    assert who_differs(own.params, first_of_all(own.params)) == [False, True, True]
+    means = jax.tree.map(lambda x: jnp.broadcast_to(x.mean(axis=0), x.shape), own.opt_state[0].mu)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), shared.opt_state[0].mu, means)
+    clipped, _ = step_of(together)(with_clip(state, 1e-3))
+    policy = {name: x for name, x in clipped.opt_state[0].mu.items() if name not in ("critic", "value_head")}
+    policy = {name: x for name, x in policy.items() if not name.startswith("moa")}
+    norms = jnp.sqrt(sum(jnp.square(x).sum(axis=range(1, x.ndim)) for x in jax.tree.leaves(policy)))
+    np.testing.assert_allclose(norms, 1e-4, rtol=1e-3)
+
+
+def with_clip(state, norm):
+    norms = jnp.full_like(state.hyperparams.max_grad_norm, norm)
+    return state.replace(hyperparams=state.hyperparams.replace(max_grad_norm=norms))
+
+
+def first_of_all(params):
+    return jax.tree.map(lambda x: jnp.broadcast_to(x[0], x.shape), params)
+
+
+def test_shared_parameters_stay_the_same():
+    """To the bit, with minibatches that differ from agent to agent."""
+    learner = make_learner(probe_config().override(share_parameters=True, algorithm="ppo", ppo_minibatches=2))
+    state = start_of(learner)
+    for _ in range(3):
+        state, _ = step_of(learner)(state)
+    moments = state.reward_scale["action"].mean, state.reward_scale["action"].square
+    for part in (state.params, state.opt_state, moments):
+        assert who_differs(part, first_of_all(part)) == [False] * 3
+    assert any(
+        np.any(x != y) for x, y in zip(*map(jax.tree.leaves, (state.params, start_of(learner).params)), strict=True)
+    )
 
 
 def test_agent_0_alone_is_paid_and_nobody_else_notices(state, step):

@@ -36,6 +36,18 @@ def test_a_state_comes_back_bit_for_bit(tmp_path):
     checkpoints.close()
 
 
+def test_a_setting_that_came_later_had_its_default(tmp_path):
+    """Runs that were recorded before there was the setting can still be read."""
+    state, before = {"x": jnp.arange(3.0)}, {"learner.num_envs": 8}
+    checkpoints = Checkpoints(tmp_path, settings=before)
+    checkpoints.save(state, 10)
+    checkpoints.close()
+    like, later = jax.eval_shape(lambda: state), before | {"learner.share_parameters": False}
+    assert_same(Checkpoints(tmp_path, settings=later).restore(like, 10), state)
+    with pytest.raises(ConfigError, match=r"learner.share_parameters is True, was False; allowed"):
+        Checkpoints(tmp_path, settings=later | {"learner.share_parameters": True}).restore(like, 10)
+
+
 def test_checksums_are_there_as_soon_as_a_checkpoint_is(tmp_path):
     """The order of writing guarantees this, whenever the process is killed."""
     checkpoints = Checkpoints(tmp_path)

@@ -57,6 +57,20 @@ def test_what_was_edited_is_named(whole, tmp_path, file, was, edited, words):
         assert words in str(error.value)
 
 
+def test_a_run_under_other_rules_is_told_apart(whole, tmp_path):
+    """Runs that were recorded before rules had versions are of version 0."""
+    shutil.copytree(whole[1], tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    assert config.pop("env_version") == 0
+    path.write_text(json.dumps(config))
+    learner = influence_jax.load(tmp_path / "run").learner
+    path.write_text(json.dumps({"env_version": 1} | config))
+    for given in (None, learner):
+        with pytest.raises(ConfigError, match="under version 1 of the rules of 'harvest'; allowed here: version 0"):
+            influence_jax.load(tmp_path / "run", learner=given)
+
+
 def test_what_does_not_change_the_state_may_be_edited(whole, tmp_path):
     shutil.copytree(whole[1], tmp_path / "run")
     path = tmp_path / "run" / "config.json"

@@ -4,6 +4,7 @@ import builtins
 import csv
 import dataclasses
 import importlib.machinery
+import pathlib
 import sys
 import types
 
@@ -12,6 +13,7 @@ import pytest
 
 import influence_jax
 from influence_jax.config import ConfigError
+from influence_jax.runtime import loggers
 from influence_jax.runtime.loggers import Csv, TensorBoard
 from influence_jax.runtime.recorder import Recorder
 from tests.runtime.runs import stop_at
@@ -36,6 +38,40 @@ def rows_of(directory):
 def test_tensorboard(tmp_path, each, folders):
     record(tmp_path, (1, 2), TensorBoard(tmp_path, each))
     assert {path.parent.name for path in tmp_path.rglob("events*")} == folders  # the other member has no number
+
+
+@pytest.mark.parametrize(
+    ("each", "shown"),
+    [
+        (
+            False,
+            {
+                ("tensorboard", "a"): 3,
+                ("tensorboard", "a/quantile_0.1"): 1.2,
+                ("tensorboard", "a/quantile_0.5"): 2,
+                ("tensorboard", "a/quantile_0.9"): 5.2,
+            },
+        ),
+        (True, {("member_0", "a"): 1, ("member_1", "a"): 2, ("member_2", "a"): 6}),
+    ],
+)
+def test_tensorboard_shows_what_members_have(tmp_path, monkeypatch, each, shown):
+    """Beyond the step from which a run continues, it forgets what was shown; vectors are not shown."""
+    noted = {}
+
+    class Writer:
+        def __init__(self, place, purge_step, flush_secs):
+            assert purge_step == 51 and flush_secs <= 60
+            self.folder = pathlib.Path(place).name
+
+        def add_scalar(self, name, value, step):
+            assert step == 60
+            noted[self.folder, name] = value
+
+    monkeypatch.setattr(loggers, "SummaryWriter", Writer)
+    metrics = {"a": np.float32([1, 2, 6, np.nan]), "b": np.ones((4, 2)), "c": np.full(4, np.nan)}
+    TensorBoard(tmp_path, each, after=50).write({"env_steps": 60.0}, metrics)
+    assert noted == pytest.approx(shown)
 
 
 def test_without_tensorboard_everything_else_goes_on(tmp_path):

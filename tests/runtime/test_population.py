@@ -122,6 +122,13 @@ def test_refusals(single, values, words):
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
+def test_agents_that_share_parameters_take_the_same_steps(single):
+    learner = make_learner(single.override(share_parameters=True))
+    population.with_members(learner, {"learning_rate": [0.1, 0.2], "discount": [[0.5, 0.6], [0.5, 0.5]]})
+    with pytest.raises(ConfigError, match=r"'learning_rate'\] differs between agents, which share their parameters"):
+        population.with_members(learner, {"learning_rate": [[0.1, 0.1], [0.1, 0.2]]})
+
+
 def test_members_go_together_with_the_settings_that_all_share(single):
     unmeasured = dataclasses.replace(
         single,

@@ -191,7 +191,7 @@ def _agent(agent: int, quarter_turns: int, scale: int) -> tuple[np.ndarray, np.n
     if scale >= 10:
         text = str(agent)
         typeface = font(int(size * (0.6 if len(text) == 1 else 0.45)))
-        ImageDraw.Draw(image).text((size / 2, size / 2), text, fill=_on(colour), font=typeface, anchor="mm")
+        ImageDraw.Draw(image).text((size / 2, size / 2), text, fill=ink_on(colour), font=typeface, anchor="mm")
     return _layers(image, scale)
 
 
@@ -200,7 +200,7 @@ def agent_colour(agent: int) -> str:
     return AGENT_COLOURS[agent % len(AGENT_COLOURS)]
 
 
-def _on(colour: str) -> str:
+def ink_on(colour: str) -> str:
     """Return a colour of text that is legible on the given one."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else PAPER
