@@ -18,7 +18,7 @@ from influence_jax.rewards import stateless
 from influence_jax.settings import integer, value
 from influence_jax.types import EnvSpec
 
-STEPS = 200_000
+STEPS = 100_000
 
 # %% [markdown]
 # ## A game
@@ -136,7 +136,12 @@ config = dataclasses.replace(
     influence=dataclasses.replace(small.influence, measure="__main__:total_variation"),
     learner=dataclasses.replace(small.learner, num_envs=16, rollout_length=10),
     hyperparams=small.hyperparams.replace(
-        learning_rate=5e-3, learning_rate_end=1e-3, entropy_coef=0.01, influence_curriculum=0.0, moa_loss_weight=1.0
+        learning_rate=1e-3,
+        learning_rate_end=1e-3,
+        entropy_coef=0.01,
+        exploration=1.0,
+        influence_curriculum=0.0,
+        moa_loss_weight=1.0,
     ),
     total_steps=STEPS,
     log_interval=10,
@@ -146,9 +151,10 @@ run = influence_jax.train(config, hyperparams=weights)
 run
 
 # %% [markdown]
-# We train three seeds without an influence reward and three with it, in one program. Without it, nobody raises flags. With it,
-# two seeds raise one in about half of the steps, although each costs a toll, and the third never starts. Three seeds do not
-# tell us more.
+# We train three seeds without an influence reward and three with it, in one program. Without it, nobody raises flags in the
+# end. With it, agent 0 raises one in about half of the steps, although each costs a toll. In the first half of a run, extra
+# entropy (`exploration`) keeps it trying until agent 1 has learned to follow. With little of it, agent 0 gives up before that,
+# and there is no influence to be paid for.
 
 # %%
 shown = ["influence_weight", "seed", "flags", "followed", "influence", "entropy[0]", "moa_cross_entropy"]
@@ -162,8 +168,8 @@ influence_jax.plot_learning_curves(run, ["flags", "followed", "influence", "entr
 # ## The shaper instead
 #
 # There is no influence reward now; instead, each agent gets a fifth of the other's reward. Is that a reason to raise flags? No:
-# the other agent is rewarded as much for following "none" as for following a flag, so no flags are raised. The wide
-# intervals show how little three seeds tell us when one of them never starts.
+# the other agent is rewarded as much for following "none" as for following a flag, so no flags are raised. With three seeds
+# against three, no permutation test can give a p below .1, however clear the difference is.
 
 # %%
 shaped = dataclasses.replace(config, learner=dataclasses.replace(config.learner, shaper="__main__:tipped"))
