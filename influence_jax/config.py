@@ -183,6 +183,14 @@ class InfluenceConfig:
         'Whether to train the model of others only on agents in view (Table 3, "MOA loss only when visible").',
         used_with={_MODEL: ("moa",)},
     )
+    moa_marginal: str = choice(
+        "policy",
+        ("policy", "released"),
+        "What a model of others compares its prediction with: its average over the agent's own alternatives under the agent's "
+        'own policy ("policy", equation 1), or what public code computed in its place, which pays without any influence '
+        '("released", docs/errata.md).',
+        used_with={_MODEL: ("moa",)},
+    )
 
 
 @dataclasses.dataclass(frozen=True)
