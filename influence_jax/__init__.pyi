@@ -21,6 +21,8 @@ from .envs import make as make
 from .envs import register as register
 from .envs.base import Environment as Environment
 from .envs.grid.render import Video as Video
+from .evaluation.consequences import Consequences as Consequences
+from .evaluation.consequences import consequences as consequences
 from .evaluation.cross_play import cross_play as cross_play
 from .evaluation.episodes import Evaluation as Evaluation
 from .evaluation.episodes import evaluate as evaluate

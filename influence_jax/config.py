@@ -163,6 +163,12 @@ class InfluenceConfig:
         '("effect").',
         used_with=_TALKING,
     )
+    listening_loss: bool = flag(
+        False,
+        "Whether agents are also trained to act on the messages that they hear (positive listening, Eccles et al. 2019), with "
+        "the weight hyperparams.listening_weight. Runs their policies once more in every gradient step.",
+        used_with=_TALKING,
+    )
     control: str = choice(
         "none",
         "influence_jax.influence.controls:CONTROLS",
@@ -181,6 +187,14 @@ class InfluenceConfig:
     moa_train_only_visible: bool = flag(
         True,
         'Whether to train the model of others only on agents in view (Table 3, "MOA loss only when visible").',
+        used_with={_MODEL: ("moa",)},
+    )
+    moa_marginal: str = choice(
+        "policy",
+        ("policy", "released"),
+        "What a model of others compares its prediction with: its average over the agent's own alternatives under the agent's "
+        'own policy ("policy", equation 1), or what public code computed in its place, which pays without any influence '
+        '("released", docs/errata.md).',
         used_with={_MODEL: ("moa",)},
     )
 
@@ -373,6 +387,14 @@ class Hyperparams:
         _ANY,
         "Weight of the message head's entropy bonus, not multiplied by message_loss_weight; unit as for entropy_coef.",
         used_with=_TALKING,
+    )
+    listening_weight: float = number(
+        0.0,
+        0,
+        _ANY,
+        "Weight of the listening loss, in rewards per unit of the L1 distance, which is at most 2; with PPO, in standard "
+        "deviations of the advantage.",
+        unused_with={"influence.listening_loss": False},
     )
     prosocial_weight: float = number(
         0.85,

@@ -163,15 +163,19 @@ def test_what_a_value_leaves_unused_is_declared():
         "hyperparams.exploration_fraction": {"hyperparams.exploration": 0},
         "hyperparams.influence_weight": {"influence.measure": "none", "influence.pay": "income_share"},
         "hyperparams.income_share": {"influence.measure": "none"},
+        "hyperparams.listening_weight": {"influence.listening_loss": False},
     }
     moa = ExperimentConfig(influence=InfluenceConfig(model="moa"))
-    users = {"hyperparams.income_share": with_setting("influence.pay", "income_share", moa)}
-    used = {0: 0.5, "none": "kl", "income_share": "weight"}
+    users = {
+        "hyperparams.income_share": with_setting("influence.pay", "income_share", moa),
+        "hyperparams.listening_weight": ExperimentConfig(influence=InfluenceConfig(model="communication")),
+    }
+    used = {"exploration": 0.5, "measure": "kl", "pay": "weight", "listening_loss": True}
     for path, other, value in [(path, *pair) for path, others in declared_so.items() for pair in others.items()]:
         config = with_setting(path, 0.25, with_setting(other, value, users.get(path, moa)))
         with pytest.raises(ConfigError, match=rf"{path} is 0.25, but {other} .* does not use it; allowed: "):
             validate(config)
-        validate(with_setting(other, used[value], config))
+        validate(with_setting(other, used[other.rpartition(".")[2]], config))
 
 
 def test_a_game_is_a_name_with_its_options():

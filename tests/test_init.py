@@ -64,7 +64,8 @@ def sweeps(tiny, examples):
 
 OBJECTS = {name: getattr(influence_jax, name) for name in influence_jax.__all__}
 SWEEPING = ("Sweep", "merge", "search", "sweep")
-LONG = (*SWEEPING, "Interventions", "Moment", "Run", "cross_play", "intervene", "play", "train_step")  # seconds each
+PLAYING = ("Consequences", "Interventions", "Moment", "consequences", "cross_play", "intervene", "play")
+LONG = (*SWEEPING, *PLAYING, "Run", "train_step")  # seconds each
 DESCRIBED = [
     pytest.param(name, marks=[pytest.mark.slow] if name in LONG else [])
     for name, thing in OBJECTS.items()

@@ -115,6 +115,10 @@ CALLS = {
     "hyperparams": settings("hyperparams"),
     "evaluate": (influence_jax.evaluate, {"run": RUN, "state": None, "num_episodes": 1, "seed": 0, "greedy": False}),
     "intervene": (influence_jax.intervene, {"run": RUN, "state": None, "num_moments": 1, "seed": 0}),
+    "consequences": (
+        influence_jax.consequences,
+        {"run": RUN, "state": None, "steps": 1, "num_moments": 1, "seed": 0},
+    ),
     "play": (influence_jax.play, {"agents": [POLICY], "env": LEARNER.env, "params": None, "seed": 0, "real": False}),
     "cross_play": (
         influence_jax.cross_play,
@@ -172,6 +176,7 @@ def test_wrong_arguments_are_refused_in_a_sentence_that_names_them(name, monkeyp
     monkeypatch.setattr(sys.modules["influence_jax.sweeps.study"], "with_retries", played)
     monkeypatch.setattr(episodes, "_episodes", played)
     monkeypatch.setattr(intervention, "_moments", played)
+    monkeypatch.setattr(sys.modules["influence_jax.evaluation.consequences"], "_moments", played)
     monkeypatch.setattr(sys.modules["influence_jax.evaluation.policy"], "_step", played)
     monkeypatch.setattr(sys.modules["influence_jax.evaluation.replay"], "_transition", played)
     monkeypatch.setattr(sys.modules["influence_jax.evaluation.images"], "_arrow_widths", played)

@@ -38,6 +38,7 @@ def train_and_look(config: ExperimentConfig) -> None:
     assert_type(run.config, ExperimentConfig)
     assert_type(run.evaluate(100).collective_return, np.ndarray)
     assert_type(run.intervene().correlation, np.ndarray)
+    assert_type(influence_jax.consequences(run, steps=3).null, np.ndarray)
     assert_type(influence_jax.plot_learning_curves(run), Figure)
     assert_type(influence_jax.load("runs/moa"), Run | Sweep)
     learning_rates = influence_jax.grid(seeds=2, learning_rate=[1e-3, 3e-4])

@@ -5,6 +5,8 @@ actions and noise, the true effects can be computed: the others' policies after 
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -111,13 +113,23 @@ def intervene(run: Any, state: LearnerState | None = None, num_moments: int = 25
 
 @compiled(num_static=2)
 def _moments(learner: Learner, rounds: int, members: Member, key: jax.Array) -> dict[str, jax.Array]:
+    return at_moments(learner, rounds, functools.partial(one_moment, learner), members, key)
+
+
+def at_moments(
+    learner: Learner, rounds: int, look: Callable[..., Any], members: Member, key: jax.Array
+) -> dict[str, jax.Array]:
+    """Return what ``look(member, rollout_state, key)`` finds at moments spread over the episode, ``[S,M,...]``.
+
+    There are ``rounds`` of `NUM_ENVS` moments each.
+    """
     pause = max(1, learner.env.spec.horizon // (rounds + 1))
 
     def one_member(member):
         def one_round(rollout_state, round):
             play_key, look_key = jax.random.split(jax.random.fold_in(key, round))
             rollout_state, _, _ = rollout(learner, member, rollout_state, pause, play_key)
-            return rollout_state, one_moment(learner, member, rollout_state, look_key)
+            return rollout_state, look(member, rollout_state, look_key)
 
         start_key = jax.random.fold_in(key, rounds)
         start = init_rollout(learner, member.env_params, start_key, NUM_ENVS, staggered=False)

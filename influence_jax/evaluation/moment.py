@@ -54,7 +54,9 @@ class Moment:
 
     @property
     def bound(self) -> float | None:
-        """The most influence that a choice of this probability can have; None if its measure has no known bound."""
+        """The most influence that a choice of this probability can have; None if it is not known."""
+        if self._model.marginal is not None:
+            return None
         return measures.bound(self._model.measure, float(self.weights[self.choice]))
 
     @property

@@ -132,7 +132,7 @@ def measure_influence(
         return influence, information, {}, None
     batch, own = model.counterfactuals(network, params, step)
     if model.measure is not None:
-        pairs = jax.vmap(influence_and_information, in_axes=(0, None))(batch, model.measure)
+        pairs = jax.vmap(influence_and_information, in_axes=(0, None, None))(batch, model.measure, model.marginal)
         influence, information = (model.place(x, step) for x in pairs)
     predicted = agents_first(batch.factual) if model.source == "own model" else None
     return influence, information, own, predicted

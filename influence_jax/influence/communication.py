@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from influence_jax.config import InfluenceConfig
 from influence_jax.influence.acting import Influencers, policy_counterfactuals
 from influence_jax.influence.axes import agents_first, insert_diagonal, others, others_index
+from influence_jax.influence.listening import listening_batch, listening_loss
 from influence_jax.influence.measures import Measure
 from influence_jax.influence.model import InfluenceModel, Memory, influence_as_measured, influence_measured_next
 from influence_jax.settings import Choices, Integers, checked
@@ -77,6 +78,8 @@ def communication(config: InfluenceConfig, num_agents: int, num_actions: int, me
         measure=measure,
         influence_of_choices=influence_measured_next,
         credit=paid_at_effect if config.credit == "effect" else None,
+        auxiliary_batch=listening_batch if config.listening_loss else None,
+        auxiliary_loss=listening_loss if config.listening_loss else None,
     )
 
 

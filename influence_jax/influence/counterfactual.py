@@ -1,6 +1,7 @@
 """Counterfactual mathematics: average over an influencer's alternatives and compare (equations 1 and 3 of the paper)."""
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +18,29 @@ def log_marginal(batch: CounterfactualBatch) -> jax.Array:
     return small_axes_last(_log_marginal(*_joint(batch)), 2)
 
 
-def pairwise_influence(batch: CounterfactualBatch, measure: Measure) -> jax.Array:
-    """Return the influence of k's actual choice on each j, ``f32[*, J]``, without gradient."""
-    marginal = _log_marginal(*_joint(batch))
+def released_marginal(batch: CounterfactualBatch) -> jax.Array:
+    """Return the log of what public code took for the marginal, ``f32[*, J, A]`` (docs/errata.md).
+
+    It is proportional to ``pi_k(b) sum_a p(b | a)``: the policy of k multiplies the actions b of j instead of k's own actions a,
+    of which there have to be as many. Compared with it, a j that ignores k still yields
+    ``log E_p[pi_k] - E_p[log pi_k]``, which is positive unless k is uniform.
+    """
+    return jax.nn.log_softmax(jax.nn.logsumexp(batch.alternatives, axis=-3) + batch.weights[..., None, :])
+
+
+Marginal = Callable[[CounterfactualBatch], jax.Array]
+
+
+def pairwise_influence(batch: CounterfactualBatch, measure: Measure, marginal: Marginal | None = None) -> jax.Array:
+    """Return the influence of k's actual choice on each j, ``f32[*, J]``, without gradient.
+
+    ``marginal`` replaces `log_marginal`.
+    """
+    average = _log_marginal(*_joint(batch)) if marginal is None else small_axes_first(marginal(batch), 2)
     along_first_axis = fusion_boundary(functools.partial(measure, axis=0))
     factual = small_axes_first(batch.factual, 2)
     realised = None if batch.realised is None else small_axes_first(batch.realised, 1)
-    influence = along_first_axis(factual, marginal, realised)
+    influence = along_first_axis(factual, average, realised)
     if influence.shape != factual.shape[1:] or influence.dtype != factual.dtype:
         raise ConfigError(
             f"influence.measure returned {influence.dtype}{list(influence.shape)} for distributions "
@@ -42,9 +59,11 @@ def mutual_information(batch: CounterfactualBatch) -> jax.Array:
     return jax.lax.stop_gradient(jnp.where(batch.mask, information, 0.0))
 
 
-def influence_and_information(batch: CounterfactualBatch, measure: Measure) -> tuple[jax.Array, jax.Array]:
+def influence_and_information(
+    batch: CounterfactualBatch, measure: Measure, marginal: Marginal | None
+) -> tuple[jax.Array, jax.Array]:
     """Return `pairwise_influence` and `mutual_information`, which share most of their work."""
-    return pairwise_influence(batch, measure), mutual_information(batch)
+    return pairwise_influence(batch, measure, marginal), mutual_information(batch)
 
 
 def log_alternatives(logits: jax.Array, factual: jax.Array, symbol: jax.Array) -> jax.Array:

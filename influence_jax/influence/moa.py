@@ -13,7 +13,7 @@ from influence_jax.config import ConfigError, InfluenceConfig
 from influence_jax.fusion import reciprocal
 from influence_jax.influence.acting import last_actions
 from influence_jax.influence.axes import agents_first, drop_diagonal, others, own_first
-from influence_jax.influence.counterfactual import log_alternatives
+from influence_jax.influence.counterfactual import log_alternatives, released_marginal
 from influence_jax.influence.measures import Measure
 from influence_jax.influence.model import InfluenceModel
 from influence_jax.types import CounterfactualBatch, NetworkSpec
@@ -74,6 +74,7 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
         source="own model",
         counterfactuals=counterfactuals,
         measure=measure,
+        marginal=released_marginal if config.moa_marginal == "released" else None,
         influence_of_choices=influence_on_next_action,
         auxiliary_batch=auxiliary_batch,
         auxiliary_loss=auxiliary_loss,

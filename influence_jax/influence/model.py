@@ -79,6 +79,8 @@ class InfluenceModel:
             after a `influence_jax.influence.acting.Transition`. ``world`` maps actions i32[E,N] to the time step that would have
             followed them, under the same random draws. None for a model that tries nothing.
         measure: compares factual and marginal behaviour; None if influence is not measured.
+        marginal: ``batch -> f32[*,J,A]``, log probabilities that ``measure`` takes for the marginal of a `CounterfactualBatch`.
+            None averages the alternatives under the influencer's own policy (equation 1). The mutual information always does.
         influence_of_choices: ``(trajectory, bootstrap) -> f32[T,E,K,J]``, the influence on j of what k chose at step t.
             ``bootstrap`` is the output after the last step.
         credit: ``(trajectory, bootstrap, hparams) -> f32[T,E,K,J]``, the influence that is paid at step t, if that is a
@@ -100,6 +102,7 @@ class InfluenceModel:
     place: Callable[[jax.Array, Any], jax.Array] = by_influencer
     intervene: Callable[..., Any] | None = None
     measure: Measure | None = None
+    marginal: Callable[[CounterfactualBatch], jax.Array] | None = None
     influence_of_choices: Callable[[Trajectory, ActorOutput], jax.Array] = influence_as_measured
     credit: Callable[[Trajectory, ActorOutput, Hyperparams], jax.Array] | None = None
     limit: float = INFLUENCE_LIMIT

@@ -80,4 +80,5 @@ def in_units(hparams: Hyperparams, units: dict[str, jax.Array]) -> Hyperparams:
         entropy_coef=hparams.entropy_coef * per_unit["action"],
         message_entropy_coef=hparams.message_entropy_coef * per_unit.get("message", 1.0),
         moa_loss_weight=hparams.moa_loss_weight * per_unit["action"],
+        listening_weight=hparams.listening_weight * per_unit["action"],
     )

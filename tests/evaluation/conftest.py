@@ -22,6 +22,7 @@ INFLUENCE = {
     "basic": InfluenceConfig(model="basic", num_influencers=1),
     "communication": InfluenceConfig(model="communication", num_messages=3),
     "intervention": InfluenceConfig(model="intervention"),
+    "released moa": InfluenceConfig(model="moa", moa_marginal="released"),
     "own basic": InfluenceConfig(model="tests.evaluation.own_models:basic", num_influencers=1),
     "own moa": InfluenceConfig(model="tests.evaluation.own_models:moa"),
 }

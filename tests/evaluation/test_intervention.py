@@ -69,6 +69,12 @@ def test_a_wrapped_model_of_others_is_one(runs):
         np.testing.assert_array_equal(getattr(known, name), getattr(own, name))
 
 
+def test_real_influence_has_the_right_marginal_even_if_the_estimate_has_not(runs):
+    right, wrong = (intervene(runs[name].learner, runs[name].state, 1) for name in ("moa", "released moa"))
+    np.testing.assert_allclose(wrong.real, right.real, atol=1e-6)
+    assert wrong.estimated[wrong.counted].mean() > 1.1 * right.estimated[right.counted].mean()
+
+
 def test_moments_are_spread_over_the_episode_of_every_member(runs):
     found = intervene(runs["moa"], num_moments=40)
     assert found.real.shape == found.estimated.shape == found.counted.shape == (2, 3 * NUM_ENVS, 3, 3)

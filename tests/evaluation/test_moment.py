@@ -74,6 +74,12 @@ def test_it_says_what_it_is_in_one_line(runs):
         assert repr(moment) == f"Moment of step {moment.time}: {pair}, {choices}"
 
 
+def test_released_marginal_has_no_bound(runs):
+    moment = runs["released moa"].trace(0).moments(1)[0]
+    assert moment.bound is None and moment.influence > -np.log(moment.weights[moment.choice])
+    assert repr(moment).startswith("Moment of step ") and "bound" not in repr(moment)
+
+
 def test_without_influence_there_are_none(trace):
     alone = dataclasses.replace(trace, influence=0 * trace.influence, real_influence=None)
     with pytest.raises(ConfigError, match="this episode has no moment of influence"):

@@ -73,6 +73,21 @@ def test_two_agent_game_by_hand():
     np.testing.assert_allclose(counterfactual.pairwise_influence(batch, pmi), [np.log(0.2 / 0.65)], rtol=1e-5)
 
 
+def test_released_marginal_pays_for_a_listener_that_ignores_the_speaker():
+    """Jensen's gap of k's policy under j's, which only a uniform k escapes; the right marginal gives 0."""
+    batch, _ = random_batch(4, c=5)
+    ignored = batch.replace(alternatives=jnp.broadcast_to(batch.factual[..., None, :, :], batch.alternatives.shape))
+    p, log_k = np.exp(np.asarray(batch.factual, np.float64)), np.asarray(batch.weights, np.float64)[..., None, :]
+    gap = np.log((p * np.exp(log_k)).sum(-1)) - (p * log_k).sum(-1)
+    assert gap.min() > 0.001 and gap.mean() > 0.1
+    released = counterfactual.pairwise_influence(ignored, kl, counterfactual.released_marginal)
+    np.testing.assert_allclose(released, gap, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(counterfactual.pairwise_influence(ignored, kl), 0.0, atol=1e-6)
+    uniform = ignored.replace(weights=jnp.full_like(batch.weights, -jnp.log(5.0)))
+    nothing = counterfactual.pairwise_influence(uniform, kl, counterfactual.released_marginal)
+    np.testing.assert_allclose(nothing, 0.0, atol=1e-6)
+
+
 @pytest.mark.parametrize("difference", [1e-4, 1e-3, 1e-2])
 def test_small_information_is_no_rounding(difference):
     """Against float64: the difference of two entropies in float32 would be off by some 1e-7."""

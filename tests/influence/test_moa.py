@@ -15,11 +15,12 @@ from influence_jax.influence import acting, axes, counterfactual
 from influence_jax.influence.measures import jsd, kl
 from influence_jax.influence.moa import moa, predictions
 from influence_jax.types import ActorOutput, HeadSample, Trajectory
-from tests.influence.worlds import A, E, N, V, network_of, random_agents, rollout_of, timestep
+from tests.influence.worlds import A, E, N, V, divergence, network_of, random_agents, rollout_of, timestep
 
 
-def build(measure=kl, train_only_visible=True):
-    model = moa(InfluenceConfig(model="moa", moa_train_only_visible=train_only_visible), N, A, measure)
+def build(measure=kl, train_only_visible=True, marginal="policy"):
+    config = InfluenceConfig(model="moa", moa_train_only_visible=train_only_visible, moa_marginal=marginal)
+    model = moa(config, N, A, measure)
     return model, network_of(model)
 
 
@@ -52,11 +53,12 @@ def naive_policy(params, carry, observation, context):
 
 @pytest.fixture(scope="module")
 def by_hand(world):
-    """Influence [E,N,N], mutual information and surprisal [E,N] by loops over environments, agents and alternatives."""
+    """Influence [E,N,N], mutual information, surprisal [E,N] and influence by the released marginal [E,N,N], by loops."""
     action = np.asarray(decide(*world)[0].action)
     params, carry, previous, now = jax.device_get(world)
     predict, policy = jax.jit(naive_prediction), jax.jit(naive_policy)
     influence, information, surprisal = np.zeros((E, N, N)), np.zeros((E, N, N)), np.zeros((E, N))
+    released = np.zeros((E, N, N))
     for e in range(E):
         for k in range(N):
             mine = jax.tree.map(lambda x, k=k: x[k], params)
@@ -70,16 +72,19 @@ def by_hand(world):
                 for a in range(A)
             ]
             marginal = sum(w * p for w, p in zip(weights, answers, strict=True))
-            divergence = [(p * (np.log(p) - np.log(marginal))).sum(-1) for p in answers]
-            influence[e, k, others] = divergence[action[e, k]]
-            information[e, k, others] = sum(w * d for w, d in zip(weights, divergence, strict=True))
+            each = [(p * (np.log(p) - np.log(marginal))).sum(-1) for p in answers]
+            influence[e, k, others] = each[action[e, k]]
+            information[e, k, others] = sum(w * d for w, d in zip(weights, each, strict=True))
             surprisal[e, k] = -np.log(weights[action[e, k]])
-    return influence, information, surprisal
+            for j, answer in zip(others, np.moveaxis(answers, 1, 0), strict=True):  # f[A,A], k's action and j's
+                wrong = [weights[b] * sum(answer[a, b] for a in range(A)) for b in range(A)]
+                released[e, k, j] = divergence(answer[action[e, k]], np.array(wrong) / sum(wrong))
+    return influence, information, surprisal, released
 
 
 def test_influence_is_the_naive_rerun(world, by_hand):
     output, _, _ = decide(*world)
-    influence, information, surprisal = by_hand
+    influence, information, surprisal, _ = by_hand
     assert influence.max() > 0.02, "the reference must have something to find"
     np.testing.assert_allclose(output.influence, influence, atol=2e-5)
     np.testing.assert_allclose(output.mutual_information, information, atol=2e-5)
@@ -183,6 +188,15 @@ def test_start_of_an_episode_forgets_and_its_end_is_idle(world):
     assert (reset.context == -1).all()
     over, _, _ = decide(params, carry, previous, now.replace(truncated=jnp.array([True, False, False, False])))
     assert not over.influence[0].any() and not over.mutual_information[0].any() and over.influence[1:].any()
+
+
+def test_released_marginal_takes_the_other_axis(world, by_hand):
+    """Public code's loop, step by step; the mutual information is that of the right marginal."""
+    model, _ = build(marginal="released")
+    output = decide(*world, model=model)[0]
+    np.testing.assert_allclose(output.influence, by_hand[3], rtol=1e-4, atol=2e-5)
+    np.testing.assert_allclose(output.mutual_information, by_hand[1], atol=2e-5)
+    assert (output.influence > by_hand[2][..., None]).any(), "it is not below the surprisal"
 
 
 def test_jsd_model_reports_jsd(world, by_hand):

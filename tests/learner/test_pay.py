@@ -104,9 +104,10 @@ def test_a_game_paid_in_cents_is_learned_like_one_paid_in_euros():
 
 
 def test_weights_are_divided_by_the_unit_of_their_head():
-    hparams = Hyperparams(entropy_coef=0.4, message_entropy_coef=0.6, moa_loss_weight=8.0)
+    weights = {"entropy_coef": 0.4, "message_entropy_coef": 0.6, "moa_loss_weight": 8.0, "listening_weight": 2.0}
+    hparams = Hyperparams(**weights)
     divided = in_units(hparams, {"action": 4.0, "message": 3.0})
-    found = [float(getattr(divided, name)) for name in ("entropy_coef", "message_entropy_coef", "moa_loss_weight")]
-    np.testing.assert_allclose(found, [0.1, 0.2, 2.0], rtol=1e-6)
-    unchanged = hparams.replace(entropy_coef=0.0, message_entropy_coef=0.0, moa_loss_weight=0.0)
-    assert divided.replace(entropy_coef=0.0, message_entropy_coef=0.0, moa_loss_weight=0.0) == unchanged
+    found = [float(getattr(divided, name)) for name in weights]
+    np.testing.assert_allclose(found, [0.1, 0.2, 2.0, 0.5], rtol=1e-6)
+    nothing = dict.fromkeys(weights, 0.0)
+    assert divided.replace(**nothing) == hparams.replace(**nothing)
