@@ -40,6 +40,7 @@ def test_names_are_known_without_an_import(plugin, tmp_path, capsys):
     assert "corridor_lab" not in sys.modules
 
 
+@pytest.mark.slow
 def test_they_train_by_their_names_and_are_recorded_by_their_paths(plugin, tmp_path, capsys):
     options = [text for setting, name in NAMES.items() for text in (f"--{setting}", name)]
     sizes = "--num-envs 2 --rollout-length 4 --log-interval 2 --total-steps 16 --hidden-size 4 --num-influencers 1"

@@ -24,7 +24,7 @@ TEXT = "\n".join(PAGES.values())
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = [line.partition("#")[0].strip() for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
 DEMO = "influence-jax demo"  # minutes, see `test_demo`
-PAID_A_SHARE = next(command for command in COMMANDS if "--income-share" in command)  # a program of its own
+OWN_PROGRAMS = [command for command in COMMANDS if "--influence." in command]  # the others share theirs
 PROGRAMS = [text for kind, text in BLOCKS if kind == "python"]
 
 
@@ -70,16 +70,17 @@ def test_commands(tmp_path, monkeypatch, tiny_options):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", io.StringIO("wqq"))  # a step in the first game that is played, none in the second
     for command in COMMANDS:
-        if command.startswith("influence-jax") and command not in (DEMO, PAID_A_SHARE):
+        if command.startswith("influence-jax") and command not in (DEMO, *OWN_PROGRAMS):
             run(command, tiny_options)
     assert {path.suffix for path in (tmp_path / "runs").glob("episode.*")} == {".gif", ".html"}
     assert (tmp_path / "runs" / "bench" / "env.json").exists()
 
 
 @pytest.mark.slow
-def test_pay_of_a_share_of_income(tmp_path, monkeypatch, tiny_options):
+@pytest.mark.parametrize("command", OWN_PROGRAMS)
+def test_commands_with_programs_of_their_own(command, tmp_path, monkeypatch, tiny_options):
     monkeypatch.chdir(tmp_path)
-    run(PAID_A_SHARE, tiny_options)
+    run(command, tiny_options)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

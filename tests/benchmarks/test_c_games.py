@@ -101,6 +101,7 @@ def random_play(env, key, num_envs, steps, params):
     [("cleanup", {}), ("cleanup", {"depletion_threshold": 0.9}), ("harvest", {})],
     ids=["cleanup", "cleanup with many apples", "harvest"],
 )
+@pytest.mark.slow
 def test_own_chance_leads_to_the_same_averages(name, numbers):
     """Two episodes and a half of random actions: `play` draws the noise by itself."""
     steps, num_envs = 300, 512

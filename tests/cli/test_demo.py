@@ -18,7 +18,7 @@ def test_demo(tmp_path, monkeypatch, capsys):
         return show
 
     monkeypatch.setattr(demo, "box_trapped", part("the first", "b.gif"))
-    monkeypatch.setattr(demo, "harvest", part("the second", "a.png"))
+    monkeypatch.setattr(demo, "cleanup", part("the second", "a.png"))
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
     shown = capsys.readouterr().out

@@ -43,14 +43,8 @@ def test_there_are_ten_recipes():
     assert [title.split()[0] for title in TITLES] == [f"{i}." for i in range(1, 11)]
 
 
-LONG = ("2.", "3.", "4.", "5.", "6.", "7.", "8.", "9.", "10.")
-
-
-@pytest.mark.parametrize(
-    "recipe",
-    [pytest.param(x, marks=[pytest.mark.slow] if x.startswith(LONG) else []) for x in RECIPES],
-    ids=TITLES,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RECIPES, ids=TITLES)
 def test_recipe(recipe, laboratory, tiny_presets, monkeypatch):
     names = {}
     exec(dict(blocks(INTRODUCTION))["python"], names)

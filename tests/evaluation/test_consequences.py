@@ -134,6 +134,7 @@ def test_nobody_is_changed_who_is_told_nothing(start, found):
         assert np.abs(seen["reward_change"][:, :, k, k]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_moments_of_every_member(learner):
     found = consequences(learner, init_population(learner), steps=2, num_moments=1)
     assert found.influence.shape == found.counted.shape == (1, NUM_ENVS, 2, N, N)

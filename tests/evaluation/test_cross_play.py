@@ -28,6 +28,7 @@ def assert_played(matrix, place, trace, seat):
     np.testing.assert_allclose((matrix.returns[place], matrix.company[place]), returns(trace, seat), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_a_policy_and_a_player(runs):
     run = runs["visible actions"]
     a, b = run.policy(0), run.policy(1)

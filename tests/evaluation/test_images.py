@@ -29,7 +29,7 @@ def test_frames_and_films(trace, tmp_path):
         trace.frame(21)
 
 
-@pytest.mark.parametrize("model", ["moa", "basic", "communication"])
+@pytest.mark.parametrize("model", ["moa", "basic", pytest.param("communication", marks=pytest.mark.slow)])
 def test_both_worlds_are_shown(runs, model):
     moment = runs[model].trace(0).moments(1)[0]
     image = moment.image()

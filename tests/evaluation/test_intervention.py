@@ -69,6 +69,7 @@ def test_a_wrapped_model_of_others_is_one(runs):
         np.testing.assert_array_equal(getattr(known, name), getattr(own, name))
 
 
+@pytest.mark.slow
 def test_real_influence_has_the_right_marginal_even_if_the_estimate_has_not(runs):
     right, wrong = (intervene(runs[name].learner, runs[name].state, 1) for name in ("moa", "released moa"))
     np.testing.assert_allclose(wrong.real, right.real, atol=1e-6)

@@ -74,6 +74,7 @@ def test_it_says_what_it_is_in_one_line(runs):
         assert repr(moment) == f"Moment of step {moment.time}: {pair}, {choices}"
 
 
+@pytest.mark.slow
 def test_released_marginal_has_no_bound(runs):
     moment = runs["released moa"].trace(0).moments(1)[0]
     assert moment.bound is None and moment.influence > -np.log(moment.weights[moment.choice])

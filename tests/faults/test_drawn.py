@@ -11,7 +11,7 @@ def test_configurations():
 
 def test_command_lines():
     with drawn.place_with_everything():
-        counts, failed = drawn.examine(drawn.command_lines(), drawn.check_command_line, 100)
+        counts, failed = drawn.examine(drawn.command_lines(), drawn.check_command_line, 200)
     assert not failed, "\n".join(failed)
     assert counts["refused"] > 10 and counts["valid"] > 2, counts
 

@@ -50,6 +50,7 @@ def who_differs(params, others):
     return np.stack(jax.tree.leaves(differs)).any(axis=0).tolist()
 
 
+@pytest.mark.slow
 def test_agents_that_share_parameters_learn_from_the_mean_of_their_gradients():
     """Adam's first moment after one step is a tenth of the gradient."""
     config = probe_config().override(reward_scaling="none", max_grad_norm=1e6)

@@ -16,6 +16,7 @@ RATES = {"learning_rate": "log:1e-4:1e-2", "env.params.reward": "choice:1,2"}
 ASKED = {"trials": 3, "at_once": 2, "metric": "entropy"}
 
 
+@pytest.mark.slow
 def test_it_is_told_what_came_out(small, tmp_path, storage):
     with pytest.raises(ConfigError, match=r"metric is 'entrpy'; allowed: .*Did you mean 'entropy'"):
         influence_jax.search(small, RATES, storage=storage, **ASKED | {"metric": "entrpy"}, out=tmp_path / "x")
