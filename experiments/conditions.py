@@ -24,9 +24,6 @@ Scale = Literal["smoke", "small", "paper"]
 GAMES: tuple[Game, ...] = ("cleanup", "harvest")
 Trained = TypeVar("Trained", influence_jax.Run, influence_jax.Sweep)
 
-# Three agents on small maps, episodes of 100 steps; firing costs 1, and so does a hit.
-SMALL = {"env.num_agents": 3, "env.horizon": 100, "env.view_radius": 4, "env.params.hit_penalty": 1}
-SMALL |= {"core_size": 32, "num_envs": 16, "rollout_length": 16}
 MAPS = {"cleanup": maps.SMALL_CLEANUP, "harvest": maps.SMALL_HARVEST}
 # The original regrowth is slow for 100 steps: three scripted players who spare would return 26 instead of 43 (schelling.py).
 OWN = {"cleanup": {}, "harvest": {"env.params.regrowth": (0, 0.01, 0.05, 0.1)}}
@@ -102,7 +99,11 @@ def configured(condition: str, game: Game, scale: Scale) -> influence_jax.Experi
         config = config.override(**{"influence.control": found.settings.get("influence.control", "none")})
     else:
         config = influence_jax.presets.get(
-            f"{game}-a3c", profile="small", **SMALL, **{"env.layout": MAPS[game]}, **OWN[game]
+            f"{game}-a3c",
+            profile="small",
+            **influence_jax.presets.SMALL_GAME,
+            **{"env.layout": MAPS[game]},
+            **OWN[game],
         )
         config = config.override(**found.settings, **(SMOKE if scale == "smoke" else {}))
     updates = size.total_steps // config.steps_per_update

@@ -24,9 +24,6 @@ SEEDS = 2
 EPISODES = 100
 CLEANUP_STEPS = 150_000
 CLEANUP_EPISODES = 10
-# Three agents, episodes of 100 steps; firing costs 1, and so does a hit.
-SMALL = {"env.layout": maps.SMALL_CLEANUP, "env.num_agents": 3, "env.horizon": 100, "env.view_radius": 4}
-SMALL |= {"env.params.hit_penalty": 1, "core_size": 32, "num_envs": 16, "rollout_length": 16, "log_interval": 30}
 ARROW = 1.0  # nats; influence of an arrow at full width
 
 
@@ -68,8 +65,9 @@ def box_trapped(out: pathlib.Path) -> Table:
 
 def cleanup(out: pathlib.Path) -> Table:
     """Train three agents with models of each other on a small Cleanup, and show by which actions they influence each other."""
+    settings = presets.SMALL_GAME | {"env.layout": maps.SMALL_CLEANUP, "total_steps": CLEANUP_STEPS, "log_interval": 30}
     paid = {"influence.pay": "income_share", "income_share": 1, "influence_weight": 0}
-    config = presets.get("cleanup-moa", "small", **SMALL, **paid, total_steps=CLEANUP_STEPS)
+    config = presets.get("cleanup-moa", "small", **settings, **paid)
     with Progress() as progress:
         run = train(config, out=out / "cleanup", callback=progress)
     figure = plot_learning_curves(run, title="Three agents on a small Cleanup, paid for influence")
