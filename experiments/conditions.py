@@ -72,17 +72,16 @@ OF_THE_PAPER = tuple(name for name, condition in CONDITIONS.items() if condition
 class Size:
     """How much a scale trains."""
 
-    blocks: int  # programs per condition, each with its own seeds
-    seeds: int  # seeds per program
+    seeds: int  # of a block, which one program trains
     total_steps: int
     log_points: int
     trials: int  # of the random search for each condition
 
 
 SIZES = {
-    "smoke": Size(blocks=1, seeds=2, total_steps=440, log_points=2, trials=2),
-    "small": Size(blocks=2, seeds=8, total_steps=512_000, log_points=20, trials=20),
-    "paper": Size(blocks=1, seeds=5, total_steps=300_000_000, log_points=1000, trials=50),
+    "smoke": Size(seeds=2, total_steps=440, log_points=2, trials=2),
+    "small": Size(seeds=8, total_steps=512_000, log_points=20, trials=20),
+    "paper": Size(seeds=5, total_steps=300_000_000, log_points=1000, trials=50),
 }
 PROFILE = "large"  # of the scale "paper"
 
@@ -122,10 +121,10 @@ def slug(condition: str) -> str:
     return condition.replace(", ", "-").replace(" ", "-")
 
 
-def trained(condition: str, game: Game, scale: Scale, where: pathlib.Path) -> list[influence_jax.Run]:
+def trained(condition: str, game: Game, scale: Scale, where: pathlib.Path, blocks: int = 1) -> list[influence_jax.Run]:
     """Train all blocks of seeds of a condition below a directory, go on with them, or read them."""
     config, size, runs = configured(condition, game, scale), SIZES[scale], []
-    for block in range(size.blocks):
+    for block in range(blocks):
         path, seeds = where / slug(condition) / f"block-{block}", config.override(seed=block * size.seeds)
         with influence_jax.Progress() as progress:
             runs.append(finished(influence_jax.train(seeds, out=path, resume=True, callback=progress)))
@@ -162,7 +161,7 @@ def main(
     Args:
         names: the conditions.
         games: the games.
-        scale: "smoke" trains two updates, only to check that it runs; "small" 16 seeds of 512,000 steps with three agents on
+        scale: "smoke" trains two updates, only to check that it runs; "small" eight seeds of 512,000 steps with three agents on
             small maps; "paper" five seeds of 300 million steps on the paper's maps.
         shard: (i, n) trains the i-th of n parts, from 0.
         out: directory of the runs; an unfinished one is resumed, a finished one is read.

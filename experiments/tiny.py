@@ -23,6 +23,7 @@ from influence_jax.analysis.style import COLUMN, new_figure, styled
 
 CONDITIONS = ("unpaid", "real", "shuffled", "beam bonus", "modelled", "basic", "communication", "prosocial")
 CONDITIONS += ("unpaid, beams hidden", "real, beams hidden")
+BLOCKS = 2  # twice the seeds of other items
 PRIMARY = ("unpaid", "shuffled")  # what "real" is compared with
 SHOWN = ("collective_return", "apples", "cleans", "fires", "equality", "influence", "entropy", "explained_variance")
 
@@ -89,7 +90,7 @@ def main(
     results.mkdir(parents=True, exist_ok=True)
     path = results / "seeds.json"
     for name in names:
-        columns = summarise(joined(trained(name, game, scale, out / scale)))
+        columns = summarise(joined(trained(name, game, scale, out / scale, BLOCKS)))
         table = json.loads(path.read_text()) if path.exists() else {}
         table = {key: (table | {name: columns})[key] for key in CONDITIONS if key in table or key == name}
         path.write_text(json.dumps(table, indent=1) + "\n")
