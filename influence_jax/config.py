@@ -105,8 +105,10 @@ class NetworkConfig:
     )
     moa_encoder: str = choice(
         "shared",
-        ("shared", "own"),
-        'Which convolution the model of others uses: that of the policy ("shared", as in the paper) or its own ("own").',
+        ("shared", "own", "perspective"),
+        'What the convolution of the model of others is, and what it sees: the policy\'s ("shared", as in the paper), its own '
+        '("own"), or its own of the cells around each agent, turned to where that one looks ("perspective"; needs '
+        "env.headings_visible).",
     )
     precision: str = choice(
         "float32",

@@ -62,6 +62,9 @@ class TimeStep:
         return self.truncated | (self.discount == 0)
 
 
+Colours = tuple[tuple[int, int, int], ...]  # red, green, blue of each
+
+
 @dataclasses.dataclass(frozen=True)
 class EnvSpec:
     """The static facts of an environment that other modules rely on."""
@@ -73,6 +76,9 @@ class EnvSpec:
     horizon: int  # environment steps per episode
     metric_names: tuple[str, ...]
     beam_actions: tuple[int, ...] = ()  # actions that draw a beam, whatever it hits
+    agent_colours: tuple[
+        Colours, ...
+    ] = ()  # of each agent that looks up, right, down, left in an observation; () if not shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +91,7 @@ class NetworkSpec:
     num_messages: int = 0  # vocabulary of a second pair of heads, "message" and its value; 0 for none
     moa_targets: int = 0  # other agents whose next action a second branch predicts; 0 for no such branch
     extra_inputs: int = 0  # X, numbers that enter the policy's core next to the image's features
+    agent_colours: tuple[Colours, ...] = ()  # as in `EnvSpec`
 
     @property
     def heads(self) -> tuple[str, ...]:

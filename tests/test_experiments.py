@@ -214,6 +214,29 @@ def test_models_of_others_beside_real_influence(driver, out, found):
     np.testing.assert_allclose([sum(x) for x in shares], 1, atol=0.01)
 
 
+def test_what_another_agent_sees_can_be_known_from_its_view_alone(driver, monkeypatch):
+    """An agent whose next action is the brightness of a pixel is known from its own view, and not from that of its viewer."""
+    knowable = driver("knowable")
+    monkeypatch.setattr(knowable, "BATCH", 8)
+    monkeypatch.setattr(knowable, "RATE", 0.01)
+    draws = np.random.default_rng(0)
+    bright = draws.integers(2, size=(16, 100, 2))
+    observations = np.broadcast_to(255 * bright[..., None, None, None], (*bright.shape, 5, 5, 3)).astype(np.uint8)
+    policy = np.where(np.eye(2)[np.roll(bright, 1, axis=1)] > 0, 0.9, 0.1)  # of the action after each view
+    sees = np.broadcast_to([[False, True], [False, False]], (16, 100, 2, 2))
+    data = {
+        "observations": observations,
+        "actions": np.zeros_like(bright),
+        "log_policy": np.log(policy),
+        "visible": sees,
+    }
+    pairs = knowable.pairs_of(data, 0, np.ones((2, 4, 3), np.uint8))
+    assert len(pairs["other"]) == 16 * 99 and pairs["tested"].sum() == 2 * 99
+    sizes = influence_jax.NetworkConfig(conv_channels=4, hidden_size=16, core_size=16)
+    known = {name: knowable.share_known(pairs, name, sizes) for name in ("own view", "the other's own view")}
+    assert known["the other's own view"] > 0.5 and known["own view"] < 0.1
+
+
 @pytest.mark.slow
 def test_schelling_diagrams_of_trained_players(driver, out, found):
     driver("schelling_learned").main("smoke", ("harvest",), out)

@@ -162,6 +162,14 @@ def make_learner(config: ExperimentConfig) -> Learner:
             )
         spec = dataclasses.replace(model.network_spec, extra_inputs=env.spec.num_agents)
         model = dataclasses.replace(model, network_spec=spec)
+    if model.network_spec.moa_targets and config.network.moa_encoder == "perspective":
+        if not env.spec.agent_colours:
+            raise ConfigError(
+                f"network.moa_encoder is 'perspective' in {config.env.name!r}, whose views do not show each agent's heading in a "
+                "colour of its own; allowed: shared, own, or env.headings_visible with at most five agents."
+            )
+        spec = dataclasses.replace(model.network_spec, agent_colours=env.spec.agent_colours)
+        model = dataclasses.replace(model, network_spec=spec)
     make_optimizer = implementation("learner.optimizer", config.learner.optimizer, OPTIMIZERS)
     optimizer = built(f"learner.optimizer {config.learner.optimizer!r}", make_optimizer, optax.GradientTransformation)
     name, spec = config.network.name, model.network_spec

@@ -10,12 +10,14 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
 from influence_jax.config import NetworkConfig
 from influence_jax.networks.cores import SymbolicCore, SymbolicDense, SymbolicGRU
 from influence_jax.networks.encoder import ConvEncoder
 from influence_jax.networks.matmul import matmul
+from influence_jax.networks.perspective import perspectives
 from influence_jax.networks.recurrent import Carry, SymbolicLSTM
 from influence_jax.platforms import by_platform
 from influence_jax.types import CachedActivations, NetworkSpec, Observation
@@ -34,6 +36,7 @@ class Branch(nn.Module):
     symbols: int
     core_type: type[SymbolicLSTM | SymbolicCore]
     extra_inputs: int = 0
+    images: int = 1
 
     def setup(self):
         """Create the layers."""
@@ -42,13 +45,13 @@ class Branch(nn.Module):
         self.first = dense(sizes.hidden_size, sizes.precision, kernel_init=he)
         self.second = dense(sizes.hidden_size, sizes.precision, kernel_init=he)
         self.norm = nn.LayerNorm() if sizes.normalise_features else lambda features: features
-        self.core = self.core_type(
-            sizes.core_size, sizes.hidden_size + self.extra_inputs, self.blocks, self.symbols, sizes.precision
-        )
+        inputs = self.images * sizes.hidden_size + self.extra_inputs
+        self.core = self.core_type(sizes.core_size, inputs, self.blocks, self.symbols, sizes.precision)
 
     def trunk(self, image: jax.Array) -> jax.Array:
-        """Return the features of an encoded image."""
-        return self.norm(nn.relu(self.second(nn.relu(self.first(image)))))
+        """Return the features of an encoded image, or, of several ``f32[..., I, F]``, those of all side by side."""
+        features = self.norm(nn.relu(self.second(nn.relu(self.first(image)))))
+        return features if self.images == 1 else features.reshape(*features.shape[:-2], -1)
 
 
 class AgentNetwork(nn.Module):
@@ -79,8 +82,9 @@ class AgentNetwork(nn.Module):
             self.message_head = dense(self.spec.num_messages, precision, kernel_init=small)
             self.message_value_head = dense(1, precision)
         if targets:
-            self.moa = Branch(self.sizes, targets + 1, actions, self.core_type)
-            if self.sizes.moa_encoder == "own":
+            images = targets + 1 if self.sizes.moa_encoder == "perspective" else 1
+            self.moa = Branch(self.sizes, targets + 1, actions, self.core_type, images=images)
+            if self.sizes.moa_encoder != "shared":
                 self.moa_encoder = ConvEncoder(self.sizes.conv_channels, precision)
             self.moa_head = dense(targets * actions, precision, kernel_init=small)
 
@@ -96,6 +100,8 @@ class AgentNetwork(nn.Module):
             images["critic"] = jax.lax.stop_gradient(images["critic"])
         if "moa" in images and self.sizes.moa_encoder == "own":
             images["moa"] = self.moa_encoder(observation)
+        elif "moa" in images and self.sizes.moa_encoder == "perspective":
+            images["moa"] = self.moa_encoder(perspectives(observation, np.array(self.spec.agent_colours, np.uint8)))
         return {name: branch.trunk(images[name]) for name, branch in self.branches.items()}
 
     def precompute(self, branch: str, carry: Carry, features: jax.Array) -> jax.Array:
@@ -196,8 +202,10 @@ class NetworkFunctions:
         The backward pass recomputes activations from pixels, which is far cheaper than storing and loading them. For cached
         features only the gradient is computed.
         """
-        units = self.module.sizes.hidden_size
-        cached = self.cached and {branch: x.features[..., :units] for branch, x in self.cached.items()}
+        extra = {branch: 0 if branch == "moa" else self.module.spec.extra_inputs for branch in self.cached or ()}
+        cached = self.cached and {
+            branch: x.features[..., : x.features.shape[-1] - extra[branch]] for branch, x in self.cached.items()
+        }
         leading = observation.shape[:-3]
 
         def in_pieces(function, *args):

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from influence_jax import presets
+from influence_jax.envs.grid import maps
 from influence_jax.learner import train
 from influence_jax.learner.agent_update import agent_batches, agent_loss, gradients_by_term
 from influence_jax.learner.learner import make_learner
@@ -32,7 +34,19 @@ def gradient(learner, state, batch):
 )
 def test_gradient_from_what_acting_computed_is_that_of_a_new_forward_pass(model):
     """A2C learns with the parameters that acted, so it reuses the activations of acting."""
-    learner = make_learner(probe_config(model=model))
+    reuses_activations(make_learner(probe_config(model=model)))
+
+
+@pytest.mark.slow
+def test_so_it_is_for_models_that_see_from_where_others_stand_beside_numbers_that_only_the_policy_reads():
+    game = {"env.layout": maps.SMALL_HARVEST, "env.num_agents": 3, "env.headings_visible": True}
+    sees = {"network.moa_encoder": "perspective", "learner.shaper": "inequity_averse", "learner.observe_rewards": True}
+    sizes = {"num_envs": 2, "rollout_length": 6, "conv_channels": 2, "hidden_size": 8, "core_size": 8}
+    reuses_activations(make_learner(presets.get("harvest-moa", "paper", **game, **sees, **sizes)))
+
+
+def reuses_activations(learner):
+    """Compare an update's gradient with that of a new forward pass."""
 
     @jax.jit
     def both(state, trajectory, bootstrap):

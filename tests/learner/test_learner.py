@@ -110,6 +110,20 @@ def test_a_bonus_for_beams_needs_beams():
         make_learner(influence_jax.presets.get("box-trapped", **settings))
 
 
+def test_another_perspective_needs_headings_and_colours():
+    settings = {"network.moa_encoder": "perspective", "num_envs": 2}
+    for name, beams, agents in (("harvest", True, 5), ("cleanup", False, 2)):
+        game = {"env.num_agents": agents, "env.headings_visible": True, "env.beams_visible": beams}
+        learner = make_learner(influence_jax.presets.get(f"{name}-moa", **settings, **game))
+        assert len(learner.model.network_spec.agent_colours) == agents
+    for game in (
+        {},
+        {"env.headings_visible": True, "env.num_agents": 6},
+    ):  # the sixth has the colour of a cleaning beam
+        with pytest.raises(ConfigError, match=r"moa_encoder is 'perspective' in 'harvest', whose views do not show"):
+            make_learner(influence_jax.presets.get("harvest-moa", **settings, **game))
+
+
 def test_views_that_no_network_can_read_are_refused():
     config = dataclasses.replace(influence_jax.presets.get("harvest-a3c"), env=EnvConfig("harvest", view_radius=0))
     with pytest.raises(ConfigError, match=r"env.view_radius gives agents a view of 1 cells; allowed: views of 3"):

@@ -134,9 +134,12 @@ def test_how_far_the_gradient_of_a_value_reaches(critic, reached):
 
 
 def test_a_model_of_others_may_look_for_itself():
-    spec = {"num_actions": 4, "context_symbols": 4, "context_blocks": 1, "moa_targets": 1}
+    colours = tuple(tuple((1, n, turns) for turns in range(4)) for n in range(2))
+    spec = {"num_actions": 4, "context_symbols": 4, "context_blocks": 1, "moa_targets": 1, "agent_colours": colours}
     views = jax.random.randint(jax.random.key(1), (3, 5, 5, 3), 0, 256).astype(jnp.uint8)
-    for encoder, reached in (("shared", {"encoder", "moa"}), ("own", {"moa_encoder", "moa"})):
+    views = views.at[:, 2, 2].set(jnp.array(colours[0][0], jnp.uint8))
+    own = {"moa_encoder", "moa"}
+    for encoder, reached in (("shared", {"encoder", "moa"}), ("own", own), ("perspective", own)):
         functions = network(dataclasses.replace(SMALL, moa_encoder=encoder), **spec)
         params = random_params(functions)
         gradients = jax.jit(jax.grad(lambda p, f=functions: f.encode(p, views)["moa"].sum()))(params)

@@ -16,7 +16,7 @@ from influence_jax.envs.grid import maps, primitives, random_bits, vision
 from influence_jax.envs.grid.render import Scene, render_maps
 from influence_jax.platforms import usual_promotion
 from influence_jax.settings import ConfigError, check_fields, choice, flag, integer
-from influence_jax.types import EnvSpec
+from influence_jax.types import Colours, EnvSpec
 
 VIEWS = ("egocentric", "reference")
 
@@ -94,7 +94,18 @@ class GridWorld(Environment):
             horizon=self.horizon,
             metric_names=self.metric_names,
             beam_actions=tuple(a for a, name in enumerate(self.action_names) if name in ("fire", "clean")),
+            agent_colours=self.agent_colours,
         )
+
+    @property
+    def agent_colours(self) -> tuple[Colours, ...]:
+        """The colours of each agent by heading, if views show headings and nothing else has these colours; otherwise ()."""
+        agents = vision.PALETTE[vision.AGENT :][: self.num_agents]
+        turned = [tuple(colour) for colour in vision.heading_colours(agents).tolist()]
+        others = {*map(tuple, vision.PALETTE[: vision.AGENT].tolist()), *self.colours}
+        if not self.headings_visible or len(set(turned) - others) < 4 * self.num_agents:
+            return ()
+        return tuple(tuple(turned[4 * n : 4 * n + 4]) for n in range(self.num_agents))
 
     @functools.cached_property
     def drawing(self) -> np.ndarray:
