@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from conditions import GAMES, ROOT, RUNS, Game, Scale, joined, place, slug, trained
+from conditions import GAMES, ROOT, RUNS, Game, Scale, joined, late, place, slug, trained
 
 import influence_jax
 from influence_jax import analysis
@@ -46,6 +46,12 @@ def eaters(metrics: dict[str, np.ndarray], game: Game, scale: Scale) -> np.ndarr
     return analysis.seeds_in_which_all_eat(metrics["agent_apples"], least=least)
 
 
+def gate(metrics: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what agents must pass to count, and their influence: every agent's sight and saturated units, late in training."""
+    columns = {"sight": "agent_sight", "saturated": "agent_saturated_policy", "influence": "influence"}
+    return {name: late(metrics, column) for name, column in columns.items() if column in metrics}
+
+
 def compared(
     item: str,
     names: Sequence[str],
@@ -54,7 +60,7 @@ def compared(
     out: pathlib.Path = RUNS,
     column: str = "collective_return",
 ) -> None:
-    """Compare the first condition with the others in each game, and write every seed's score, the tests and a figure.
+    """Compare the first condition with the others in each game; write every seed's score and gate, the tests and a figure.
 
     Tests are two-sided permutation tests over seeds, with Holm's correction over the comparisons of a figure.
     """
@@ -68,6 +74,7 @@ def compared(
         rows = [row | {"p_holm": p} for row, p in zip(comparison.rows, (np.nan, *corrected), strict=True)]
         kept = {name: eaters(values, game, scale) for name, values in metrics.items()}
         results = {"rows": rows, "scores": comparison.scores, "all_eat": kept, "notes": comparison.notes}
+        results["gate"] = {name: gate(values) for name, values in metrics.items()}
         path = where / f"{scale}_{game}_{slug(names[0])}"
         write(path.with_suffix(".json"), {"column": column} | results)
         figure = influence_jax.plot_comparison(comparison, title=f"{game}, {scale}")

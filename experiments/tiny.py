@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tyro
 from conditions import RUNS, Game, Scale, joined, late, trained
-from items import RESULTS
+from items import RESULTS, gate
 from matplotlib.figure import Figure
 
 from influence_jax import analysis
@@ -30,8 +30,7 @@ SHOWN = ("collective_return", "apples", "cleans", "fires", "equality", "influenc
 
 def summarise(metrics: dict[str, np.ndarray]) -> dict[str, list]:
     """Return every seed's late means and the gate: every agent's sight and share of saturated units."""
-    columns = {name: late(metrics, name) for name in SHOWN if name in metrics}
-    columns |= {"sight": late(metrics, "agent_sight"), "saturated": late(metrics, "agent_saturated_policy")}
+    columns = {name: late(metrics, name) for name in SHOWN if name in metrics} | gate(metrics)
     return {name: np.round(values, 4).tolist() for name, values in columns.items()}
 
 

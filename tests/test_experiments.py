@@ -89,6 +89,11 @@ def test_influence_stands_beside_its_ablation_and_its_control(item, paid, driver
         and unpaid in ("visible actions", f"{paid}, unpaid")
     )
     assert all(len(results[seeds][paid]) == 2 for seeds in ("scores", "all_eat"))
+    assert {name: np.shape(x) for name, x in results["gate"][paid].items()} == {
+        "sight": (2, 3),
+        "saturated": (2, 3),
+        "influence": (2,),
+    }
     rows = results["rows"][1:]
     np.testing.assert_allclose([row["p_holm"] for row in rows], holm([row["p"] for row in rows]), rtol=1e-3)
 
