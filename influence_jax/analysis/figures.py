@@ -43,7 +43,6 @@ from influence_jax.settings import ConfigError, short_repr
 Range = tuple[float, float]
 ANYTHING: Range = (-np.inf, np.inf)
 GREY = "0.4"
-INFLUENCE = "influence (nats per step)"
 MOST_NUMBERS = 12  # agents, up to which the influence of each pair is written
 ENOUGH = 8  # seeds; of fewer, each is drawn, for Student's intervals would be wider than a figure
 PANELS = {
@@ -65,7 +64,7 @@ UNITS = {
     "fires": "per episode, all agents",
     "cleans": "per episode, all agents",
     "entropy": "nats",
-    "influence": "nats per step",
+    "influence": "per step",  # in nats, or in the unit of the measure, which metrics do not name
     "moa_cross_entropy": "nats",
     "moa_marginal_cross_entropy": "nats",
     "moa_policy_entropy": "nats",
@@ -145,9 +144,9 @@ def plot_influence(
 ) -> Figure:
     """Draw an average agent's influence on all others during training, and its share of the entropy, which bounds it.
 
-    An average agent's influence on one other is at most its entropy, so the same influence may be all that is possible or next
-    to nothing. With ``ax``, only influence is drawn. The numbers: ``metrics["influence"]`` and ``metrics["entropy"]``,
-    `influence_jax.analysis.learning_curve`.
+    By the measure `kl`, an average agent's influence on one other is at most its entropy, so the same influence may be all that
+    is possible or next to nothing. With ``ax``, only influence is drawn. The numbers: ``metrics["influence"]`` and
+    ``metrics["entropy"]``, `influence_jax.analysis.learning_curve`.
 
     Example:
         >>> influence_jax.plot_influence(runs).savefig("influence.png")
@@ -163,7 +162,8 @@ def plot_influence(
         entropy = values_of(metrics, "entropy")
         shares[name] = influence[name] / np.where(entropy > 0, entropy, np.nan)
     keys: dict[str, Artist] = {}
-    for axis, (label, values) in zip(axes, {INFLUENCE: influence, "influence / entropy": shares}.items(), strict=False):
+    drawn = {"influence per step": influence, "influence / entropy": shares}
+    for axis, (label, values) in zip(axes, drawn.items(), strict=False):
         curves = {name: learning_curve(named[name]["env_steps"][:, 0], x) for name, x in values.items()}
         keys |= _draw_curves(axis, curves, POSSIBLE["influence"])
         _logarithmic(axis, list(values.values()))
@@ -177,7 +177,7 @@ def plot_influence(
 def plot_influence_in_time(trace: Any, *, ax: Axes | None = None, title: str = "") -> Figure:
     """Draw each agent's influence on all others through an episode, with its mean, and the mean influence of each pair.
 
-    ``trace`` is a trace or an array ``influence f[T,K,J]``. With ``ax``, all agents share one axis. The numbers:
+    ``trace`` is a trace or an array ``influence f[T,K,J]`` in nats. With ``ax``, all agents share one axis. The numbers:
     `influence_jax.analysis.influence_statistics`.
 
     Example:

@@ -121,6 +121,13 @@ def test_influence_beside_its_bound():
         plot_influence(METRICS)
 
 
+def test_influence_has_the_unit_of_no_single_measure():
+    curves, scores = plot_learning_curves(TWO, "influence"), plot_comparison(compare(TWO, "influence"))
+    labels = [axis.get_ylabel() for figure in (curves, scores, plot_influence(TWO)) for axis in figure.axes]
+    labels += [scores.axes[1].get_xlabel()]
+    assert sum("per step" in label for label in labels) == 4 and not any("nats" in label for label in labels)
+
+
 def test_influence_in_an_episode():
     figure = plot_influence_in_time(INFLUENCE)
     courses = {label: line for axis in figure.axes for label, line in lines_of(axis).items()}
