@@ -5,6 +5,7 @@ remains of a killed process would still be ours, and it writes each state one fo
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -15,9 +16,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 
-from influence_jax.config import ConfigError, ExperimentConfig, declared
+from influence_jax.config import ConfigError, ExperimentConfig, Hyperparams, declared
 from influence_jax.learner.state import LearnerState
 from influence_jax.runtime.files import write_json
 
@@ -136,9 +138,7 @@ class Checkpoints:
         path = self._directory / str(update)
         try:
             _verify(path)
-            self._refuse_other_settings(update)
-            with contextlib.closing(ocp.Checkpointer(ocp.StandardCheckpointHandler())) as reader:
-                plain = reader.restore(path, args=ocp.args.StandardRestore(plain))
+            plain = _read(path, plain, self._later(update))
         except ConfigError:
             raise
         except Exception as error:  # a damaged file can make libraries raise anything
@@ -146,17 +146,22 @@ class Checkpoints:
             raise DamagedCheckpoint(kind + str(error).partition("\n")[0]) from error
         return jax.tree.map(lambda x, y: jax.random.wrap_key_data(y) if _is_key(x) else y, like, plain)
 
-    def _refuse_other_settings(self, update: int) -> None:
+    def _later(self, update: int) -> set[str]:
+        """Return which settings came after a checkpoint was saved.
+
+        Raises:
+            ConfigError: it was trained with other settings.
+        """
         noted = self.notes(update).get("settings")
         if noted is None or self._settings is None:
-            return
-        later = {path: value for path, _, value in declared(ExperimentConfig()) if path in self._settings}
-        different = differences(self._settings, later | noted)  # a setting that came later had its default
+            return set()
+        different = differences(self._settings, noted)
         if different:
             raise ConfigError(
                 f"{str(self._directory.parent)!r} was trained with other settings until update {update}: "
                 f"{'; '.join(different)}; allowed: what it was trained with."
             )
+        return {*self._settings} - {*noted}
 
     def restore_newest(self, like: LearnerState) -> tuple[LearnerState, int] | None:
         """Return the newest readable state and its update, and warn of unreadable ones. None if there are no checkpoints.
@@ -210,6 +215,25 @@ class Checkpoints:
             self._saver.close()
 
 
+def _read(path: pathlib.Path, like: LearnerState, later: set[str]) -> LearnerState:
+    """Read a state. Hyper-parameters that came ``later`` are not in its files; they had their defaults."""
+    defaults = {name: x for name, x in vars(Hyperparams()).items() if f"hyperparams.{name}" in later}
+    stored = like
+    if defaults:
+        known = {name: x for name, x in vars(like.hyperparams).items() if name not in defaults}
+        stored = dataclasses.replace(like, hyperparams=known)
+    with contextlib.closing(ocp.Checkpointer(ocp.StandardCheckpointHandler())) as reader:
+        state = reader.restore(path, args=ocp.args.StandardRestore(stored))
+    if not defaults:
+        return state
+    shapes = vars(like.hyperparams)
+    filled = {
+        name: jax.device_put(np.full(shapes[name].shape, x, np.float32), shapes[name].sharding)
+        for name, x in defaults.items()
+    }
+    return dataclasses.replace(state, hyperparams=Hyperparams(**state.hyperparams, **filled))
+
+
 def _verify(path: pathlib.Path) -> None:
     """Raise a `DamagedCheckpoint` if files are missing or differ from what was written."""
     wanted, found = json.loads((path / CHECKSUMS).read_text()), _checksums(path)
@@ -224,8 +248,9 @@ def _checksums(path: pathlib.Path) -> dict[str, int]:
 
 
 def differences(given: dict[str, Any], before: dict[str, Any]) -> list[str]:
-    """Describe how two sets of settings differ, as they appear in JSON."""
-    given, before = (json.loads(json.dumps(values)) for values in (given, before))
+    """Describe how two sets of settings differ, as they appear in JSON; a setting that came after ``before`` had its default."""
+    defaults = {path: value for path, _, value in declared(ExperimentConfig()) if path in given}
+    given, before = (json.loads(json.dumps(values)) for values in (given, defaults | before))
     return [
         f"{name} is {given.get(name)!r}, was {before.get(name)!r}"
         for name in sorted({*given, *before})

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import pytest
 
 import influence_jax
-from influence_jax.config import ConfigError
+from influence_jax.config import ConfigError, ExperimentConfig, Hyperparams, declared
+from influence_jax.learner.state import Member
 from influence_jax.runtime.checkpoint import CHECKSUMS, UNSEALED, Checkpoints, DamagedCheckpoint
 from tests.runtime.runs import assert_same
 
@@ -46,6 +47,21 @@ def test_a_setting_that_came_later_had_its_default(tmp_path):
     assert_same(Checkpoints(tmp_path, settings=later).restore(like, 10), state)
     with pytest.raises(ConfigError, match=r"learner.share_parameters is True, was False; allowed"):
         Checkpoints(tmp_path, settings=later | {"learner.share_parameters": True}).restore(like, 10)
+
+
+def test_a_hyperparameter_that_came_later_had_its_default(tmp_path):
+    """It is in no file of the checkpoint."""
+    now = Member(params={}, env_params={}, hyperparams=Hyperparams())
+    now = jax.tree.map(lambda x: jnp.full((2, 3), x, jnp.float32), now)
+    settings = {path: value for path, _, value in declared(ExperimentConfig()) if path.startswith("hyperparams.")}
+    before = {path: value for path, value in settings.items() if path != "hyperparams.discount"}
+    checkpoints = Checkpoints(tmp_path, settings=before)
+    checkpoints.save(now.replace(hyperparams={n: x for n, x in vars(now.hyperparams).items() if n != "discount"}), 10)
+    checkpoints.close()
+    like = jax.eval_shape(lambda: now)
+    assert_same(Checkpoints(tmp_path, settings=settings).restore(like, 10), now)
+    with pytest.raises(ConfigError, match=r"hyperparams.discount is 0.5, was 0.99; allowed"):
+        Checkpoints(tmp_path, settings=settings | {"hyperparams.discount": 0.5}).restore(like, 10)
 
 
 def test_checksums_are_there_as_soon_as_a_checkpoint_is(tmp_path):

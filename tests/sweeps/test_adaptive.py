@@ -1,6 +1,7 @@
 """Optuna chooses the trials and receives the measured results."""
 
 import dataclasses
+import json
 
 import numpy as np
 import optuna
@@ -24,6 +25,9 @@ def test_it_is_told_what_came_out(small, tmp_path, storage):
     assert not stopped.finished and [trial.state.name for trial in trials(storage)] == ["RUNNING"] * 2
     with pytest.raises(ConfigError, match=r"holds another search: .*random is "):
         influence_jax.search(small, {"discount": "uniform:.9:1"}, storage=storage, out=tmp_path / "x", resume=True)
+    about = json.loads((tmp_path / "x" / "sweep.json").read_text())
+    del about["config"]["influence"]["listening_loss"]  # as if there had not been such a setting then
+    (tmp_path / "x" / "sweep.json").write_text(json.dumps(about))
     found = influence_jax.search(small, RATES, storage=storage, **ASKED, out=tmp_path / "x", resume=True)
     assert found.finished and [len(run.members) for run in found.runs] == [4, 2]  # of 2 trials and 1, 2 seeds
     rows = influence_jax.load(tmp_path / "x").rows()

@@ -84,6 +84,16 @@ def test_a_study_of_something_else_or_that_is_gone_is_named(storage):
     foreign._storage._backend.engine.dispose()
 
 
+def test_a_study_may_be_older_than_a_setting(storage):
+    with opened(storage):
+        pass
+    later = [("metric", "entropy"), ("influence.listening_loss", False)]
+    with opened(storage, measured=later):
+        pass
+    with pytest.raises(ConfigError, match=r"measure something else: influence.listening_loss is True, was False"):
+        opened(storage, measured=[*later, ("influence.listening_loss", True)]).__enter__()
+
+
 def test_trials_of_a_process_that_is_gone_are_let_go(storage, monkeypatch):
     monkeypatch.setattr(studies, "GRACE", 1)
     with opened(storage) as study:
