@@ -12,6 +12,7 @@ from influence_jax.analysis.pages import Page
 from influence_jax.envs.grid import vision
 from influence_jax.envs.grid.render import agent_colour
 from influence_jax.envs.grid.world import GridWorld
+from influence_jax.evaluation.images import LEAST_INFLUENCE
 from influence_jax.evaluation.replay import Tried, measured_is_real, try_everything
 from influence_jax.settings import ConfigError, short_repr
 
@@ -58,6 +59,7 @@ def _facts(trace: "Trace", title: str) -> dict[str, Any]:
         "title": title or type(env).__name__,
         "game": type(env).__name__,
         "measure": trace.measure,
+        "leastInfluence": LEAST_INFLUENCE,
         "counts": ["return", *trace.metrics],
         "actions": env.spec.action_names,
         "messages": model.network_spec.num_messages if model else 0,

@@ -161,6 +161,7 @@ def test_a_browser_shows_other_games_on_a_phone(runs, model, tmp_path):
         browser.open(tmp_path / "page.html")
         browser.press("End"), browser.press("ArrowLeft")
         assert browser.look("document.documentElement.scrollWidth") <= 360
+        assert browser.look("[...document.querySelectorAll('.wide')].every((x) => x.scrollWidth <= x.clientWidth)")
         assert browser.look("document.getElementById('title').textContent").startswith(HOSTILE)
         assert browser.look("document.getElementById('stage').hidden") == (model is None)
         assert browser.problems == []
