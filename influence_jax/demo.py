@@ -77,14 +77,9 @@ def cleanup(out: pathlib.Path) -> Table:
     actions = np.stack([trace.actions for trace in traces])
     real, modelled = (np.stack([getattr(trace, name) for trace in traces]) for name in ("known_influence", "influence"))
     table = Table(title=f"Cleanup, {run.update * config.steps_per_update:,} steps, one seed")
-    for column in (
-        "action",
-        "share of actions",
-        "real influence (nats)",
-        "share of it",
-        "their models' estimate (nats)",
-    ):
-        table.add_column(column, justify="left" if column == "action" else "right")
+    table.add_column("action", no_wrap=True)
+    for column in ("share of actions", "real influence (nats)", "share of it", "their models' estimate (nats)"):
+        table.add_column(column, justify="right")
     names = run.learner.env.spec.action_names
     truth, belief = (influence_by_action(x, actions, len(names)) for x in (real, modelled))
     for a in np.argsort(-truth["share_of_influence"], kind="stable"):
