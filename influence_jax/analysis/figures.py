@@ -119,6 +119,8 @@ def plot_learning_curves(
     if ax is not None:
         panels = dict([next(iter(panels.items()))])
     figure, axes = new_axes(ax, len(panels), title)
+    for axis in axes[1:]:
+        axis.sharex(axes[0])  # no return is known before the first episode has ended
     drawn: dict[str, Artist] = {}
     keys: dict[str, Artist] = {}
     for axis, (label, shown) in zip(axes, panels.items(), strict=True):

@@ -29,6 +29,7 @@ STYLE: dict[Any, Any] = {
     "font.size": 8.0,
     "figure.titlesize": 9.0,
     "axes.titlesize": 8.0,
+    "axes.formatter.limits": (-4, 6),
     "xtick.labelsize": 7.0,
     "ytick.labelsize": 7.0,
     "legend.fontsize": 7.0,

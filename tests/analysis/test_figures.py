@@ -103,6 +103,14 @@ def test_a_metric_that_nobody_measured_is_an_empty_panel():
     assert not axis.lines and axis.get_legend() is None
 
 
+def test_panels_show_the_same_steps():
+    """Also of returns, which are not known before the first episode has ended."""
+    steps = np.arange(8.0).reshape(4, 2)
+    run = {"env_steps": steps, "collective_return": np.where(steps < 5, np.nan, steps), "entropy": steps}
+    returns, entropy = plot_learning_curves(run, ["collective_return", "entropy"]).axes
+    assert returns.get_xlim() == entropy.get_xlim() and returns.get_xlim()[0] <= 0
+
+
 def test_columns_of_ones_own_into_an_axis_of_ones_own():
     axis = Figure().subplots()
     assert plot_learning_curves(TWO, ["equality"], ax=axis) is axis.figure
