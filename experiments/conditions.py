@@ -57,6 +57,8 @@ CONDITIONS = {
     "modelled, unpaid": Condition(influence("moa", 0.0), "moa-baseline"),
     "modelled": Condition(influence("moa"), "moa"),
     "modelled, shuffled": Condition(influence("moa", control="shuffled"), "moa"),
+    "modelled, noise": Condition(influence("moa", control="noise")),
+    "modelled, entropy": Condition(influence("moa", control="entropy")),
     "prosocial": Condition({"learner.shaper": "prosocial"}, "prosocial"),
     "inequity averse": Condition({"learner.shaper": "inequity_averse"}, "inequity-aversion"),
     "real": Condition(REAL),
