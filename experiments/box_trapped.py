@@ -12,17 +12,18 @@ import tyro
 from conditions import RUNS, Scale
 from items import results_of
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 import influence_jax
 from influence_jax import analysis
+from influence_jax.analysis.style import COLUMN, HEIGHT, legend_below, new_figure, styled
 from influence_jax.config import ExperimentConfig, InfluenceConfig
 from influence_jax.learner.rollout import init_rollout, rollout
 
 WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 SEEDS = 5
-SHOWN_WEIGHT = 2.0  # the influence weight of the videos and of the opening steps in the figure
+SHOWN_WEIGHT = 2.0  # the influence weight of the video
 TRAJECTORIES = 100
-AROUND = 10  # steps shown before and after the opening
 # Opening costs one step, hence one apple. Its influence is at most the surprisal of a listener who leaves at once and otherwise
 # acts at random (8 actions), so it pays off above this weight.
 PREDICTED_THRESHOLD = 1 / math.log(8)
@@ -64,29 +65,39 @@ def summarise(opened: np.ndarray, influence: np.ndarray) -> dict[str, list]:
     return rows
 
 
-def draw(watched: dict[str, tuple[np.ndarray, np.ndarray]], path: pathlib.Path) -> None:
-    """Draw the opening fraction against the weight, and for one weight the opening step and the influence around it."""
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
-    dose, histogram, locked = figure.subplots(1, 3)
-    weights = {"visible-actions": 0.0} | {f"influence-{w:g}": w for w in WEIGHTS}
-    for name, weight in weights.items():
-        fractions = watched[name][0].any(axis=2).mean(axis=1)
-        dose.plot([weight] * SEEDS, fractions, "o", color="C0", alpha=0.5)
-    dose.plot([0] * SEEDS, watched["a3c"][0].any(axis=2).mean(axis=1), "x", color="C1", label="A3C")
-    dose.axvline(PREDICTED_THRESHOLD, color="grey", linestyle=":", label="worth while above (prediction)")
-    dose.set(
-        xlabel="influence weight", ylabel="opened, of 100 trajectories", title="each point a seed", ylim=(-0.02, 1.02)
+@styled
+def drawn(table: dict[str, dict[str, list]]) -> Figure:
+    """Draw what each seed's opener does, against the influence weight: how often and when it opens, and its influence then."""
+    figure = new_figure(2 * COLUMN, HEIGHT)
+    fractions, steps, influence = figure.subplots(1, 3)
+    kinds = {
+        "A3C": {"color": "#d55e00", "marker": "x"},
+        "sees the opener's action": {"color": "#0072b2", "marker": "o"},
+        "the same, in steps without an opening": {"color": "0.5", "marker": "v"},
+    }
+    handles = [Line2D([], [], linestyle="", label=label, **style) for label, style in kinds.items()]
+    weights = {"a3c": 0.0, "visible-actions": 0.0} | {f"influence-{weight:g}": weight for weight in WEIGHTS}
+    alone, seeing, otherwise = ({"linestyle": "", "alpha": 0.6} | style for style in kinds.values())
+    for name, columns in table.items():
+        style = alone if name == "a3c" else seeing
+        values = {column: np.array(x, float) for column, x in columns.items()}
+        at = np.full(SEEDS, weights[name])
+        fractions.plot(at, values["opened"], **style)
+        steps.plot(at, values["median_step"], **style)
+        if name != "a3c":
+            influence.plot(at, values["influence_when_opening"], **seeing)
+            influence.plot(at, values["influence_otherwise"], **otherwise)
+    handles.append(
+        fractions.axvline(PREDICTED_THRESHOLD, color="0.5", linestyle=":", label="worth while above (predicted)")
     )
-    dose.legend(fontsize="small", loc="center right")
-    opened, influence = watched[f"influence-{SHOWN_WEIGHT:g}"]
-    _, _, step = np.nonzero(opened)
-    histogram.hist(step, bins=range(0, opened.shape[2] + 1, 2))
-    histogram.set(xlabel="opening step", ylabel="trajectories", title=f"weight {SHOWN_WEIGHT:g}, all seeds")
-    for seed in np.flatnonzero(opened.any(axis=(1, 2))):
-        around = analysis.event_locked(influence[seed], opened[seed], AROUND, draws=1)
-        locked.plot(around.offsets, around.mean, linewidth=0.8, alpha=0.6)
-    locked.set(xlabel="steps since the opening", ylabel="influence (nats)", title="each line a seed")
-    figure.savefig(path, dpi=100)
+    fractions.set(ylabel="share of episodes opened", ylim=(-0.04, 1.04))
+    steps.set(ylabel="median opening step", ylim=(0, None))
+    influence.set_yscale("symlog", linthresh=1e-6)  # it may be 0
+    influence.set(ylabel="influence of the opener (nats)", ylim=(0, None))
+    for axes in (fractions, steps, influence):
+        axes.set_xlabel("influence weight")
+    legend_below(figure, handles)
+    return figure
 
 
 def main(scale: Scale = "small", out: pathlib.Path = RUNS) -> None:
@@ -97,7 +108,7 @@ def main(scale: Scale = "small", out: pathlib.Path = RUNS) -> None:
         out: directory of the runs; an unfinished one is resumed.
     """
     results = results_of("box_trapped", scale, out)
-    watched, table = {}, {}
+    table = {}
     for program, (config, weights) in programs(scale).items():
         where = out / "box_trapped" / program
         members = influence_jax.grid(seeds=SEEDS, influence_weight=tuple(weights)) if len(weights) > 1 else {}
@@ -106,14 +117,13 @@ def main(scale: Scale = "small", out: pathlib.Path = RUNS) -> None:
         opened, influence = jax.device_get(watch(run.learner, run.state.member))
         for number, name in enumerate(weights.values()):
             seeds = slice(number * SEEDS, (number + 1) * SEEDS)
-            watched[name] = opened[seeds], influence[seeds]
-            table[name] = summarise(*watched[name])
+            table[name] = summarise(opened[seeds], influence[seeds])
             print(name, table[name]["opened"], flush=True)
             video = {"a3c": "trapped.gif", f"influence-{SHOWN_WEIGHT:g}": "freed.gif"}.get(name)
             if video:
                 run.trace(number * SEEDS).video(results / video, fps=8)
     (results / "table.json").write_text(json.dumps({"threshold": PREDICTED_THRESHOLD, "conditions": table}) + "\n")
-    draw(watched, results / "figure.png")
+    drawn(table).savefig(results / "figure.png")
 
 
 if __name__ == "__main__":
