@@ -243,6 +243,19 @@ def test_what_another_agent_sees_can_be_known_from_its_view_alone(driver, monkey
 
 
 @pytest.mark.slow
+def test_what_agents_do_who_are_paid(driver, out, found):
+    driver("paid_for").main("smoke", "harvest", ("modelled", "modelled, unpaid"), out)
+    results = found("paid_for")
+    for seed in (seed for seeds in results.values() for seed in seeds):
+        assert seed["eaten by now"][-1] == pytest.approx(seed["return"]) and len(seed["eaten by now"]) == 100
+        acts = seed["by action"].values()
+        assert sum(act["share of actions"] for act in acts) == pytest.approx(1, abs=1e-3)
+        for kind in ("modelled influence", "real influence"):
+            by_action = [act[kind] for act in acts if act[kind] is not None]
+            assert min(by_action) <= seed[kind] <= max(by_action)
+
+
+@pytest.mark.slow
 def test_schelling_diagrams_of_trained_players(driver, out, found):
     driver("schelling_learned").main("smoke", ("harvest",), out)
     results = found("schelling_learned", "smoke_harvest")
