@@ -11,7 +11,7 @@ import tyro
 from conditions import GAMES, RUNS, Game, Scale, joined, place, trained
 from items import results_of, write
 
-from influence_jax import analysis
+from influence_jax.analysis.curves import scores
 
 EPISODES = 5
 CONDITIONS = ("basic", "modelled")
@@ -30,7 +30,7 @@ def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, out: pathlib.P
         moments = {}
         for name in CONDITIONS:
             runs = trained(name, game, scale, place(game, scale, out))
-            best = int(np.nanargmax(analysis.curves.scores(joined(runs), "collective_return")))
+            best = int(np.nanargmax(scores(joined(runs), "collective_return")))
             block, member = divmod(best, len(runs[0].members))
             traces = [runs[block].trace(member, seed=seed) for seed in range(EPISODES)]
             moment = max((trace.moments(1)[0] for trace in traces), key=lambda moment: moment.influence)

@@ -8,7 +8,7 @@ from items import eaters, results_of, write
 from matplotlib.figure import Figure
 
 import influence_jax
-from influence_jax import analysis
+from influence_jax.analysis.curves import final_sight
 
 # Collective returns of the paper, and of Hughes et al. (2018) for inequity aversion.
 PAPER = {
@@ -31,7 +31,7 @@ def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, out: pathlib.P
         comparison = influence_jax.compare(metrics)
         rows = []
         for row, (name, scores) in zip(comparison.rows, comparison.scores.items(), strict=True):
-            kept, sight = eaters(metrics[name], game, scale), analysis.curves.final_sight(metrics[name])
+            kept, sight = eaters(metrics[name], game, scale), final_sight(metrics[name])
             filtered = {"all_eat": kept, "mean_if_all_eat": scores[kept].mean() if kept.any() else None}
             rows.append(row | {"paper": PAPER[game].get(name), "sight": sight} | filtered)
         write(where / f"{scale}_{game}.json", {"rows": rows, "scores": comparison.scores})

@@ -13,7 +13,7 @@ from conditions import GAMES, OF_THE_PAPER, RUNS, SIZES, Game, Scale, configured
 from items import results_of, write
 
 import influence_jax
-from influence_jax import analysis
+from influence_jax.analysis.tables import text_table
 
 CONDITIONS = tuple(name for name in OF_THE_PAPER if not name.endswith(", shuffled"))
 
@@ -71,7 +71,7 @@ def main(
             trials = [{column: row[column] for column in (*ranges, "collective_return")} for row in sweep.rows()]
             found = {"ranges": ranges, "trials": trials, "best": sweep.best(1)}
             write(where / f"{scale}_{game}_{slug(name)}.json", found)
-            print(game, name, analysis.tables.text_table(sweep.best(3)), sep="\n", flush=True)
+            print(game, name, text_table(sweep.best(3)), sep="\n", flush=True)
 
 
 if __name__ == "__main__":
