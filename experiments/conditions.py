@@ -45,6 +45,7 @@ def influence(model: str, share: float = 1.0, control: str = "none") -> dict[str
 
 
 REAL = influence("intervention")
+IDLING = ("stay", "turn_clockwise", "turn_counterclockwise")
 HIDDEN = {"env.beams_visible": False}
 CONDITIONS = {
     "unpaid": Condition({}, "a3c"),
@@ -59,11 +60,12 @@ CONDITIONS = {
     "modelled, shuffled": Condition(influence("moa", control="shuffled"), "moa"),
     "modelled, noise": Condition(influence("moa", control="noise")),
     "modelled, entropy": Condition(influence("moa", control="entropy")),
+    "modelled, idling": Condition(influence("moa", control="act_bonus") | {"influence.bonus_actions": IDLING}),
     "prosocial": Condition({"learner.shaper": "prosocial"}, "prosocial"),
     "inequity averse": Condition({"learner.shaper": "inequity_averse"}, "inequity-aversion"),
     "real": Condition(REAL),
     "shuffled": Condition(influence("intervention", control="shuffled")),
-    "beam bonus": Condition(influence("intervention", control="beam_bonus")),
+    "beam bonus": Condition(influence("intervention", control="act_bonus")),
     "unpaid, beams hidden": Condition(HIDDEN),
     "real, beams hidden": Condition(REAL | HIDDEN),
 }

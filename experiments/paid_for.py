@@ -18,6 +18,7 @@ from influence_jax import analysis
 from influence_jax.analysis.style import LINES, legend_below, new_axes, styled
 
 CONDITIONS = ("modelled", "modelled, unpaid", "modelled, shuffled", "modelled, noise", "modelled, entropy")
+CONDITIONS += ("modelled, idling",)
 EPISODES = {"smoke": 1, "small": 5}
 
 

@@ -176,8 +176,11 @@ class InfluenceConfig:
         "influence_jax.influence.controls:CONTROLS",
         "Negative control that replaces the influence reward at the same scale: the influence of another environment "
         '("shuffled"), random numbers ("noise"), the influencer\'s own surprisal ("entropy"), the mutual information, which does '
-        'not depend on the action ("mi"), or a bonus for actions that draw a beam ("beam_bonus").',
+        'not depend on the action ("mi"), or a bonus for some actions ("act_bonus").',
         used_with=_SOCIAL,
+    )
+    bonus_actions: tuple[str, ...] = texts(
+        (), "The actions that the control act_bonus pays for, by name; without any, those that draw a beam."
     )
     pay: str = choice(
         "weight",

@@ -1,8 +1,8 @@
 """Negative controls: rewards that look like influence but have no causal content, paid in its place.
 
-Every control takes ``(key, reward, surprisal, information, beams)`` and returns ``f32[T,E,N]``. All but the key are
+Every control takes ``(key, reward, surprisal, information, acts)`` and returns ``f32[T,E,N]``. All but the key are
 ``f32[T,E,N]``: the influence reward, the negative log probability of the agent's choice, the reward with the mutual
-information in place of the influence, and 1 where the agent's action drew a beam. A reward of exactly 0 marks a step without
+information in place of the influence, and 1 where the agent did what a bonus is for. A reward of exactly 0 marks a step without
 a pair that counts: nobody in view, no message heard, the end of an episode.
 """
 
@@ -16,47 +16,47 @@ from influence_jax.influence.model import InfluenceModel, as_information
 from influence_jax.types import ActorOutput, Trajectory
 
 
-def none(key, reward, surprisal, information, beams):
+def none(key, reward, surprisal, information, acts):
     """Pay influence itself."""
-    del key, surprisal, information, beams
+    del key, surprisal, information, acts
     return reward
 
 
-def shuffled(key, reward, surprisal, information, beams):
+def shuffled(key, reward, surprisal, information, acts):
     """Pay each environment the influence of another one, by a permutation without fixed points; needs at least two of them."""
-    del surprisal, information, beams
+    del surprisal, information, acts
     cycle = jax.random.permutation(key, reward.shape[1])
     return reward[:, jnp.zeros_like(cycle).at[cycle].set(jnp.roll(cycle, 1))]
 
 
-def noise(key, reward, surprisal, information, beams):
+def noise(key, reward, surprisal, information, acts):
     """Pay each agent normal draws with the mean and standard deviation of its influence, at the steps at which it had any."""
-    del surprisal, information, beams
+    del surprisal, information, acts
     paid = reward != 0
     mean = _mean(reward, paid)
     deviation = jnp.sqrt(_mean(jnp.square(reward - mean), paid))
     return jnp.where(paid, mean + deviation * jax.random.normal(key, reward.shape, reward.dtype), 0.0)
 
 
-def entropy(key, reward, surprisal, information, beams):
+def entropy(key, reward, surprisal, information, acts):
     """Pay each agent its own surprisal, scaled to the mean of its influence, at the steps at which it had any."""
-    del key, information, beams
+    del key, information, acts
     paid = reward != 0
     scale = _mean(reward, paid) / jnp.maximum(_mean(surprisal, paid), 1e-12)
     return jnp.where(paid, surprisal * scale, 0.0)
 
 
-def mi(key, reward, surprisal, information, beams):
+def mi(key, reward, surprisal, information, acts):
     """Pay the mutual information, which does not depend on the agent's choice."""
-    del key, reward, surprisal, beams
+    del key, reward, surprisal, acts
     return information
 
 
-def beam_bonus(key, reward, surprisal, information, beams):
-    """Pay each agent for actions that draw a beam, seen or not, scaled to the mean of its influence."""
+def act_bonus(key, reward, surprisal, information, acts):
+    """Pay each agent for some of its actions, seen or not, scaled to the mean of its influence."""
     del key, surprisal, information
     everywhere = jnp.ones_like(reward, bool)
-    return beams * (_mean(reward, everywhere) / jnp.maximum(_mean(beams, everywhere), 1e-12))
+    return acts * (_mean(reward, everywhere) / jnp.maximum(_mean(acts, everywhere), 1e-12))
 
 
 def _mean(x: jax.Array, where: jax.Array) -> jax.Array:
@@ -72,7 +72,7 @@ CONTROLS: dict[str, Control] = {
     "noise": noise,
     "entropy": entropy,
     "mi": mi,
-    "beam_bonus": beam_bonus,
+    "act_bonus": act_bonus,
 }
 
 
@@ -83,14 +83,14 @@ def controlled_influence_reward(
     trajectory: Trajectory,
     bootstrap: ActorOutput,
     hparams: Hyperparams,
-    beam_actions: tuple[int, ...] = (),
+    bonus_actions: tuple[int, ...] = (),
 ) -> jax.Array:
     """Return the influence reward ``f32[T,E,N]`` in nats, or what a control pays in its place.
 
-    ``beam_actions`` are the game's actions that draw a beam (`influence_jax.types.EnvSpec`).
+    ``bonus_actions`` are those that the control `act_bonus` pays for.
     """
     action = trajectory.actor_output.action
-    beams = sum((action == beam for beam in beam_actions), jnp.zeros_like(action)).astype(jnp.float32)
+    acts = sum((action == act for act in bonus_actions), jnp.zeros_like(action)).astype(jnp.float32)
     information = model.influence_reward(*as_information(trajectory, bootstrap), hparams)
     surprisal = -trajectory.actor_output.samples[model.channel].log_prob
-    return control(key, model.influence_reward(trajectory, bootstrap, hparams), surprisal, information, beams)
+    return control(key, model.influence_reward(trajectory, bootstrap, hparams), surprisal, information, acts)

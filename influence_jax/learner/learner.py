@@ -55,6 +55,7 @@ class Learner:
     share_parameters: bool  # all agents have the same weights
     scale_rewards: bool  # rewards are divided by the running standard deviation of the return
     pays_income_share: bool  # the influence weight follows what agents earn
+    bonus_actions: tuple[int, ...]  # that the control `act_bonus` pays for
     diagnostics: bool  # gradients are reported by loss term
     configured: dict[str, Any] = dataclasses.field(
         default_factory=dict, repr=False
@@ -150,10 +151,7 @@ def make_learner(config: ExperimentConfig) -> Learner:
             f"learner.rollout_length is {config.learner.rollout_length} with influence.model {config.influence.model!r}, which "
             f"learns from a choice and what follows on it; allowed: whole numbers from {model.lag + 1} up."
         )
-    if config.influence.control == "beam_bonus" and not env.spec.beam_actions:
-        raise ConfigError(
-            f"influence.control is 'beam_bonus' in {config.env.name!r}, where no action draws a beam; use another control."
-        )
+    bonus_actions = _bonus_actions(config, env)
     if config.learner.observe_rewards:
         if shaper.observe is None:
             raise ConfigError(
@@ -196,9 +194,25 @@ def make_learner(config: ExperimentConfig) -> Learner:
         share_parameters=config.learner.share_parameters,
         scale_rewards=config.learner.reward_scaling == "running_std",
         pays_income_share=config.influence.pay == "income_share",
+        bonus_actions=bonus_actions,
         diagnostics=config.learner.diagnostics,
         **parts,
     )
+
+
+def _bonus_actions(config: ExperimentConfig, env: Environment) -> tuple[int, ...]:
+    """Return the actions that the control `act_bonus` pays for."""
+    names, control = env.spec.action_names, config.influence.control
+    if unknown := [name for name in config.influence.bonus_actions if name not in names]:
+        raise ConfigError(
+            f"influence.bonus_actions has {unknown[0]!r}; allowed in {config.env.name!r}: {', '.join(names)}."
+        )
+    if control == "act_bonus" and not (config.influence.bonus_actions or env.spec.beam_actions):
+        raise ConfigError(
+            f"influence.control is 'act_bonus' in {config.env.name!r}, where no action draws a beam; "
+            "set influence.bonus_actions."
+        )
+    return tuple(map(names.index, config.influence.bonus_actions)) or env.spec.beam_actions
 
 
 def numbers_of(config: ExperimentConfig) -> dict[str, dataclasses.Field]:

@@ -56,7 +56,7 @@ def paid(
         trajectory,
         bootstrap,
         hparams,
-        learner.env.spec.beam_actions,
+        learner.bonus_actions,
     )
     income = None if state.income is None else state.income.add(shaped, influence)
     influence_weight = rewards.influence_weight(hparams, progress, income)

@@ -15,8 +15,8 @@ def draws():
 
 def test_controls_keep_the_scale_and_lose_the_cause():
     key, reward, surprisal, information = draws()
-    beams = jax.random.bernoulli(jax.random.key(1), 0.2, reward.shape).astype(jnp.float32)
-    results = {name: control(key, reward, surprisal, information, beams) for name, control in CONTROLS.items()}
+    acts = jax.random.bernoulli(jax.random.key(1), 0.2, reward.shape).astype(jnp.float32)
+    results = {name: control(key, reward, surprisal, information, acts) for name, control in CONTROLS.items()}
     np.testing.assert_array_equal(results["none"], reward)
     np.testing.assert_array_equal(results["mi"], information)
     np.testing.assert_allclose(jnp.sort(results["shuffled"], axis=1), jnp.sort(reward, axis=1))
@@ -24,9 +24,9 @@ def test_controls_keep_the_scale_and_lose_the_cause():
     np.testing.assert_allclose(results["entropy"] / surprisal, jnp.broadcast_to(ratio, reward.shape), rtol=1e-5)
     for moment in (jnp.mean, jnp.std):
         np.testing.assert_allclose(moment(results["noise"], axis=(0, 1)), moment(reward, axis=(0, 1)), rtol=0.1)
-    np.testing.assert_allclose(results["beam_bonus"].mean(axis=(0, 1)), reward.mean(axis=(0, 1)), rtol=1e-5)
-    np.testing.assert_array_equal(results["beam_bonus"] > 0, beams > 0)
-    for name in ("shuffled", "noise", "entropy", "beam_bonus"):
+    np.testing.assert_allclose(results["act_bonus"].mean(axis=(0, 1)), reward.mean(axis=(0, 1)), rtol=1e-5)
+    np.testing.assert_array_equal(results["act_bonus"] > 0, acts > 0)
+    for name in ("shuffled", "noise", "entropy", "act_bonus"):
         assert abs(np.corrcoef(results[name].ravel(), reward.ravel())[0, 1]) < 0.1
 
 

@@ -102,12 +102,16 @@ def test_refusals(changes, words):
     assert all(word in message for word in words) and "\n" not in message
 
 
-def test_a_bonus_for_beams_needs_beams():
-    settings = {"influence.model": "moa", "influence.control": "beam_bonus", "num_envs": 2}
+def test_a_bonus_needs_actions():
+    settings = {"influence.model": "moa", "influence.control": "act_bonus", "num_envs": 2}
     for name, beams in (("cleanup", (7, 8)), ("harvest", (7,))):
-        assert make_learner(influence_jax.presets.get(f"{name}-a3c", **settings)).env.spec.beam_actions == beams
-    with pytest.raises(ConfigError, match=r"influence.control is 'beam_bonus' in 'box-trapped', where no action draws"):
+        assert make_learner(influence_jax.presets.get(f"{name}-a3c", **settings)).bonus_actions == beams
+    with pytest.raises(ConfigError, match=r"influence.control is 'act_bonus' in 'box-trapped', where no action draws"):
         make_learner(influence_jax.presets.get("box-trapped", **settings))
+    named = {"influence.bonus_actions": ["stay", "turn_clockwise"]}
+    assert make_learner(influence_jax.presets.get("harvest-a3c", **settings | named)).bonus_actions == (4, 5)
+    with pytest.raises(ConfigError, match=r"bonus_actions has 'clean'; allowed in 'harvest': left, right, .*, fire\."):
+        make_learner(influence_jax.presets.get("harvest-a3c", **{"influence.bonus_actions": ["clean"]}))
 
 
 def test_another_perspective_needs_headings_and_colours():
