@@ -1,6 +1,6 @@
 """A short demonstration: an agent that is rewarded for influence frees another, and one that is not does not.
 
-Box Trapped with influence weights 0 and 2, two seeds each, in one program, and then a small Cleanup; a few minutes on two
+Box Trapped with influence weights 0 and 4, two seeds each, in one program, and then a small Cleanup; a few minutes on two
 cores. Runs, images and videos are written into a directory.
 """
 
@@ -19,7 +19,8 @@ from influence_jax.runtime.population import grid
 from influence_jax.runtime.progress import Progress
 from influence_jax.runtime.run import train
 
-WEIGHTS = (0, 2)
+WEIGHTS = (0, 4)
+BOX_TRAPPED_STEPS = 1_500_000  # enough with weight 4; weight 2 needs the preset's 2.4 million
 SEEDS = 2
 EPISODES = 100
 CLEANUP_STEPS = 150_000
@@ -29,7 +30,7 @@ ARROW = 1.0  # nats; influence of an arrow at full width
 
 def box_trapped(out: pathlib.Path) -> Table:
     """Train openers without and with influence reward, and save videos of two members of the seed that opens most often."""
-    config = presets.get("box-trapped-basic")
+    config = presets.get("box-trapped-basic", total_steps=BOX_TRAPPED_STEPS)
     members = grid(seeds=SEEDS, influence_weight=WEIGHTS)
     with Progress() as progress:
         run = train(config, hyperparams=members, out=out / "box_trapped", callback=progress)
