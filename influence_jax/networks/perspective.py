@@ -55,7 +55,7 @@ def window(framed: jax.Array, row: jax.Array, column: jax.Array, heading: jax.Ar
 
 def packed(colours: jax.Array | np.ndarray) -> jax.Array:
     """Return the colours ``u8[...,3]`` as ``i32[...]``."""
-    red, green, blue = (colours[..., channel].astype(jnp.int32) for channel in range(3))
+    red, green, blue = (jnp.asarray(colours[..., channel], jnp.int32) for channel in range(3))
     return red << 16 | green << 8 | blue
 
 
