@@ -17,8 +17,8 @@ import influence_jax
 from influence_jax import analysis
 from influence_jax.analysis.style import LINES, legend_below, new_axes, styled
 
-CONDITIONS = ("modelled", "modelled, unpaid", "modelled, shuffled", "modelled, noise", "modelled, entropy")
-CONDITIONS += ("modelled, idling",)
+CONTROLS = ("unpaid", "shuffled", "noise", "entropy", "idling")
+CONDITIONS = ("modelled", *(f"modelled, {control}" for control in CONTROLS))
 EPISODES = {"smoke": 1, "small": 5}
 
 

@@ -76,9 +76,7 @@ class EnvSpec:
     horizon: int  # environment steps per episode
     metric_names: tuple[str, ...]
     beam_actions: tuple[int, ...] = ()  # actions that draw a beam, whatever it hits
-    agent_colours: tuple[
-        Colours, ...
-    ] = ()  # of each agent that looks up, right, down, left in an observation; () if not shown
+    agent_colours: tuple[Colours, ...] = ()  # of each agent who looks up, right, down, left; () if views hide it
 
 
 @dataclasses.dataclass(frozen=True)

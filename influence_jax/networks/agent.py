@@ -36,7 +36,7 @@ class Branch(nn.Module):
     symbols: int
     core_type: type[SymbolicLSTM | SymbolicCore]
     extra_inputs: int = 0
-    images: int = 1
+    images: int = 1  # each goes through the dense layers, and the core reads all their features
 
     def setup(self):
         """Create the layers."""
@@ -202,9 +202,10 @@ class NetworkFunctions:
         The backward pass recomputes activations from pixels, which is far cheaper than storing and loading them. For cached
         features only the gradient is computed.
         """
-        extra = {branch: 0 if branch == "moa" else self.module.spec.extra_inputs for branch in self.cached or ()}
+        extra = self.module.spec.extra_inputs
         cached = self.cached and {
-            branch: x.features[..., : x.features.shape[-1] - extra[branch]] for branch, x in self.cached.items()
+            branch: x.features[..., :-extra] if extra and branch != "moa" else x.features
+            for branch, x in self.cached.items()
         }
         leading = observation.shape[:-3]
 
