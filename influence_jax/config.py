@@ -180,7 +180,9 @@ class InfluenceConfig:
         used_with=_SOCIAL,
     )
     bonus_actions: tuple[str, ...] = texts(
-        (), "The actions that the control act_bonus pays for, by name; without any, those that draw a beam."
+        (),
+        "The actions that the control act_bonus pays for, by name; without any, those that draw a beam.",
+        used_with={"influence.control": ("act_bonus",)},
     )
     pay: str = choice(
         "weight",

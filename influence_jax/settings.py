@@ -182,9 +182,9 @@ def flag(default: bool | None, help: str, **more: Any) -> Any:
     return _field(default, Choices((True, False), optional=default is None), help, **more)
 
 
-def texts(default: tuple[str, ...], help: str, paths: bool = False, table: tuple[str, ...] = ()) -> Any:
+def texts(default: tuple[str, ...], help: str, paths: bool = False, table: tuple[str, ...] = (), **more: Any) -> Any:
     """Declare a sequence of strings; see `Texts`."""
-    return _field(default, Texts(paths, table), help)
+    return _field(default, Texts(paths, table), help, **more)
 
 
 def _field(

@@ -111,10 +111,13 @@ def test_what_would_be_ignored_is_refused(path):
     allowed, default = field.metadata["allowed"], field.default
     if isinstance(allowed, Choices):
         value = next(name for name in allowed.names() if name != default)
+    elif isinstance(allowed, Texts):
+        value = ("stay",)
     else:
         value = default + 1 if isinstance(default, int) else default / 2 + 0.125
     for user in (*SETTINGS[other].metadata["allowed"].names(), "my_lab.things:own"):
-        config = with_setting(path, value, with_setting(other, user))
+        social = with_setting("influence.model", "moa" if other == "influence.control" else "independent")
+        config = with_setting(path, value, with_setting(other, user, social))
         if user in users or user == "my_lab.things:own":
             try:
                 validate(config)

@@ -111,7 +111,7 @@ def test_a_bonus_needs_actions():
     named = {"influence.bonus_actions": ["stay", "turn_clockwise"]}
     assert make_learner(influence_jax.presets.get("harvest-a3c", **settings | named)).bonus_actions == (4, 5)
     with pytest.raises(ConfigError, match=r"bonus_actions has 'clean'; allowed in 'harvest': left, right, .*, fire\."):
-        make_learner(influence_jax.presets.get("harvest-a3c", **{"influence.bonus_actions": ["clean"]}))
+        make_learner(influence_jax.presets.get("harvest-a3c", **settings | {"influence.bonus_actions": ["clean"]}))
 
 
 def test_another_perspective_needs_headings_and_colours():
