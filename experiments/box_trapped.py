@@ -104,7 +104,7 @@ def main(scale: Scale = "small", out: pathlib.Path = RUNS) -> None:
     """Train every condition, and write a table, a figure and two videos.
 
     Args:
-        scale: "smoke" trains two updates, only to check that it runs; "small" and "paper" are the same.
+        scale: "smoke" trains two updates, only to check that it runs; the others are the same.
         out: directory of the runs; an unfinished one is resumed.
     """
     results = results_of("box_trapped", scale, out)

@@ -1,10 +1,10 @@
-"""The conditions of all experiments on both games, at three scales: trained, gone on with, or read.
+"""The conditions of all experiments on both games, at four scales: trained, gone on with, or read.
 
     python experiments/conditions.py --scale small
 
 trains every condition of the paper. The items (``fig1.py``, ``table4.py``, ...) train what they need by themselves and share
-these runs. At ``small``, everything that is paid for is paid the same share of income, so that conditions differ in what is paid
-for and not in how much; at ``paper``, presets and weights are the paper's.
+these runs. At ``small`` and ``full``, everything that is paid for is paid the same share of income, so that conditions differ in
+what is paid for and not in how much; at ``paper``, presets and weights are the paper's.
 """
 
 import dataclasses
@@ -20,7 +20,8 @@ from influence_jax.envs.grid import maps
 ROOT = pathlib.Path(__file__).parents[1]
 RUNS = ROOT / "runs"
 Game = Literal["cleanup", "harvest"]
-Scale = Literal["smoke", "small", "paper"]
+Scale = Literal["smoke", "small", "full", "paper"]
+ON_FULL_MAPS = ("full", "paper")
 GAMES: tuple[Game, ...] = ("cleanup", "harvest")
 Trained = TypeVar("Trained", influence_jax.Run, influence_jax.Sweep)
 
@@ -34,8 +35,8 @@ SMOKE = {"conv_channels": 2, "hidden_size": 8, "core_size": 8, "num_envs": 2, "r
 class Condition:
     """What distinguishes a condition from unpaid agents."""
 
-    settings: dict[str, Any] = dataclasses.field(default_factory=dict)  # on the small maps
-    preset: str | None = None  # on the paper's, without the game's name; None if the condition is only for small maps
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)  # at all scales but "paper"
+    preset: str | None = None  # at the scale "paper", without the game's name; None if it has none
 
 
 def influence(model: str, share: float = 1.0, control: str = "none") -> dict[str, Any]:
@@ -85,6 +86,7 @@ class Size:
 SIZES = {
     "smoke": Size(seeds=2, total_steps=440, log_points=2, trials=2),
     "small": Size(seeds=8, total_steps=512_000, log_points=20, trials=20),
+    "full": Size(seeds=3, total_steps=1_000_000, log_points=50, trials=20),
     "paper": Size(seeds=5, total_steps=300_000_000, log_points=1000, trials=50),
 }
 PROFILE = "large"  # of the scale "paper"
@@ -96,19 +98,15 @@ def configured(condition: str, game: Game, scale: Scale) -> influence_jax.Experi
     if scale == "paper":
         if found.preset is None:
             raise SystemExit(
-                f"condition is {condition!r}, which is only for small maps; allowed: {', '.join(OF_THE_PAPER)}."
+                f"condition is {condition!r}, which the paper does not have; allowed: {', '.join(OF_THE_PAPER)}."
             )
         config = influence_jax.presets.get(f"{game}-{found.preset}", profile=PROFILE)
         config = config.override(**{"influence.control": found.settings.get("influence.control", "none")})
     else:
-        config = influence_jax.presets.get(
-            f"{game}-a3c",
-            profile="small",
-            **influence_jax.presets.SMALL_GAME,
-            **{"env.layout": MAPS[game]},
-            **OWN[game],
-        )
-        config = config.override(**found.settings, **(SMOKE if scale == "smoke" else {}))
+        config = influence_jax.presets.get(f"{game}-a3c", profile="small").override(**found.settings)
+        if scale != "full":
+            small = influence_jax.presets.SMALL_GAME | {"env.layout": MAPS[game]} | OWN[game]
+            config = config.override(**small | (SMOKE if scale == "smoke" else {}))
     updates = size.total_steps // config.steps_per_update
     return config.override(
         seeds=size.seeds, total_steps=size.total_steps, log_interval=max(1, updates // size.log_points)
@@ -117,7 +115,7 @@ def configured(condition: str, game: Game, scale: Scale) -> influence_jax.Experi
 
 def place(game: Game, scale: Scale, out: pathlib.Path) -> pathlib.Path:
     """Return the directory of all runs of a game at a scale."""
-    return out / f"{'full' if scale == 'paper' else 'tiny'}_{game}" / scale
+    return out / f"{'full' if scale in ON_FULL_MAPS else 'tiny'}_{game}" / scale
 
 
 def slug(condition: str) -> str:
@@ -166,7 +164,8 @@ def main(
         names: the conditions.
         games: the games.
         scale: "smoke" trains two updates, only to check that it runs; "small" eight seeds of 512,000 steps with three agents on
-            small maps; "paper" five seeds of 300 million steps on the paper's maps.
+            small maps; "full" three seeds of a million steps with five agents on the paper's maps; "paper" five seeds of 300
+            million steps there.
         shard: (i, n) trains the i-th of n parts, from 0.
         out: directory of the runs; an unfinished one is resumed, a finished one is read.
     """

@@ -17,7 +17,7 @@ from tables1to3 import searched
 from influence_jax import analysis
 
 CONDITIONS = ("visible actions", "basic", "communication, unpaid", "communication", "modelled, unpaid", "modelled")
-EPISODES = {"smoke": 1, "small": 5, "paper": 5}
+EPISODES = {"smoke": 1, "small": 5, "full": 5, "paper": 5}
 
 
 def points(condition: str, game: Game, scale: Scale, out: pathlib.Path) -> np.ndarray:

@@ -19,7 +19,7 @@ from influence_jax import analysis
 from influence_jax.influence.communication import scrambled
 
 CONDITIONS = ("communication", "communication, unpaid", "communication, shuffled")
-EPISODES = {"smoke": 2, "small": 20, "paper": 20}
+EPISODES = {"smoke": 2, "small": 20, "full": 20, "paper": 20}
 STEPS = 200  # of an episode, at least: nulls shift messages by more than 50 steps
 # What is shown, with the value that its null has on average.
 SHOWN = ("speaker_consistency", "symbol_action", "action_action", "symbol_action_in_moments")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from conditions import GAMES, ROOT, RUNS, Game, Scale, joined, late, place, slug, trained
+from conditions import GAMES, ON_FULL_MAPS, ROOT, RUNS, Game, Scale, joined, late, place, slug, trained
 
 import influence_jax
 from influence_jax import analysis
@@ -42,7 +42,7 @@ def eaters(metrics: dict[str, np.ndarray], game: Game, scale: Scale) -> np.ndarr
     """Return ``bool[S]``: the seeds that count. In Harvest, the paper drops those in which an agent hardly eats."""
     if game == "cleanup":
         return np.ones(metrics["env_steps"].shape[1], bool)
-    least = 5.0 if scale == "paper" else 0.5  # of an episode with 1000 or 100 steps
+    least = 5.0 if scale in ON_FULL_MAPS else 0.5  # of an episode with 1000 or 100 steps
     return analysis.seeds_in_which_all_eat(metrics["agent_apples"], least=least)
 
 

@@ -32,6 +32,7 @@ TRAINED_ON |= {"learning_rate": 1e-3, "learning_rate_end": 1e-5, "fine_softening
 LENGTHS = {
     "smoke": (1, 2),
     "small": (10, 20),
+    "full": (1, 100),
     "paper": (1, 100),
 }  # episodes of each member; log points for which models are trained on
 

@@ -83,13 +83,15 @@ def main(
     """Train the conditions or read them, and write what each seed's agents do, and a figure.
 
     Args:
-        scale: as in conditions.py, except "paper".
+        scale: "smoke" or "small".
         game: the game.
         names: the conditions.
         out: directory of the runs.
     """
-    if scale == "paper":
-        raise SystemExit("scale is 'paper', but real influence takes too long on full maps; allowed: smoke, small.")
+    if scale not in EPISODES:
+        raise SystemExit(
+            f"scale is {scale!r}, but real influence takes too long there; allowed: {', '.join(EPISODES)}."
+        )
     path = results_of("paid_for", scale, out) / f"{scale}_{game}.json"
     found: dict[str, list[dict[str, Any]]] = {}
     for name in names:

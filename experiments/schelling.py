@@ -24,10 +24,10 @@ from influence_jax.envs import scripted
 CLEANER, SPARING = scripted.cleaner, scripted.sustainable(2)
 COOPERATORS = {
     "small": {"cleanup": CLEANER, "harvest": scripted.sustainable(3)},
-    "paper": {"cleanup": CLEANER, "cleanup-mp": CLEANER, "harvest": SPARING, "harvest-mp": SPARING},
+    "full": {"cleanup": CLEANER, "cleanup-mp": CLEANER, "harvest": SPARING, "harvest-mp": SPARING},
 }
-MAPS_OF = {"smoke": "small", "small": "small", "paper": "paper"}
-EPISODES = {"smoke": 2, "small": 200, "paper": 20}  # per composition
+MAPS_OF = {"smoke": "small", "small": "small", "full": "full", "paper": "full"}
+EPISODES = {"smoke": 2, "small": 200, "full": 20, "paper": 20}  # per composition
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -54,7 +54,7 @@ def play(env, cooperator, params, cooperates, keys):
 def returns_of(game: str, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
     """Play every composition of cooperators and defectors; return all returns and who cooperates, ``[P,N]`` each."""
     full = influence_jax.ExperimentConfig(env=influence_jax.EnvConfig(game, num_agents=5))
-    learner = influence_jax.make_learner(full if scale == "paper" else configured("unpaid", game, "small"))
+    learner = influence_jax.make_learner(full if MAPS_OF[scale] == "full" else configured("unpaid", game, "small"))
     agents = learner.env.num_agents
     cooperates = np.repeat(np.tri(agents + 1, agents, -1, dtype=bool), EPISODES[scale], axis=0)
     keys = jax.random.split(jax.random.key(0), len(cooperates))
@@ -63,10 +63,10 @@ def returns_of(game: str, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main(scale: Scale = "small", out: pathlib.Path = RUNS) -> None:
-    """Play both games, and at the scale "paper" Melting Pot's, and draw the diagrams.
+    """Play both games, and on the paper's maps Melting Pot's, and draw the diagrams.
 
     Args:
-        scale: "small" plays on the small maps, "paper" on the paper's, "smoke" two episodes on the small maps.
+        scale: "small" plays on the small maps, "full" and "paper" on the paper's, "smoke" two episodes on the small maps.
         out: directory of the results at "smoke".
     """
     where, games = results_of("schelling", scale, out), COOPERATORS[MAPS_OF[scale]]

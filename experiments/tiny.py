@@ -78,12 +78,12 @@ def main(
     Args:
         names: the conditions to train; existing results of others are kept.
         game: the game.
-        scale: as in conditions.py, except "paper".
+        scale: "smoke" or "small".
         out: directory of the runs, by default runs/tiny_GAME; an unfinished one is resumed, a finished one is read.
         results: directory of the results; by default in this repository, or next to the runs for "smoke".
     """
-    if scale == "paper":
-        raise SystemExit("scale is 'paper', but these conditions are for small maps; allowed: smoke, small.")
+    if scale not in ("smoke", "small"):
+        raise SystemExit(f"scale is {scale!r}, but these conditions are for small maps; allowed: smoke, small.")
     out = out or RUNS / f"tiny_{game}"
     results = results or (RESULTS if scale == "small" else out) / f"tiny_{game}"
     results.mkdir(parents=True, exist_ok=True)
