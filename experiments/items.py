@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,8 +23,9 @@ def results_of(item: str, scale: Scale, out: pathlib.Path = RUNS) -> pathlib.Pat
 
 
 def write(path: pathlib.Path, values: Any) -> None:
-    """Write results as JSON, with four decimals, and null for what is not a number."""
-    path.write_text(json.dumps(_plain(values), indent=1) + "\n")
+    """Write results as JSON, with four digits, null for what is not a number, and a line for each list of numbers."""
+    spread = json.dumps(_plain(values), indent=1)
+    path.write_text(re.sub(r"\[([^][{}]*)\]", lambda found: f"[{' '.join(found[1].split())}]", spread) + "\n")
 
 
 def _plain(values: Any) -> Any:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 import influence_jax
 from influence_jax.analysis import Schelling, schelling_diagram
-from influence_jax.analysis.style import new_axes, styled
+from influence_jax.analysis.style import legend_below, new_axes, styled
 from influence_jax.envs import scripted
 
 CLEANER, SPARING = scripted.cleaner, scripted.sustainable(2)
@@ -85,10 +85,14 @@ def main(scale: Scale = "small", out: pathlib.Path = RUNS) -> None:
 
 @styled
 def drawn(diagrams: dict[str, Schelling]) -> Figure:
-    """Draw a panel for each game."""
+    """Draw a panel for each game, and one legend for all."""
     figure, axes = new_axes(None, len(diagrams), "")
     for axis, (game, diagram) in zip(axes, diagrams.items(), strict=True):
         influence_jax.plot_schelling(diagram, ax=axis, title=game)
+    handles = axes[0].get_legend().legend_handles
+    for axis in axes:
+        axis.get_legend().remove()
+    legend_below(figure, handles)
     return figure
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import tyro
-from conditions import RUNS, Game, Scale, joined, late, trained
-from items import RESULTS, gate
+from conditions import RUNS, Game, Scale, joined, late, place, trained
+from items import gate, results_of, write
 from matplotlib.figure import Figure
 
 from influence_jax import analysis
@@ -28,13 +28,12 @@ PRIMARY = ("unpaid", "shuffled")  # what "real" is compared with
 SHOWN = ("collective_return", "apples", "cleans", "fires", "equality", "influence", "entropy", "explained_variance")
 
 
-def summarise(metrics: dict[str, np.ndarray]) -> dict[str, list]:
+def summarise(metrics: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return every seed's late means and the gate: every agent's sight and share of saturated units."""
-    columns = {name: late(metrics, name) for name in SHOWN if name in metrics} | gate(metrics)
-    return {name: np.round(values, 4).tolist() for name, values in columns.items()}
+    return {name: late(metrics, name) for name in SHOWN if name in metrics} | gate(metrics)
 
 
-def tested(table: dict[str, dict[str, list]]) -> list[dict[str, Any]]:
+def tested(table: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Compare the return of "real" with that of every other condition; p is Holm's for the two primary tests."""
     real = np.array(table["real"]["collective_return"])
     rows = []
@@ -42,8 +41,8 @@ def tested(table: dict[str, dict[str, list]]) -> list[dict[str, Any]]:
         other = np.array(table[name]["collective_return"])
         difference = analysis.welch_interval(real, other)
         p = analysis.permutation_test(real, other, resamples=100_000)
-        bounds = [round(float(x), 3) for x in (difference.value, difference.low, difference.high)]
-        rows.append({"against": name, "difference": bounds, "p": p, "g": round(analysis.hedges_g(real, other), 2)})
+        bounds = difference.value, difference.low, difference.high
+        rows.append({"against": name, "difference": bounds, "p": p, "g": analysis.hedges_g(real, other)})
     primary = [row for row in rows if row["against"] in PRIMARY]
     for row, p in zip(primary, analysis.holm([row["p"] for row in primary]), strict=True):
         row["p_holm"] = float(p)
@@ -51,8 +50,12 @@ def tested(table: dict[str, dict[str, list]]) -> list[dict[str, Any]]:
 
 
 @styled
-def drawn(table: dict[str, dict[str, list]]) -> Figure:
-    """Draw the late return of every seed, one row per condition, with the mean and its 95 % interval."""
+def drawn(table: dict[str, dict[str, Any]]) -> Figure:
+    """Draw the late return of every seed, one row per condition, with the mean and its 95 % interval.
+
+    Prosocial agents are left out: they return several times as much, so that the others would share a fifth of the axis.
+    """
+    table = {name: columns for name, columns in table.items() if name != "prosocial"}
     figure = new_figure(2 * COLUMN, 0.25 * len(table) + 0.6)
     axes = figure.subplots()
     for row, columns in enumerate(table.values()):
@@ -70,8 +73,7 @@ def main(
     names: tuple[str, ...] = CONDITIONS,
     game: Game = "cleanup",
     scale: Scale = "small",
-    out: pathlib.Path | None = None,
-    results: pathlib.Path | None = None,
+    out: pathlib.Path = RUNS,
 ) -> None:
     """Train conditions, and write every seed's results, the tests and a figure.
 
@@ -79,26 +81,23 @@ def main(
         names: the conditions to train; existing results of others are kept.
         game: the game.
         scale: "smoke" or "small".
-        out: directory of the runs, by default runs/tiny_GAME; an unfinished one is resumed, a finished one is read.
-        results: directory of the results; by default in this repository, or next to the runs for "smoke".
+        out: directory of the runs; an unfinished one is resumed, a finished one is read.
     """
     if scale not in ("smoke", "small"):
         raise SystemExit(f"scale is {scale!r}, but these conditions are for small maps; allowed: smoke, small.")
-    out = out or RUNS / f"tiny_{game}"
-    results = results or (RESULTS if scale == "small" else out) / f"tiny_{game}"
-    results.mkdir(parents=True, exist_ok=True)
-    path = results / "seeds.json"
+    where = results_of(f"tiny_{game}", scale, out)
+    path = where / "seeds.json"
     for name in names:
-        columns = summarise(joined(trained(name, game, scale, out / scale, BLOCKS)))
+        columns = summarise(joined(trained(name, game, scale, place(game, scale, out), BLOCKS)))
         table = json.loads(path.read_text()) if path.exists() else {}
         table = {key: (table | {name: columns})[key] for key in CONDITIONS if key in table or key == name}
-        path.write_text(json.dumps(table, indent=1) + "\n")
+        write(path, table)
         print(name, np.round(columns["collective_return"], 1), flush=True)
     if "real" in table:
         rows = tested(table)
-        (results / "tests.json").write_text(json.dumps(rows, indent=1) + "\n")
+        write(where / "tests.json", rows)
         print(*rows, sep="\n")
-    drawn(table).savefig(results / "figure.png")
+    drawn(table).savefig(where / "figure.png")
 
 
 if __name__ == "__main__":

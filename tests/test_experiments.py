@@ -291,7 +291,7 @@ def test_tiny_trains_tests_and_draws(game, tmp_path, driver):
     tiny = driver("tiny")
     tiny.main(("real", "unpaid"), game, "smoke", tmp_path)
     tiny.main(("shuffled",), game, "smoke", tmp_path)
-    results = tmp_path / f"tiny_{game}"
+    results = tmp_path / "results" / f"tiny_{game}"
     table, rows = (json.loads((results / name).read_text()) for name in ("seeds.json", "tests.json"))
     assert list(table) == ["unpaid", "real", "shuffled"]
     assert all(len(columns["collective_return"]) == 4 for columns in table.values())  # two blocks of two seeds
