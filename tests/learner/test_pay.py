@@ -19,9 +19,9 @@ from tests.influence.worlds import louder
 from tests.learner.worlds import MODELS, probe_config, start_of
 
 
-def paid_a_share(control, share=0.2):
+def paid_a_share(control, share=0.2, **influence):
     """A step that acts and pays, and the state of agents whose pay for influence, or for a control, is a share of income."""
-    model = dataclasses.replace(MODELS["basic"], pay="income_share", control=control)
+    model = dataclasses.replace(MODELS["basic"], pay="income_share", control=control, **influence)
     learner = make_learner(probe_config(influence=model, hyperparams=Hyperparams(income_share=share)))
     state = start_of(learner)
 
@@ -54,6 +54,14 @@ def test_a_control_is_paid_the_same_share_of_income():
     assert information < 0.9 * influence or information > 1.1 * influence
     np.testing.assert_allclose(np.sum(pay.influence), information, rtol=1e-4)
     np.testing.assert_allclose(np.sum(pay.influence_weight * pay.influence), 0.2 * np.sum(pay.shaped), rtol=1e-4)
+
+
+def test_a_bonus_is_paid_for_the_named_actions():
+    step, state = paid_a_share("act_bonus", bonus_actions=("answer_1", "answer_2"))
+    _, pay, output = step(state)
+    acts = np.isin(output.action[..., 0], (1, 2))
+    assert 0 < acts.sum() < acts.size
+    np.testing.assert_array_equal(pay.influence[..., 0] > 0, acts)  # agent 0 is the influencer
 
 
 @pytest.mark.parametrize(
