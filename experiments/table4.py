@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 import influence_jax
 from influence_jax.analysis.curves import final_sight
+from influence_jax.analysis.style import COLUMN, new_figure, styled
 
 # Collective returns of the paper, and of Hughes et al. (2018) for inequity aversion.
 PAPER = {
@@ -35,10 +36,16 @@ def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, out: pathlib.P
             filtered = {"all_eat": kept, "mean_if_all_eat": scores[kept].mean() if kept.any() else None}
             rows.append(row | {"paper": PAPER[game].get(name), "sight": sight} | filtered)
         write(where / f"{scale}_{game}.json", {"rows": rows, "scores": comparison.scores})
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        influence_jax.plot_comparison(comparison, ax=figure.subplots(), title=f"{game}, {scale}")
-        figure.savefig(where / f"{scale}_{game}.png", dpi=100)
+        drawn(comparison, f"{game}, {scale}").savefig(where / f"{scale}_{game}.png")
         print(comparison, flush=True)
+
+
+@styled
+def drawn(comparison: influence_jax.analysis.Comparison, title: str) -> Figure:
+    """Draw the scores of all conditions, with room for a name and a p-value in each row."""
+    figure = new_figure(2 * COLUMN, 0.4 * len(comparison.rows))
+    influence_jax.plot_comparison(comparison, ax=figure.subplots(), title=title)
+    return figure
 
 
 if __name__ == "__main__":
