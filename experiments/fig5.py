@@ -16,13 +16,18 @@ from matplotlib.figure import Figure
 
 import influence_jax
 from influence_jax import analysis
+from influence_jax.analysis.style import legend_below, new_axes, styled
 from influence_jax.influence.communication import scrambled
 
 CONDITIONS = ("communication", "communication, unpaid", "communication, shuffled")
 EPISODES = {"smoke": 2, "small": 20, "full": 20, "paper": 20}
 STEPS = 200  # of an episode, at least: nulls shift messages by more than 50 steps
-# What is shown, with the value that its null has on average.
-SHOWN = ("speaker_consistency", "symbol_action", "action_action", "symbol_action_in_moments")
+SHOWN = {  # and in which unit
+    "speaker_consistency": "score, 0 to 1",
+    "symbol_action": "nats",
+    "action_action": "nats",
+    "symbol_action_in_moments": "nats",
+}
 
 
 def measured(run: influence_jax.Run, member: int, episodes: int) -> dict[str, Any]:
@@ -73,29 +78,23 @@ def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, out: pathlib.P
                     results[name].append(measured(run, member, episodes) | worth)
             print(game, name, *results[name], sep="\n  ", flush=True)
         write(where / f"{scale}_{game}.json", results)
-        draw(results, f"{game}, {scale}", where / f"{scale}_{game}.png")
+        drawn(results, f"{game}, {scale}").savefig(where / f"{scale}_{game}.png")
 
 
-def draw(results: dict[str, list[dict[str, Any]]], title: str, path: pathlib.Path) -> None:
+@styled
+def drawn(results: dict[str, list[dict[str, Any]]], title: str) -> Figure:
     """Draw each measure of each seed, and beside it the mean of its null."""
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
-    figure.suptitle(title)
-    for axes, measure in zip(figure.subplots(1, len(SHOWN)), SHOWN, strict=True):
+    figure, panels = new_axes(None, len(SHOWN), title)
+    names = [name.replace("communication, ", "").replace("communication", "paid") for name in results]
+    for axes, (measure, unit) in zip(panels, SHOWN.items(), strict=True):
         for at, seeds in enumerate(results.values()):
             value, null, _ = np.array([seed[measure] for seed in seeds], float).T
-            axes.plot(np.full(len(value), at - 0.12), value, "o", color="#0072b2", label=None if at else "seed")
-            axes.plot(np.full(len(null), at + 0.12), null, "_", color="0.4", label=None if at else "its null")
-        axes.set(
-            title=measure.replace("_", " "),
-            xticks=range(len(results)),
-            xlim=(-0.5, len(results) - 0.5),
-            ylim=(0, 1.1 * axes.dataLim.y1),
-        )
-        axes.set_xticklabels([name.replace("communication, ", "").replace("communication", "paid") for name in results])
-    figure.axes[0].legend(fontsize="small")
-    figure.axes[0].set_ylabel("score, 0 to 1")
-    figure.axes[1].set_ylabel("nats")
-    figure.savefig(path, dpi=100)
+            shown = axes.plot(np.full(len(value), at - 0.12), value, "o", color="#0072b2", label="seed")
+            shown += axes.plot(np.full(len(null), at + 0.12), null, "_", color="0.4", label="its null")
+        axes.set(title=measure.replace("_", " "), ylabel=unit, ylim=(0, 1.1 * axes.dataLim.y1))
+        axes.set(xticks=range(len(names)), xticklabels=names, xlim=(-0.5, len(names) - 0.5))
+    legend_below(figure, shown)
+    return figure
 
 
 if __name__ == "__main__":
