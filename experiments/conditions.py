@@ -104,6 +104,8 @@ def configured(condition: str, game: Game, scale: Scale) -> influence_jax.Experi
         config = config.override(**{"influence.control": found.settings.get("influence.control", "none")})
     else:
         config = influence_jax.presets.get(f"{game}-a3c", profile="small").override(**found.settings)
+        if config.influence.model == "communication":  # the same for both heads, as in the presets
+            config = config.override(message_entropy_coef=config.hyperparams.entropy_coef)
         if scale != "full":
             small = influence_jax.presets.SMALL_GAME | {"env.layout": MAPS[game]} | OWN[game]
             config = config.override(**small | (SMOKE if scale == "smoke" else {}))
