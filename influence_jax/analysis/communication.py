@@ -172,12 +172,11 @@ def instantaneous_coordination(sent: ArrayLike, actions: ArrayLike, draws: int =
     if sent.shape[-1] < 2:
         raise ConfigError("sent is of one agent; allowed: two or more.")
     draws, seed = whole("draws", draws), random_seed(seed)
+    apart = ~np.eye(sent.shape[-1], dtype=bool)
     pairs = _coordination(sent, actions)
-    highest = np.where(np.isnan(pairs), -np.inf, pairs)
-    best = np.unravel_index(np.argmax(highest), pairs.shape)
-    null = [np.fmax.reduce(_coordination(late, actions), axis=None) for late in _shifts(sent, draws, seed)]
-    others = pairs[~np.eye(len(pairs), dtype=bool)]
-    score = float(np.fmax.reduce(others))
+    best = np.unravel_index(np.argmax(np.where(apart, np.nan_to_num(pairs, nan=-0.5), -1.0)), pairs.shape)
+    null = [np.fmax.reduce(_coordination(late, actions)[apart]) for late in _shifts(sent, draws, seed)]
+    score = float(np.fmax.reduce(pairs[apart]))
     return Coordination(pairs, (int(best[0]), int(best[1])), against_null(score, null, "no agent sends anything"))
 
 

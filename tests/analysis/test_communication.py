@@ -206,6 +206,8 @@ def test_symbols_that_are_never_said_prove_nothing():
     nobody = instantaneous_coordination(silence, actions)
     assert np.isnan([nobody.score.value, nobody.score.p]).all() and nobody.score.note == "no agent sends anything"
     assert instantaneous_coordination(one_speaks, actions).best_pair == (0, 1)
+    for constant in (silence, np.zeros_like(silence)):
+        assert instantaneous_coordination(constant, actions, draws=2).best_pair == (0, 1)  # never an agent with itself
     assert np.isnan(mutual_information([-1, 0], [0, -1]))
     even = np.full((400, 4, 4), -np.log(4))
     deaf = selection_null(actions[:, 0], actions[:, 1], even, even[:, 0], draws=5)
