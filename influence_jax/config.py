@@ -242,7 +242,7 @@ class LearnerConfig:
     observe_rewards: bool = flag(
         False,
         "Whether inequity-averse agents observe everybody's smoothed rewards, divided by 10, in addition to the image "
-        "(Hughes et al. 2018).",
+        "(Hughes et al. 2018). While fines are softened, so are those.",
         used_with=_INEQUITY,
     )
     num_envs: int = integer(32, 1, "E, parallel environments per member.")
