@@ -580,6 +580,11 @@ def validate(config: ExperimentConfig) -> ExperimentConfig:
             "learner.num_envs is 1 with influence.control 'shuffled', which pays each environment the influence of another; "
             "allowed: whole numbers from 2 up."
         )
+    if influence.pay == "income_share" and influence.measure == "pmi":
+        raise ConfigError(
+            "influence.measure is 'pmi' with influence.pay 'income_share', but its mean may be 0 or below, so that no weight "
+            "makes it a share of income; allowed: measures that are never negative, such as kl."
+        )
     if learner.algorithm == "ppo" and learner.num_envs % learner.minibatches:
         raise ConfigError(
             f"learner.ppo_minibatches is {learner.ppo_minibatches} with learner.num_envs {learner.num_envs}; allowed: "

@@ -138,6 +138,10 @@ def test_what_would_be_ignored_is_refused(path):
             "allowed: whole numbers from 2 up.",
         ),
         (
+            {"influence": InfluenceConfig(model="basic", measure="pmi", pay="income_share")},
+            "influence.measure is 'pmi' with influence.pay 'income_share', but its mean may be 0 or below",
+        ),
+        (
             {"learner": LearnerConfig(algorithm="ppo", num_envs=9)},
             "learner.ppo_minibatches is 8 with learner.num_envs 9; allowed: divisors",
         ),
