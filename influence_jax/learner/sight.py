@@ -50,7 +50,7 @@ def sight_metrics(trajectory: Trajectory) -> dict[str, Mean]:
 
     * ``agent_sight``, see `sight`.
     * For each branch ``agent_saturated_<branch>``, the fraction of saturated hidden units, and ``agent_dead_<branch>``, the
-      fraction of features that never changed.
+      fraction of features that never changed, which after a layer norm is 0 even if units are dead.
     * For models of others, over pairs in view: ``agent_moa_cross_entropy`` of the predictions made while acting. It lies between
       ``agent_moa_marginal_cross_entropy``, that of a model which knows action frequencies only, and ``agent_moa_policy_entropy``,
       the best possible. These three are also logged over all agents.
