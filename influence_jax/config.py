@@ -28,6 +28,7 @@ _SOCIAL = {_MODEL: ("basic", "communication", "moa", "intervention")}
 _TALKING = {_MODEL: ("communication",)}
 _PPO = {"learner.algorithm": ("ppo",)}
 _INEQUITY = {"learner.shaper": ("inequity_averse",)}
+_UNMEASURED = {"influence.measure": "none"}
 _ANY = math.inf
 _Values = Mapping[str, Any] | tuple[()]  # a default may not be a mapping, which could be changed
 ENVS = "influence_jax.envs"  # the group of entry points of games
@@ -164,6 +165,7 @@ class InfluenceConfig:
         'Which message is rewarded for influence: the one that had the effect ("cause"), or the one sent when the effect shows '
         '("effect").',
         used_with=_TALKING,
+        unused_with=_UNMEASURED,
     )
     listening_loss: bool = flag(
         False,
@@ -178,6 +180,7 @@ class InfluenceConfig:
         '("shuffled"), random numbers ("noise"), the influencer\'s own surprisal ("entropy"), the mutual information, which does '
         'not depend on the action ("mi"), or a bonus for some actions ("act_bonus").',
         used_with=_SOCIAL,
+        unused_with=_UNMEASURED,
     )
     bonus_actions: tuple[str, ...] = texts(
         (),
@@ -190,6 +193,7 @@ class InfluenceConfig:
         "What sets the size of the influence reward: hyperparams.influence_weight, or hyperparams.income_share, where the weight "
         "follows what agents earn and how much influence they have.",
         used_with=_SOCIAL,
+        unused_with=_UNMEASURED,
     )
     moa_train_only_visible: bool = flag(
         True,
@@ -203,6 +207,7 @@ class InfluenceConfig:
         'own policy ("policy", equation 1), or what public code computed in its place, which pays without any influence '
         '("released", docs/errata.md).',
         used_with={_MODEL: ("moa",)},
+        unused_with=_UNMEASURED,
     )
 
 
@@ -237,7 +242,7 @@ class LearnerConfig:
     observe_rewards: bool = flag(
         False,
         "Whether inequity-averse agents observe everybody's smoothed rewards, divided by 10, in addition to the image "
-        "(Hughes et al. 2018).",
+        "(Hughes et al. 2018). While fines are softened, so are those.",
         used_with=_INEQUITY,
     )
     num_envs: int = integer(32, 1, "E, parallel environments per member.")
@@ -345,7 +350,7 @@ class Hyperparams:
         _ANY,
         "Beta, the weight of the influence reward, in rewards per nat.",
         used_with=_SOCIAL,
-        unused_with={"influence.measure": "none", "influence.pay": "income_share"},
+        unused_with=_UNMEASURED | {"influence.pay": "income_share"},
     )
     income_share: float = number(
         0.0,
@@ -355,7 +360,6 @@ class Hyperparams:
         "as shaped, where they are above 0. Means are over all agents and some hundred updates; influence below 1e-6 nats a "
         "step counts as that much.",
         used_with={"influence.pay": ("income_share",)},
-        unused_with={"influence.measure": "none"},
     )
     influencee_share: float = number(
         0.0,
@@ -575,6 +579,11 @@ def validate(config: ExperimentConfig) -> ExperimentConfig:
         raise ConfigError(
             "learner.num_envs is 1 with influence.control 'shuffled', which pays each environment the influence of another; "
             "allowed: whole numbers from 2 up."
+        )
+    if influence.pay == "income_share" and influence.measure == "pmi":
+        raise ConfigError(
+            "influence.measure is 'pmi' with influence.pay 'income_share', but its mean may be 0 or below, so that no weight "
+            "makes it a share of income; allowed: measures that are never negative, such as kl."
         )
     if learner.algorithm == "ppo" and learner.num_envs % learner.minibatches:
         raise ConfigError(

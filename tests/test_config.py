@@ -138,6 +138,10 @@ def test_what_would_be_ignored_is_refused(path):
             "allowed: whole numbers from 2 up.",
         ),
         (
+            {"influence": InfluenceConfig(model="basic", measure="pmi", pay="income_share")},
+            "influence.measure is 'pmi' with influence.pay 'income_share', but its mean may be 0 or below",
+        ),
+        (
             {"learner": LearnerConfig(algorithm="ppo", num_envs=9)},
             "learner.ppo_minibatches is 8 with learner.num_envs 9; allowed: divisors",
         ),
@@ -165,20 +169,23 @@ def test_what_a_value_leaves_unused_is_declared():
         path: field.metadata["unused_with"] for path, field in SETTINGS.items() if field.metadata["unused_with"]
     }
     assert declared_so == {
+        "influence.credit": {"influence.measure": "none"},
+        "influence.control": {"influence.measure": "none"},
+        "influence.pay": {"influence.measure": "none"},
+        "influence.moa_marginal": {"influence.measure": "none"},
         "hyperparams.exploration_fraction": {"hyperparams.exploration": 0},
         "hyperparams.influence_weight": {"influence.measure": "none", "influence.pay": "income_share"},
-        "hyperparams.income_share": {"influence.measure": "none"},
         "hyperparams.listening_weight": {"influence.listening_loss": False},
     }
     moa = ExperimentConfig(influence=InfluenceConfig(model="moa"))
-    users = {
-        "hyperparams.income_share": with_setting("influence.pay", "income_share", moa),
-        "hyperparams.listening_weight": ExperimentConfig(influence=InfluenceConfig(model="communication")),
-    }
+    talking = ExperimentConfig(influence=InfluenceConfig(model="communication"))
+    users = {"influence.credit": talking, "hyperparams.listening_weight": talking}
+    others = {"credit": "effect", "control": "noise", "pay": "income_share", "moa_marginal": "released"}
     used = {"exploration": 0.5, "measure": "kl", "pay": "weight", "listening_loss": True}
-    for path, other, value in [(path, *pair) for path, others in declared_so.items() for pair in others.items()]:
-        config = with_setting(path, 0.25, with_setting(other, value, users.get(path, moa)))
-        with pytest.raises(ConfigError, match=rf"{path} is 0.25, but {other} .* does not use it; allowed: "):
+    for path, other, value in [(path, *pair) for path, pairs in declared_so.items() for pair in pairs.items()]:
+        given = others.get(path.rpartition(".")[2], 0.25)
+        config = with_setting(path, given, with_setting(other, value, users.get(path, moa)))
+        with pytest.raises(ConfigError, match=rf"{path} is {given!r}, but {other} .* does not use it; allowed: "):
             validate(config)
         validate(with_setting(other, used[other.rpartition(".")[2]], config))
 

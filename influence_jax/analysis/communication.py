@@ -172,12 +172,11 @@ def instantaneous_coordination(sent: ArrayLike, actions: ArrayLike, draws: int =
     if sent.shape[-1] < 2:
         raise ConfigError("sent is of one agent; allowed: two or more.")
     draws, seed = whole("draws", draws), random_seed(seed)
+    apart = ~np.eye(sent.shape[-1], dtype=bool)
     pairs = _coordination(sent, actions)
-    highest = np.where(np.isnan(pairs), -np.inf, pairs)
-    best = np.unravel_index(np.argmax(highest), pairs.shape)
-    null = [np.fmax.reduce(_coordination(late, actions), axis=None) for late in _shifts(sent, draws, seed)]
-    others = pairs[~np.eye(len(pairs), dtype=bool)]
-    score = float(np.fmax.reduce(others))
+    best = np.unravel_index(np.argmax(np.where(apart, np.nan_to_num(pairs, nan=-0.5), -1.0)), pairs.shape)
+    null = [np.fmax.reduce(_coordination(late, actions)[apart]) for late in _shifts(sent, draws, seed)]
+    score = float(np.fmax.reduce(pairs[apart]))
     return Coordination(pairs, (int(best[0]), int(best[1])), against_null(score, null, "no agent sends anything"))
 
 
@@ -190,15 +189,13 @@ def _coordination(sent: np.ndarray, actions: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class CoordinationInMoments:
-    """Symbol/action coordination of one pair in moments of high influence, and the nulls that are needed to interpret it."""
+    """Symbol/action coordination of one pair in moments of high influence, and the bias of few steps."""
 
     steps: int  # influential moments
     all_steps: float  # coordination over all steps, nats
     selected: float  # over influential moments, as shown in Fig. 5
     random_subset: Measured  # against as many random steps: the bias of few steps
     shuffled: Measured  # against the moments' own messages permuted: the same bias
-    by_chance: float  # mean influence in the moments + shuffled.null_mean: the most that random messages can show
-    meaning: Measured  # speaker's own action and message in the moments, against permuted messages
 
 
 def coordination_in_moments(
@@ -213,14 +210,15 @@ def coordination_in_moments(
     """Return the coordination of a speaker and a listener in the speaker's influential moments (Fig. 5), with nulls.
 
     ``messages i[...,T,N]``, ``actions i[...,T,N]``, and ``influence f[...,T,K,J]`` of the message at step t on the action at
-    t + 1. The moments are selected by the quantity that is then measured, so any influence makes coordination high, even if
-    messages are random: ``selected`` far above both nulls only shows that influence exists. Whether messages have a meaning is
-    shown by ``meaning``, and by `selection_null` if the listener's responses to every message are known.
+    t + 1. The nulls show the bias of few steps and nothing else. Moments are selected by state and message together, so the
+    message goes with the state in them, even if messages are random and influence is next to nothing: ``selected`` far above both
+    nulls shows neither that messages have a meaning nor that anybody heeds them. Compare it with `selection_null`, which needs
+    the listener's responses to every message.
 
     Example:
         >>> found = analysis.coordination_in_moments(trace.messages, trace.actions, trace.influence, 0, 1)
-        >>> found.selected > found.all_steps, found.meaning.p > 0.05
-        (True, True)
+        >>> found.selected > found.all_steps
+        True
     """
     messages = _episodes(symbols("messages", messages, "[...,T,N]"))
     actions = _episodes(symbols("actions", actions, "[...,T,N]"))
@@ -237,26 +235,20 @@ def coordination_in_moments(
     draws, seed = whole("draws", draws), random_seed(seed)
     influence = influence[:, :-1]
     moments = influential_moments(influence)[..., speaker].ravel()
-    of_pair = influence[..., speaker, listener].ravel()
-    said, did = messages[:, :-1, speaker].ravel(), actions[:, :-1, speaker].ravel()
-    answered = actions[:, 1:, listener].ravel()
+    said, answered = messages[:, :-1, speaker].ravel(), actions[:, 1:, listener].ravel()
     if not moments.any():
         raise ConfigError(f"influence of agent {speaker} is 0 in all steps; allowed: a speaker that has some.")
     rng = np.random.default_rng(seed)
     count = int(moments.sum())
     selected = mutual_information(said[moments], answered[moments])
-    own = mutual_information(said[moments], did[moments])
     subsets = [rng.choice(len(said), size=count, replace=False) for _ in range(draws)]
     exchanged = [rng.permutation(said[moments]) for _ in range(draws)]
-    shuffled = against_null(selected, [mutual_information(x, answered[moments]) for x in exchanged])
     return CoordinationInMoments(
         steps=count,
         all_steps=mutual_information(said, answered),
         selected=selected,
         random_subset=against_null(selected, [mutual_information(said[s], answered[s]) for s in subsets]),
-        shuffled=shuffled,
-        by_chance=float(of_pair[moments].mean() + shuffled.null_mean),
-        meaning=against_null(own, [mutual_information(x, did[moments]) for x in exchanged]),
+        shuffled=against_null(selected, [mutual_information(x, answered[moments]) for x in exchanged]),
     )
 
 

@@ -46,7 +46,7 @@ def learning_curve(env_steps: ArrayLike, values: ArrayLike, window: int = 1, con
 
 
 def _course(env_steps: ArrayLike, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``env_steps [U]`` and ``values f64[U,S]``, cut to the same number of log points."""
+    """Return ``env_steps [U]`` and ``values f64[U,S]``, and refuse different numbers of log points."""
     values = numbers("values", values, "[U,S]")
     numbers("env_steps", env_steps, "[U]")
     env_steps = np.asarray(env_steps)

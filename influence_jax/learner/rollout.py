@@ -1,6 +1,7 @@
 """Acting: T steps of E environments with fixed parameters."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -48,11 +49,17 @@ def init_rollout(learner: Learner, env_params: Any, key: jax.Array, num_envs: in
 
 
 def rollout(
-    learner: Learner, member: Member, rollout_state: RolloutState, length: int, key: jax.Array
+    learner: Learner,
+    member: Member,
+    rollout_state: RolloutState,
+    length: int,
+    key: jax.Array,
+    soften: Callable[[jax.Array], jax.Array] = lambda reward: reward,
 ) -> tuple[RolloutState, Trajectory, ActorOutput]:
     """Take ``length`` steps and return ``(rollout_state, trajectory, bootstrap)``.
 
     ``bootstrap`` is the agents' output after the last step. Its values and its influence are used; its actions are never taken.
+    Agents that observe rewards observe them after ``soften``, a function of f32[E,N].
     """
     keys = jax.vmap(lambda t: jax.random.split(jax.random.fold_in(key, t)))(jnp.arange(length, dtype=jnp.uint32))
     num_envs = rollout_state.timestep.first.shape[0]
@@ -65,11 +72,7 @@ def rollout(
         env_state, after = jax.vmap(learner.env.step_or_reset, in_axes=(0, 0, 0, 0, None))(
             env_keys, rollout_state.env_state, rollout_state.timestep, output.action, member.env_params
         )
-        shaper_state = rollout_state.shaper_state
-        if learner.observe_rewards:
-            shaper_state, _ = learner.shaper.apply(
-                shaper_state, after.reward[None], now.first[None], member.hyperparams
-            )
+        shaper_state = observed_rewards(learner, member, rollout_state, soften(after.reward))
         transition = Trajectory(
             observation=now.observation,
             time=rollout_state.env_state.time,
@@ -84,7 +87,7 @@ def rollout(
             metrics=after.metrics,
         )
         then = RolloutState(env_state, after, carry, memory, shaper_state)
-        return with_interventions(learner, member, rollout_state, output, then, env_keys), transition
+        return with_interventions(learner, member, rollout_state, output, then, env_keys, soften), transition
 
     rollout_state, trajectory = jax.lax.scan(step, rollout_state, (keys[:, 0], env_keys))
     bootstrap, _, _ = act(learner, member, rollout_state, jax.random.fold_in(key, length))
@@ -108,11 +111,18 @@ def act(
 
 
 def with_interventions(
-    learner: Learner, member: Member, now: RolloutState, output: ActorOutput, then: RolloutState, env_keys: jax.Array
+    learner: Learner,
+    member: Member,
+    now: RolloutState,
+    output: ActorOutput,
+    then: RolloutState,
+    env_keys: jax.Array,
+    soften: Callable[[jax.Array], jax.Array] = lambda reward: reward,
 ) -> RolloutState:
     """Return the state ``then``, after a step, with a memory updated by what the influence model tried in the game.
 
     ``env_keys`` [E] are the keys of the step's own random draws, so that the worlds that are tried differ in actions only.
+    ``soften`` is as in `rollout`.
     """
     if learner.model.intervene is None:
         return then
@@ -122,7 +132,7 @@ def with_interventions(
         env_state, after = jax.vmap(learner.env.transition, in_axes=(0, 0, 0, None))(
             now.env_state, actions, noise, member.env_params
         )
-        shaper_state = observed_rewards(learner, member, now, after.reward)
+        shaper_state = observed_rewards(learner, member, now, soften(after.reward))
         return perceived(learner, RolloutState(env_state, after, then.carry, then.memory, shaper_state))
 
     transition = Transition(

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from influence_jax.fusion import reciprocal
 from influence_jax.influence.axes import drop_diagonal, others_index
+from influence_jax.influence.measures import divergence_terms
 from influence_jax.metrics import Mean
 from influence_jax.networks.protocol import Network
 from influence_jax.types import BranchActivity, CachedActivations, Trajectory
@@ -36,12 +37,12 @@ def sight(log_policy: jax.Array, mask: jax.Array) -> jax.Array:
         log_policy: ``f32[M,...,A]``, at M moments.
         mask: ``bool[M,...]``, the moments that count.
     """
-    weight = mask * reciprocal(jnp.maximum(mask.sum(axis=0, dtype=jnp.float32), 1.0))
-    policy = jnp.exp(log_policy)
-    surprise = log_policy - jnp.log((weight[..., None] * policy).sum(axis=0))
-    # The mean divergence from the mean policy, in a form without cancellation when it is small.
-    divergence = (policy * (surprise + jnp.expm1(-surprise))).sum(axis=-1)
-    return (weight * divergence).sum(axis=0)
+    count = jnp.maximum(mask.sum(axis=0, dtype=jnp.float32), 1.0)
+    policy = jnp.where(mask[..., None], jnp.exp(log_policy), 0.0)
+    total = policy.sum(axis=0)
+    log_mean, mean = jnp.log(total) - jnp.log(count)[..., None], total * reciprocal(count)[..., None]
+    divergence = divergence_terms(log_policy, log_mean, policy, mean).sum(axis=-1)
+    return jnp.where(mask, divergence, 0.0).sum(axis=0) * reciprocal(count)
 
 
 def sight_metrics(trajectory: Trajectory) -> dict[str, Mean]:
@@ -49,7 +50,7 @@ def sight_metrics(trajectory: Trajectory) -> dict[str, Mean]:
 
     * ``agent_sight``, see `sight`.
     * For each branch ``agent_saturated_<branch>``, the fraction of saturated hidden units, and ``agent_dead_<branch>``, the
-      fraction of features that never changed.
+      fraction of features that never changed, which after a layer norm is 0 even if units are dead.
     * For models of others, over pairs in view: ``agent_moa_cross_entropy`` of the predictions made while acting. It lies between
       ``agent_moa_marginal_cross_entropy``, that of a model which knows action frequencies only, and ``agent_moa_policy_entropy``,
       the best possible. These three are also logged over all agents.

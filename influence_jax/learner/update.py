@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from influence_jax import rewards
 from influence_jax.config import Hyperparams
 from influence_jax.learner.agent_update import AGENTS, agent_batches, gradient_step
 from influence_jax.learner.learner import Learner
@@ -37,8 +38,9 @@ def update(learner: Learner, state: LearnerState, num_updates: jax.Array) -> tup
 
     # Act.
     key = jax.random.fold_in(state.key, state.update)
+    soften = functools.partial(rewards.softened, hparams=hparams, progress=progress)
     rollout_state, trajectory, bootstrap = rollout(
-        learner, state.member, state.rollout_state, learner.rollout_length, key
+        learner, state.member, state.rollout_state, learner.rollout_length, key, soften
     )
 
     # Pay.

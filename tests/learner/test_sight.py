@@ -18,6 +18,16 @@ def test_sight_by_hand():
     np.testing.assert_allclose(sight(sharp[:1].repeat(2, axis=0), jnp.array([True, True])), 0.0, atol=1e-6)
 
 
+def test_sight_of_what_is_impossible():
+    """Probabilities that are 0 in float32 always, at one moment or at all that count change nothing."""
+    likely = jnp.array([[0.0, -1e9], [-1e9, 0.0]])
+    np.testing.assert_allclose(sight(likely, jnp.array([True, True])), np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(sight(likely, jnp.array([True, False])), 0.0, atol=1e-6)
+    for never in (-85.0, -87.0, -95.0, -1e9):
+        policies = jnp.array([[np.log(0.2), np.log(0.8), never], [np.log(0.8), np.log(0.2), never]])
+        np.testing.assert_allclose(sight(policies, jnp.array([True, True])), 0.192745, rtol=1e-5)
+
+
 def test_sight_of_a_rollout_counts_valid_steps_of_each_agent(played):
     _, trajectory, _ = played
     found = sight_metrics(trajectory)["agent_sight"].value()

@@ -11,6 +11,7 @@ import pytest
 from influence_jax.config import Hyperparams
 from influence_jax.learner import train
 from influence_jax.learner.learner import make_learner
+from influence_jax.learner.rollout import OBSERVED_REWARD_SCALE
 from influence_jax.learner.update import update, with_exploration
 from tests.influence.worlds import louder
 from tests.learner.worlds import MODELS, probe_config, start_of, step_of, weighted
@@ -98,6 +99,20 @@ def test_agent_0_alone_is_paid_and_nobody_else_notices(state, step):
     assert who_differs(unpaid.params, paid.params) == [True, False, False]
     changed = unpaid.reward_scale["action"].square != paid.reward_scale["action"].square
     assert changed.tolist() == [True, False, False]
+
+
+def test_agents_observe_the_rewards_that_they_learn_from():
+    """While fines are softened, those observed are as well: at first no reward is below -1, and no sum below -1 / (1 - .965)."""
+    config = probe_config("Fines", "independent").override(
+        shaper="inequity_averse", observe_rewards=True, fine_softening=1.0, **{"env.params.hit_rate": 0.9}
+    )
+
+    def observed(trajectory):
+        return {"seen_fines": trajectory.observation.extra < -30 / OBSERVED_REWARD_SCALE}
+
+    learner = dataclasses.replace(make_learner(config), metrics=(observed,))
+    _, logs = step_of(learner)(start_of(learner))
+    assert logs["step_reward"].value() < -10 and float(logs["seen_fines"].value().sum()) == 0
 
 
 def test_what_is_frozen_stays_as_it_was(state, step):
