@@ -242,6 +242,8 @@ def load_config(directory: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:
         ConfigError: there is no run, or its format is unknown to this version.
     """
     path = directory / "config.json"
+    if (directory / "sweep.json").exists():
+        raise ConfigError(f"{str(directory)!r} holds a sweep; allowed: a run, such as those in its folder `programs`.")
     if not path.exists():
         raise ConfigError(f"{str(directory)!r} holds no run; allowed: a directory that `train` wrote.")
     return read_config(path)
