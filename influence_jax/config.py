@@ -541,7 +541,8 @@ def full_path(name: str, known: Sequence[str], what: str = "setting") -> str:
     fitting = [name] if name in known else [path for path in known if path.endswith(f".{name}")]
     if len(fitting) != 1:
         problem = f"names more than one {what}" if fitting else f"is not a {what}"
-        allowed = " or ".join(fitting) if fitting else "the settings that `train --help` lists"
+        listed = "the settings that `train --help` lists, the game's by their paths, such as env.num_agents"
+        allowed = " or ".join(fitting) if fitting else listed
         raise ConfigError(f"{name!r} {problem}; allowed: {allowed}.{nearest(name, list(known))}")
     return fitting[0]
 

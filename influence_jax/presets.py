@@ -287,7 +287,7 @@ def _named(name: str, profile: str | None) -> ExperimentConfig:
             )
     if name in _COMPLETE:
         if profile is not None:
-            raise ConfigError(f"profile is {profile!r}, but preset {name!r} has no profiles; allowed: None.")
+            raise ConfigError(f"profile is {profile!r}, but preset {name!r} has no profiles; leave it out.")
         return _COMPLETE[name][1]
     if name not in _PRESETS:
         allowed = names()

@@ -350,7 +350,7 @@ def implementation(setting: str, name: str, table: dict[str, Any], kind: Any = C
     try:
         found = import_object(name) if is_path(name) else table.get(name) if isinstance(name, str) else None
     except ConfigError as error:
-        raise ConfigError(f"{setting} is {error}") from error.__cause__
+        raise ConfigError(f"{setting} {error}") from error.__cause__
     if not isinstance(found, kind):
         own = "'package.module:name' of a callable"
         allowed = " or ".join(filter(None, (", ".join(table), own)))

@@ -240,7 +240,9 @@ def test_settings_are_changed_by_their_short_names():
     assert presets.get("harvest-moa", "small", num_envs=8) == config.override(num_envs=8)
     with pytest.raises(ConfigError, match=r"'num_env' is not a setting; allowed: .* Did you mean 'learner.num_envs'"):
         config.override(num_env=3)
-    with pytest.raises(ConfigError, match=r"'env' is not a setting; allowed: the settings that `train --help` lists"):
+    with pytest.raises(
+        ConfigError, match=r"'env' is not a setting; allowed: .*, the game's by their paths, such as env.n"
+    ):
         config.override(env=3)
     with pytest.raises(ConfigError, match=r"'x' names more than one setting; allowed: a\.x or b\.x\."):
         full_path("x", ["a.x", "b.x", "c.y"])

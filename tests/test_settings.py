@@ -111,7 +111,7 @@ def test_what_a_name_stands_for():
             "fold is 'sun'; allowed: sum, max or 'package.module:name' of a callable. Did you mean",
         ),
         ("math:pi", "fold is 'math:pi'; allowed: sum, max or"),
-        ("no_such_module:x", "'no_such_module:x' cannot be loaded"),
+        ("no_such_module:x", "fold 'no_such_module:x' cannot be loaded"),
         ("math:no_such_name", "'math:no_such_name' cannot be loaded"),
     ):
         with pytest.raises(ConfigError) as error:

@@ -54,7 +54,9 @@ def read(path: pathlib.Path) -> dict:
     except (OSError, ValueError):
         result = None
     if not isinstance(result, dict) or not {"question", "machine", "rows"} <= result.keys():
-        raise ConfigError(f"{path} is no result of a question that has rows; allowed: such a file, as --out writes it.")
+        raise ConfigError(
+            f"{str(path)!r} holds no result with rows; allowed: a .json file that a question wrote with --out."
+        )
     return result
 
 

@@ -81,9 +81,12 @@ def main(arguments: list[str]) -> int:
     if found is not None:
         print("influence in the models of others against real influence, by member:")
         for member, (x, pairs) in enumerate(zip(results["intervention_correlation"], found.pairs, strict=True)):
-            shown = "undefined, because one of the two is constant" if x is None else f"{x:.3f}"
+            shown = (
+                f"{x:.3f}" if x is not None else "undefined" + (", because one of the two is constant" if pairs else "")
+            )
             print(f"  member {member}: correlation {shown}, over {pairs:,} valid pairs")
-    for table in evaluation_tables(evaluation, f"{options.episodes} episodes after {trained.update:,} updates"):
+    played = f"{options.episodes} episode{'s' if options.episodes > 1 else ''}"
+    for table in evaluation_tables(evaluation, f"{played} after {trained.update:,} updates"):
         Terminal().print(table)
     print(f"every episode: {path}")
     return 0

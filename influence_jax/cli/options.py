@@ -44,9 +44,11 @@ def parse(options: type[Options], arguments: list[str], prog: str, description: 
     except SystemExit as stop:
         if not stop.code:
             raise
-        words = re.sub(r"[^\x20-\x7e\n]", " ", said.getvalue()).split()
+        body = said.getvalue().partition("\n")[2]  # below the title of the frame
+        words = re.sub(r"[^\x20-\x7e\n]", " ", body).split()
         text = " ".join(word for word in words if word.strip("-"))  # where output is ASCII, rules are dashes
-        raise ConfigError(f"{text.partition(' For full helptext')[0]}; {prog} --help lists what is allowed.") from None
+        problem = re.split(" Argument helptext| For full helptext", text)[0].rstrip(".")
+        raise ConfigError(f"{problem}; {prog} --help lists what is allowed.") from None
 
 
 def _with_paths(given: Any) -> Any:

@@ -17,7 +17,7 @@ class PlotOptions(GroupOptions):
     out: pathlib.Path
     """File to write, .png, .svg or .pdf."""
     metrics: tuple[str, ...] = ()
-    """What to draw; default: what everybody looks at."""
+    """Metrics to draw; default: return, equality, events, entropy, influence and the loss of models of others."""
     window: Annotated[int, *whole(1, INT32_MAX, "Log points over which curves are smoothed.")] = 1
 
 

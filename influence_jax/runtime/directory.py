@@ -242,6 +242,8 @@ def load_config(directory: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:
         ConfigError: there is no run, or its format is unknown to this version.
     """
     path = directory / "config.json"
+    if (directory / "sweep.json").exists():
+        raise ConfigError(f"{str(directory)!r} holds a sweep; allowed: a run, such as those in its folder `programs`.")
     if not path.exists():
         raise ConfigError(f"{str(directory)!r} holds no run; allowed: a directory that `train` wrote.")
     return read_config(path)
@@ -255,7 +257,9 @@ def read_config(path: pathlib.Path) -> tuple[ExperimentConfig, list[str]]:
         raise ConfigError(f"{str(path)!r} cannot be read: {error}; allowed: what `train` writes.") from None
     version = values.pop("format_version", None) if isinstance(values, dict) else None
     if version != FORMAT_VERSION or type(version) is not int:
-        raise ConfigError(f"format_version of {str(path)!r} is {version!r}; this version reads {FORMAT_VERSION}.")
+        raise ConfigError(
+            f"format_version of {str(path)!r} is {version!r}; this version reads {FORMAT_VERSION}, from a run's config.json."
+        )
     values.pop("env_version", None)
     replaced = values.pop("replaced", [])
     if not isinstance(replaced, list) or not all(isinstance(name, str) for name in replaced):

@@ -413,7 +413,8 @@ def refuse_other_networks(learner: Learner, shapes: LearnerState, source: Run) -
     """Raise a `ConfigError` if another run has other networks or another number of members, and say how they differ."""
     members, others = shapes.update.shape[0], len(source.members)
     if others not in (1, members):
-        raise ConfigError(f"start_from has {others} members, this run {members}; allowed: 1 or {members}.")
+        allowed = " or ".join(map(str, sorted({1, members})))
+        raise ConfigError(f"start_from has {others} members, this run {members}; allowed: {allowed}.")
     wanted, found = (jax.tree.map(lambda x: x.shape[1:], tree) for tree in (shapes.params, source.state.params))
     if wanted != found:
         given, before = directory.flat(learner.config), directory.flat(source.config)

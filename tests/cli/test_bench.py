@@ -20,7 +20,7 @@ def test_on_the_command_line(tmp_path, monkeypatch, capsys):
         ("evn", "question is 'evn'; allowed: env, learner, "),
         ("env --out gs://bucket/x", "a URL; allowed: a path on this machine"),
         ("env --step 3", "influence-jax: --step is not an option. Did you mean '--steps'? (--help lists all options.)"),
-        ("env --steps many", "Error parsing --steps: invalid literal for int() with base 10: 'many' "),
+        ("env --steps many", "Error parsing --steps: invalid literal for int() with base 10: 'many'; "),
         ("env --steps 3 4", "Unrecognized options: 4; influence-jax bench env --help lists what is allowed."),
         ("learner --presets cleanup-a3d", "Did you mean 'cleanup-a3c'?"),
     ],

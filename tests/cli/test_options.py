@@ -84,6 +84,12 @@ def test_refusals():
         refuse_unknown(["--inner.num-cell", "3"], option_names(Options))
 
 
+def test_a_file_of_rows_that_is_not_there():
+    with pytest.raises(ConfigError) as error:
+        inner("--inner.rows", "@nowhere")
+    assert "'@nowhere' cannot be read" in str(error.value) and "helptext" not in str(error.value)
+
+
 def test_numbers():
     assert read_integer("2e6") == 2_000_000 and read_integer("7") == 7
     assert read_integer("2.5") == 2.5 and read_integer("many") == "many"
@@ -107,7 +113,7 @@ class Counted:
         ("here --turns 2.5", "turns is 2.5; allowed: whole numbers from 1 to 5."),
         ("here --update x", "update is 'x'; allowed: whole numbers from 0 to 9."),
         ("here --turns 1 --turns=2", "--turns is given 2 times; allowed: once."),
-        ("", "Required options Missing from test: STR place (required)"),
+        ("", "Missing from test: STR place (required); test --help"),
         ("here there", "Unrecognized options: there; test --help lists what is allowed."),
         ("here --turns", "Missing value for argument '--turns'"),
     ],

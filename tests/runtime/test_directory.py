@@ -9,7 +9,7 @@ import pytest
 
 import influence_jax
 from influence_jax.config import ConfigError
-from influence_jax.runtime.directory import save_config
+from influence_jax.runtime.directory import load_config, save_config
 from influence_jax.runtime.run import resume
 from tests.runtime.runs import assert_same
 
@@ -84,6 +84,12 @@ def test_random_keys_of_another_kind_are_named(whole):
         pytest.raises(ConfigError, match="jax_default_prng_impl is 'rbg', was 'threefry2x32'"),
     ):
         influence_jax.load(whole[1])
+
+
+def test_a_sweep_is_no_run(tmp_path):
+    (tmp_path / "sweep.json").touch()
+    with pytest.raises(ConfigError, match="holds a sweep; allowed: a run, such as those in its folder"):
+        load_config(tmp_path)
 
 
 def test_an_unknown_format_is_refused(tmp_path):

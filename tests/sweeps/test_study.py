@@ -54,7 +54,7 @@ def test_a_seed_gives_the_same_trials_and_processes_draw_other_ones(tmp_path, sa
 @pytest.mark.parametrize(
     "wanted, words",
     [
-        ({"sampler": "optuna.samplers:Nothing"}, "sampler is 'optuna.samplers:Nothing' cannot be loaded"),
+        ({"sampler": "optuna.samplers:Nothing"}, "sampler 'optuna.samplers:Nothing' cannot be loaded"),
         ({"sampler": "optuna.pruners:NopPruner"}, "sampler 'optuna.pruners:NopPruner' fails"),
         (
             {"pruner": "builtins:dict"},
