@@ -97,11 +97,12 @@ def agreement(estimated: np.ndarray, real: np.ndarray) -> dict[str, float]:
     """Return how much of the real influence an estimate knows: correlation, rank, slope, and what its strongest pairs hold."""
     count = max(1, round(STRONGEST * len(real)))
     varies = np.std(estimated) > 0 and np.std(real) > 0
+    order = np.random.default_rng(0).permutation(len(real))  # so that ties are not broken by the time of an episode
     return {
         "correlation": float(np.corrcoef(estimated, real)[0, 1]) if varies else float("nan"),
         "rank": float(stats.spearmanr(estimated, real).statistic) if varies else float("nan"),
         "slope": float(np.polyfit(estimated, real, 1)[0]) if varies else float("nan"),
-        "held by its strongest": float(real[np.argsort(-estimated, kind="stable")[:count]].sum() / real.sum()),
+        "held by its strongest": float(real[order[np.argsort(-estimated[order])[:count]]].sum() / real.sum()),
         "mean": float(estimated.mean()),
     }
 
