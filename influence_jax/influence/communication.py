@@ -16,7 +16,13 @@ from influence_jax.influence.acting import Influencers, policy_counterfactuals
 from influence_jax.influence.axes import agents_first, insert_diagonal, others, others_index
 from influence_jax.influence.listening import listening_batch, listening_loss
 from influence_jax.influence.measures import Measure
-from influence_jax.influence.model import InfluenceModel, Memory, influence_as_measured, influence_measured_next
+from influence_jax.influence.model import (
+    InfluenceModel,
+    Memory,
+    influence_as_measured,
+    influence_measured_next,
+    require_others,
+)
 from influence_jax.settings import Choices, Integers, checked
 from influence_jax.types import NetworkSpec
 
@@ -25,7 +31,11 @@ def communication(config: InfluenceConfig, num_agents: int, num_actions: int, me
     """Return the model in which messages influence actions; every agent is an influencer of every other.
 
     The memory is ``(message i32[E,N], log_policy f32[E,N,M])``: the last messages and the policies that they were drawn from.
+
+    Raises:
+        ConfigError: there is only one agent, and so nobody who listens.
     """
+    require_others("communication", num_agents)
 
     def counterfactuals(network, params, step):
         message, log_policy = step.memory

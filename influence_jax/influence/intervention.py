@@ -18,12 +18,18 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from influence_jax.config import ConfigError, InfluenceConfig
+from influence_jax.config import InfluenceConfig
 from influence_jax.influence.acting import Transition
 from influence_jax.influence.axes import agents_first
 from influence_jax.influence.independent import independent
 from influence_jax.influence.measures import Measure
-from influence_jax.influence.model import INFLUENCE_LIMIT, InfluenceModel, Memory, influence_measured_next
+from influence_jax.influence.model import (
+    INFLUENCE_LIMIT,
+    InfluenceModel,
+    Memory,
+    influence_measured_next,
+    require_others,
+)
 from influence_jax.types import CounterfactualBatch, TimeStep
 
 
@@ -44,10 +50,7 @@ def intervention(config: InfluenceConfig, num_agents: int, num_actions: int, mea
     Raises:
         ConfigError: there is only one agent, and so nobody to influence.
     """
-    if num_agents < 2:
-        raise ConfigError(
-            "influence.model is 'intervention' with one agent; allowed: at least two, so that there are others."
-        )
+    require_others("intervention", num_agents)
     agents = independent(config, num_agents, num_actions, measure)
     context = agents.memory.context  # of actions i32[E,N]
 

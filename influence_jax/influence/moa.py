@@ -9,13 +9,13 @@ import distrax
 import jax
 import jax.numpy as jnp
 
-from influence_jax.config import ConfigError, InfluenceConfig
+from influence_jax.config import InfluenceConfig
 from influence_jax.fusion import reciprocal
 from influence_jax.influence.acting import last_actions
 from influence_jax.influence.axes import agents_first, drop_diagonal, others, own_first
 from influence_jax.influence.counterfactual import log_alternatives, released_marginal
 from influence_jax.influence.measures import Measure
-from influence_jax.influence.model import InfluenceModel
+from influence_jax.influence.model import InfluenceModel, require_others
 from influence_jax.types import CounterfactualBatch, NetworkSpec
 
 
@@ -25,8 +25,7 @@ def moa(config: InfluenceConfig, num_agents: int, num_actions: int, measure: Mea
     Raises:
         ConfigError: there is only one agent, and so no other to model.
     """
-    if num_agents < 2:
-        raise ConfigError("influence.model is 'moa' with one agent; allowed: at least two, so that there are others.")
+    require_others("moa", num_agents)
 
     def counterfactuals(network, params, step):
         mask = step.timestep.visible & ~step.timestep.last[:, None, None]

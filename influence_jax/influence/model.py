@@ -7,7 +7,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from influence_jax.config import Hyperparams
+from influence_jax.config import ConfigError, Hyperparams
 from influence_jax.influence.axes import agents_first, insert_diagonal
 from influence_jax.influence.measures import Measure, label
 from influence_jax.types import ActorOutput, CounterfactualBatch, NetworkSpec, Trajectory
@@ -31,6 +31,14 @@ class Memory:
     context: Callable[[Any], jax.Array]
     remember: Callable[[Any, slice, Any], Any]
     disturb: Callable[[jax.Array, Any], Any] | None = None
+
+
+def require_others(model: str, num_agents: int) -> None:
+    """Raise a `ConfigError` if there is only one agent, and so nobody to influence."""
+    if num_agents < 2:
+        raise ConfigError(
+            f"influence.model is {model!r} with one agent; allowed: at least two, so that there are others."
+        )
 
 
 def influence_as_measured(trajectory: Trajectory, bootstrap: ActorOutput) -> jax.Array:

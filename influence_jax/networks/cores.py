@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from influence_jax.networks.matmul import matmul
+from influence_jax.networks.matmul import matmul, rounded
 from influence_jax.networks.recurrent import Carry, reset_carry
 
 
@@ -42,12 +42,12 @@ class SymbolicCore(nn.Module):
     def resolve(self, carry: Carry, gates: jax.Array, context: jax.Array) -> tuple[Carry, jax.Array]:
         """Add the symbols ``i32[..., L]`` to precomputed gates and step; return ``(carry, gates with symbols)``."""
         if self.blocks:
-            gates = add(gates, self._one_hot(context) @ self.input_kernel[self.features :])
+            gates = add(gates, self._one_hot(context) @ self._symbol_rows())
         return self.step(carry, gates), gates
 
     def alternatives(self, carry: Carry, gates: jax.Array, symbol: jax.Array, block: jax.Array | int) -> jax.Array:
         """Return the hidden state ``f32[..., C, H]`` if ``block`` held each of its C symbols instead of ``symbol``."""
-        rows = jax.lax.dynamic_slice_in_dim(self.input_kernel, self.features + block * self.symbols, self.symbols)
+        rows = jax.lax.dynamic_slice_in_dim(self._symbol_rows(), block * self.symbols, self.symbols)
         without = add(gates, -jax.nn.one_hot(symbol, self.symbols, dtype=jnp.float32) @ rows)
         each = add(jnp.repeat(without[..., None, :], self.symbols, axis=-2), rows)
         return self.step(jax.tree.map(lambda x: x[..., None, :], carry), each).hidden
@@ -67,6 +67,9 @@ class SymbolicCore(nn.Module):
             return carry, carry.hidden
 
         return jax.lax.scan(step, carry, (inputs, first))[1]
+
+    def _symbol_rows(self) -> jax.Array:
+        return rounded(self.input_kernel[self.features :], self.precision)
 
     def _one_hot(self, context: jax.Array) -> jax.Array:
         one_hot = jax.nn.one_hot(context, self.symbols, dtype=jnp.float32)

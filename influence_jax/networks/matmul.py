@@ -30,3 +30,9 @@ def _backward(dtype, factors, d):
 
 
 matmul.defvjp(_forward, _backward)
+
+
+def rounded(kernel: jax.Array, dtype: str) -> jax.Array:
+    """Round a kernel as `matmul` does, for products that are written as a choice of rows."""
+    digits = jnp.finfo(dtype)
+    return jax.lax.reduce_precision(kernel, digits.nexp, digits.nmant)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
-from influence_jax.networks.matmul import matmul
+from influence_jax.networks.matmul import matmul, rounded
 
 
 @struct.dataclass
@@ -65,7 +65,7 @@ class SymbolicLSTM(nn.Module):
     def resolve(self, carry: Carry, gates: jax.Array, context: jax.Array) -> tuple[Carry, jax.Array]:
         """Add the symbols ``i32[..., L]`` to precomputed gates and step; return ``(carry, gates with symbols)``."""
         if self.blocks:
-            gates = gates + self._one_hot(context) @ self.input_kernel[self.features :]
+            gates = gates + self._one_hot(context) @ self._symbol_rows()
         return step_gates(carry, gates), gates
 
     def alternatives(self, carry: Carry, gates: jax.Array, symbol: jax.Array, block: jax.Array | int) -> jax.Array:
@@ -73,7 +73,7 @@ class SymbolicLSTM(nn.Module):
 
         ``gates`` include all real symbols, as `resolve` returned them.
         """
-        rows = jax.lax.dynamic_slice_in_dim(self.input_kernel, self.features + block * self.symbols, self.symbols)
+        rows = jax.lax.dynamic_slice_in_dim(self._symbol_rows(), block * self.symbols, self.symbols)
         without = gates - jax.nn.one_hot(symbol, self.symbols, dtype=jnp.float32) @ rows
         return step_gates_with_each(carry, without, rows)
 
@@ -83,6 +83,9 @@ class SymbolicLSTM(nn.Module):
         """Return the hidden states ``f32[T, ..., H]`` of a rollout, reset at ``first bool[T, ...]``; see `unroll`."""
         weights = Weights(self.input_kernel, self.recurrent_kernel, self.bias)
         return unroll(self.precision, weights, carry, features, self._one_hot(context), first, cached)
+
+    def _symbol_rows(self) -> jax.Array:
+        return rounded(self.input_kernel[self.features :], self.precision)
 
     def _one_hot(self, context: jax.Array) -> jax.Array:
         return jax.nn.one_hot(context, self.symbols, dtype=jnp.float32).reshape(

@@ -16,6 +16,7 @@ A = 4
     [
         (InfluenceConfig(model="basic", num_influencers=3), 3, "influence.num_influencers is 3 with 3 agents"),
         (InfluenceConfig(model="moa"), 1, "influence.model is 'moa' with one agent"),
+        (InfluenceConfig(model="communication"), 1, "influence.model is 'communication' with one agent"),
         (InfluenceConfig(model="mao"), 3, "Did you mean 'moa'?"),
         (InfluenceConfig(model="builtins:print"), 3, "returned NoneType"),
         (InfluenceConfig(model="moa", measure="no.such:thing"), 3, "cannot be loaded"),

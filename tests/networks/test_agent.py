@@ -37,9 +37,11 @@ def test_parameter_counts_of_the_papers_networks(spec, count):
     assert sum(np.prod(x.shape) for x in jax.tree.leaves(params)) == count
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("core", agent.NETWORKS)
-def test_unroll_is_the_steps_one_by_one_and_forgets_at_first(core):
-    functions = agent.NETWORKS[core](NetworkSpec(num_actions=4, context_symbols=4, context_blocks=2), SMALL)
+def test_unroll_is_the_steps_one_by_one_and_forgets_at_first(core, precision):
+    sizes = dataclasses.replace(SMALL, precision=precision)
+    functions = agent.NETWORKS[core](NetworkSpec(num_actions=4, context_symbols=4, context_blocks=2), sizes)
     params = random_params(functions)
     keys = jax.random.split(jax.random.key(1), 3)
     features = jax.random.normal(keys[0], (6, 3, 5))
