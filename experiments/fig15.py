@@ -23,9 +23,9 @@ def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, out: pathlib.P
     where = results_of("fig15", scale, out)
     for game in games:
         metrics = {name: joined(trained(name, game, scale, place(game, scale, out))) for name in CONDITIONS}
-        comparisons = {column: influence_jax.compare(metrics, column) for column in ("collective_return", "equality")}
+        comparisons = {metric: influence_jax.compare(metrics, metric) for metric in ("collective_return", "equality")}
         results = {
-            column: {"rows": comparison.rows, "scores": comparison.scores} for column, comparison in comparisons.items()
+            metric: {"rows": comparison.rows, "scores": comparison.scores} for metric, comparison in comparisons.items()
         }
         # The paper found no solution of Cleanup with a return above 20 in which everybody's own return is positive.
         returns = {name: late(values, "agent_returns") for name, values in metrics.items()}

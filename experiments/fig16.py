@@ -21,7 +21,7 @@ def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, out: pathlib.P
     """
     for item in ("fig1", "fig4", "fig7"):
         names = importlib.import_module(item).CONDITIONS
-        compared("fig16", names, scale, games, out, column="weighted_return")
+        compared("fig16", names, scale, games, out, metric="weighted_return")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def compared(
     scale: Scale,
     games: Sequence[Game] = GAMES,
     out: pathlib.Path = RUNS,
-    column: str = "collective_return",
+    metric: str = "collective_return",
 ) -> None:
     """Compare the first condition with the others in each game; write every seed's score and gate, the tests and a figure.
 
@@ -71,14 +71,14 @@ def compared(
         metrics = {name: joined(trained(name, game, scale, place(game, scale, out))) for name in names}
         for values in metrics.values():
             values["weighted_return"] = values["collective_return"] * values["equality"]
-        comparison = influence_jax.compare(metrics, column)
+        comparison = influence_jax.compare(metrics, metric)
         corrected = analysis.holm([row["p"] for row in comparison.rows[1:]])
         rows = [row | {"p_holm": p} for row, p in zip(comparison.rows, (np.nan, *corrected), strict=True)]
         kept = {name: eaters(values, game, scale) for name, values in metrics.items()}
         results = {"rows": rows, "scores": comparison.scores, "all_eat": kept, "notes": comparison.notes}
         results["gate"] = {name: gate(values) for name, values in metrics.items()}
         path = where / f"{scale}_{game}_{slug(names[0])}"
-        write(path.with_suffix(".json"), {"column": column} | results)
+        write(path.with_suffix(".json"), {"metric": metric} | results)
         figure = influence_jax.plot_comparison(comparison, title=f"{game}, {scale}")
         figure.savefig(path.with_suffix(".png"), dpi=100)
         print(comparison, flush=True)

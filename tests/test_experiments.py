@@ -171,7 +171,7 @@ def test_prosocial_agents(driver, out, found):
 @pytest.mark.usefixtures("alike")
 def test_weighted_returns(driver, out, found):
     driver("fig16").main("smoke", ("harvest",), out)
-    assert found("fig16", "smoke_harvest_communication")["column"] == "weighted_return"
+    assert found("fig16", "smoke_harvest_communication")["metric"] == "weighted_return"
 
 
 @pytest.mark.usefixtures("alike")

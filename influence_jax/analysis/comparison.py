@@ -38,7 +38,7 @@ AGAINST = (
 class Comparison:
     """A comparison of groups of members with the first group, from `influence_jax.compare`; the unit is one member (a seed)."""
 
-    column: str  # the metric that is compared
+    metric: str
     summary: str  # how a member's curve is summarised, see `influence_jax.analysis.summary`
     confidence: float
     curves: dict[str, Curve]  # by group
@@ -66,7 +66,7 @@ class Comparison:
     @property
     def _caption(self) -> str:
         intervals = f"{percent(self.confidence)} intervals, differences from {self.rows[0]['group']}"
-        return f"{self.column}, {self.summary}; {intervals}"
+        return f"{self.metric}, {self.summary}; {intervals}"
 
     def __repr__(self) -> str:
         return "\n".join([self._caption, text_table(self.rows), *self.notes])
@@ -77,7 +77,7 @@ class Comparison:
 
 def compare(
     runs: Any,
-    column: str = "collective_return",
+    metric: str = "collective_return",
     *,
     by: str | Sequence[str] | None = None,
     summarise: str = "final",
@@ -95,7 +95,7 @@ def compare(
     Args:
         runs: runs, sweeps, directories of either, or metrics: a sequence, or a mapping with names of your own. A single sweep
             is compared by trial, and a single run by ``by``.
-        column: the metric to compare, ``[U,S]`` in ``metrics``.
+        metric: the metric to compare, ``[U,S]`` in ``metrics``.
         by: one or more settings; members with equal values form a group, see `influence_jax.grid`. Name all settings that
             differ, or members with other settings pass for seeds.
         summarise: how to summarise a member's curve: final, final_steps, auc or best.
@@ -114,9 +114,9 @@ def compare(
     checked("summarise", text("summarise", summarise), Choices(SUMMARIES))
     curves, scores, notes = {}, {}, []
     for name, metrics in groups(runs, by).items():
-        values = values_of(metrics, column)
+        values = values_of(metrics, metric)
         curves[name] = learning_curve(metrics["env_steps"][:, 0], values, window, confidence)
-        scores[name] = scores_of(metrics, column, summarise)
+        scores[name] = scores_of(metrics, metric, summarise)
         notes += _missing(name, scores[name], failed(metrics))
     notes += _unequal(curves)
     first = next(iter(scores.values()))
@@ -124,7 +124,7 @@ def compare(
     for name, score in scores.items():
         against = _against(first, score, confidence, seed) if rows else dict.fromkeys(AGAINST, float("nan"))
         rows.append({"group": name} | _alone(score, confidence) | against)
-    return Comparison(column, summarise, confidence, curves, scores, rows, tuple(notes))
+    return Comparison(metric, summarise, confidence, curves, scores, rows, tuple(notes))
 
 
 def _missing(name: str, score: np.ndarray, broken: np.ndarray) -> list[str]:
@@ -171,15 +171,15 @@ def _against(first: np.ndarray, score: np.ndarray, confidence: float, seed: int)
     }
 
 
-def values_of(metrics: Any, column: str, argument: str = "column") -> np.ndarray:
-    """Return the column ``[U,S]``.
+def values_of(metrics: Any, metric: str, argument: str = "metric") -> np.ndarray:
+    """Return a metric ``[U,S]``.
 
     Raises:
-        ConfigError: there is no such column, or it has values per agent.
+        ConfigError: there is no such metric, or it has values per agent.
     """
     known = [name for name, values in metrics.items() if values.ndim == 2 and values.dtype.kind in "fi"]
-    if not isinstance(column, str) or column not in known:
+    if not isinstance(metric, str) or metric not in known:
         raise ConfigError(
-            f"{argument} is {short_repr(column)}; allowed: {', '.join(known)}.{nearest(str(column), known)}"
+            f"{argument} is {short_repr(metric)}; allowed: {', '.join(known)}.{nearest(str(metric), known)}"
         )
-    return metrics[column]
+    return metrics[metric]

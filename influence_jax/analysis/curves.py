@@ -104,12 +104,12 @@ def summary(env_steps: ArrayLike, values: ArrayLike) -> dict[str, np.ndarray]:
     }
 
 
-def scores(metrics: Mapping[str, np.ndarray], column: str, summarise: str = "final") -> np.ndarray:
+def scores(metrics: Mapping[str, np.ndarray], metric: str, summarise: str = "final") -> np.ndarray:
     """Return a summary score of each member's curve of a metric, ``f64[S]``; see `summary`.
 
     A member that failed, because its numbers were no longer finite, has no score, however good it was before.
     """
-    found = summary(metrics["env_steps"][:, 0], metrics[column])[summarise]
+    found = summary(metrics["env_steps"][:, 0], metrics[metric])[summarise]
     return np.where(failed(metrics), np.nan, found)
 
 

@@ -70,14 +70,14 @@ UNITS = {
     "moa_policy_entropy": "nats",
 }
 POSSIBLE = {"equality": (0.0, 1.0)} | {
-    column: (0.0, np.inf) for column in UNITS if column not in ("collective_return", "equality")
+    metric: (0.0, np.inf) for metric in UNITS if metric not in ("collective_return", "equality")
 }  # what a value can be
 
 
 @styled
 def plot_learning_curves(
     runs: Any,
-    columns: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
     *,
     by: str | Sequence[str] | None = None,
     window: int = 1,
@@ -93,29 +93,29 @@ def plot_learning_curves(
 
     Args:
         runs: a run, a sweep, a directory of one, metrics, or several in a sequence or by name; each trial of a sweep is drawn.
-        columns: names of ``metrics`` to draw, except those that a run did not measure. By default the most common ones that are
-            not 0 in all runs.
+        metrics: names of metrics to draw, except those that a run did not measure. By default the most common ones that are not 0
+            in all runs.
         by: one or more settings; members with equal values form a group.
         window: number of log points to smooth each member over.
         confidence: level of the intervals.
         each: draw each member and no interval, or the interval and no member.
-        ax: an axis for the first of ``columns`` (by default the collective return).
+        ax: an axis for the first of ``metrics`` (by default the collective return).
         title: of the figure.
 
     Example:
         >>> figure = influence_jax.plot_learning_curves(runs, ["collective_return", "entropy"])
         >>> figure.savefig("curves.png")
     """
-    columns = [columns] if isinstance(columns, str) else columns
-    if columns is not None and not (
-        isinstance(columns, list | tuple) and columns and all(isinstance(column, str) for column in columns)
+    metrics = [metrics] if isinstance(metrics, str) else metrics
+    if metrics is not None and not (
+        isinstance(metrics, list | tuple) and metrics and all(isinstance(metric, str) for metric in metrics)
     ):
-        raise ConfigError(f"columns is {short_repr(columns)}; allowed: names of metrics.")
+        raise ConfigError(f"metrics is {short_repr(metrics)}; allowed: names of metrics.")
     if not (each is None or isinstance(each, bool)):
         raise ConfigError(f"each is {short_repr(each)}; allowed: True, False or None.")
     window, confidence = whole("window", window), level(confidence)
     named = groups(runs, by)
-    panels = _panels(named, columns, alone=len(named) == 1 and columns is None)
+    panels = _panels(named, metrics, alone=len(named) == 1 and metrics is None)
     if ax is not None:
         panels = dict([next(iter(panels.items()))])
     figure, axes = new_axes(ax, len(panels), title)
@@ -125,9 +125,9 @@ def plot_learning_curves(
     keys: dict[str, Artist] = {}
     for axis, (label, shown) in zip(axes, panels.items(), strict=True):
         curves = {
-            column.replace("_", " ") if len(shown) > 1 else name: _measured_curve(metrics, column, window, confidence)
-            for name, metrics in named.items()
-            for column in shown
+            metric.replace("_", " ") if len(shown) > 1 else name: _measured_curve(measured, metric, window, confidence)
+            for name, measured in named.items()
+            for metric in shown
         }
         keys |= _draw_curves(axis, curves, POSSIBLE.get(shown[0], ANYTHING), each)
         axis.set_title(label)
@@ -282,12 +282,12 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None, title: st
         >>> influence_jax.plot_comparison(influence_jax.compare(runs)).savefig("comparison.png")
     """
     comparison = instance("comparison", comparison, Comparison, "compare")
-    possible = POSSIBLE.get(comparison.column, ANYTHING)
+    possible = POSSIBLE.get(comparison.metric, ANYTHING)
     names = [
         wrapped(row["group"], 1.6, "ytick.labelsize") + (f"\np = {row['p']:.2g}" if np.isfinite(row["p"]) else "")
         for row in comparison.rows
     ]
-    unit, words = UNITS.get(comparison.column, ""), comparison.column.replace("_", " ")
+    unit, words = UNITS.get(comparison.metric, ""), comparison.metric.replace("_", " ")
     if ax is None:
         most = max(1 + name.count("\n") for name in names)  # lines of text, an eighth of an inch each
         figure = new_figure(2 * COLUMN, max(HEIGHT, 0.9 + len(names) * (0.05 + most / 8)), title)
@@ -352,45 +352,45 @@ def _draw_scores(
     axis.errorbar(row["mean"], place, xerr=np.abs(ends), color=style["color"], fmt="|", markersize=12, capsize=3)
 
 
-def _panels(named: Mapping[str, Any], columns: Sequence[str] | None, alone: bool) -> dict[str, list[str]]:
-    """Return the columns of each panel by its title; with several groups, one column per panel."""
-    if columns is not None:
-        known = sorted({name for metrics in named.values() for name in metrics})
-        for column in columns:
-            if column not in known:
-                values_of(next(iter(named.values())), column, "columns")  # raises an error that lists the columns
-        return {column.replace("_", " "): [column] for column in columns}
+def _panels(named: Mapping[str, Any], metrics: Sequence[str] | None, alone: bool) -> dict[str, list[str]]:
+    """Return the metrics of each panel by its title; with several groups, one metric per panel."""
+    if metrics is not None:
+        known = sorted({name for measured in named.values() for name in measured})
+        for metric in metrics:
+            if metric not in known:
+                values_of(next(iter(named.values())), metric, "metrics")  # raises an error that lists them
+        return {metric.replace("_", " "): [metric] for metric in metrics}
     panels = {
-        name: [column for column in wanted if any(_is_of_interest(metrics, column) for metrics in named.values())]
+        name: [metric for metric in wanted if any(_is_of_interest(measured, metric) for measured in named.values())]
         for name, wanted in PANELS.items()
     }
     if not any(panels.values()):
-        known = [column for wanted in PANELS.values() for column in wanted]
-        raise ConfigError(f"runs has measured none of {', '.join(known)}; name others in columns.")
+        known = [metric for wanted in PANELS.values() for metric in wanted]
+        raise ConfigError(f"runs has measured none of {', '.join(known)}; name others in metrics.")
     if alone:
         return {name: wanted for name, wanted in panels.items() if wanted}
     return {
-        name if len(PANELS[name]) == 1 else column.replace("_", " "): [column]
+        name if len(PANELS[name]) == 1 else metric.replace("_", " "): [metric]
         for name, wanted in panels.items()
-        for column in wanted
+        for metric in wanted
     }
 
 
-def _is_measured(metrics: Mapping[str, np.ndarray], column: str) -> bool:
+def _is_measured(metrics: Mapping[str, np.ndarray], metric: str) -> bool:
     """Return whether any member has a number, even 0."""
-    return column in metrics and bool(np.isfinite(metrics[column].astype(float)).any())
+    return metric in metrics and bool(np.isfinite(metrics[metric].astype(float)).any())
 
 
-def _is_of_interest(metrics: Mapping[str, np.ndarray], column: str) -> bool:
+def _is_of_interest(metrics: Mapping[str, np.ndarray], metric: str) -> bool:
     """Return whether a metric is drawn by default: whether it is not 0 throughout, as shots are in a game without beams."""
-    measured = _is_measured(metrics, column)
-    return measured and (column == "collective_return" or bool(np.nan_to_num(metrics[column]).any()))
+    measured = _is_measured(metrics, metric)
+    return measured and (metric == "collective_return" or bool(np.nan_to_num(metrics[metric]).any()))
 
 
-def _measured_curve(metrics: Mapping[str, np.ndarray], column: str, window: int, confidence: float) -> Curve | None:
-    if not _is_measured(metrics, column):
+def _measured_curve(metrics: Mapping[str, np.ndarray], metric: str, window: int, confidence: float) -> Curve | None:
+    if not _is_measured(metrics, metric):
         return None
-    return learning_curve(metrics["env_steps"][:, 0], values_of(metrics, column), window, confidence)
+    return learning_curve(metrics["env_steps"][:, 0], values_of(metrics, metric), window, confidence)
 
 
 def _draw_curves(

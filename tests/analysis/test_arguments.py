@@ -23,7 +23,7 @@ BEST = {"by": None, "confidence": 0.9, "window": 1}
 
 # A call of every public function, with every argument that it has.
 CALLS = {
-    "compare": {"runs": RUNS, "column": "apples", "summarise": "auc", "seed": 0} | BEST,
+    "compare": {"runs": RUNS, "metric": "apples", "summarise": "auc", "seed": 0} | BEST,
     "coordination_in_moments": {
         "messages": SYMBOLS,
         "actions": SYMBOLS,
@@ -62,7 +62,7 @@ CALLS = {
     | SHOWN,
     "plot_influence": {"runs": RUNS, "by": None} | SHOWN,
     "plot_influence_in_time": {"trace": types.SimpleNamespace(influence=PAIRS)} | SHOWN,
-    "plot_learning_curves": {"runs": RUNS, "columns": ["apples"], "each": None} | BEST | SHOWN,
+    "plot_learning_curves": {"runs": RUNS, "metrics": ["apples"], "each": None} | BEST | SHOWN,
     "plot_schelling": {"schelling": analysis.schelling_diagram(SYMBOLS, SYMBOLS > 1)} | SHOWN,
     "probability_of_improvement": {"x": [1, 2], "y": [3, 5]},
     "run_table": {"metrics": METRICS, "members": MEMBERS},

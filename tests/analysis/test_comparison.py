@@ -57,9 +57,9 @@ def test_it_is_a_frame():
 
 
 def test_what_cannot_be_compared_is_refused():
-    with pytest.raises(ConfigError, match=r"column is 'colective_return'; .* Did you mean 'collective_return'"):
+    with pytest.raises(ConfigError, match=r"metric is 'colective_return'; .* Did you mean 'collective_return'"):
         compare(RUNS, "colective_return")
-    with pytest.raises(ConfigError, match="column is 'agent_returns'"):
+    with pytest.raises(ConfigError, match="metric is 'agent_returns'"):
         compare(RUNS, "agent_returns")
     with pytest.raises(ConfigError, match="summarise is 'last'; allowed: final, final_steps, auc, best"):
         compare(RUNS, summarise="last")

@@ -115,7 +115,7 @@ def test_columns_of_ones_own_into_an_axis_of_ones_own():
     axis = Figure().subplots()
     assert plot_learning_curves(TWO, ["equality"], ax=axis) is axis.figure
     assert axis.get_ylabel() == "1 - Gini" and len(lines_of(axis)) == 2
-    with pytest.raises(ConfigError, match=r"columns is 'equalty'; .* Did you mean 'equality'"):
+    with pytest.raises(ConfigError, match=r"metrics is 'equalty'; .* Did you mean 'equality'"):
         plot_learning_curves(TWO, ["equalty"])
 
 
@@ -265,8 +265,8 @@ def test_a_metric_that_is_0_in_one_of_the_runs_is_drawn():
     """Such as a baseline that never opens the box, next to a treatment that does."""
     never = TWO["alone"] | {"cleans": np.zeros((40, 5)), "collective_return": np.zeros((40, 5))}
     opens = TWO["influence"] | {"cleans": np.ones((40, 5))}
-    for columns in (None, ["collective_return", "cleans"], "cleans"):
-        axes = plot_learning_curves({"never": never, "opens": opens}, columns).axes
+    for metrics in (None, ["collective_return", "cleans"], "cleans"):
+        axes = plot_learning_curves({"never": never, "opens": opens}, metrics).axes
         for axis in axes:
             assert set(lines_of(axis)) == {"never", "opens"}
         assert {"cleans"} <= {axis.get_title() for axis in axes}
