@@ -260,6 +260,11 @@ def short_repr(value: Any) -> str:
     return shown if len(shown) <= 60 else f"{shown[:56]} ..."
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 seed`` or ``1,000 seeds``."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def settings_repr(self: Any) -> str:
     """Return ``Name(field=value, ...)`` with the fields of a dataclass that differ from their defaults; to be a ``__repr__``."""
     fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()

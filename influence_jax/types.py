@@ -11,7 +11,7 @@ import jax
 from flax import struct
 
 from influence_jax.config import Hyperparams
-from influence_jax.settings import short_repr
+from influence_jax.settings import counted, short_repr
 
 
 def arrays_repr(self: Any) -> str:
@@ -26,7 +26,7 @@ def _brief(value: Any) -> str:
     arrays = [x for x in jax.tree.leaves(value) if hasattr(x, "size")]
     if not arrays:
         return short_repr(value)
-    return f"{len(arrays)} array{'s' * (len(arrays) > 1)} of {sum(x.size for x in arrays):,} numbers"
+    return f"{counted(len(arrays), 'array')} of {sum(x.size for x in arrays):,} numbers"
 
 
 # Registered here and not in `config`, which must not import JAX.

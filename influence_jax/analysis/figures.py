@@ -38,7 +38,7 @@ from influence_jax.analysis.style import (
     styled,
     wrapped,
 )
-from influence_jax.settings import ConfigError, short_repr
+from influence_jax.settings import ConfigError, counted, short_repr
 
 Range = tuple[float, float]
 ANYTHING: Range = (-np.inf, np.inf)
@@ -238,7 +238,7 @@ def plot_event_locked(
         locked.offsets, locked.null_low, locked.null_high, color="0.85", linewidth=0, label=shifted
     )
     (null,) = axis.plot(locked.offsets, locked.null_mean, color="0.4", linestyle="--", label="shifted in time, mean")
-    events = f"mean of {locked.events} event{'s' if locked.events > 1 else ''}"
+    events = f"mean of {counted(locked.events, 'event')}"
     (mean,) = axis.plot(locked.offsets, locked.mean, color=LINES[0]["color"], marker="o", label=events)
     axis.set(xlabel=f"steps since the {event}", ylabel=text("quantity", quantity))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from influence_jax.log_format import SHARED
-from influence_jax.settings import ConfigError, short_repr
+from influence_jax.settings import ConfigError, counted, short_repr
 
 
 def pandas() -> Any:
@@ -106,7 +106,7 @@ def describe_run(name: str, metrics: Mapping[str, np.ndarray], members: int) -> 
     """
     from influence_jax.analysis.curves import BLIND, failed, final_sight, scores  # here, because it imports scipy
 
-    parts = [f"Run {name}", f"{members} member{'s' if members != 1 else ''}"]
+    parts = [f"Run {name}", counted(members, "member")]
     steps = int(metrics["env_steps"][-1, 0]) if len(metrics.get("env_steps", ())) else 0
     parts.append(f"{short_number(steps)} steps")
     if steps and "collective_return" in metrics:

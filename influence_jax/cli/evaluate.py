@@ -16,7 +16,7 @@ from influence_jax.evaluation.intervention import intervene
 from influence_jax.runtime import run
 from influence_jax.runtime.compilation import keep_compiled_programs
 from influence_jax.runtime.progress import Terminal
-from influence_jax.settings import INT32_MAX, ConfigError
+from influence_jax.settings import INT32_MAX, ConfigError, counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> int:
                 f"{x:.3f}" if x is not None else "undefined" + (", because one of the two is constant" if pairs else "")
             )
             print(f"  member {member}: correlation {shown}, over {pairs:,} valid pairs")
-    played = f"{options.episodes} episode{'s' if options.episodes > 1 else ''}"
+    played = counted(options.episodes, "episode")
     for table in evaluation_tables(evaluation, f"{played} after {trained.update:,} updates"):
         Terminal().print(table)
     print(f"every episode: {path}")

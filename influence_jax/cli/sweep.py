@@ -19,7 +19,7 @@ from influence_jax.analysis.labels import texts
 from influence_jax.cli import train
 from influence_jax.cli.devices import chosen
 from influence_jax.cli.options import check, parse_some, read_integer
-from influence_jax.settings import ConfigError
+from influence_jax.settings import ConfigError, counted
 
 HELP = """usage: influence-jax sweep PRESET --out DIR [--grid NAME=A,B ...] [--random NAME=DRAW ...] [options of train]
 
@@ -229,8 +229,8 @@ def describe(programs: list[Any], seeds: int, shard: tuple[int, int] | None) -> 
     trials = {trial for program in programs for trial in program.trials}
     part = "" if shard is None else "shard {}/{}: ".format(*shard)
     return (
-        f"{part}{len(trials)} trials x {seeds} seeds = {sum(members)} members in {len(programs)} "
-        f"program{'s' if len(programs) > 1 else ''} of {shown}; {steps_of(programs):,} environment steps{memory}"
+        f"{part}{counted(len(trials), 'trial')} x {counted(seeds, 'seed')} = {counted(sum(members), 'member')} in "
+        f"{counted(len(programs), 'program')} of {shown}; {counted(steps_of(programs), 'environment step')}{memory}"
     )
 
 

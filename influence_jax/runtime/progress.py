@@ -10,7 +10,7 @@ from rich.console import Console
 from influence_jax.analysis.members import name_of
 from influence_jax.learner.learner import Learner
 from influence_jax.runtime.loop import LogPoint
-from influence_jax.settings import ConfigError
+from influence_jax.settings import ConfigError, counted
 
 LINE_EVERY = 10.0  # seconds between lines if there is no terminal
 MANY = 8  # with more members, returns are summarised
@@ -67,7 +67,7 @@ class Progress:
         """Tell what is about to be compiled and trained, and how its length was rounded."""
         config = learner.config
         each = config.num_updates * config.steps_per_update
-        text = f"compiling {name_of(learner)}, {members} member{'s' if members > 1 else ''} of {each:,} steps"
+        text = f"compiling {name_of(learner)}, {counted(members, 'member')} of {each:,} steps"
         if each != config.total_steps:
             text += f" (total_steps {config.total_steps:,}, rounded up to whole log intervals)"
         if self._bar:

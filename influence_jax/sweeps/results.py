@@ -17,7 +17,7 @@ from influence_jax.runtime import directory, population
 from influence_jax.runtime import run as runs
 from influence_jax.runtime.checkpoint import Checkpoints
 from influence_jax.runtime.run import Run
-from influence_jax.settings import Integers, checked, nearest
+from influence_jax.settings import Integers, checked, counted, nearest
 from influence_jax.sweeps.files import program_directory, read_about, trusted
 from influence_jax.sweeps.plan import PlannedProgram
 from influence_jax.sweeps.space import Space
@@ -120,9 +120,10 @@ class Sweep:
 
     def __repr__(self) -> str:
         members = [trial for program in self.programs for trial in program.trials]
-        programs = f"{len(self.programs)} program{'s' if len(self.programs) != 1 else ''}"
-        failed = f", {len(self.failed)} trials failed" if self.failed else ""
-        return f"Sweep of {len(set(members))} trials, {len(members)} members in {programs}, {self.num_finished} finished{failed}"
+        parts = [counted(len(set(members)), "trial"), counted(len(members), "member")]
+        failed = f", {counted(len(self.failed), 'trial')} failed" if self.failed else ""
+        programs = counted(len(self.programs), "program")
+        return f"Sweep of {', '.join(parts)} in {programs}, {self.num_finished} finished{failed}"
 
     def _repr_html_(self) -> str:
         if not (self.finished and self.recorded):

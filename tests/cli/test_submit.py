@@ -37,7 +37,7 @@ def script(tmp_path, monkeypatch, capsys):
     options = ["--array", "0-2%2", "--time", "01:00:00", "--exclusive", "--partition=gpu"]
     assert main(["submit", *options, "--", *SWEEP, "--out", "runs/x"]) == 0
     said = capsys.readouterr()
-    assert "shard 0/3: 1 trials x 2 seeds = 2 members" in said.err
+    assert "shard 0/3: 1 trial x 2 seeds = 2 members" in said.err
     assert said.out.splitlines() == [
         "sbatch runs/x/job.sh  # and when all 3 tasks are done:",
         "influence-jax merge runs/x/shard-* --out runs/x/whole",

@@ -30,7 +30,7 @@ def test_sweep_and_best(tmp_path, capsys, monkeypatch):
     command = [*options, "--grid", "learning-rate=1e-3,3e-4", "--grid", "hit-penalty=0", "--out", str(out)]
     assert main([*command, "--dry-run", "--measure"]) == 0
     said = capsys.readouterr().err
-    assert "2 trials x 1 seeds = 2 members in 1 program of 2; 2,400 environment steps" in said
+    assert "2 trials x 1 seed = 2 members in 1 program of 2; 2,400 environment steps" in said
     found = re.search(
         r"about (\d):(\d\d):(\d\d) in all: the first program compiles in (\d+) s and then runs ([\d,]+) .* here$",
         said.strip(),
@@ -57,7 +57,7 @@ def test_sweep_and_best(tmp_path, capsys, monkeypatch):
     chosen = str(tmp_path / "best.json")
     assert main(["best", str(out), "--count", "2", "--metric", "entropy", "--space", chosen]) == 0
     again = [*options, "--seed", "100", "--space", chosen, "--out", str(tmp_path / "again"), "--dry-run"]
-    assert main(again) == 0 and "2 trials x 1 seeds = 2 members in 1 program of 2" in capsys.readouterr().err
+    assert main(again) == 0 and "2 trials x 1 seed = 2 members in 1 program of 2" in capsys.readouterr().err
     sentence = refusal(capsys, "best", str(out), "--metric", "colective_return")
     assert "metric is 'colective_return'; allowed: " in sentence and "Did you mean 'collective_return'?" in sentence
     assert "it exists; allowed: a new file" in refusal(capsys, "best", str(out), "--space", chosen)
