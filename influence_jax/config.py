@@ -367,7 +367,6 @@ class Hyperparams:
         _ANY,
         "Reward of influencees in the basic model, as a fraction of their influencers' reward (Table 1: 0 or 1).",
         used_with={_MODEL: ("basic",)},
-        unused_with=_UNMEASURED,
     )
     influence_curriculum: float = number(
         0.0,
@@ -375,7 +374,6 @@ class Hyperparams:
         1,
         "Fraction of the run over which beta, or the share of income, rises linearly from 0 to its value.",
         used_with=_SOCIAL,
-        unused_with=_UNMEASURED,
     )
     moa_loss_weight: float = number(
         1.0,

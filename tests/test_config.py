@@ -175,18 +175,11 @@ def test_what_a_value_leaves_unused_is_declared():
         "influence.moa_marginal": {"influence.measure": "none"},
         "hyperparams.exploration_fraction": {"hyperparams.exploration": 0},
         "hyperparams.influence_weight": {"influence.measure": "none", "influence.pay": "income_share"},
-        "hyperparams.influencee_share": {"influence.measure": "none"},
-        "hyperparams.influence_curriculum": {"influence.measure": "none"},
         "hyperparams.listening_weight": {"influence.listening_loss": False},
     }
     moa = ExperimentConfig(influence=InfluenceConfig(model="moa"))
     talking = ExperimentConfig(influence=InfluenceConfig(model="communication"))
-    basic = ExperimentConfig(influence=InfluenceConfig(model="basic"))
-    users = {
-        "influence.credit": talking,
-        "hyperparams.listening_weight": talking,
-        "hyperparams.influencee_share": basic,
-    }
+    users = {"influence.credit": talking, "hyperparams.listening_weight": talking}
     others = {"credit": "effect", "control": "noise", "pay": "income_share", "moa_marginal": "released"}
     used = {"exploration": 0.5, "measure": "kl", "pay": "weight", "listening_loss": True}
     for path, other, value in [(path, *pair) for path, pairs in declared_so.items() for pair in pairs.items()]:
