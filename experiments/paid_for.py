@@ -46,7 +46,7 @@ def watched(run: influence_jax.Run, member: int, episodes: int) -> dict[str, Any
     }
     return {
         "return": float(rewards.sum(axis=(1, 2)).mean()),
-        "eaten by now": rewards.sum(axis=2).cumsum(axis=1).mean(axis=0),
+        "reward so far": rewards.sum(axis=2).cumsum(axis=1).mean(axis=0),
         "distance": float(distance[..., apart].mean()),
         "in view": float(visible[..., apart].mean()),
         "modelled influence": float(modelled[pairs].mean()),
@@ -61,7 +61,7 @@ def drawn(found: dict[str, list[dict[str, Any]]]) -> Figure:
     figure, (earned, influence) = new_axes(None, 2, "")
     handles = []
     for (name, seeds), style in zip(found.items(), LINES, strict=False):
-        curves = analysis.t_interval(np.array([seed["eaten by now"] for seed in seeds]), axis=0)
+        curves = analysis.t_interval(np.array([seed["reward so far"] for seed in seeds]), axis=0)
         steps = np.arange(1, len(curves.value) + 1)
         plain = {key: value for key, value in style.items() if key != "marker"}
         earned.plot(steps, curves.value, **plain)

@@ -247,7 +247,7 @@ def test_what_agents_do_who_are_paid(driver, out, found):
     driver("paid_for").main("smoke", "harvest", ("modelled", "modelled, unpaid"), out)
     results = found("paid_for")
     for seed in (seed for seeds in results.values() for seed in seeds):
-        assert seed["eaten by now"][-1] == pytest.approx(seed["return"]) and len(seed["eaten by now"]) == 100
+        assert seed["reward so far"][-1] == pytest.approx(seed["return"]) and len(seed["reward so far"]) == 100
         acts = seed["by action"].values()
         assert sum(act["share of actions"] for act in acts) == pytest.approx(1, abs=1e-3)
         for kind in ("modelled influence", "real influence"):
