@@ -157,6 +157,7 @@ def main(
     names: tuple[str, ...] = OF_THE_PAPER,
     games: tuple[Game, ...] = GAMES,
     scale: Scale = "small",
+    blocks: int = 1,
     shard: tuple[int, int] = (0, 1),
     out: pathlib.Path = RUNS,
 ) -> None:
@@ -168,12 +169,15 @@ def main(
         scale: "smoke" trains two updates, only to check that it runs; "small" eight seeds of 512,000 steps with three agents on
             small maps; "full" three seeds of a million steps with five agents on the paper's maps; "paper" five seeds of 300
             million steps there.
+        blocks: how many blocks of the scale's seeds to train.
         shard: (i, n) trains the i-th of n parts, from 0.
         out: directory of the runs; an unfinished one is resumed, a finished one is read.
     """
     part, parts = shard
     for condition, game in [(name, game) for name in names for game in games][part::parts]:
-        print(game, condition, *trained(condition, game, scale, place(game, scale, out)), sep="\n  ", flush=True)
+        print(
+            game, condition, *trained(condition, game, scale, place(game, scale, out), blocks), sep="\n  ", flush=True
+        )
 
 
 if __name__ == "__main__":

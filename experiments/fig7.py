@@ -10,15 +10,16 @@ from items import compared
 CONDITIONS = ("modelled", "modelled, unpaid", "unpaid", "modelled, shuffled")
 
 
-def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, out: pathlib.Path = RUNS) -> None:
+def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, blocks: int = 1, out: pathlib.Path = RUNS) -> None:
     """Train the conditions or read them, and compare their returns.
 
     Args:
         scale: as in conditions.py.
         games: the games.
+        blocks: how many blocks of the scale's seeds are compared.
         out: directory of the runs.
     """
-    compared("fig7", CONDITIONS, scale, games, out)
+    compared("fig7", CONDITIONS, scale, games, out, blocks)
 
 
 if __name__ == "__main__":

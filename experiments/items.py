@@ -60,6 +60,7 @@ def compared(
     scale: Scale,
     games: Sequence[Game] = GAMES,
     out: pathlib.Path = RUNS,
+    blocks: int = 1,
     metric: str = "collective_return",
 ) -> None:
     """Compare the first condition with the others in each game; write every seed's score and gate, the tests and a figure.
@@ -68,7 +69,7 @@ def compared(
     """
     where = results_of(item, scale, out)
     for game in games:
-        metrics = {name: joined(trained(name, game, scale, place(game, scale, out))) for name in names}
+        metrics = {name: joined(trained(name, game, scale, place(game, scale, out), blocks)) for name in names}
         for values in metrics.values():
             values["weighted_return"] = values["collective_return"] * values["equality"]
         comparison = influence_jax.compare(metrics, metric)

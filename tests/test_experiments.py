@@ -77,9 +77,11 @@ def test_every_condition_can_be_trained_and_searched_at_every_scale(driver):
 
 
 @pytest.mark.usefixtures("alike")
-@pytest.mark.parametrize(("item", "paid"), [("fig1", "basic"), ("fig4", "communication"), ("fig7", "modelled")])
-def test_influence_stands_beside_its_ablation_and_its_control(item, paid, driver, out, found):
-    driver(item).main("smoke", ("harvest",), out)
+@pytest.mark.parametrize(
+    ("item", "paid", "blocks"), [("fig1", "basic", 1), ("fig4", "communication", 1), ("fig7", "modelled", 2)]
+)
+def test_influence_stands_beside_its_ablation_and_its_control(item, paid, blocks, driver, out, found):
+    driver(item).main("smoke", ("harvest",), blocks, out)
     results = found(item, f"smoke_harvest_{paid}")
     first, unpaid, alone, control = results["scores"]
     assert (
@@ -88,11 +90,12 @@ def test_influence_stands_beside_its_ablation_and_its_control(item, paid, driver
         and control == f"{paid}, shuffled"
         and unpaid in ("visible actions", f"{paid}, unpaid")
     )
-    assert all(len(results[seeds][paid]) == 2 for seeds in ("scores", "all_eat"))
+    seeds = 2 * blocks
+    assert all(len(results[each][paid]) == seeds for each in ("scores", "all_eat"))
     assert {name: np.shape(x) for name, x in results["gate"][paid].items()} == {
-        "sight": (2, 3),
-        "saturated": (2, 3),
-        "influence": (2,),
+        "sight": (seeds, 3),
+        "saturated": (seeds, 3),
+        "influence": (seeds,),
     }
     rows = results["rows"][1:]
     np.testing.assert_allclose([row["p_holm"] for row in rows], holm([row["p"] for row in rows]), rtol=1e-3)
