@@ -175,9 +175,8 @@ def main(
     """
     part, parts = shard
     for condition, game in [(name, game) for name in names for game in games][part::parts]:
-        print(
-            game, condition, *trained(condition, game, scale, place(game, scale, out), blocks), sep="\n  ", flush=True
-        )
+        runs = trained(condition, game, scale, place(game, scale, out), blocks)
+        print(game, condition, *runs, sep="\n  ", flush=True)
 
 
 if __name__ == "__main__":

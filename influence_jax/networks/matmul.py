@@ -34,5 +34,7 @@ matmul.defvjp(_forward, _backward)
 
 def rounded(kernel: jax.Array, dtype: str) -> jax.Array:
     """Round a kernel as `matmul` does, for products that are written as a choice of rows."""
+    if dtype == kernel.dtype:
+        return kernel  # XLA would keep the operation although it changes nothing
     digits = jnp.finfo(dtype)
     return jax.lax.reduce_precision(kernel, digits.nexp, digits.nmant)

@@ -111,7 +111,7 @@ def test_panels_show_the_same_steps():
     assert returns.get_xlim() == entropy.get_xlim() and returns.get_xlim()[0] <= 0
 
 
-def test_columns_of_ones_own_into_an_axis_of_ones_own():
+def test_metrics_of_ones_own_into_an_axis_of_ones_own():
     axis = Figure().subplots()
     assert plot_learning_curves(TWO, ["equality"], ax=axis) is axis.figure
     assert axis.get_ylabel() == "1 - Gini" and len(lines_of(axis)) == 2
