@@ -1,10 +1,11 @@
-"""The conditions of all experiments on both games, at four scales: trained, gone on with, or read.
+"""The conditions of all experiments on both games, at four scales: trained, resumed, or read.
 
     python experiments/conditions.py --scale small
 
 trains every condition of the paper. The items (``fig1.py``, ``table4.py``, ...) train what they need by themselves and share
 these runs. At ``small`` and ``full``, everything that is paid for is paid the same share of income, so that conditions differ in
-what is paid for and not in how much; at ``paper``, presets and weights are the paper's.
+what is paid for and not in how much; at ``paper``, influence weights and curricula are the paper's, and the learner is the
+profile ``large``.
 """
 
 import dataclasses

@@ -88,8 +88,8 @@ def plot_learning_curves(
 ) -> Figure:
     """Draw metrics against environment steps.
 
-    Of fewer than eight seeds, each is drawn as a thin line, and their mean as a thick one. Of more, the mean is drawn with
-    Student's interval. ``each`` overrides this. The numbers: `influence_jax.analysis.learning_curve`.
+    With fewer than eight seeds, each is drawn as a thin line, and their mean as a thick one. With eight or more, the mean is
+    drawn with Student's interval. ``each`` overrides this. The numbers: `influence_jax.analysis.learning_curve`.
 
     Args:
         runs: a run, a sweep, a directory of one, metrics, or several in a sequence or by name; each trial of a sweep is drawn.

@@ -29,7 +29,7 @@ def report(
 
     Args:
         directories: of a run or a sweep, or of several; each trial of a sweep is a group.
-        by: a setting or several; members that have them alike are a group, see `influence_jax.compare`.
+        by: a setting or several; members with equal values form a group, see `influence_jax.compare`.
 
     Raises:
         ConfigError: there is nothing to report, or it cannot be read.

@@ -26,9 +26,9 @@ class BestOptions:
     space: pathlib.Path | None = None
     """File to write these settings to, for `influence-jax sweep --space FILE`."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside the package that the sweep names."""
+    """Import code outside the package that the sweep names."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to print one line of JSON instead of a table."""
+    """Print one line of JSON instead of a table."""
 
 
 def main(arguments: list[str]) -> int:

@@ -22,7 +22,7 @@ class CrossPlayOptions:
     out: pathlib.Path | None = None
     """File for a figure, .png, .svg or .pdf; default: none."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside the package that runs name."""
+    """Import code outside the package that runs name."""
 
 
 def main(arguments: list[str]) -> int:

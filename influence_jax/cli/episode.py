@@ -24,7 +24,7 @@ class MemberOptions:
         *whole(0, INT32_MAX, "Checkpoint to load, by number of updates; default: the newest.", optional=True),
     ] = None
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside the package that the run names."""
+    """Import code outside the package that the run names."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

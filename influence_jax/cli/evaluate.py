@@ -30,7 +30,7 @@ class EvaluateOptions:
         int, *whole(0, INT32_MAX, "Seed of the games; the same seed gives every member and every run the same games.")
     ] = 0
     greedy: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to take the most probable actions and messages instead of sampling them."""
+    """Take the most probable actions and messages instead of sampling them."""
     interventions: Annotated[
         int,
         *whole(
@@ -44,9 +44,9 @@ class EvaluateOptions:
         *whole(0, INT32_MAX, "Checkpoint to load, by number of updates; default: the newest.", optional=True),
     ] = None
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside the package that the run names."""
+    """Import code outside the package that the run names."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to print one line of JSON instead of a table."""
+    """Print one line of JSON instead of a table."""
 
 
 def main(arguments: list[str]) -> int:

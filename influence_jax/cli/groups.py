@@ -11,9 +11,9 @@ class GroupOptions:
     """Which members are compared."""
 
     directories: tyro.conf.Positional[tuple[pathlib.Path, ...]]
-    """Directories of runs and sweeps; a run is a group, and of a sweep each trial."""
+    """Directories of runs and sweeps; each run, and each trial of a sweep, is a group."""
     by: tuple[str, ...] = ()
-    """Settings; members that have them alike are a group."""
+    """Settings to group by; members with equal values form a group."""
 
     @property
     def runs(self) -> list[str]:

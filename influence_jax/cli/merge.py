@@ -21,9 +21,9 @@ class MergeOptions:
     out: pathlib.Path
     """Directory to write the whole sweep to."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside the package that the sweep names."""
+    """Import code outside the package that the sweep names."""
     quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to print nothing."""
+    """Print nothing."""
 
 
 def main(arguments: list[str]) -> int:

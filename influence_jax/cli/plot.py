@@ -12,7 +12,7 @@ from influence_jax.settings import INT32_MAX
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PlotOptions(GroupOptions):
-    """Draw learning curves: means, with each seed of fewer than eight, and with intervals of more."""
+    """Draw learning curves: the mean with each seed if there are fewer than eight, and with intervals if there are more."""
 
     out: pathlib.Path
     """File to write, .png, .svg or .pdf."""

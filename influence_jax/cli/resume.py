@@ -30,11 +30,11 @@ class ResumeOptions(DeviceOptions):
         ),
     ] = None
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside the package that the run names."""
+    """Import code outside the package that the run names."""
     quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to show no progress."""
+    """Do not show progress."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to end with one line of JSON."""
+    """End with one line of JSON."""
 
 
 def main(arguments: list[str]) -> int:

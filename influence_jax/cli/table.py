@@ -26,9 +26,9 @@ class TableOptions:
     out: pathlib.Path
     """File to write, .parquet or .csv."""
     final: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to write one row per member instead, with the mean of each metric over the end of the run."""
+    """Write one row per member instead, with the mean of each metric over the end of the run."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside the package that the run or sweep names."""
+    """Import code outside the package that the run or sweep names."""
 
 
 def main(arguments: list[str]) -> int:

@@ -135,11 +135,11 @@ class TrainOptions(DeviceOptions):
     start_from: Annotated[pathlib.Path | None, tyro.conf.arg(name="from")] = None
     """Directory of a run to start from: its parameters, and without a preset or --config also its settings."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to import code outside the package that --from or --config names."""
+    """Import code outside the package that --from or --config names."""
     quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to show no progress."""
+    """Do not show progress."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Whether to show no progress and end with one line of JSON."""
+    """Do not show progress, and end with one line of JSON."""
 
 
 FEW_STEPS = 1000
