@@ -211,7 +211,8 @@ def joined(parts: Sequence[Metrics]) -> Metrics:
     parts = [_continued(part, first) for part in parts]
     if any(not np.array_equal(part["env_steps"][:, 0], first["env_steps"][:, 0]) for part in parts):
         raise ConfigError(
-            "by joins members of programs with other log points; allowed: programs as far as each other, or more settings."
+            "members of one group, or trial, have other log points than the rest; allowed: programs that have come equally far "
+            "(resume the sweep), or more settings in by."
         )
     shapes = {name: x.shape[2:] for part in parts for name, x in part.items()}
     return {

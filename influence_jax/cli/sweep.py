@@ -4,12 +4,13 @@ import argparse
 import csv
 import dataclasses
 import datetime
+import json
 import os
 import pathlib
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import rich.box
@@ -187,9 +188,19 @@ def search(given: Any, config: Any, space: dict[str, Any], adaptive: dict[str, A
 
 def finish(found: Any, given: Any) -> int:
     """Write and show the results; return the exit status."""
+    if not given.json:
+        return _ended(found, given.quiet, print)
+    status = _ended(found, True, lambda _: None)
+    about = {"out": str(found.path), "programs": len(found.programs), "num_finished": found.num_finished}
+    print(json.dumps(about | {"finished": found.finished, "failed": found.failed}))
+    return status
+
+
+def _ended(found: Any, quiet: bool, say: Callable[[str], None]) -> int:
+    """Write the results and, unless ``quiet``, show them; ``say`` how an unfinished sweep goes on."""
     path = found.path
     if not found.finished and not (path / "sweep.json").exists():
-        print("Stopped before the first update; nothing was written.")
+        say("Stopped before the first update; nothing was written.")
         return train.STOPPED
     unsaved = [number for number, record in enumerate(found.records) if not record.saved]
     too_large = [number for number, record in enumerate(found.records) if record.too_large]
@@ -199,7 +210,7 @@ def finish(found: Any, given: Any) -> int:
     if not found.finished:
         done = f"{found.num_finished} of {len(found.programs)} programs are done"
         how = "Stopped" if unsaved or too_large else "Stopped and saved"
-        print(f"{how}; {done}. Continue with: influence-jax resume {shlex.quote(str(path))}")
+        say(f"{how}; {done}. Continue with: influence-jax resume {shlex.quote(str(path))}")
         return 1 if unsaved or too_large else train.STOPPED
     if found.failed:
         print(
@@ -213,7 +224,7 @@ def finish(found: Any, given: Any) -> int:
         write_results(found, path)
     except OSError as error:
         raise ConfigError(f"results in {str(path)!r} cannot be written: {error}; allowed: files.") from error
-    if not (given.quiet or given.json):
+    if not quiet:
         show_results(found, path)
     return 1 if unsaved else 0
 

@@ -121,9 +121,11 @@ def at_moments(
 ) -> dict[str, jax.Array]:
     """Return what ``look(member, rollout_state, key)`` finds at moments spread over the episode, ``[S,M,...]``.
 
-    There are ``rounds`` of `NUM_ENVS` moments each.
+    There are at least ``rounds`` of `NUM_ENVS` moments each, evenly spread up to the last step but one.
     """
-    pause = max(1, learner.env.spec.horizon // (rounds + 1))
+    horizon = learner.env.spec.horizon
+    pause = max(1, horizon // (rounds + 1))
+    rounds = max(rounds, (horizon - 2) // pause)
 
     def one_member(member):
         def one_round(rollout_state, round):

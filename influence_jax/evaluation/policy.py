@@ -1,6 +1,7 @@
 """Trained agents: their policies and values at any state, and acting step by step."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -97,6 +98,9 @@ class Policy:
     def __getitem__(self, agent: int) -> "Agent":
         checked("agent", agent, Integers(0, len(self) - 1))
         return Agent(self, int(agent))
+
+    def __iter__(self) -> Iterator["Agent"]:
+        return (self[agent] for agent in range(len(self)))
 
     def __len__(self) -> int:
         return self.learner.env.spec.num_agents

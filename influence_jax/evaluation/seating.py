@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from influence_jax.config import InfluenceConfig
 from influence_jax.envs.base import Environment
 from influence_jax.evaluation.policy import Agent, Policy
 from influence_jax.learner.learner import Learner
@@ -16,6 +17,9 @@ from influence_jax.learner.state import Member
 from influence_jax.settings import ConfigError
 
 Player = Callable[[jax.Array, Any, Any], jax.Array]  # (key, env, state) -> actions i32[N]
+
+# Settings of influence that change what agents learn, and not how they act.
+FOR_LEARNING = ("control", "bonus_actions", "pay", "credit", "listening_loss", "moa_train_only_visible")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +57,10 @@ def seated(agents: Any, env: Environment | None) -> tuple[Seating, tuple[Member,
     learners = tuple(_at(next(iter(team.values())).policy.learner, env) for team in teams.values())
     for learner in learners:
         if learner.model.network_spec.num_messages and len(teams) + len(players) > 1:
-            raise ConfigError("agents mixes those that talk with others; allowed: agents that talk alike.")
+            raise ConfigError(
+                "agents mixes those that talk with players, or with agents of other networks, influence models or shapers; "
+                "allowed: agents that talk alike."
+            )
     groups = {seat: group for group, seats in enumerate([*teams.values(), *players.values()]) for seat in seats}
     seating = Seating(env, learners, tuple(players), tuple(groups[seat] for seat in range(len(entries))))
     return seating, tuple(_member(team, len(entries)) for team in teams.values())
@@ -109,7 +116,9 @@ def _kind(learner: Learner) -> Any:
     if learner.replaced:
         return id(learner)
     settings = learner.config
-    return settings.network, settings.influence, settings.learner.shaper, learner.observe_rewards
+    usual = InfluenceConfig()
+    influence = dataclasses.replace(settings.influence, **{name: getattr(usual, name) for name in FOR_LEARNING})
+    return settings.network, influence, settings.learner.shaper, learner.observe_rewards
 
 
 @functools.lru_cache(maxsize=16)

@@ -15,6 +15,7 @@ def rows(trace: "Trace") -> dict[str, np.ndarray]:
     known = (trace.actions >= 0) & (trace.actions < num_actions)
     taken = np.take_along_axis(trace.log_policy, np.where(known, trace.actions, 0)[..., None], axis=-1)[..., 0]
     probs = np.exp(trace.log_policy)
+    entropy = -np.sum(probs * np.where(probs == 0, 0.0, trace.log_policy), axis=-1)  # NaN for players without a policy
     columns = {
         "step": step,
         "agent": agent,
@@ -22,7 +23,7 @@ def rows(trace: "Trace") -> dict[str, np.ndarray]:
         "reward": trace.rewards,
         "value": trace.values,
         "log_prob": np.where(known, taken, np.nan),
-        "entropy": -np.sum(np.where(probs > 0, probs * trace.log_policy, 0.0), axis=-1),
+        "entropy": entropy,
         "influence": trace.influence.sum(axis=2),
         "influence_received": trace.influence.sum(axis=1),
     }

@@ -13,7 +13,7 @@ from influence_jax.config import ConfigError, InfluenceConfig
 from influence_jax.influence.acting import Influencers, last_actions, policy_counterfactuals
 from influence_jax.influence.axes import others
 from influence_jax.influence.measures import Measure
-from influence_jax.influence.model import InfluenceModel
+from influence_jax.influence.model import InfluenceModel, require_others
 from influence_jax.types import NetworkSpec
 
 
@@ -23,6 +23,7 @@ def basic(config: InfluenceConfig, num_agents: int, num_actions: int, measure: M
     Raises:
         ConfigError: no agent is left to be influenced.
     """
+    require_others("basic", num_agents)
     num_influencers = config.num_influencers
     if num_influencers >= num_agents:
         raise ConfigError(

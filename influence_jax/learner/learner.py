@@ -30,8 +30,8 @@ Metric = Callable[[Trajectory], dict[str, jax.Array]]  # f32[T,E,...] each, aver
 class Learner:
     """The static parts of an experiment, a static argument of all compiled functions; from `make_learner`.
 
-    Acting and learning read these fields and never the configuration. Any part may be replaced by your own. If you replace
-    ``env_params``, or a part by one that declares numbers, the configuration is updated to match. Two learners are equal if
+    Any part may be replaced by your own; all else follows from the configuration. If you replace ``env_params``, or a part by one
+    that declares numbers, the configuration is updated to match. Two learners are equal if
     their configurations are equal and they use no code from outside this package, so that they share compiled programs.
 
     >>> learner = influence_jax.make_learner(influence_jax.presets.get("harvest-moa", "small"))
@@ -48,15 +48,7 @@ class Learner:
     algorithm: A2C | PPO
     control: Control  # what is paid in place of influence
     metrics: tuple[Metric, ...]
-    num_envs: int  # E
-    rollout_length: int  # T
-    log_interval: int  # updates between log points
-    observe_rewards: bool  # agents observe all agents' smoothed rewards
-    share_parameters: bool  # all agents have the same weights
-    scale_rewards: bool  # rewards are divided by the running standard deviation of the return
-    pays_income_share: bool  # the influence weight follows what agents earn
     bonus_actions: tuple[int, ...]  # that the control `act_bonus` pays for
-    diagnostics: bool  # gradients are reported by loss term
     configured: dict[str, Any] = dataclasses.field(
         default_factory=dict, repr=False
     )  # the parts as built from the configuration and, under "settings", the settings they were built from
@@ -67,6 +59,46 @@ class Learner:
             config = dataclasses.replace(self.config, env=dataclasses.replace(self.config.env, params=params))
             object.__setattr__(self, "config", config)
         object.__setattr__(self, "config", with_own_numbers(self.config, self.numbers))
+
+    @property
+    def num_envs(self) -> int:
+        """E, parallel environments per member."""
+        return self.config.learner.num_envs
+
+    @property
+    def rollout_length(self) -> int:
+        """T, environment steps between updates."""
+        return self.config.learner.rollout_length
+
+    @property
+    def log_interval(self) -> int:
+        """Updates between log points."""
+        return self.config.log_interval
+
+    @property
+    def observe_rewards(self) -> bool:
+        """Whether agents observe all agents' smoothed rewards."""
+        return self.config.learner.observe_rewards
+
+    @property
+    def share_parameters(self) -> bool:
+        """Whether all agents have the same weights."""
+        return self.config.learner.share_parameters
+
+    @property
+    def scale_rewards(self) -> bool:
+        """Whether rewards are divided by the running standard deviation of the return."""
+        return self.config.learner.reward_scaling == "running_std"
+
+    @property
+    def pays_income_share(self) -> bool:
+        """Whether the influence weight follows what agents earn."""
+        return self.config.influence.pay == "income_share"
+
+    @property
+    def diagnostics(self) -> bool:
+        """Whether gradients are reported by loss term."""
+        return self.config.learner.diagnostics
 
     @functools.cached_property
     def numbers(self) -> dict[str, dataclasses.Field]:
@@ -160,7 +192,12 @@ def make_learner(config: ExperimentConfig) -> Learner:
             )
         spec = dataclasses.replace(model.network_spec, extra_inputs=env.spec.num_agents)
         model = dataclasses.replace(model, network_spec=spec)
-    if model.network_spec.moa_targets and config.network.moa_encoder == "perspective":
+    if config.network.moa_encoder == "perspective":
+        if not model.network_spec.moa_targets:
+            raise ConfigError(
+                f"network.moa_encoder is 'perspective' with influence.model {config.influence.model!r}, which has no model of "
+                "others; allowed: shared, own."
+            )
         if not env.spec.agent_colours:
             raise ConfigError(
                 f"network.moa_encoder is 'perspective' in {config.env.name!r}, whose views do not show each agent's heading in a "
@@ -181,21 +218,13 @@ def make_learner(config: ExperimentConfig) -> Learner:
         "algorithm": ALGORITHMS[config.learner.algorithm](config.learner),
         "control": CONTROLS[config.influence.control],
         "metrics": tuple(implementation("learner.metrics", name, {}) for name in config.learner.metrics),
+        "bonus_actions": bonus_actions,
     }
     config = dataclasses.replace(config, env=env_config)
     return Learner(
         config=config,
         env_params=env_params,
         configured=parts | {"settings": _settings_of_parts(config)},
-        num_envs=config.learner.num_envs,
-        rollout_length=config.learner.rollout_length,
-        log_interval=config.log_interval,
-        observe_rewards=config.learner.observe_rewards,
-        share_parameters=config.learner.share_parameters,
-        scale_rewards=config.learner.reward_scaling == "running_std",
-        pays_income_share=config.influence.pay == "income_share",
-        bonus_actions=bonus_actions,
-        diagnostics=config.learner.diagnostics,
         **parts,
     )
 

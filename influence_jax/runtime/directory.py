@@ -130,12 +130,19 @@ def _holds_results(directory: pathlib.Path) -> bool:
 def refuse_other_settings(
     directory: pathlib.Path, learner: Learner, members: list[dict[str, Any]], free: Sequence[str] = ()
 ) -> None:
-    """Refuse to continue a run with other members, or with another configuration apart from the settings in ``free``."""
-    saved = flat(load_config(directory)[0]) | {"members": load_members(directory, learner)}
+    """Refuse to continue a run with other members, rules, parts, or settings apart from those in ``free``."""
+    config, replaced = load_config(directory)
+    saved = flat(config) | {"members": load_members(directory, learner)}
     given = flat(learner.config) | {"members": members} | {name: saved[name] for name in free}
     different = differences(given, saved)
     if different:
         raise ConfigError(f"{str(directory)!r} holds a run under another configuration: {'; '.join(different)}.")
+    if tuple(replaced) != learner.replaced:
+        before, now = (", ".join(parts) or "none" for parts in (replaced, learner.replaced))
+        raise ConfigError(
+            f"{str(directory)!r} holds a run with parts of its own ({before}); the learner given has {now}."
+        )
+    _refuse_other_rules(directory, learner)
 
 
 CHANGEABLE = (
@@ -145,7 +152,7 @@ CHANGEABLE = (
     "keep",
     "tensorboard",
     "loggers",
-)  # these may change when a run continues
+)  # these may be edited in config.json before a run continues
 
 
 def lengthen(directory: pathlib.Path, learner: Learner) -> None:
@@ -184,7 +191,6 @@ def reopen(directory: pathlib.Path, learner: Learner | None, trust: bool) -> tup
     if learner is not None:
         members = load_members(directory, learner)
         refuse_other_settings(directory, learner, members)
-        _refuse_other_rules(directory, learner)
         return learner, members
     if replaced:
         raise ConfigError(

@@ -98,7 +98,8 @@ class Progress:
 
 def _described(point: LogPoint, returns: np.ndarray) -> str:
     done, total = (steps * len(returns) for steps in (point.env_steps, point.total_env_steps))
-    influence = np.mean(point.metrics["influence"])
+    influence = point.metrics["influence"]
+    influence = np.mean(influence[np.isfinite(influence)]) if np.isfinite(influence).any() else np.nan
     members = " ".join("-" if np.isnan(x) else f"{x:.0f}" for x in returns)
     if len(returns) > MANY:
         known = returns[np.isfinite(returns)]

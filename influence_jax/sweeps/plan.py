@@ -105,23 +105,25 @@ def listed_blocks(config: ExperimentConfig, programs: Sequence[Mapping[str, Any]
 
 
 def renumbered(blocks: Sequence[TrialBlock], before: Space, space: Space) -> list[TrialBlock]:
-    """Return blocks of one space as blocks of another space that contains their trials.
+    """Return blocks of one space as blocks of another space that contains their trials; equal trials keep their order.
 
     Raises:
         ConfigError: it lacks one of the trials.
     """
-    numbers = {json.dumps(values, sort_keys=True): trial for trial, values in enumerate(space.settings())}
-    settings = before.settings()
+    alike: dict[str, collections.deque[int]] = collections.defaultdict(collections.deque)
+    for trial, values in enumerate(space.settings()):
+        alike[json.dumps(values, sort_keys=True)].append(trial)
+    settings, numbers = before.settings(), {}
+    for trial, values in enumerate(settings):
+        if same := alike[json.dumps(values, sort_keys=True)]:
+            numbers[trial] = same.popleft()
     for trial in (trial for block in blocks for trial in block.trials):
-        if json.dumps(settings[trial], sort_keys=True) not in numbers:
+        if trial not in numbers:
             said = ", ".join(f"{path} {value!r}" for path, value in settings[trial].items())
             raise ConfigError(
                 f"a trial of {said} was begun, which is not among these; allowed: the same trials, and more."
             )
-    return [
-        dataclasses.replace(block, trials=[numbers[json.dumps(settings[t], sort_keys=True)] for t in block.trials])
-        for block in blocks
-    ]
+    return [dataclasses.replace(block, trials=[numbers[trial] for trial in block.trials]) for block in blocks]
 
 
 def checked_shard(shard: Sequence[int], trials: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -51,8 +51,8 @@ def record_of(place: pathlib.Path, program: PlannedProgram) -> Record:
 class Runs(Sequence[Run]):
     """The runs of programs; each is loaded from its directory on access and not kept."""
 
-    def __init__(self, path: pathlib.Path, programs: Sequence[PlannedProgram]):
-        """Look for the runs of ``programs`` in the directory of a sweep."""
+    def __init__(self, path: pathlib.Path, programs: Mapping[int, PlannedProgram]):
+        """Look for the runs of ``programs``, by their numbers, in the directory of a sweep."""
         self._path, self._programs = path, programs
 
     def __len__(self) -> int:
@@ -67,7 +67,7 @@ class Runs(Sequence[Run]):
     def __getitem__(self, number: Any) -> Any:
         if isinstance(number, slice):
             return [self[i] for i in range(len(self))[number]]
-        number = range(len(self))[number]
+        number = list(self._programs)[number]
         return runs.load(program_directory(self._path, number), learner=self._programs[number].learner)
 
     def __repr__(self) -> str:
@@ -96,7 +96,8 @@ class Sweep:
     @property
     def runs(self) -> Runs:
         """The runs of the programs that have a checkpoint, in order."""
-        return Runs(self.path, [program for program, record in self.begun if record.update])
+        begun = enumerate(self.begun)
+        return Runs(self.path, {number: program for number, (program, record) in begun if record.update})
 
     @property
     def finished(self) -> bool:

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -47,6 +48,8 @@ def test_sweep_and_best(tmp_path, capsys, monkeypatch):
     assert '"learning_rate": 0.001' in capsys.readouterr().out
     assert main(["resume", str(out)]) == 0
     assert "return" in capsys.readouterr().out
+    assert main(["resume", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["finished"] is True
     with open(out / "final.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     wanted = {"trial", "learning_rate", "env.params.hit_penalty", "seed", "entropy"}
@@ -126,14 +129,19 @@ def test_what_could_not_be_saved_is_said(tmp_path, capsys):
     )
     found = Sweep(Space(), [program], tmp_path, [record])
     (tmp_path / "sweep.json").touch()
-    assert finish(found, None) == 1
+    given = types.SimpleNamespace(quiet=True, json=False)
+    assert finish(found, given) == 1
     said = capsys.readouterr()
     assert said.out.startswith("Stopped; 0 of 1 programs are done. Continue with: influence-jax resume")
     assert said.err == "influence-jax: programs 0 could not be saved at the end.\n"
     too_large = dataclasses.replace(found, records=[dataclasses.replace(record, saved=True, too_large=True)])
-    assert finish(too_large, None) == 1 and "programs 0 need more memory" in capsys.readouterr().err
+    assert finish(too_large, given) == 1 and "programs 0 need more memory" in capsys.readouterr().err
     saved = dataclasses.replace(found, records=[dataclasses.replace(record, saved=True)])
-    assert finish(saved, None) == 75 and "Stopped and saved" in capsys.readouterr().out
+    assert finish(saved, given) == 75 and "Stopped and saved" in capsys.readouterr().out
+    given.json = True
+    assert finish(saved, given) == 75
+    about = {"out": str(tmp_path), "programs": 1, "num_finished": 0, "finished": False, "failed": []}
+    assert json.loads(capsys.readouterr().out) == about
 
 
 def test_a_shard_is_never_guessed():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from influence_jax.config import ConfigError, Hyperparams, InfluenceConfig
-from influence_jax.evaluation.intervention import NUM_ENVS, Interventions, intervene, one_moment
+from influence_jax.evaluation.intervention import NUM_ENVS, Interventions, at_moments, intervene, one_moment
 from influence_jax.influence.acting import decide
 from influence_jax.learner.learner import make_learner
 from influence_jax.learner.state import RolloutState
@@ -81,6 +81,15 @@ def test_moments_are_spread_over_the_episode_of_every_member(runs):
     assert found.real.shape == found.estimated.shape == found.counted.shape == (2, 3 * NUM_ENVS, 3, 3)
     assert found.counted.any() and not found.counted[:, :, [0, 1, 2], [0, 1, 2]].any()
     assert found.correlation.shape == (2,) and (np.abs(found.correlation) <= 1).all()
+
+
+def test_moments_are_spread_up_to_the_last_action_but_one(runs):
+    learner, state = runs["moa"].learner, runs["moa"].state
+    look = jax.jit(
+        lambda members: at_moments(learner, 6, lambda _m, now, _k: now.env_state.time, members, jax.random.key(0))
+    )
+    times = np.repeat(np.arange(2, 19, 2), NUM_ENVS)
+    np.testing.assert_array_equal(look(state.member), [times] * 2)
 
 
 def test_correlation_is_over_pairs_that_count():

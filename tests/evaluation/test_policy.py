@@ -90,6 +90,7 @@ def test_they_say_who_they_are_in_one_line(runs):
     policy, talking = (runs[model].policy(0) for model in ("moa", "communication"))
     assert repr(policy) == f"Policy of agents 0 to 2, trained in Harvest to choose {actions}"
     assert repr(policy[1]) == f"Agent 1, trained in Harvest to choose {actions}"
+    assert [agent.number for agent in policy] == [0, 1, 2]
     assert repr(talking).endswith(f"to choose {actions}, and one of 3 messages")
 
 

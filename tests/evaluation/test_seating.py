@@ -32,6 +32,16 @@ def test_kinds_are_told_apart_by_settings_and_by_parts_of_ones_own(runs):
     assert seated([policy, own, policy], None)[0].owner == (0, 1, 0)
 
 
+def test_agents_that_learned_for_other_pay_are_of_one_kind(runs):
+    talking = runs["communication"].config
+    paid = dataclasses.replace(talking.influence, control="shuffled", pay="income_share", credit="effect")
+    other = run_of(
+        dataclasses.replace(talking, influence=paid, hyperparams=talking.hyperparams.replace(influence_weight=0.0))
+    )
+    seating, _ = seated([runs["communication"].policy(0), other.policy(0), other.policy(0)], None)
+    assert seating.owner == (0, 0, 0)
+
+
 def test_refusals(runs, tiny):
     policy = runs["moa"].policy(0)
     for agents, sentence in (
@@ -42,7 +52,7 @@ def test_refusals(runs, tiny):
             [policy, policy, run_of(tiny).policy(0)[0]],
             r"agents\[2\] was trained with num_agents 2; allowed in this game: 3",
         ),
-        ([runs["communication"].policy(0), policy, policy], "agents mixes those that talk with others"),
+        ([runs["communication"].policy(0), policy, policy], "agents mixes those that talk with players"),
         (scripted.greedy, "env is None with players alone"),
     ):
         with pytest.raises(ConfigError, match=sentence):

@@ -17,6 +17,15 @@ def test_table(trace):
     assert (row["row"], row.column) == tuple(trace.states.position[4, 2])
 
 
+def test_players_without_a_policy_have_no_entropy(trace):
+    pytest.importorskip("pandas")
+    policy = trace.log_policy.copy()
+    policy[:, 1] = np.nan
+    policy[:, 2] = [0.0] + [-np.inf] * (policy.shape[2] - 1)
+    entropy = dataclasses.replace(trace, log_policy=policy).table().entropy.to_numpy().reshape(-1, 3)
+    assert np.isnan(entropy[:, 1]).all() and (entropy[:, 2] == 0).all() and (entropy[:, 0] > 0).all()
+
+
 def test_integers_that_are_no_actions(trace):
     pytest.importorskip("pandas")
     actions = trace.actions.copy()

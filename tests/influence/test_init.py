@@ -14,6 +14,7 @@ A = 4
 @pytest.mark.parametrize(
     ("config", "num_agents", "words"),
     [
+        (InfluenceConfig(model="basic"), 1, "influence.model is 'basic' with one agent; allowed: at least two"),
         (InfluenceConfig(model="basic", num_influencers=3), 3, "influence.num_influencers is 3 with 3 agents"),
         (InfluenceConfig(model="moa"), 1, "influence.model is 'moa' with one agent"),
         (InfluenceConfig(model="communication"), 1, "influence.model is 'communication' with one agent"),

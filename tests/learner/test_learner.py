@@ -77,6 +77,10 @@ def test_what_was_replaced_is_noticed_and_recorded():
     smaller = dataclasses.replace(learner.config, network=dataclasses.replace(config.network, core_size=8))
     other = dataclasses.replace(learner, config=smaller)  # the network is still the large one
     assert other.replaced == ("config",) and other != make_learner(smaller)
+    shorter = dataclasses.replace(config.learner, rollout_length=7)
+    assert dataclasses.replace(learner, config=dataclasses.replace(learner.config, learner=shorter)).rollout_length == 7
+    own = dataclasses.replace(learner, bonus_actions=(3,))
+    assert own.replaced == ("bonus_actions",) and own != learner
     moa = make_learner(influence_jax.presets.get("harvest-moa"))
     measured = dataclasses.replace(moa, model=dataclasses.replace(moa.model, measure=jsd))
     assert measured.replaced == ("model",) and measured != moa
@@ -116,6 +120,10 @@ def test_a_bonus_needs_actions():
 
 def test_another_perspective_needs_headings_and_colours():
     settings = {"network.moa_encoder": "perspective", "num_envs": 2}
+    with pytest.raises(
+        ConfigError, match=r"moa_encoder is 'perspective' with influence.model 'independent', which has no model"
+    ):
+        make_learner(influence_jax.presets.get("harvest-a3c", **settings))
     for name, beams, agents in (("harvest", True, 5), ("cleanup", False, 2)):
         game = {"env.num_agents": agents, "env.headings_visible": True, "env.beams_visible": beams}
         learner = make_learner(influence_jax.presets.get(f"{name}-moa", **settings, **game))

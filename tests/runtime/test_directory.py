@@ -69,6 +69,19 @@ def test_a_run_under_other_rules_is_told_apart(whole, tmp_path):
     for given in (None, learner):
         with pytest.raises(ConfigError, match="under version 1 of the rules of 'harvest'; allowed here: version 0"):
             influence_jax.load(tmp_path / "run", learner=given)
+    with pytest.raises(ConfigError, match="under version 1 of the rules"):
+        influence_jax.train(learner, out=tmp_path / "run", resume=True)
+    assert json.loads(path.read_text())["env_version"] == 1
+
+
+def test_parts_that_the_run_had_and_the_learner_has_not_are_named(whole, tmp_path):
+    shutil.copytree(whole[1], tmp_path / "run")
+    learner, path = influence_jax.load(tmp_path / "run").learner, tmp_path / "run" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"replaced": ["shaper"]}))
+    with pytest.raises(ConfigError, match=r"a run with parts of its own \(shaper\); the learner given has none"):
+        influence_jax.load(tmp_path / "run", learner=learner)
+    with pytest.raises(ConfigError, match=r"a run with parts of its own \(shaper\)"):
+        influence_jax.train(learner, out=tmp_path / "run", resume=True)
 
 
 def test_what_does_not_change_the_state_may_be_edited(whole, tmp_path):

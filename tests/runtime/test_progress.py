@@ -28,6 +28,14 @@ def test_lines_where_there_is_no_terminal():
     assert last == "6,000 of 6,000 steps, 50 steps/s, 0 s left, return 1 -20, influence 0.02"
 
 
+def test_influence_is_that_of_the_members_that_go_on():
+    text, half = io.StringIO(), point(30, [1, 2])
+    half.metrics["influence"][0] = np.nan
+    with Progress(Console(file=text, width=200)) as progress:
+        progress(half)
+    assert text.getvalue().endswith("return 1 2, influence 0.03\n")
+
+
 def test_bar_on_a_terminal():
     text = io.StringIO()
     with Progress(Console(file=text, width=200, force_terminal=True)) as progress:

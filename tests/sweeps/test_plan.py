@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from influence_jax.config import ConfigError
-from influence_jax.sweeps.plan import TrialBlock, make_plan
+from influence_jax.sweeps.plan import TrialBlock, make_plan, renumbered
 from influence_jax.sweeps.space import make_space
 
 
@@ -62,6 +62,21 @@ def test_a_shard_keeps_its_trials(tiny):
     assert len(make_plan(config, make_space(tiny, {"learning_rate": rates[:4]}), (1, 2), begun)) == 1
     with pytest.raises(ConfigError, match=r"trials \[2\] were begun, which are another shard's now that there are 6"):
         make_plan(config, make_space(tiny, {"learning_rate": rates}), (1, 2), begun)
+
+
+def test_equal_trials_keep_their_order_when_a_sweep_grows(tiny):
+    """Draws from few choices repeat; each of them is a trial of its own."""
+    config = dataclasses.replace(tiny, seeds=2)
+    before, after = (
+        make_space(tiny, listed=[{"discount": x} for x in values])
+        for values in ([0.9, 0.8, 0.8, 0.9], [0.8, 0.9, 0.8, 0.9, 0.8])
+    )
+    (block,) = renumbered([TrialBlock([0, 1, 2, 3], range(2))], before, after)
+    assert block.trials == [1, 0, 2, 3]
+    done, added = make_plan(config, after, begun=[block])
+    assert done.trials == [1, 1, 0, 0, 2, 2, 3, 3] and added.trials == [4, 4]
+    with pytest.raises(ConfigError, match=r"a trial of discount 0.9 was begun, which is not among these"):
+        renumbered([block], before, make_space(tiny, listed=[{"discount": x} for x in [0.8, 0.8, 0.9]]))
 
 
 @pytest.mark.parametrize("trials, count", [(7, 3), (16, 16), (64, 10)])

@@ -71,6 +71,7 @@ def test_a_program_that_needs_more_memory_ends_nothing(small, tmp_path, monkeypa
     assert not found.finished and [record.update for record in found.records] == [0, 4]
     loaded = influence_jax.load(tmp_path / "x")
     assert {row["trial"] for row in loaded.rows()} == {1, 3} and len(loaded.runs) == 1
+    assert loaded.runs[0].config.network.critic == "separate" and loaded.runs[-1].update == 4
     with monkeypatch.context() as patch:
         patch.setattr(sweeps, "run_program", lambda program, *args: Record(99, {}))
         assert resume(tmp_path / "x").finished
