@@ -17,7 +17,7 @@ import influence_jax
 from influence_jax.analysis.style import LINES, legend_below, new_axes, styled
 from influence_jax.envs.grid import vision
 
-CONDITIONS = ("unpaid", "modelled, unpaid")
+CONDITIONS = ("unpaid", "modelled", "modelled, shuffled")
 EPISODES = 4
 
 
