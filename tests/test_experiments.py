@@ -201,9 +201,11 @@ def test_search_the_best_again_and_correlation(driver, out, found, monkeypatch):
     )
     assert [trial["learning_rate"] for trial in paid] == [trial["learning_rate"] for trial in unpaid]
     fig17, correlation = driver("fig17"), driver("correlation")
-    monkeypatch.setattr(fig17, "PANELS", [names])
-    fig17.main("smoke", ("harvest",), out)
+    monkeypatch.setattr(fig17, "PANELS", [("communication", "communication, shuffled")])
+    fig17.main(("communication",), "smoke", ("harvest",), out)
     assert all(len(scores) == 2 for scores in found("fig17", "smoke_harvest_communication")["scores"].values())
+    paid, control = (fig17.retrained(name, "harvest", "smoke", out) for name in fig17.PANELS[0])
+    assert paid.space.settings() == control.space.settings() and paid.runs[0].config.seed == 100
     monkeypatch.setattr(correlation, "CONDITIONS", names)
     correlation.main("smoke", ("harvest",), out)
     received, returns = found("correlation")["points"]["communication"]
