@@ -42,7 +42,10 @@ def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, out: pathlib.P
     where = results_of("correlation", scale, out)
     for game in games:
         found = {name: points(name, game, scale, out) for name in CONDITIONS}
-        groups = {"all": np.concatenate(list(found.values()), axis=1)}
+        alike = [
+            x for name, x in found.items() if scale != "paper" or name != "basic"
+        ]  # whose presets have other measures
+        groups = {"all": np.concatenate(alike, axis=1)}
         groups |= {name: x for name, x in found.items() if x.shape[1] >= 4}
         results = {name: dataclasses.asdict(analysis.influence_and_reward(*x)) for name, x in groups.items()}
         write(where / f"{scale}_{game}.json", {"correlations": results, "points": found})

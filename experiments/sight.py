@@ -83,7 +83,7 @@ def variants() -> dict[str, Learner]:
 
 
 def measured(learner: Learner, seeds: int, total_steps: int, out: pathlib.Path) -> dict[str, Any]:
-    """Train and return every agent's scores by seed over the last tenth of the run."""
+    """Train and return every agent's scores by seed over the last two log points."""
     run = influence_jax.train(learner, seeds=seeds, total_steps=total_steps, out=out, resume=out.exists())
     late = {name: values[-2:].mean(axis=0) for name, values in run.metrics.items()}  # [S] or [S,N]
     scores = {

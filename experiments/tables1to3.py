@@ -1,7 +1,7 @@
 """Which hyper-parameters does a random search with the same budget for every condition find? (Tables 1 to 3)
 
 Conditions draw the same values of what they share. The paper gives the settings that it found, but not the ranges it searched,
-except for the number of influencers (1 to 4), the curriculum (20 to 350 million steps) and the weight of others' rewards (0 to
+except for the number of influencers (1 to 4), the curriculum (1 to 350 million steps) and the weight of others' rewards (0 to
 2); ours contain all settings that it found.
 """
 
@@ -22,7 +22,7 @@ def space(condition: str, scale: Scale) -> dict[str, str]:
     """Return the ranges of a condition's settings."""
     full = scale == "paper"
     pay = {"influence_weight": "log:0.1:5"} if full else {"income_share": "log:0.1:10"}
-    pay |= {"influence_curriculum": "uniform:0.07:1"}
+    pay |= {"influence_curriculum": "uniform:0:1" if full else "uniform:0.07:1"}
     seen = {"influence.num_influencers": "choice:1,2,3,4" if full else "choice:1,2"}
     talking = {"message_entropy_coef": "log:1.5e-4:2e-2", "message_loss_weight": "log:0.03:1"}
     modelling = {"moa_loss_weight": "log:0.5:20"}

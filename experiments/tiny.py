@@ -85,6 +85,8 @@ def main(
     """
     if scale not in ("smoke", "small"):
         raise SystemExit(f"scale is {scale!r}, but these conditions are for small maps; allowed: smoke, small.")
+    if unknown := [name for name in names if name not in CONDITIONS]:
+        raise SystemExit(f"names has {unknown[0]!r}; allowed: {', '.join(CONDITIONS)}.")
     where = results_of(f"tiny_{game}", scale, out)
     path = where / "seeds.json"
     for name in names:

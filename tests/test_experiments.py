@@ -33,9 +33,15 @@ def alike(driver, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory):
-    """The directory of all runs, each of which is trained once."""
-    return tmp_path_factory.mktemp("runs")
+def folders(tmp_path_factory):
+    """A directory of the runs in which all conditions are alike, and one of the others; each is trained once."""
+    return {alike: tmp_path_factory.mktemp("runs") for alike in (True, False)}
+
+
+@pytest.fixture
+def out(folders, request):
+    """The directory of a test's runs."""
+    return folders["alike" in request.fixturenames]
 
 
 @pytest.fixture

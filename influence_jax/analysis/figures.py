@@ -146,9 +146,10 @@ def plot_influence(
 ) -> Figure:
     """Draw an average agent's influence on all others during training, and its share of the entropy, which bounds it.
 
-    By the measure `kl`, an average agent's influence on one other is at most its entropy, so the same influence may be all that
-    is possible or next to nothing. With ``ax``, only influence is drawn. The numbers: ``metrics["influence"]`` and
-    ``metrics["entropy"]``, `influence_jax.analysis.learning_curve`.
+    By the measure `kl`, an average agent's influence on one other is at most the entropy of its actions, or of its messages if it
+    talks, so the same influence may be all that is possible or next to nothing. With ``ax``, only influence is drawn. The
+    numbers: ``metrics["influence"]``, ``metrics["entropy"]`` and ``metrics["message_entropy"]``,
+    `influence_jax.analysis.learning_curve`.
 
     Example:
         >>> influence_jax.plot_influence(runs).savefig("influence.png")
@@ -161,7 +162,7 @@ def plot_influence(
     influence = {name: values_of(metrics, "influence") for name, metrics in named.items()}
     shares = {}
     for name, metrics in named.items():
-        entropy = values_of(metrics, "entropy")
+        entropy = values_of(metrics, "message_entropy" if _is_measured(metrics, "message_entropy") else "entropy")
         shares[name] = influence[name] / np.where(entropy > 0, entropy, np.nan)
     keys: dict[str, Artist] = {}
     drawn = {"influence per step": influence, "influence / entropy": shares}

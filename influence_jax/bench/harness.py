@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import influence_jax
+from influence_jax.settings import Integers, checked
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -120,7 +121,7 @@ def measure(workloads: list[Workload], repeats: int) -> list[Timing]:
     A short call is made twice and only the second is timed, because the first finds the previous workload's data in the caches.
     """
     seconds = [[] for _ in workloads]
-    for _ in range(repeats):
+    for _ in range(checked("repeats", repeats, Integers(1))):
         for workload, spent in zip(workloads, seconds, strict=True):
             latest = time_call(workload)
             spent.append(latest if latest > SHORT else time_call(workload))
@@ -162,7 +163,7 @@ def copy_seconds(timing: Timing, num_bytes: float) -> list[float]:
 
 def use_cores(count: int | None) -> None:
     """Restrict this process and its children to ``count`` cores, or None for all; call it before JAX starts its threads."""
-    if count:
+    if checked("cores", count, Integers(1, optional=True)):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 

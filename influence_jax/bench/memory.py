@@ -52,7 +52,7 @@ def main(arguments: Arguments) -> None:
             learner = make_learner(config)
             row = {"preset": preset, **dict(zip("ETNS", size, strict=True)), **measure_memory(learner)}
             rows.append(row)
-            numbers = (megabytes(row[name]) for name in ("formula_bytes", "measured_bytes"))
+            numbers = (megabytes(row[name]) if row[name] else "" for name in ("formula_bytes", "measured_bytes"))
             table.add_row(
                 preset, *map(str, size), *numbers, f"{row['error']:+.1%}", megabytes(row["process_peak_bytes"])
             )

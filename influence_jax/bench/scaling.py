@@ -37,7 +37,7 @@ class Arguments:
     """Numbers of seeds, S; none to skip."""
     seed_envs: int = 8
     """Number of environments of each member when seeds vary."""
-    num_agents: tuple[int, ...] = (1, 2, 3, 5, 7, 10)
+    num_agents: tuple[int, ...] = (2, 3, 5, 7, 10)
     """Numbers of agents, N, up to the map's start cells; none to skip."""
     agent_envs: int = 16
     """Number of environments when agents vary."""
@@ -133,13 +133,13 @@ def cost_by_agents(sizes: dict[int, dict[str, Timing]], game: str) -> list[dict[
                 "num_agents": n,
                 "game_microseconds_per_agent": 1e6 * timings[game].env_step_seconds / n,
                 "learner_microseconds_per_agent": 1e6 * base.env_step_seconds / n,
-                "influence_microseconds_per_pair": 1e6 * added / pairs if pairs else None,
+                "influence_microseconds_per_pair": 1e6 * added / pairs,
             }
         )
-        by_pair = f", influence adds {1e6 * added / pairs:.2f} us for each of {pairs} pairs" if pairs else ""
         print(
             f"{n:>2} agents, an environment step: {1e6 * timings[game].env_step_seconds / n:.2f} us per agent for the game, "
-            f"{1e6 * base.env_step_seconds / n:.1f} us per agent to learn it{by_pair}"
+            f"{1e6 * base.env_step_seconds / n:.1f} us per agent to learn it, "
+            f"influence adds {1e6 * added / pairs:.2f} us for each of {pairs} pairs"
         )
     return costs
 

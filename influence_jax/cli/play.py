@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
 
 def _company(options: PlayOptions) -> tuple[Policy | Player, Environment]:
     """Return the others, and the game."""
-    if options.where not in envs.registered() and not is_path(options.where):
+    if envs.without_version(options.where)[0] not in envs.registered() and not is_path(options.where):
         if not pathlib.Path(options.where).exists():
             games = list(envs.registered())
             allowed = f"{', '.join(games)} or the directory of a run"
@@ -72,6 +72,11 @@ def _company(options: PlayOptions) -> tuple[Policy | Player, Environment]:
             raise ConfigError(f"others is {options.others!r} with a run, whose agents are the others; leave it out.")
         policy = loaded(pathlib.Path(options.where), options).policy(options.member)
         return policy, policy.learner.env
+    for name, usual in (("member", 0), ("update", None), ("trust", False)):
+        if (given := getattr(options, name)) != usual:
+            raise ConfigError(
+                f"{name} is {given!r} with a game, which has no members; allowed: the directory of a run."
+            )
     keep_compiled_programs()
     env, (player, known) = envs.make(options.where), OTHERS[options.others or "uniform"]
     if not isinstance(env, known):

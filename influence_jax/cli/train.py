@@ -43,6 +43,10 @@ def read(arguments: list[str], command: str) -> Any:
             )
         config = _read(file_path("config", early.config), early.trust)
     elif preset is None and early.start_from is not None:
+        if early.profile is not None:
+            raise ConfigError(
+                f"profile is {early.profile!r} with the settings of a run (--from); allowed with a preset only."
+            )
         config = _read(file_path("from", early.start_from) / "config.json", early.trust)
     if preset is None and early.help:
         list_presets.main([])

@@ -69,7 +69,7 @@ def others() -> dict[str, tuple[str, ...]]:
 
 def variant(name: str) -> dict[str, Any]:
     """Return the options that a registered name sets on its class."""
-    name, _ = _without_version(name)
+    name, _ = without_version(name)
     return _REGISTRY[name][1] if name in _REGISTRY else {}
 
 
@@ -160,7 +160,7 @@ def configured(config: EnvConfig) -> tuple[Environment, Any, EnvConfig]:
         )
     env_params = with_numbers("env.params", env_params, config.params)
     options = {field.name: getattr(env, field.name) for field in option_fields(config.name)}
-    name = in_full("env.name", _without_version(config.name)[0], _REGISTRY, ENVS)
+    name = in_full("env.name", without_version(config.name)[0], _REGISTRY, ENVS)
     return env, env_params, EnvConfig(name, options, numbers(env_params))
 
 
@@ -213,7 +213,7 @@ def number_allowed(field: dataclasses.Field, default: jax.Array) -> Allowed:
 def _constructor(name: Any) -> tuple[type[Environment], dict[str, Any]]:
     if not isinstance(name, str):
         raise ConfigError(f"env.name is {name!r}; allowed: {', '.join(registered())} or 'package.module:Class'.")
-    name, version = _without_version(name)
+    name, version = without_version(name)
     registry = others() | {known: constructor for known, (constructor, _) in _REGISTRY.items()}
     constructor = implementation("env.name", in_full("env.name", name, _REGISTRY, ENVS), registry)
     game = isinstance(constructor, type) and issubclass(constructor, Environment)
@@ -229,7 +229,7 @@ def _constructor(name: Any) -> tuple[type[Environment], dict[str, Any]]:
     return constructor, variant(name)
 
 
-def _without_version(name: str) -> tuple[str, int | None]:
+def without_version(name: str) -> tuple[str, int | None]:
     """Split a name such as ``"cleanup-v0"`` into a registered name and a version, None if there is none."""
     known, _, version = name.rpartition("-v")
     return (

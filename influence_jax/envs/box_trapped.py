@@ -133,10 +133,6 @@ class BoxTrapped(GridWorld):
         state = BoxTrappedState(position=position, heading=heading, apples=apples, opened=opened, time=state.time + 1)
         return state, params.apple_reward * metrics["apples"], jnp.ones((), jnp.float32), metrics
 
-    def beam_map(self, state: BoxTrappedState) -> jax.Array:
-        """Return u8[H,W]: no beams."""
-        return jnp.zeros_like(state.apples, jnp.uint8)
-
     def layers(self, state: BoxTrappedState) -> dict[int, jax.Array]:
         """See `GridWorld.layers`."""
         return {vision.DOOR: ~state.opened & self.doors, vision.APPLE: state.apples}

@@ -200,7 +200,7 @@ class Fines(Environment):
         cue, shown, asked, hit = noise
         strikes = actions == _CUES
         hits = (strikes[:, None] & hit).sum(axis=0, dtype=jnp.int32)
-        right = actions == state.cue
+        right = (actions == state.cue) & (state.cue >= 0)  # a cue that has not been shown is -1
         events = {
             "cues": state.shown,
             "answers": state.shown & right,

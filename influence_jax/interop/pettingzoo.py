@@ -83,7 +83,9 @@ class PettingZooGame(ParallelEnv):
         return results
 
     def render(self) -> np.ndarray | None:
-        """Return u8[H,W,3], the whole map seen from above; None for a game without a map."""
+        """Return u8[H,W,3], the whole map seen from above; None for a game without a map, and before the first `reset`."""
+        if self._state is None:
+            return None
         return self._draw(self._state) if self._draw else None
 
     def _advance(self, function: Any, *actions: np.ndarray) -> Any:

@@ -125,6 +125,9 @@ def test_influence_beside_its_bound():
     np.testing.assert_allclose(influence, TWO["alone"]["influence"][:, 0])
     np.testing.assert_allclose(share, (TWO["alone"]["influence"] / TWO["alone"]["entropy"])[:, 0])
     assert drawn(figure).std() > 0
+    talking = {name: metrics | {"message_entropy": 2 * metrics["entropy"]} for name, metrics in TWO.items()}
+    share_of_messages = lines_of(plot_influence(talking).axes[1])["alone"]
+    np.testing.assert_allclose(share_of_messages, share / 2)
     with pytest.raises(ConfigError, match="runs measured no influence"):
         plot_influence(METRICS)
 

@@ -2,7 +2,9 @@
 
 import pytest
 
+from influence_jax import make_learner, presets
 from influence_jax.bench import scaling
+from influence_jax.bench.learner import sized
 from tests.bench.answers import answer
 
 
@@ -16,6 +18,13 @@ def test_scaling_draws_every_axis(tmp_path):
     for axis in axes:
         assert (tmp_path / f"scaling_{axis.replace(' ', '_')}.png").stat().st_size > 1000
         assert all(row["fraction_of_limit"] > 0 for row in axes[axis]["rows"])
+
+
+def test_every_default_number_of_agents_can_learn():
+    usual = scaling.Arguments()
+    for num_agents in usual.num_agents:
+        config = sized(presets.get(usual.preset, usual.profile), 1, usual.agent_envs, num_agents=num_agents)
+        assert make_learner(config).env.num_agents == num_agents
 
 
 def test_flat_is_where_the_cost_no_longer_varies():

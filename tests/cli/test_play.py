@@ -57,6 +57,9 @@ def test_a_terminal_is_restored():
         ("play clenup", "or the directory of a run. Did you mean 'cleanup'?"),
         ("play coins --others greedy", "others is 'greedy', which knows Cleanup and Harvest only; allowed in other"),
         ("play coins --agent 2", "agent is 2; allowed: whole numbers from 0 to 1"),
+        ("play coins --member 1", "member is 1 with a game, which has no members"),
+        ("play coins --trust", "trust is True with a game"),
+        ("play harvest-v7", "the rules of 'harvest' have version 0 here"),
         ("play coins --steps 0", "steps is 0; allowed: whole numbers from 1"),
     ],
 )

@@ -48,6 +48,7 @@ def test_train_writes_a_run(tiny, run_directory):
         ("train harvest-moa --out x --env.layout @map.txt", "'@map.txt' cannot be read"),
         ("train harvest-moa --out gs://bucket/x", "out is 'gs:/bucket/x', a URL; allowed: a path on this machine"),
         ("train --from nowhere --out x", "nowhere"),
+        ("train --from nowhere --profile small --out x", "profile is 'small' with the settings of a run (--from)"),
         (
             "train harvest-a3c --out x --hyperparams.influence-weight 1",
             "but influence.model 'independent' does not use it; allowed: 0.0.",

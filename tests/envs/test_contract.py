@@ -170,4 +170,4 @@ def test_every_influence_model_learns_and_is_replayed(game, model, tmp_path):
     trace = run.trace()
     assert trace.actions.shape == (8, 2) and np.isfinite(run.trace(real=True).influence).all()
     if isinstance(run.learner.env, GridWorld):
-        trace.video(tmp_path / "episode.gif")
+        trace.video(tmp_path / "episode.gif", arrows=1e-9)

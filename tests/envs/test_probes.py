@@ -82,6 +82,8 @@ def test_fines_by_hand():
     }  # fmt: skip
     assert after.cue.tolist() == [5, 7]  # a query leaves the cue to be remembered
     assert env.transition(after, jnp.array([5, 7]), noise, env.default_params)[1].reward.tolist() == [1, 1]
+    unseen = state.replace(cue=jnp.array([-1, -1]))
+    assert env.transition(unseen, jnp.array([-1, -1]), noise, env.default_params)[1].reward.tolist() == [0, 0]
 
 
 def test_fines_come_as_often_as_they_say():

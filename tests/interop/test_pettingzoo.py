@@ -36,6 +36,7 @@ def test_a_step_is_what_the_rules_say():
 @pytest.mark.parametrize(("game", "terminated"), [("Severance", True), ("Stipend", False)])
 def test_the_end_of_a_game_is_no_horizon(game, terminated):
     env = PettingZooGame(make(f"influence_jax.envs.probes:{game}", horizon=3))
+    assert PettingZooGame(make("cleanup")).render() is None  # before the first episode
     env.reset(seed=0)
     ends = [env.step(dict.fromkeys(env.agents, 0))[2:4] for _ in range(3)]
     assert [end[0]["agent_0"] for end in ends] == [False, False, terminated]

@@ -16,7 +16,8 @@ def words(key: jax.Array, count: int, stream: int = 0) -> jax.Array:
     one is a single expression: the hash pcg3d of Jarzynski and Olano (2020, "Hash Functions for GPU Rendering") of the key's two
     words and a counter. Its halves are folded once more at the end, without which the lowest bits are correlated.
     """
-    low, high = functools.reduce(jnp.bitwise_xor, jax.random.key_data(key).reshape(-1, 2))  # a key may have four words
+    halves = jax.random.key_data(key).reshape(-1, 2)  # a key may have four words, of which two may repeat the others
+    low, high = functools.reduce(lambda first, second: first + np.uint32(2) * second, halves)
     counter = np.arange(-(-count // 3), dtype=np.uint32) + np.uint32(stream << 16)
     x, y, z = (word * np.uint32(1664525) + np.uint32(1013904223) for word in (counter, low, high))
     for _ in range(2):

@@ -245,6 +245,8 @@ def draw_arrows(pixels: np.ndarray, position: np.ndarray, strength: np.ndarray, 
 def _arrow(image: Image.Image, start: np.ndarray, end: np.ndarray, colour: str, strength: float, scale: int) -> None:
     """Draw an arrow between the discs of two cells, slightly curved so that arrows in opposite directions do not overlap."""
     length = float(np.hypot(*(end - start)))
+    if not length:  # in some games agents may share a cell
+        return
     along = (end - start) / length
     across = np.array([-along[1], along[0]])
     start, end = (

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from influence_jax.envs.grid import random_bits
 
@@ -21,6 +22,15 @@ def test_words_are_uniform_and_unrelated():
     np.fill_diagonal(related, 0)
     for correlation in (bits.mean(axis=0), related, bits[1:].T @ bits[:-1] / len(keys), bits.T @ others / len(keys)):
         assert abs(correlation).max() < 6.5 / np.sqrt(len(keys))  # exceeded by chance once in a thousand such tests
+
+
+@pytest.mark.parametrize("implementation", ["threefry2x32", "rbg", "unsafe_rbg"])
+def test_keys_of_every_kind_have_words_of_their_own(implementation):
+    """Seeds and splits of rbg keys repeat their first half in the second."""
+    seeded = jax.vmap(lambda seed: jax.random.key(seed, impl=implementation))(jnp.arange(50))
+    keys = jnp.concatenate([seeded, jax.random.split(seeded[0], 50)])
+    drawn = np.asarray(jax.vmap(random_bits.words, (0, None))(keys, 3))
+    assert (np.array([len(set(column)) for column in drawn.T]) == 100).all()
 
 
 def test_ranks_are_uniform_permutations():

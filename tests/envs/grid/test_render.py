@@ -120,6 +120,8 @@ def test_an_arrow_leads_from_one_to_the_other_and_is_as_wide_as_strong():
     assert SCALE < columns[0] < 2 * SCALE and 10 * SCALE - 8 < columns[-1] < 11 * SCALE
     width = strong.sum(axis=0)
     assert width[9 * SCALE :].max() > 1.5 * np.median(width)  # the head is at the end
+    position[1] = position[0]
+    assert not drawn(1.0).any()  # in some games agents may share a cell
 
 
 def test_the_header_fits_whatever_the_width():
