@@ -59,7 +59,7 @@ ALLOWED = {
         *("demo", "__version__"),
     },
     # Measures anything below.
-    "bench": {"types", "config", "presets", "envs", "influence", "learner", "runtime", "analysis"},
+    "bench": {"types", "config", "settings", "presets", "envs", "influence", "learner", "runtime", "analysis"},
     "benchmarks": {
         *("platforms", "config", "settings", "presets", "envs", "networks", "learner", "runtime", "bench", "cli"),
     },
