@@ -42,9 +42,8 @@ def main(scale: Scale = "small", games: tuple[Game, ...] = GAMES, out: pathlib.P
     where = results_of("correlation", scale, out)
     for game in games:
         found = {name: points(name, game, scale, out) for name in CONDITIONS}
-        alike = [
-            x for name, x in found.items() if scale != "paper" or name != "basic"
-        ]  # whose presets have other measures
+        # At the scale "paper", the presets of basic influence measure it otherwise.
+        alike = [x for name, x in found.items() if scale != "paper" or name != "basic"]
         groups = {"all": np.concatenate(alike, axis=1)}
         groups |= {name: x for name, x in found.items() if x.shape[1] >= 4}
         results = {name: dataclasses.asdict(analysis.influence_and_reward(*x)) for name, x in groups.items()}

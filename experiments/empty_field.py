@@ -16,18 +16,10 @@ from matplotlib.figure import Figure
 import influence_jax
 from influence_jax.analysis.style import LINES, legend_below, new_axes, styled
 from influence_jax.envs.grid import vision
+from influence_jax.learner.sight import sight
 
 CONDITIONS = ("unpaid", "modelled", "modelled, shuffled")
 EPISODES = 4
-
-
-def sight(log_policy: np.ndarray) -> float:
-    """Return ``H(mean policy) - mean H(policy)`` in nats of one agent's policies at M moments, ``f[M,A]``; NaN without any."""
-    if not len(log_policy):
-        return np.nan
-    policy = np.exp(log_policy)
-    mean = policy.mean(axis=0)
-    return float((policy * (log_policy - np.log(mean))).sum(axis=1).mean())
 
 
 def apple_in_view(observations: np.ndarray) -> np.ndarray:
@@ -40,11 +32,9 @@ def watched(run: influence_jax.Run, member: int) -> dict[str, Any]:
     traces = [run.trace(member, seed) for seed in range(EPISODES)]
     policy = np.concatenate([trace.log_policy for trace in traces])
     seen = np.concatenate([apple_in_view(trace.observations) for trace in traces])
-    agents = range(policy.shape[1])
+    parts = {"sight": np.ones_like(seen), "sight with an apple in view": seen, "sight without": ~seen}
     return {
-        "sight": [sight(policy[:, n]) for n in agents],
-        "sight with an apple in view": [sight(policy[seen[:, n], n]) for n in agents],
-        "sight without": [sight(policy[~seen[:, n], n]) for n in agents],
+        **{name: np.where(part.any(axis=0), sight(policy, part), np.nan) for name, part in parts.items()},
         "steps with an apple in view": seen.mean(axis=0),
         "apples left": np.mean([trace.states.apples[:-1].sum(axis=(1, 2)) for trace in traces], axis=0),
     }
